@@ -1,0 +1,44 @@
+"""The asset checks: every check of the core, blocking, as Dagster runs it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from loopback_assets.resources import Loopback, told_to_the_user
+from loopback_core.checks import CHECKS, Check, judge
+from loopback_core.errors import ArtifactError
+
+
+def _asset_check(check: Check) -> dg.AssetChecksDefinition:
+    @dg.asset_check(asset=check.asset, name=check.name, blocking=True, description=check.description)
+    def run(context: dg.AssetCheckExecutionContext, loopback: Loopback) -> dg.AssetCheckResult:
+        with told_to_the_user():
+            step = loopback.step(context)
+            try:
+                artifact = step.newest(check.asset)
+            except ArtifactError as error:  # an empty store
+                return dg.AssetCheckResult(passed=False, description=str(error))
+            verdict = judge(check, artifact, step.store, step.settings)
+        return dg.AssetCheckResult(
+            passed=bool(verdict.passed),
+            severity=dg.AssetCheckSeverity.ERROR,
+            description=verdict.sentence,
+            metadata={"version": artifact.version, **dict(_metadata(verdict.facts))},
+        )
+
+    return run
+
+
+def _metadata(facts: Any) -> Iterator[tuple[str, Any]]:
+    """Facts as plain values: numpy's scalars would not pass, and a list or dict is shown as JSON."""
+    for name, value in facts.items():
+        if isinstance(value, bool | str):
+            yield name, value
+        elif isinstance(value, list | dict):
+            yield name, dg.MetadataValue.json(value)
+        elif value is not None:
+            yield name, int(value) if int(value) == value else float(value)
+
+
+CHECK_DEFINITIONS = [_asset_check(check) for of_asset in CHECKS.values() for check in of_asset]

@@ -1,0 +1,19 @@
+"""The one Definitions object: everything that Dagster loads."""
+
+import dagster as dg
+
+from loopback_assets import evaluation, listens, retrieval, splits, training
+from loopback_assets.automation import data_quality, retrain, run_failure_alert, weekly_retrain
+from loopback_assets.checks import CHECK_DEFINITIONS
+from loopback_assets.resources import Loopback
+
+defs = dg.Definitions(
+    assets=dg.load_assets_from_modules([listens, splits, training, retrieval, evaluation]),
+    asset_checks=CHECK_DEFINITIONS,
+    jobs=[retrain, data_quality],
+    schedules=[weekly_retrain],
+    sensors=[run_failure_alert],
+    resources={"loopback": Loopback()},
+    # The graph is a chain: processes side by side would only add their start-up time.
+    executor=dg.in_process_executor,
+)

@@ -1,0 +1,115 @@
+"""The report."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from loopback_assets.listens import OWNERS
+from loopback_assets.resources import Loopback, Step, told_to_the_user
+from loopback_assets.retrieval import faiss_index
+from loopback_assets.ui import columns, picture, result, table
+from loopback_core.artifacts import Artifact
+
+CHAIN = ("raw_listens", "interactions", "temporal_splits", "trained_towers", "track_embeddings", "faiss_index")
+PICTURES = ("training.png", "recall.png", "popularity.png")
+
+
+@dg.asset(
+    deps=[faiss_index],
+    group_name="evaluation",
+    kinds={"numpy", "markdown"},
+    owners=OWNERS,
+    metadata={
+        "dagster/column_schema": columns(
+            task="string: Task of the report.",
+            recommender="string: Who recommends.",
+            user_id="string: To whom.",
+            rank="int32: Place in the list, from 1.",
+            artist_name="string: Artist of the track.",
+            track_name="string: Title of the track.",
+            score="float32: Score by which the recommender ranked it.",
+        )
+    },
+)
+def evaluation(context: dg.AssetExecutionContext, loopback: Loopback) -> dg.MaterializeResult[Any]:
+    """The towers beside every baseline on the held-out future: tables, plots, recommendations, and what they mean."""
+    from loopback_core.evaluation.report import metric_rows
+
+    with told_to_the_user():
+        step = loopback.step(context)
+        artifact, reused = _evaluate(step)
+    content = artifact.summary
+    ks = content["settings"]["evaluation"]["ks"]
+    names = [f"{metric}@{k}" for metric in ("ndcg", "recall", "hit_rate", "precision") for k in ks]
+    numbers = {
+        f"{task}/{metric}": float(mean["value"])
+        for task, measured in content["tasks"].items()
+        for metric, mean in measured["recommenders"]["two_tower"].items()
+        if metric in names and mean["value"] is not None
+    }
+    return result(
+        artifact,
+        reused=reused,
+        report=dg.MetadataValue.path(artifact.folder / "report.md"),
+        **{f"{task} table": table(metric_rows(measured, names)) for task, measured in content["tasks"].items()},
+        **{name.removesuffix(".png"): picture(artifact.folder / name) for name in PICTURES},
+        **numbers,
+        text=dg.MetadataValue.md(_without_pictures((artifact.folder / "report.md").read_text("utf-8"))),
+    )
+
+
+def _evaluate(step: Step) -> tuple[Artifact, bool]:
+    from loopback_core.evaluation.run import Trained, run_evaluation
+    from loopback_core.retrieval.store import load_index, load_vectors
+    from loopback_core.splits import Splits
+    from loopback_core.towers.two_tower import TwoTower
+
+    # From the newest index its own manifest leads upstream: two sources or presets in one home never mix.
+    index = step.sound("faiss_index")
+    chain = {asset: step.require(step.store.upstream(index, asset)) for asset in CHAIN[:-1]} | {"faiss_index": index}
+    settings = step.settings
+
+    def make(folder: Path) -> dict[str, Any]:
+        trained = Trained(
+            TwoTower.load(chain["trained_towers"].folder),
+            load_vectors(chain["track_embeddings"].folder),
+            load_index(index.folder, settings.index),
+            index.summary["recall@100"],
+        )
+        shutil.copy(chain["trained_towers"].folder / "training.png", folder)
+        splits = Splits(chain["temporal_splits"].folder)
+        return run_evaluation(splits, trained, settings, _provenance(chain), folder)
+
+    used = settings.model_dump(mode="json", include={"evaluation", "index"})
+    used["recall_floor"] = settings.checks.recall_floor  # the report states whether it was met
+    return step.publish(
+        "evaluation", make, upstream=[index], settings=used, code=("evaluation", "retrieval", "towers", "data.py")
+    )
+
+
+def _provenance(chain: dict[str, Artifact]) -> dict[str, Any]:
+    """What `evaluation.json` says of where its numbers come from."""
+    listens, splits, towers = (chain[asset].summary for asset in ("interactions", "temporal_splits", "trained_towers"))
+    return {
+        "source": {
+            "name": chain["raw_listens"].summary["name"],
+            "events": listens["kept"],
+            "users": listens["users"],
+            "tracks": listens["tracks"],
+            "artists": listens["artists"],
+        },
+        "split": {"strategy": splits["strategy"], **splits["events"]},
+        "preset": towers["preset"],
+        "seed": towers["seed"],
+        "training": chain["trained_towers"].manifest["settings"],
+        "versions": {asset: artifact.version for asset, artifact in chain.items()},
+        "seconds": {asset: artifact.manifest["seconds"] for asset, artifact in chain.items()},
+        "peak_rss_mb": {asset: artifact.manifest["peak_rss_mb"] for asset, artifact in chain.items()},
+    }
+
+
+def _without_pictures(report: str) -> str:
+    """The pictures of the text lie beside it on disk; the UI shows them as metadata of their own."""
+    return "\n".join(line for line in report.splitlines() if not line.startswith("!["))

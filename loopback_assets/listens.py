@@ -1,0 +1,90 @@
+"""The log and what is usable of it."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from loopback_assets.resources import Loopback, told_to_the_user
+from loopback_assets.ui import column_schema, columns, result, table
+from loopback_core.listens.schema import Listen
+
+OWNERS = ["team:loopback"]
+
+
+@dg.asset(
+    group_name="listens",
+    kinds={"file"},
+    owners=OWNERS,
+    retry_policy=dg.RetryPolicy(max_retries=2, delay=10, backoff=dg.Backoff.EXPONENTIAL),
+    metadata={
+        "dagster/column_schema": columns(
+            user_id="string: Who listened.",
+            timestamp="string: When, ISO 8601.",
+            artist_mbid="string: MusicBrainz id of the artist, often missing.",
+            artist_name="string: Artist as written in the log.",
+            track_mbid="string: MusicBrainz id of the recording, often missing.",
+            track_name="string: Title as written in the log.",
+        )
+    },
+)
+def raw_listens(context: dg.AssetExecutionContext, loopback: Loopback) -> dg.MaterializeResult[Any]:
+    """The listening log as it came: generated, downloaded, or found at the path in LOOPBACK_SOURCE."""
+    from loopback_core.listens.raw import publish_raw
+
+    with told_to_the_user():
+        step = loopback.step(context)
+        artifact, reused = publish_raw(step.store, step.settings.source)
+    files = artifact.summary["files"]
+    return result(
+        artifact,
+        reused=reused,
+        source=artifact.summary["name"],
+        files=table([{"file": file["path"], "bytes": file["bytes"]} for file in files]),
+        bytes=sum(file["bytes"] for file in files),
+    )
+
+
+@dg.asset(
+    deps=[raw_listens],
+    group_name="listens",
+    kinds={"polars", "parquet"},
+    owners=OWNERS,
+    metadata={"dagster/column_schema": column_schema(Listen)},
+)
+def interactions(context: dg.AssetExecutionContext, loopback: Loopback) -> dg.MaterializeResult[Any]:
+    """Clean, typed, validated listens; every rejected row is kept with its line number and the reason."""
+    from loopback_core.listens.ingest import ingest
+    from loopback_core.listens.raw import log_of
+
+    with told_to_the_user():
+        step = loopback.step(context)
+        raw, source = step.sound("raw_listens"), step.settings.source
+
+        def make(folder: Path) -> dict[str, Any]:
+            return asdict(ingest(log_of(raw), folder, source))
+
+        artifact, reused = step.publish(
+            "interactions",
+            make,
+            upstream=[raw],
+            settings=source.model_dump(mode="json", include={"columns", "time_format", "earliest", "latest"}),
+            code=("listens",),
+        )
+    summary = artifact.summary
+    return result(
+        artifact,
+        reused=reused,
+        **{"dagster/row_count": summary["kept"]},
+        rows_read=summary["rows"],
+        reject_share=float(summary["reject_share"]),
+        rejected=table([{"reason": reason, "rows": rows} for reason, rows in summary["rejected"].items()]),
+        users=summary["users"],
+        tracks=summary["tracks"],
+        artists=summary["artists"],
+        first_listen=summary["first_timestamp"],
+        last_listen=summary["last_timestamp"],
+        users_with_profile=summary["profiles"],
+        odd_profile_values=summary["odd_profile_values"],
+    )

@@ -1,0 +1,81 @@
+"""Track vectors and the index over them."""
+
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from loopback_assets.listens import OWNERS
+from loopback_assets.resources import Loopback, told_to_the_user
+from loopback_assets.training import trained_towers
+from loopback_assets.ui import columns, result
+
+
+@dg.asset(deps=[trained_towers], group_name="retrieval", kinds={"pytorch", "numpy"}, owners=OWNERS)
+def track_embeddings(context: dg.AssetExecutionContext, loopback: Loopback) -> dg.MaterializeResult[Any]:
+    """One L2-normalised float32 vector per catalog track, row i for track i."""
+    from loopback_core.retrieval.build import embed_catalog
+    from loopback_core.splits import Splits
+
+    with told_to_the_user():
+        step = loopback.step(context)
+        towers = step.sound("trained_towers")
+        splits = Splits(step.store.upstream(towers, "temporal_splits").folder)
+
+        def make(folder: Path) -> dict[str, Any]:
+            return embed_catalog(splits, towers.folder, folder)
+
+        code = ("towers", "retrieval", "data.py")
+        artifact, reused = step.publish("track_embeddings", make, upstream=[towers], settings={}, code=code)
+    summary = artifact.summary
+    return result(
+        artifact,
+        reused=reused,
+        **{"dagster/row_count": summary["tracks"]},
+        dimension=summary["dimension"],
+        unknown_tracks=summary["unknown_tracks"],
+    )
+
+
+@dg.asset(
+    deps=[track_embeddings],
+    group_name="retrieval",
+    kinds={"faiss"},
+    owners=OWNERS,
+    metadata={
+        "dagster/column_schema": columns(
+            track="int32: Position in the index and dense id of the track.",
+            artist_name="string: Artist of the track.",
+            track_name="string: Title of the track.",
+        )
+    },
+)
+def faiss_index(context: dg.AssetExecutionContext, loopback: Loopback) -> dg.MaterializeResult[Any]:
+    """The nearest-neighbour index over the track vectors, its recall measured on real user vectors, and its id map."""
+    from loopback_core.retrieval.build import build_index
+    from loopback_core.splits import Splits
+
+    with told_to_the_user():
+        step = loopback.step(context)
+        vectors, settings = step.sound("track_embeddings"), step.settings.index
+        splits = Splits(step.store.upstream(vectors, "temporal_splits").folder)
+        towers = step.store.upstream(vectors, "trained_towers")
+
+        def make(folder: Path) -> dict[str, Any]:
+            return build_index(splits, towers.folder, vectors.folder, settings, folder)
+
+        artifact, reused = step.publish(
+            "faiss_index",
+            make,
+            upstream=[vectors],
+            settings=settings.model_dump(mode="json"),
+            code=("towers", "retrieval", "data.py"),
+        )
+    summary = artifact.summary
+    return result(
+        artifact,
+        reused=reused,
+        **{"dagster/row_count": summary["tracks"], "recall@100": float(summary["recall@100"])},
+        kind=summary["kind"],
+        index_bytes=summary["bytes"],
+    )

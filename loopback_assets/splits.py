@@ -1,0 +1,70 @@
+"""Train, validation, test, and the catalogs."""
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from loopback_assets.listens import OWNERS, interactions
+from loopback_assets.resources import Loopback, told_to_the_user
+from loopback_assets.ui import columns, result, table
+
+
+@dg.asset(
+    deps=[interactions],
+    group_name="splits",
+    kinds={"polars", "parquet"},
+    owners=OWNERS,
+    metadata={
+        "dagster/column_schema": columns(
+            user="int32: Dense id of the user; users.parquet has the name.",
+            track="int32: Dense id of the track; those of train come first, then those of validation, then of test.",
+            timestamp="datetime[us, UTC]: When the listen began.",
+        )
+    },
+)
+def temporal_splits(context: dg.AssetExecutionContext, loopback: Loopback) -> dg.MaterializeResult[Any]:
+    """The log cut by time into train, validation and test, with the catalogs known at the end of train and of both."""
+    from loopback_core.splits import split_listens
+
+    with told_to_the_user():
+        step = loopback.step(context)
+        listens, settings = step.sound("interactions"), step.settings.split
+
+        def make(folder: Path) -> dict[str, Any]:
+            return asdict(split_listens(listens.folder, folder, settings))
+
+        artifact, reused = step.publish(
+            "temporal_splits",
+            make,
+            upstream=[listens],
+            settings=settings.model_dump(mode="json"),
+            code=("splits", "data.py"),
+        )
+    summary = artifact.summary
+    rows = [
+        {
+            "part": part,
+            "events": summary["events"][part],
+            "users": summary["users"][part],
+            "tracks first heard": summary["tracks"][part],
+            "artists first heard": summary["artists"][part],
+            "from": _day(summary["first"][part]),
+            "to": _day(summary["last"][part]),
+        }
+        for part in summary["events"]
+    ]
+    return result(
+        artifact,
+        reused=reused,
+        **{"dagster/row_count": sum(summary["events"].values())},
+        strategy=summary["strategy"],
+        parts=table(rows),
+        **{f"{part}_events": events for part, events in summary["events"].items()},
+    )
+
+
+def _day(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")

@@ -1,0 +1,53 @@
+"""The two towers."""
+
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from loopback_assets.listens import OWNERS
+from loopback_assets.resources import Loopback, Step, told_to_the_user
+from loopback_assets.splits import temporal_splits
+from loopback_assets.ui import picture, result, table
+
+
+@dg.asset(deps=[temporal_splits], group_name="training", kinds={"pytorch"}, owners=OWNERS)
+def trained_towers(context: dg.AssetExecutionContext, loopback: Loopback) -> dg.MaterializeResult[Any]:
+    """The user tower and the track tower, trained on train, their epoch chosen on validation."""
+    with told_to_the_user():
+        step = loopback.step(context)
+        artifact, reused = _train(step)
+    summary = artifact.summary
+    best = summary["best"]
+    return result(
+        artifact,
+        reused=reused,
+        preset=summary["preset"],
+        seed=summary["seed"],
+        device=summary["device"],
+        best_epoch=summary["best_epoch"],
+        loss=float(best["loss"]),
+        temperature=float(best["temperature"]),
+        events_per_second=float(best["events_per_second"]),
+        parameters=summary["parameters"],
+        validation=table([{"metric": name, "value": value} for name, value in best["validation"].items()]),
+        training_curve=picture(artifact.folder / "training.png"),
+    )
+
+
+def _train(step: Step) -> Any:
+    from loopback_core.splits import Splits
+    from loopback_core.training.train import train_towers
+
+    splits, settings = step.sound("temporal_splits"), step.settings
+    chosen = {
+        "towers": settings.towers.model_dump(mode="json"),
+        "training": settings.training.model_dump(mode="json"),
+        "tie_seed": settings.evaluation.seed,
+    }
+    code = ("towers", "training", "evaluation", "retrieval", "data.py")
+
+    def make(folder: Path) -> dict[str, Any]:
+        return train_towers(Splits(splits.folder), settings, folder, step.store.scratch(folder))
+
+    return step.publish("trained_towers", make, upstream=[splits], settings=chosen, code=code)

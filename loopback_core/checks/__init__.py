@@ -1,0 +1,9 @@
+"""What must hold of every artifact before anything is built on it.
+
+Each check reads the artifact's files again, so that damage done after publishing is found too.
+"""
+
+from loopback_core.checks.check import Check, Verdict, judge
+from loopback_core.checks.registry import CHECKS, refuse_failed
+
+__all__ = ["CHECKS", "Check", "Verdict", "judge", "refuse_failed"]

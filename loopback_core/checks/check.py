@@ -1,0 +1,47 @@
+"""A check, its verdict, and how both are kept beside the artifact."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from loopback_core.artifacts import Artifact, ArtifactStore
+from loopback_core.settings import Settings
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a check found. `facts` are plain values; numbers keep their key from run to run, so they can be plotted."""
+
+    passed: bool
+    sentence: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+Predicate = Callable[[Artifact, ArtifactStore, Settings], Verdict]
+
+
+@dataclass(frozen=True)
+class Check:
+    """A named predicate over one artifact; all of them are blocking."""
+
+    asset: str
+    name: str
+    predicate: Predicate
+
+    @property
+    def description(self) -> str:
+        """The predicate's own words."""
+        return (self.predicate.__doc__ or "").strip()
+
+
+def judge(check: Check, artifact: Artifact, store: ArtifactStore, settings: Settings) -> Verdict:
+    """Run a check and record its verdict in the artifact's `checks.json`.
+
+    A check that cannot read what it is to judge has failed: damage must not pass for an error of the checker.
+    """
+    try:
+        verdict = check.predicate(artifact, store, settings)
+    except Exception as error:
+        verdict = Verdict(False, f"{artifact} cannot be read: {error}", {"error": type(error).__name__})
+    artifact.record_verdict(check.name, {**asdict(verdict), "thresholds": settings.checks.model_dump(mode="json")})
+    return verdict

@@ -1,0 +1,154 @@
+"""The plain data that every stage after the splits works on: events, catalog, ragged lists.
+
+Ids are dense. Tracks, artists and users are numbered by the part in which they first occur: first those of train,
+then those that first occur in validation, then those that first occur in test. So "known to train" is `id < n_train`,
+"known at the end of validation" is `id < n_fit`: a catalog is a prefix of the ids, and nothing later is in it.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ids = NDArray[np.int64]
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Ragged:
+    """Lists of different lengths in one array: row i is `values[offsets[i]:offsets[i + 1]]`."""
+
+    offsets: Ids  # (rows + 1,)
+    values: Ids  # (total,)
+
+    @classmethod
+    def from_pairs(cls, rows: Ids, values: Ids, n_rows: int) -> Self:
+        """Group `values` by `rows`; within a row the order of the input is kept.
+
+        rows: (total,) in [0, n_rows). values: (total,).
+        """
+        order = np.argsort(rows, kind="stable")
+        counts = np.bincount(rows, minlength=n_rows)
+        return cls(
+            np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+            np.asarray(values)[order].astype(np.int64),
+        )
+
+    @property
+    def lengths(self) -> Ids:
+        """Length of every row, (rows,)."""
+        return np.diff(self.offsets)
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, row: int) -> Ids:
+        return self.values[self.offsets[row] : self.offsets[row + 1]]
+
+    def take(self, rows: Ids) -> "Ragged":
+        """The given rows, in the given order."""
+        lengths = self.lengths[rows]
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
+        return Ragged(offsets, self.values[np.repeat(self.offsets[rows], lengths) + within])
+
+    def row_numbers(self) -> Ids:
+        """The row of every value, (total,)."""
+        return np.repeat(np.arange(len(self)), self.lengths)
+
+
+@dataclass(frozen=True)
+class Events:
+    """Listens as dense ids, sorted by time (ties: by user, then by place in the log). All arrays are (n,)."""
+
+    user: NDArray[np.int32]
+    track: NDArray[np.int32]
+    timestamp: NDArray[np.int64]  # seconds since 1970-01-01 UTC
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    def where(self, keep: NDArray[np.bool_]) -> "Events":
+        """The events for which `keep` holds."""
+        return Events(self.user[keep], self.track[keep], self.timestamp[keep])
+
+    def then(self, later: "Events") -> "Events":
+        """These events and `later`, sorted by time (stable)."""
+        timestamp = np.concatenate([self.timestamp, later.timestamp])
+        order = np.argsort(timestamp, kind="stable")
+        user = np.concatenate([self.user, later.user])
+        track = np.concatenate([self.track, later.track])
+        return Events(user[order], track[order], timestamp[order])
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """What is known of users, tracks and artists at prediction time, and nothing later."""
+
+    n_users: int
+    artist: NDArray[np.int32]  # (n_tracks,) artist of each track
+    plays: NDArray[np.int64]  # (n_tracks,) events in the fit data
+    listeners: NDArray[np.int64]  # (n_tracks,) distinct users in the fit data
+    first_seen: NDArray[np.int64]  # (n_tracks,) seconds since 1970-01-01 UTC
+    artist_plays: NDArray[np.int64]  # (n_artists,)
+    artist_listeners: NDArray[np.int64]  # (n_artists,)
+    artist_first_seen: NDArray[np.int64]  # (n_artists,)
+
+    @property
+    def n_tracks(self) -> int:
+        """Tracks in the catalog."""
+        return len(self.artist)
+
+    @property
+    def n_artists(self) -> int:
+        """Artists in the catalog."""
+        return len(self.artist_plays)
+
+    @cached_property
+    def tracks_of_artist(self) -> Ragged:
+        """Row a: the tracks of artist a."""
+        return Ragged.from_pairs(self.artist.astype(np.int64), np.arange(self.n_tracks), self.n_artists)
+
+
+@dataclass(frozen=True)
+class FitData:
+    """All that a recommender may learn from: the events, the catalog they make, and the moment of prediction."""
+
+    events: Events
+    catalog: Catalog
+    now: int  # seconds since 1970-01-01 UTC: the end of the fit data, the same for every user
+
+
+@dataclass(frozen=True)
+class Histories:
+    """The listens of some users up to now, each row oldest first. A row may be empty.
+
+    `users` are the dense ids, or -1 for somebody whom the fit data does not know.
+    """
+
+    users: Ids  # (rows,)
+    tracks: Ragged  # rows of track ids
+    timestamps: Ids  # (total,) seconds, beside tracks.values
+    now: int
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    @classmethod
+    def of(cls, events: Events, users: Ids, now: int) -> Self:
+        """The histories of `users` (rows, dense ids) in `events`."""
+        n_users = int(max(events.user.max(initial=-1), np.max(users, initial=-1))) + 1
+        order = np.argsort(events.user, kind="stable")  # events are sorted by time, so each row is too
+        counts = np.bincount(events.user, minlength=n_users)
+        whole = Ragged(np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), order.astype(np.int64))
+        chosen = whole.take(np.asarray(users, dtype=np.int64))
+        tracks = events.track[chosen.values].astype(np.int64)
+        return cls(np.asarray(users), Ragged(chosen.offsets, tracks), events.timestamp[chosen.values], now)
+
+    def rows(self, start: int, stop: int) -> "Histories":
+        """Rows start to stop."""
+        low, high = self.tracks.offsets[start], self.tracks.offsets[stop]
+        tracks = Ragged(self.tracks.offsets[start : stop + 1] - low, self.tracks.values[low:high])
+        return Histories(self.users[start:stop], tracks, self.timestamps[low:high], self.now)

@@ -1,0 +1,21 @@
+"""The one exception whose text is written for the person who runs the pipeline."""
+
+
+class LoopbackError(Exception):
+    """Something the user can put right. The message is one sentence or two that say what to do."""
+
+
+class SettingsError(LoopbackError):
+    """A setting is unknown, of the wrong type or out of range. The message names its key."""
+
+
+class BadLogError(LoopbackError):
+    """The listening log cannot be found, read or used."""
+
+
+class DownloadError(LoopbackError):
+    """No mirror delivered the file, or what it delivered is not the published file."""
+
+
+class ArtifactError(LoopbackError):
+    """An artifact is missing, damaged or failed its checks."""

@@ -1,0 +1,1 @@
+"""Measuring recommenders on the held-out future: tasks, metrics, uncertainty, baselines."""

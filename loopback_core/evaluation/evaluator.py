@@ -1,0 +1,169 @@
+"""Run recommenders on a task: per-user metrics, means with intervals, and the towers against every baseline."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from loopback_core.evaluation.metrics import PerUser, per_user_metrics
+from loopback_core.evaluation.random_closed_form import expected_metrics
+from loopback_core.evaluation.significance import Comparison, bootstrap_means, compare, percentile_interval
+from loopback_core.evaluation.tasks import Task
+from loopback_core.progress import progress
+from loopback_core.recommender import NOTHING, Ranking, Recommender
+from loopback_core.retrieval.ranking import no_ranking
+from loopback_core.settings import EvaluationSettings
+
+TOWERS = "two_tower"
+"""Id of the recommender that would be served; its variants begin with it and are no baselines."""
+
+RANDOM = "random"
+
+USERS_AT_ONCE = 64
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean over users with its interval; None where there is nothing to say it from."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """All that was measured in one task. A recommender that cannot answer the task is None."""
+
+    task: Task
+    per_user: dict[str, PerUser | None]  # recommender -> metric -> (users,)
+    means: dict[str, dict[str, Mean] | None]
+    comparisons: dict[str, dict[str, Comparison]]  # baseline -> metric -> the towers minus the baseline
+    rankings: dict[str, Ranking]  # of all that answered; `random` is a closed form and has none
+
+    def task_json(self) -> dict[str, Any]:
+        """`tasks.<name>` of evaluation.json."""
+        recommenders = {
+            name: None if means is None else {metric: asdict(mean) for metric, mean in means.items()}
+            for name, means in self.means.items()
+        }
+        return {
+            "users": len(self.task.users),
+            "positives": len(self.task.positives.values),
+            "recommenders": recommenders,
+        }
+
+    def paired_json(self) -> dict[str, Any]:
+        """`paired.<name>` of evaluation.json."""
+        return {
+            name: {metric: asdict(comparison) for metric, comparison in metrics.items()}
+            for name, metrics in self.comparisons.items()
+        }
+
+    def recommendations(self, top: int = 100) -> pl.DataFrame:
+        """task, recommender, user, rank from 1, track, score, in dense ids: what was recommended, best first."""
+        frames = []
+        for name, ranking in self.rankings.items():
+            tracks = ranking.tracks[:, :top]
+            row, place = np.nonzero(tracks != NOTHING)
+            columns = {"user": self.task.users[row], "rank": place + 1, "track": tracks[row, place]}
+            frame = pl.DataFrame({**columns, "score": ranking.scores[row, place]})
+            frames.append(frame.select(pl.lit(self.task.name).alias("task"), pl.lit(name).alias("recommender"), "*"))
+        return pl.concat(frames)
+
+
+def evaluate_task(
+    task: Task, recommenders: Sequence[Recommender], settings: EvaluationSettings, depth: int = 100
+) -> TaskResult:
+    """Measure fitted recommenders, and the closed form of the random one, on one task.
+
+    depth: length of the lists, at least the largest K; from 500 and 1000 on recall is measured there too.
+    """
+    depth = max(depth, *settings.ks)
+    rankings: dict[str, Ranking] = {}
+    per_user: dict[str, PerUser | None] = {}
+    for recommender in recommenders:
+        if answers(recommender, task.name):
+            rankings[recommender.id] = rank_users(recommender, task, depth)
+            per_user[recommender.id] = per_user_metrics(rankings[recommender.id], task.positives, settings.ks)
+        else:
+            per_user[recommender.id] = None
+    n_candidates = task.n_candidates_per_user
+    per_user[RANDOM] = expected_metrics(n_candidates, task.positives.lengths, settings.ks, depth)
+
+    columns = {(name, metric): values for name, m in per_user.items() if m for metric, values in m.items()}
+    resampled = _resample(columns, settings)
+    means = {
+        name: None if m is None else {metric: _mean(columns, resampled, name, metric) for metric in m}
+        for name, m in per_user.items()
+    }
+    return TaskResult(task, per_user, means, _compare_with_baselines(per_user, settings), rankings)
+
+
+def answers(recommender: object, task_name: str) -> bool:
+    """Whether a recommender is asked in a task: it says so in `answers`; one that says nothing answers all."""
+    asked: frozenset[str] | None = getattr(recommender, "answers", None)
+    return asked is None or task_name in asked
+
+
+def rank_users(recommender: Recommender, task: Task, depth: int) -> Ranking:
+    """The lists of every user of a task, (users, depth), made for a block of users at a time."""
+    whole = no_ranking(len(task.users), depth)
+    with progress(f"{task.name}: {recommender.id}", len(task.users), "users") as shown:
+        for start in range(0, len(task.users), USERS_AT_ONCE):
+            stop = min(start + USERS_AT_ONCE, len(task.users))
+            exclude = None if task.exclude is None else task.exclude.take(np.arange(start, stop))
+            block = recommender.recommend(task.histories.rows(start, stop), depth, exclude)
+            whole.tracks[start:stop] = block.tracks
+            whole.scores[start:stop] = block.scores
+            shown.advance(stop - start)
+    return whole
+
+
+Columns = dict[tuple[str, str], NDArray[np.float64]]
+"""(recommender, metric) -> one value per user, or per resample of the users."""
+
+
+def _resample(columns: Columns, settings: EvaluationSettings) -> Columns | None:
+    """Means over resampled users, the same ones for every column; None when there are too few users."""
+    values = np.stack(list(columns.values()), axis=1)
+    if len(values) < settings.min_users:
+        return None
+    means = bootstrap_means(values, settings.resamples, settings.seed)
+    return dict(zip(columns, means.T, strict=True))
+
+
+def _mean(columns: Columns, resampled: Columns | None, name: str, metric: str) -> Mean:
+    values = columns[name, metric]
+    value = float(np.mean(values)) if len(values) else None
+    if resampled is None:
+        return Mean(value, None, None)
+    low, high = percentile_interval(resampled[name, metric])
+    return Mean(value, float(low), float(high))
+
+
+def _compare_with_baselines(
+    per_user: dict[str, PerUser | None], settings: EvaluationSettings
+) -> dict[str, dict[str, Comparison]]:
+    """The towers against each baseline by every metric. Differences are taken before resampling, so ties are exact."""
+    towers = per_user.get(TOWERS)
+    baselines = {name: m for name, m in per_user.items() if m is not None and not name.startswith(TOWERS)}
+    if towers is None or not all(len(values) for values in towers.values()):
+        return {}
+    differences = {
+        (name, metric): values - of_baseline[metric]
+        for name, of_baseline in baselines.items()
+        for metric, values in towers.items()
+    }
+    resampled = _resample(differences, settings)
+    table: dict[str, dict[str, Comparison]] = {name: {} for name in baselines}
+    for metric in towers:
+        keys = [(name, metric) for name in baselines]
+        of_resamples = None if resampled is None else [resampled[key] for key in keys]
+        found = compare([differences[key] for key in keys], of_resamples)
+        for name, comparison in zip(baselines, found, strict=True):
+            table[name][metric] = comparison
+    return table

@@ -1,0 +1,85 @@
+"""How sure a mean over users is: bootstrap intervals, paired comparisons, Holm's correction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Values = NDArray[np.float64]
+
+CONFIDENCE = 0.95
+
+CELLS_AT_ONCE = 4_000_000
+"""Resampled users held in memory at a time: 2,000 resamples of 1,000,000 users would be 16 GB."""
+
+
+def bootstrap_means(values: Values, resamples: int, seed: int) -> Values:
+    """Means over resampled users, (resamples, columns); every column sees the same resampled users.
+
+    values: (users, columns), one column per recommender and metric, at least one user. Efron (1979).
+    """
+    n_users = len(values)
+    rng = np.random.default_rng(seed)
+    rows = max(1, CELLS_AT_ONCE // n_users)
+    means = []
+    for start in range(0, resamples, rows):
+        size = min(rows, resamples - start)
+        drawn = rng.integers(n_users, size=(size, n_users)) + np.arange(size)[:, None] * n_users
+        times_drawn = np.bincount(drawn.ravel(), minlength=size * n_users).reshape(size, n_users)
+        means.append(times_drawn @ values / n_users)
+    return np.concatenate(means)
+
+
+def percentile_interval(means: Values) -> tuple[Values, Values]:
+    """The low and high end of the 95 % percentile interval of each column, each (columns,)."""
+    low, high = np.quantile(means, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=0)
+    return low, high
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One recommender against another on the same users. Uncertainty is None where there are too few users."""
+
+    difference: float  # mean of the first minus mean of the second
+    low: float | None
+    high: float | None
+    p: float | None
+    p_holm: float | None  # adjusted for the number of baselines that the first is compared with
+    won: int  # users for whom the first is better
+    lost: int
+    tied: int
+
+
+def compare(differences: Sequence[Values], resampled: Sequence[Values] | None) -> list[Comparison]:
+    """One recommender against several others by one metric; Holm's correction is over them.
+
+    differences: per other the per-user differences, (users,). resampled: per other their means over resampled users,
+    (resamples,), or None for neither intervals nor p.
+    """
+    counts = [[int(np.sum(np.sign(d) == sign)) for sign in (1, -1, 0)] for d in differences]
+    means = [float(np.mean(d)) for d in differences]
+    if resampled is None:
+        return [Comparison(mean, None, None, None, None, *c) for mean, c in zip(means, counts, strict=True)]
+    ends = [percentile_interval(m) for m in resampled]
+    p = [two_sided_p(m) for m in resampled]
+    return [
+        Comparison(mean, float(low), float(high), raw, adjusted, *c)
+        for mean, (low, high), raw, adjusted, c in zip(means, ends, p, holm(p), counts, strict=True)
+    ]
+
+
+def two_sided_p(mean_differences: Values) -> float:
+    """Twice the share of resamples on the far side of zero; counts the observed sample in, so it is never 0."""
+    tail = min(np.sum(mean_differences <= 0), np.sum(mean_differences >= 0))
+    return float(min(1.0, 2 * (1 + tail) / (1 + len(mean_differences))))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """The p-values adjusted for their number, in the given order. Holm (1979): valid under any dependence."""
+    p = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(p, kind="stable")
+    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum(stepped, 1)
+    return [float(value) for value in adjusted]

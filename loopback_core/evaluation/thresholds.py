@@ -1,0 +1,45 @@
+"""The two thresholds that a trained retriever has to pass, read from `evaluation.json`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A measured value beside the one it has to reach."""
+
+    passed: bool
+    value: float | None  # None: nobody could be scored
+    needed: float | None
+    sentence: str
+
+
+def recall_floor(evaluation: Mapping[str, Any], floor: float) -> Threshold:
+    """The towers' recall@100 in discovery is at or above `floor`."""
+    value = _recall(evaluation, "two_tower")
+    return _threshold(value, floor, f"the floor of {floor:.4f} (checks.recall_floor)")
+
+
+def beats_popularity(evaluation: Mapping[str, Any]) -> Threshold:
+    """The towers' recall@100 in discovery is at or above that of `popularity_users`."""
+    popularity = _recall(evaluation, "popularity_users")
+    shown = "unknown" if popularity is None else f"{popularity:.4f}"
+    return _threshold(_recall(evaluation, "two_tower"), popularity, f"popularity_users, {shown}")
+
+
+def _recall(evaluation: Mapping[str, Any], recommender: str) -> float | None:
+    metrics = evaluation["tasks"]["discovery"]["recommenders"].get(recommender) or {}
+    value: float | None = metrics.get("recall@100", {}).get("value")
+    return value
+
+
+def _threshold(value: float | None, needed: float | None, what: str) -> Threshold:
+    if value is None or needed is None:
+        sentence = (
+            "recall@100 in discovery could not be measured: nobody who plays in train finds a new catalog track in test"
+        )
+        return Threshold(False, value, needed, sentence)
+    passed = value >= needed
+    sentence = f"recall@100 of the towers in discovery is {value:.4f}, {'not ' * passed}below {what}"
+    return Threshold(passed, value, needed, sentence)

@@ -1,0 +1,217 @@
+"""A raw log to clean listens, in two passes, so that a log larger than memory passes too.
+
+Pass 1 cleans the files block by block into parts on disk, each sorted by user. Pass 2 goes over ranges of users: all
+that they played comes together, exact duplicates go, the rest is sorted, validated and appended to the final table.
+"""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+
+import pandera.polars as pa
+import polars as pl
+import pyarrow.parquet as pq
+
+from loopback_core.errors import BadLogError
+from loopback_core.listens.cleaning import clean
+from loopback_core.listens.profiles import read_profiles
+from loopback_core.listens.reading import BLOCK_BYTES, read_rows
+from loopback_core.listens.schema import (
+    RAW_COLUMNS,
+    SORT_KEYS,
+    TEXT_LENGTH,
+    Listen,
+    RawLog,
+    Reason,
+    Reject,
+    validate,
+)
+from loopback_core.progress import progress
+from loopback_core.settings import SourceSettings
+
+BUCKET_ROWS = 2_000_000
+ROW_GROUP_ROWS = 1 << 18
+PART_ROW_GROUP_ROWS = 1 << 15  # small: pass 2 skips the row groups without its users
+MOST_FILES = 1 << 16
+SHOWN_REJECTS = 3
+
+
+@dataclass(frozen=True)
+class IngestSummary:
+    """What came in and what came out. `asdict` of it is JSON."""
+
+    rows: int
+    kept: int
+    rejected: dict[str, int]  # every Reason -> rows
+    reject_share: float  # of rows; exact duplicates are not counted in it
+    users: int
+    tracks: int  # distinct (artist, title)
+    artists: int
+    first_timestamp: str  # ISO 8601, UTC
+    last_timestamp: str
+    profiles: int  # users of the log that have one
+    odd_profile_values: int
+
+
+def ingest(
+    log: RawLog,
+    folder: Path,
+    source: SourceSettings,
+    block_bytes: int = BLOCK_BYTES,
+    bucket_rows: int = BUCKET_ROWS,
+) -> IngestSummary:
+    """Write interactions.parquet (Listen) and rejects.parquet (Reject) into `folder`, and the profiles when present.
+
+    The profiles are profiles.parquet (Profile) and profile_rejects.parquet (ProfileReject). Rejects stand in the order
+    of the log; after them the exact duplicates, by user and time. `block_bytes` of a file and the rows of about
+    `bucket_rows` are in memory at once, or of one user if she has more.
+
+    Raises:
+        BadLogError: a file cannot be read, or the log has no usable row.
+    """
+    if len(log.files) > MOST_FILES:
+        raise BadLogError(f"The log {log.name} has {len(log.files):,} files: join them into at most {MOST_FILES:,}.")
+    latest = source.latest or datetime.now(UTC)
+    parts = folder / "parts"
+    shutil.rmtree(parts, ignore_errors=True)  # of a run that was killed
+    parts.mkdir(parents=True)
+    try:
+        with _TableWriter(folder / "rejects.parquet", Reject) as rejects:
+            read = _write_parts(log, parts, source, latest, block_bytes, rejects)
+            _refuse_useless(log, read)
+            _write_listens(parts, folder / "interactions.parquet", read.users, bucket_rows, rejects)
+    finally:
+        shutil.rmtree(parts)
+    profiles, odd_profile_values = 0, 0
+    if log.profiles is not None:
+        known, odd = read_profiles(log.profiles, read.users["user_id"], source, latest)
+        known.write_parquet(folder / "profiles.parquet")
+        odd.write_parquet(folder / "profile_rejects.parquet")
+        profiles, odd_profile_values = known.height, odd.height
+    return _summary(folder, read, profiles, odd_profile_values)
+
+
+class _TableWriter:
+    """A Parquet file that grows by validated frames; the same frames make the same bytes."""
+
+    def __init__(self, path: Path, model: type[pa.DataFrameModel]) -> None:
+        self._model = model
+        schema = {name: column.dtype.type for name, column in model.to_schema().columns.items()}
+        self._columns = list(schema)
+        self._writer = pq.ParquetWriter(path, pl.DataFrame(schema=schema).to_arrow().schema, compression="zstd")
+
+    def append(self, frame: pl.DataFrame) -> None:
+        if not frame.is_empty():
+            self._writer.write_table(validate(self._model, frame.select(self._columns)).to_arrow(), ROW_GROUP_ROWS)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._writer.close()
+
+
+@dataclass(frozen=True)
+class _Read:
+    rows: int
+    users: pl.DataFrame  # user_id, len: clean rows before duplicates go; sorted
+    first_rejects: pl.DataFrame  # Reject
+
+
+def _write_parts(
+    log: RawLog, parts: Path, source: SourceSettings, latest: datetime, block_bytes: int, rejects: _TableWriter
+) -> _Read:
+    rows = 0
+    users = [pl.DataFrame(schema={"user_id": pl.String, "len": pl.UInt32})]
+    first_rejects = [
+        pl.DataFrame(schema={"file": pl.UInt16, "line": pl.UInt32, "reason": pl.String, "text": pl.String})
+    ]
+    size = sum(path.stat().st_size for path in log.files if path.is_file())
+    with progress("read listens", size, "B") as shown:
+        for index, path in enumerate(log.files):
+            for raw in read_rows(path, source, shown.advance, block_bytes):
+                rows += raw.height
+                cleaned = clean(raw, source, latest).with_columns(pl.lit(index, pl.UInt16).alias("file"))
+                kept = cleaned.filter(pl.col("reason").is_null()).drop("reason").sort("user_id")
+                rejected = _rejected(cleaned.filter(pl.col("reason").is_not_null()))
+                rejects.append(rejected)
+                first_rejects.append(rejected.head(SHOWN_REJECTS))
+                users.append(kept.group_by("user_id").len())
+                kept.write_parquet(
+                    parts / f"{len(users):06}.parquet", compression="lz4", row_group_size=PART_ROW_GROUP_ROWS
+                )
+    counts = pl.concat(users).group_by("user_id").agg(pl.col("len").sum()).sort("user_id")
+    return _Read(rows, counts, pl.concat(first_rejects).head(SHOWN_REJECTS))
+
+
+def _rejected(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.select("file", "line", "reason", pl.col("text").str.head(TEXT_LENGTH))
+
+
+def _refuse_useless(log: RawLog, read: _Read) -> None:
+    if read.rows == 0:
+        raise BadLogError(f"The log {log.name} is empty: {', '.join(map(str, log.files)) or 'no file'} has no row.")
+    if read.users.is_empty():
+        shown = "; ".join(
+            f"{log.files[row['file']].name} line {row['line']}: {row['reason']} in {row['text'][:80]!r}"
+            for row in read.first_rejects.iter_rows(named=True)
+        )
+        raise BadLogError(
+            f"No row of the log {log.name} can be used, of {read.rows:,} ({shown}). A row is UTF-8 text: "
+            f"{', '.join(RAW_COLUMNS)}; in a .tsv separated by tabs and without a header. [source] time_format says "
+            "how times are written."
+        )
+
+
+def _write_listens(parts: Path, path: Path, users: pl.DataFrame, bucket_rows: int, rejects: _TableWriter) -> None:
+    files = sorted(parts.iterdir())
+    with _TableWriter(path, Listen) as listens, progress("sort listens", int(users["len"].sum())) as shown:
+        for first, last in _buckets(users, bucket_rows):
+            mine = pl.col("user_id").is_between(pl.lit(first), pl.lit(last))
+            rows = pl.scan_parquet(files, glob=False).filter(mine).collect().sort(SORT_KEYS)
+            distinct = rows.select(pl.struct(RAW_COLUMNS).is_first_distinct()).to_series()
+            listens.append(rows.filter(distinct).drop("text"))
+            duplicates = rows.filter(~distinct).with_columns(pl.lit(Reason.EXACT_DUPLICATE.value).alias("reason"))
+            rejects.append(_rejected(duplicates))
+            shown.advance(rows.height)
+
+
+def _buckets(users: pl.DataFrame, bucket_rows: int) -> Iterator[tuple[str, str]]:
+    """The first and last user of consecutive ranges; a range is closed by the user who takes it to `bucket_rows`."""
+    before = pl.col("len").cast(pl.Int64).cum_sum() - pl.col("len")
+    ranges = (
+        users.group_by((before // bucket_rows).alias("bucket"), maintain_order=True)
+        .agg(pl.col("user_id").first().alias("first"), pl.col("user_id").last().alias("last"))
+        .select("first", "last")
+    )
+    yield from ranges.iter_rows()
+
+
+def _summary(folder: Path, read: _Read, profiles: int, odd_profile_values: int) -> IngestSummary:
+    rejects = pl.scan_parquet(folder / "rejects.parquet", glob=False)
+    reasons = dict(rejects.group_by("reason").len().collect().iter_rows())
+    rejected = {reason.value: int(reasons.get(reason, 0)) for reason in Reason}
+    listens = pl.scan_parquet(folder / "interactions.parquet", glob=False)
+    names = listens.select("artist_name", "track_name").unique()
+    tracks, artists = (
+        names.select(pl.len(), artists=pl.col("artist_name").n_unique()).collect(engine="streaming").row(0)
+    )
+    time = pl.col("timestamp")
+    first, last = listens.select(first=time.min(), last=time.max()).collect().row(0)
+    duplicates = rejected[Reason.EXACT_DUPLICATE.value]
+    return IngestSummary(
+        rows=read.rows,
+        kept=read.rows - sum(rejected.values()),
+        rejected=rejected,
+        reject_share=(sum(rejected.values()) - duplicates) / read.rows,
+        users=read.users.height,
+        tracks=tracks,
+        artists=artists,
+        first_timestamp=first.isoformat(),
+        last_timestamp=last.isoformat(),
+        profiles=profiles,
+        odd_profile_values=odd_profile_values,
+    )

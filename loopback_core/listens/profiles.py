@@ -1,0 +1,102 @@
+"""The profiles beside a log: read, odd values taken out and kept aside, joined with the users of the log."""
+
+from datetime import datetime
+from pathlib import Path
+
+import polars as pl
+
+from loopback_core.listens.lines import read_lines
+from loopback_core.listens.reading import BLOCK_BYTES, PROFILE_MEMBER
+from loopback_core.listens.schema import (
+    OLDEST,
+    PROFILE_COLUMNS,
+    TEXT_LENGTH,
+    YOUNGEST,
+    Profile,
+    ProfileReject,
+    normal_form,
+    validate,
+)
+from loopback_core.settings import SourceSettings
+
+HEADER_NAMES = ("id", "userid", "user_id")
+CHECKED_COLUMNS = ("gender", "age", "registered")
+
+
+def read_profiles(
+    path: Path, users: pl.Series, source: SourceSettings, latest: datetime
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The profiles (Profile) of those of `users` who have one, and what was odd in the whole file (ProfileReject).
+
+    `path` is a .tsv, a .tsv.gz or a .tar.gz that holds `userid-profile.tsv`. An odd value becomes null: a gender other
+    than m and f, an age outside of 8 to 100, a registration before `source.earliest` or after `latest`. A second
+    profile of the same user is not used.
+
+    Raises:
+        BadLogError: the file is missing, truncated or damaged.
+    """
+    lines = pl.concat(
+        [
+            pl.DataFrame(schema={"line": pl.UInt32, "text": pl.String, "undecodable": pl.Boolean}),
+            *read_lines(path, _profile_members, BLOCK_BYTES, lambda _: None),
+        ]
+    )
+    tabs = len(PROFILE_COLUMNS) - 1
+    fields = pl.col("text").str.split_exact("\t", tabs).struct.rename_fields(list(PROFILE_COLUMNS))
+    written = (
+        lines.with_columns(fields.alias("fields"))
+        .unnest("fields")
+        .with_columns(normal_form(pl.col(PROFILE_COLUMNS)).fill_null(""))
+        .filter(~_is_header())
+        .with_columns(_row_problem(tabs).alias("problem"))
+    )
+    rows = written.filter(pl.col("problem").is_null())
+    parsed = rows.select("line", "user_id", **_values(source, latest))
+    rejects = pl.concat(
+        [
+            written.filter(pl.col("problem").is_not_null()).select("line", "problem", value="text"),
+            *(
+                rows.filter((pl.col(name) != "") & parsed[name].is_null()).select(
+                    "line", problem=pl.lit(f"odd {name}"), value=name
+                )
+                for name in CHECKED_COLUMNS
+            ),
+        ]
+    )
+    profiles = parsed.filter(pl.col("user_id").is_in(users.implode())).select(PROFILE_COLUMNS).sort("user_id")
+    rejects = rejects.with_columns(pl.col("value").str.head(TEXT_LENGTH)).sort("line", "problem")
+    return validate(Profile, profiles), validate(ProfileReject, rejects)
+
+
+def _profile_members(names: list[str]) -> list[str]:
+    return [name for name in names if Path(name).name == PROFILE_MEMBER][:1]
+
+
+def _is_header() -> pl.Expr:
+    user = pl.col("user_id")
+    return (pl.col("line") == 1) & (user.str.starts_with("#") | user.str.to_lowercase().is_in(HEADER_NAMES))
+
+
+def _row_problem(tabs: int) -> pl.Expr:
+    return (
+        pl.when("undecodable")
+        .then(pl.lit("undecodable bytes"))
+        .when(pl.col("text").str.count_matches("\t", literal=True) != tabs)
+        .then(pl.lit("wrong number of fields"))
+        .when(pl.col("user_id") == "")
+        .then(pl.lit("missing user"))
+        .when(~pl.col("user_id").is_first_distinct())
+        .then(pl.lit("repeated user"))
+    )
+
+
+def _values(source: SourceSettings, latest: datetime) -> dict[str, pl.Expr]:
+    gender = pl.col("gender").str.to_lowercase()
+    age = pl.col("age").cast(pl.Int64, strict=False)
+    registered = pl.coalesce(pl.col("registered").str.to_date(form, strict=False) for form in ("%b %d, %Y", "%Y-%m-%d"))
+    return {
+        "gender": pl.when(gender.is_in(["m", "f"])).then(gender),
+        "age": pl.when(age.is_between(YOUNGEST, OLDEST)).then(age).cast(pl.UInt8),
+        "country": pl.when(pl.col("country") != "").then("country"),
+        "registered": pl.when(registered.is_between(source.earliest.date(), latest.date())).then(registered),
+    }

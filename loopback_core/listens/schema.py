@@ -1,0 +1,205 @@
+"""The columns of a listening log, raw and clean, with what must hold of them."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import pandera.polars as pa
+import polars as pl
+from pandera.api.polars.types import PolarsData
+
+from loopback_core.errors import ArtifactError
+
+RAW_COLUMNS = ("user_id", "timestamp", "artist_mbid", "artist_name", "track_mbid", "track_name")
+"""The six tab-separated fields of a Last.fm line, in their order."""
+
+PROFILE_COLUMNS = ("user_id", "gender", "age", "country", "registered")
+"""The five tab-separated fields of userid-profile.tsv, which has a header."""
+
+FIRST_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+LAST_TIME = datetime(2100, 1, 1, tzinfo=UTC)
+"""No listen lies outside of these two, whatever the settings allow."""
+
+YOUNGEST, OLDEST = 8, 100
+"""Ages outside of these are typing errors or jokes."""
+
+TEXT_LENGTH = 500
+"""Characters that are kept of a rejected line."""
+
+SORT_KEYS = ("user_id", "timestamp", "file", "line")
+
+
+class Reason(StrEnum):
+    """Why a row was rejected; the first that holds, in this order."""
+
+    UNDECODABLE_BYTES = "undecodable bytes"
+    WRONG_FIELD_COUNT = "wrong number of fields"
+    MISSING_USER = "missing user"
+    MISSING_ARTIST = "missing artist"
+    MISSING_TITLE = "missing title"
+    UNREADABLE_TIMESTAMP = "unreadable timestamp"
+    IMPLAUSIBLE_DATE = "implausible date"
+    EXACT_DUPLICATE = "exact duplicate"
+
+
+@dataclass(frozen=True)
+class RawLog:
+    """A log as it came: files that are read where they lie, and the profiles when there are any.
+
+    `files` are .tsv, .tsv.gz, .tar.gz (the member `userid-timestamp-*.tsv` or every `.tsv` but the profiles), .csv or
+    .parquet. `profiles` is a file, or an archive that holds `userid-profile.tsv`, or None.
+    """
+
+    name: str
+    files: tuple[Path, ...]
+    profiles: Path | None
+
+
+def normal_form(column: pl.Expr) -> pl.Expr:
+    """A name as it is compared: Unicode NFC, no white space around it."""
+    return column.str.normalize("NFC").str.strip_chars()
+
+
+class RawRow(pa.DataFrameModel):
+    """A row as it was read: its fields as text, or what kept it from being split into them.
+
+    Where `problem` is set the fields mean nothing.
+    """
+
+    line: pl.UInt32 = pa.Field(ge=1, description="Line of the file, from 1; the first line of a row that has several.")
+    user_id: pl.String = pa.Field(nullable=True)
+    timestamp: pl.String = pa.Field(nullable=True)
+    artist_mbid: pl.String = pa.Field(nullable=True)
+    artist_name: pl.String = pa.Field(nullable=True)
+    track_mbid: pl.String = pa.Field(nullable=True)
+    track_name: pl.String = pa.Field(nullable=True)
+    problem: pl.String = pa.Field(
+        nullable=True,
+        isin=[Reason.UNDECODABLE_BYTES.value, Reason.WRONG_FIELD_COUNT.value],
+        description="Why the row could not be split.",
+    )
+    text: pl.String = pa.Field(description="The raw line without its line end, undecodable bytes replaced.")
+
+    class Config:
+        """Exactly these columns."""
+
+        strict = True
+
+
+class Listen(pa.DataFrameModel):
+    """A clean listen. Rows are sorted by user_id, timestamp, file, line."""
+
+    user_id: pl.String = pa.Field(description="Who listened.")
+    timestamp: Annotated[pl.Datetime, "us", "UTC"] = pa.Field(
+        ge=FIRST_TIME, lt=LAST_TIME, description="When it began, UTC."
+    )
+    artist_name: pl.String = pa.Field(description="Artist, NFC-normalised and trimmed.")
+    track_name: pl.String = pa.Field(
+        description="Title, NFC-normalised and trimmed; with the artist the track's identity."
+    )
+    artist_mbid: pl.String = pa.Field(nullable=True, description="MusicBrainz id of the artist, when the log has it.")
+    track_mbid: pl.String = pa.Field(nullable=True, description="MusicBrainz id of the recording, when the log has it.")
+    file: pl.UInt16 = pa.Field(description="Which file of the log the row came from, from 0.")
+    line: pl.UInt32 = pa.Field(ge=1, description="Line in that file, from 1.")
+
+    @pa.check("user_id", "artist_name", "track_name")
+    @classmethod
+    def names_are_normal(cls, data: PolarsData) -> pl.LazyFrame:
+        """Names are not blank, and in normal form: `str_length(min=1)` would accept " "."""
+        name = pl.col(data.key)
+        return data.lazyframe.select((name != "") & (name == normal_form(name)))
+
+    @pa.check("artist_mbid", "track_mbid")
+    @classmethod
+    def ids_are_not_blank(cls, data: PolarsData) -> pl.LazyFrame:
+        """A missing id is null and nothing else."""
+        return data.lazyframe.select((pl.col(data.key).str.strip_chars() != "").fill_null(True))
+
+    @pa.dataframe_check
+    @classmethod
+    def rows_are_sorted(cls, data: PolarsData) -> pl.LazyFrame:
+        """Each row comes strictly after the row before it, so no line of a file occurs twice either."""
+        after = pl.lit(False)
+        for key in reversed(SORT_KEYS):
+            here, before = pl.col(key), pl.col(key).shift()
+            after = (here > before) | ((here == before) & after)
+        return data.lazyframe.select(after.fill_null(True).alias("sorted"))
+
+    class Config:
+        """Exactly these columns."""
+
+        strict = True
+
+
+class Reject(pa.DataFrameModel):
+    """A row of the log that was not used, and why."""
+
+    file: pl.UInt16 = pa.Field(description="Which file of the log the row came from, from 0.")
+    line: pl.UInt32 = pa.Field(ge=1, description="Line in that file, from 1.")
+    reason: pl.String = pa.Field(isin=[reason.value for reason in Reason])
+    text: pl.String = pa.Field(description=f"The raw line, its first {TEXT_LENGTH} characters.")
+
+    class Config:
+        """Exactly these columns."""
+
+        strict = True
+
+
+class Profile(pa.DataFrameModel):
+    """What a user says of herself. Rows are sorted by user_id."""
+
+    user_id: pl.String = pa.Field(unique=True)
+    gender: pl.String = pa.Field(nullable=True, isin=["m", "f"])
+    age: pl.UInt8 = pa.Field(nullable=True, in_range={"min_value": YOUNGEST, "max_value": OLDEST})
+    country: pl.String = pa.Field(nullable=True)
+    registered: pl.Date = pa.Field(nullable=True, description="Day of registration.")
+
+    class Config:
+        """Exactly these columns."""
+
+        strict = True
+
+
+class ProfileReject(pa.DataFrameModel):
+    """A value of a profile that became null, or a row of the profiles that was not used."""
+
+    line: pl.UInt32 = pa.Field(ge=1, description="Line in the profiles, from 1.")
+    problem: pl.String = pa.Field(description="What is wrong with the value or the row.")
+    value: pl.String = pa.Field(description=f"The value, or the first {TEXT_LENGTH} characters of the row.")
+
+    class Config:
+        """Exactly these columns."""
+
+        strict = True
+
+
+def validate(model: type[pa.DataFrameModel], frame: pl.DataFrame) -> pl.DataFrame:
+    """`frame` itself when `model` holds of it. A collected frame: of a lazy one pandera checks the types only.
+
+    Raises:
+        ArtifactError: it does not hold; the message counts the failures and shows the first.
+    """
+    try:
+        model.validate(frame, lazy=True)
+    except pa.errors.SchemaErrors as error:
+        failures = pl.DataFrame(error.failure_cases)
+        shown = "; ".join(
+            f"{row['column']}: {row['check']}, {row['failure_case']!r}"
+            + (f" in row {row['index']}" * (row["index"] is not None))
+            for row in failures.head(3).iter_rows(named=True)
+        )
+        raise ArtifactError(
+            f"{failures.height:,} values break the schema {model.__name__} ({shown}): build the interactions again."
+        ) from None
+    return frame
+
+
+def validate_listens(frame: pl.DataFrame) -> pl.DataFrame:
+    """`frame` itself when it holds clean listens in their order: the whole table, or consecutive rows of it.
+
+    Raises:
+        ArtifactError: :class:`Listen` does not hold.
+    """
+    return validate(Listen, frame)

@@ -1,0 +1,1 @@
+"""From trained towers to vectors, an index over them, and recommendations."""

@@ -1,0 +1,39 @@
+"""The two retrieval steps of the chain: vectors of the catalog, an index over them."""
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from loopback_core.retrieval.embed import track_vectors
+from loopback_core.retrieval.index import FaissIndex, index_recall
+from loopback_core.retrieval.store import INDEX, load_vectors, real_queries, save_vectors
+from loopback_core.settings import IndexSettings
+from loopback_core.splits import Splits
+from loopback_core.towers.two_tower import TwoTower
+
+
+def embed_catalog(splits: Splits, towers: Path, folder: Path) -> dict[str, Any]:
+    """Write the vectors of all tracks known at test time into `folder`; returns a summary."""
+    model, catalog = TwoTower.load(towers), splits.testing.catalog
+    vectors = track_vectors(model, catalog.artist)
+    save_vectors(vectors, folder)
+    unknown = max(0, catalog.n_tracks - model.vocabulary.n_tracks)
+    return {"tracks": len(vectors), "dimension": vectors.shape[1], "unknown_tracks": unknown}
+
+
+def build_index(
+    splits: Splits, towers: Path, vectors_folder: Path, settings: IndexSettings, folder: Path
+) -> dict[str, Any]:
+    """Write the index over the vectors and its id map, `tracks.parquet`, into `folder`; returns a summary."""
+    vectors = load_vectors(vectors_folder)
+    index = FaissIndex.build(vectors, settings)
+    index.save(folder / INDEX)
+    names = splits.track_names.head(len(vectors)).select("track", "artist_name", "track_name")
+    names.with_columns(pl.col("track").cast(pl.Int32)).write_parquet(folder / "tracks.parquet")
+    return {
+        "tracks": len(index),
+        "kind": index.kind,
+        "bytes": (folder / INDEX).stat().st_size,
+        "recall@100": index_recall(index, vectors, real_queries(splits, towers), 100),
+    }

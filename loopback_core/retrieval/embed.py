@@ -1,0 +1,37 @@
+"""Vectors of tracks and users, in batches."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from loopback_core.data import Floats, Histories
+from loopback_core.progress import progress
+from loopback_core.towers.track import TrackInputs
+from loopback_core.towers.two_tower import TwoTower
+from loopback_core.towers.user import UserInputs
+
+
+@torch.inference_mode()
+def track_vectors(model: TwoTower, artist: NDArray[np.int32], batch_size: int = 16_384) -> Floats:
+    """The vectors of tracks 0, 1, …, (n_tracks, D) float32 of unit norm.
+
+    artist: (n_tracks,) the artist of each. Tracks and artists beyond the weights' vocabulary get its unknown rows.
+    """
+    model.eval()
+    vectors = np.empty((len(artist), model.settings.output_dim), np.float32)
+    with progress("track embeddings", len(artist), "tracks") as shown:
+        for start in range(0, len(artist), batch_size):
+            of_batch = torch.from_numpy(artist[start : start + batch_size].astype(np.int64)).to(model.device)
+            ids = torch.arange(start, start + len(of_batch), device=model.device)
+            vectors[start : start + len(ids)] = model.tracks(TrackInputs(ids, of_batch)).float().cpu().numpy()
+            shown.advance(len(ids))
+    return vectors
+
+
+@torch.inference_mode()
+def user_vectors(model: TwoTower, histories: Histories) -> Floats:
+    """The vectors of users with these histories, (rows, D) float32 of unit norm."""
+    model.eval()
+    users = torch.from_numpy(histories.users.astype(np.int64)).to(model.device)
+    vectors: Floats = model.users(UserInputs(users)).float().cpu().numpy()
+    return vectors

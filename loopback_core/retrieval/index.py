@@ -1,0 +1,126 @@
+"""Nearest-neighbour indexes over track vectors, behind one small interface."""
+
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+import faiss
+import numpy as np
+
+from loopback_core.data import Floats, Ragged
+from loopback_core.errors import ArtifactError
+from loopback_core.progress import progress
+from loopback_core.recommender import NOTHING, Ranking
+from loopback_core.settings import IndexSettings
+
+
+class VectorIndex(Protocol):
+    """What any nearest-neighbour library has to offer here."""
+
+    kind: str
+
+    def search(self, queries: Floats, k: int, exclude: Ragged | None) -> Ranking:
+        """The k tracks of the largest inner product for each query, without those in its row of `exclude`."""
+        ...
+
+    def save(self, path: Path) -> None:
+        """Write it to a file."""
+        ...
+
+    @classmethod
+    def load(cls, path: Path, settings: IndexSettings) -> Self:
+        """Read it back."""
+        ...
+
+
+class FaissIndex:
+    """A FAISS index of inner products; position i is track i.
+
+    Excluded tracks are skipped inside the search (IDSelector), so that a list stays k long however many there are.
+    """
+
+    def __init__(self, index: Any, kind: str, settings: IndexSettings) -> None:
+        self.index, self.kind, self.settings = index, kind, settings
+
+    @classmethod
+    def build(cls, vectors: Floats, settings: IndexSettings) -> Self:
+        """Index `vectors`, (n, D) float32 of unit norm. Exact up to `flat_limit` tracks, else as `kind` says."""
+        n, dim = vectors.shape
+        kind = settings.kind
+        if kind == "auto":
+            kind = "flat" if n <= settings.flat_limit else "hnsw"
+        if kind == "flat":
+            index = faiss.IndexFlatIP(dim)
+        elif kind == "hnsw":
+            index = faiss.IndexHNSWFlat(dim, settings.hnsw_neighbors, faiss.METRIC_INNER_PRODUCT)
+            index.hnsw.efConstruction = settings.hnsw_ef_construction
+        else:
+            lists = int(max(1, min(4 * np.sqrt(n), n / 39)))  # 39: the fewest points per list k-means is happy with
+            index = faiss.IndexIVFFlat(faiss.IndexFlatIP(dim), dim, lists, faiss.METRIC_INNER_PRODUCT)
+            index.train(vectors)
+        with progress(f"{kind} index", n, "tracks") as shown:
+            for start in range(0, n, 50_000):
+                index.add(vectors[start : start + 50_000])
+                shown.advance(min(50_000, n - start))
+        return cls(index, kind, settings)
+
+    def __len__(self) -> int:
+        return int(self.index.ntotal)
+
+    def search(self, queries: Floats, k: int, exclude: Ragged | None) -> Ranking:
+        """See :class:`VectorIndex`. queries: (rows, D)."""
+        tracks = np.full((len(queries), k), NOTHING, np.int64)
+        scores = np.full((len(queries), k), -np.inf, np.float32)
+        if exclude is None:
+            found_scores, found = self.index.search(queries, k, params=self._parameters(None))
+            return _ranking(found, found_scores)
+        for row in range(len(queries)):  # a selector belongs to a call, so to one user
+            seen = exclude[row]
+            selector = faiss.IDSelectorNot(faiss.IDSelectorBatch(seen)) if len(seen) else None
+            found = self.index.search(queries[row : row + 1], k, params=self._parameters(selector))
+            scores[row], tracks[row] = found[0][0], found[1][0]
+        return _ranking(tracks, scores)
+
+    def _parameters(self, selector: Any) -> Any:
+        if self.kind == "hnsw":
+            return faiss.SearchParametersHNSW(efSearch=self.settings.hnsw_ef_search, sel=selector)
+        if self.kind == "ivf":
+            return faiss.SearchParametersIVF(nprobe=self.settings.ivf_probes, sel=selector)
+        return faiss.SearchParameters(sel=selector)
+
+    def save(self, path: Path) -> None:
+        """Write the FAISS file."""
+        faiss.write_index(self.index, str(path))
+
+    @classmethod
+    def load(cls, path: Path, settings: IndexSettings) -> Self:
+        """Read a FAISS file.
+
+        Raises:
+            ArtifactError: it is missing or damaged.
+        """
+        try:
+            index = faiss.read_index(str(path))
+        except RuntimeError as error:
+            raise ArtifactError(f"The index {path} cannot be read; build it again. ({error})") from None
+        kinds = {faiss.IndexHNSWFlat: "hnsw", faiss.IndexIVFFlat: "ivf"}
+        return cls(index, kinds.get(type(index), "flat"), settings)
+
+
+def _ranking(tracks: Any, scores: Any) -> Ranking:
+    """FAISS fills a short list with -1 and the lowest float; ours ends in NOTHING and -inf."""
+    tracks = np.asarray(tracks, np.int64)
+    return Ranking(tracks, np.where(tracks == NOTHING, -np.inf, scores).astype(np.float32))
+
+
+def index_recall(index: VectorIndex, vectors: Floats, queries: Floats, k: int) -> float:
+    """Share of the exact k nearest tracks that the index finds, over all queries.
+
+    vectors: (n, D) what was indexed. queries: (rows, D) real user vectors. A found track counts when its score
+    reaches that of the exact k-th: tracks with equal vectors stand in for each other.
+    """
+    exact = faiss.IndexFlatIP(vectors.shape[1])
+    exact.add(vectors)
+    k = min(k, len(vectors))
+    threshold = exact.search(queries, k)[0][:, -1:]
+    found = index.search(queries, k, None).scores
+    return float(np.mean(found >= threshold - 1e-6))

@@ -1,0 +1,238 @@
+"""Every setting of the project: one frozen model per section, read from defaults, a preset, a TOML file and overrides.
+
+The order of precedence, weakest first: the defaults below, the preset, the file in `LOOPBACK_CONFIG`,
+`LOOPBACK_SOURCE`, the overrides (the launchpad or `--config-json`).
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from loopback_core.errors import SettingsError
+
+SplitStrategy = Literal["global", "dates", "per_user", "leave_last"]
+
+
+class Section(BaseModel):
+    """A group of settings: frozen, strict about types, and closed to keys it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class SourceSettings(Section):
+    """Where the listening log comes from and how it is laid out."""
+
+    name: str = Field("sample", description="'sample', 'lastfm-1k', or the path of a log: a file or a folder of files.")
+    sample_events: int = Field(300_000, ge=1, description="Events of the generated sample log.")
+    sample_users: int = Field(300, ge=1, description="Users of the generated sample log.")
+    sample_seed: int = Field(0, ge=0, description="Seed of the generated sample log.")
+    columns: dict[str, str] = Field(
+        default_factory=dict,
+        description="For .csv and .parquet: our column name -> the file's, e.g. {artist_name = 'artist'}. "
+        "Ours are user_id, timestamp, artist_mbid, artist_name, track_mbid, track_name.",
+    )
+    time_format: Literal["iso", "epoch_seconds"] = Field(
+        "iso", description="How times are written: ISO 8601, or seconds since 1970-01-01 UTC."
+    )
+    earliest: datetime = Field(
+        datetime(2000, 1, 1, tzinfo=UTC),
+        strict=False,
+        description="Listens before this time are rejected as implausible.",
+    )
+    latest: datetime | None = Field(
+        None,
+        strict=False,
+        description="Listens after this time are rejected as implausible; unset: the time of the run.",
+    )
+    download_folder: str | None = Field(
+        None,
+        description="Where the lastfm-1k archive is looked for and downloaded; unset: downloads/ in LOOPBACK_HOME.",
+    )
+    mirrors: list[str] = Field(
+        default_factory=lambda: [
+            "https://zenodo.org/records/6090214/files/lastfm-dataset-1K.tar.gz?download=1",
+            "http://mtg.upf.edu/static/datasets/last.fm/lastfm-dataset-1K.tar.gz",
+            "https://web.archive.org/web/2022id_/http://mtg.upf.edu/static/datasets/last.fm/lastfm-dataset-1K.tar.gz",
+        ],
+        description="Addresses of the lastfm-1k archive, tried in order.",
+    )
+
+
+class SplitSettings(Section):
+    """How the log is cut into train, validation and test."""
+
+    strategy: SplitStrategy = Field("global", description="global, dates, per_user or leave_last.")
+    validation_fraction: float = Field(0.1, gt=0, lt=1, description="Share of the events that goes to validation.")
+    test_fraction: float = Field(0.1, gt=0, lt=1, description="Share of the events that goes to test.")
+    train_until: datetime | None = Field(None, strict=False, description="dates: last moment of train (inclusive).")
+    validation_until: datetime | None = Field(
+        None, strict=False, description="dates: last moment of validation (inclusive)."
+    )
+
+
+class TowersSettings(Section):
+    """The shape of the two towers."""
+
+    id_dim: int = Field(64, ge=1, description="Width of every id embedding.")
+    hidden_dim: int = Field(256, ge=1, description="Width of the hidden layer of each tower's MLP.")
+    output_dim: int = Field(128, ge=1, description="Width of the user and track vectors.")
+    embedding_std: float = Field(1.0, gt=0, description="Standard deviation of the initial id embeddings.")
+    dropout: float = Field(0.1, ge=0, lt=1, description="Dropout inside each tower's MLP.")
+
+
+class TrainingSettings(Section):
+    """How the towers are trained."""
+
+    preset: str = Field(
+        "reference_sparse",
+        description="A preset shipped with the package (reference, reference_sparse) or a TOML path.",
+    )
+    seed: int = Field(0, ge=0, description="Seed of initial weights, batch order and dropout.")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="auto takes a GPU when there is one.")
+    epochs: int = Field(3, ge=1, description="Passes over the training events, at most.")
+    patience: int = Field(2, ge=1, description="Epochs without a better validation metric before training stops.")
+    batch_size: int = Field(4096, ge=2, description="Events in a step.")
+    optimizer: Literal["dense", "sparse"] = Field(
+        "sparse",
+        description="dense: AdamW on everything. sparse: row-wise Adagrad on the embedding rows of the batch.",
+    )
+    learning_rate: float = Field(1e-3, gt=0, description="Step size of AdamW.")
+    weight_decay: float = Field(1e-5, ge=0, description="Decoupled weight decay of AdamW.")
+    embedding_learning_rate: float = Field(0.05, gt=0, description="Step size of row-wise Adagrad (sparse only).")
+    temperature: float = Field(0.07, gt=0, description="Initial temperature of the softmax; it is learned.")
+    max_inverse_temperature: float = Field(100.0, gt=0, description="Upper bound of 1 / temperature.")
+    mask_same_track: bool = Field(True, description="The positive's track elsewhere in the batch is no negative.")
+    mask_same_user: bool = Field(True, description="Other rows of the same user are no negatives.")
+    mask_known_positives: bool = Field(
+        True, description="Tracks that the user plays anywhere in train are no negatives."
+    )
+    validation_metric: str = Field("discovery/ndcg@10", description="task/metric@K that picks the best epoch.")
+
+
+class IndexSettings(Section):
+    """The nearest-neighbour index."""
+
+    kind: Literal["auto", "flat", "hnsw", "ivf"] = Field("auto", description="auto: flat up to flat_limit, then hnsw.")
+    flat_limit: int = Field(200_000, ge=0, description="The largest catalog that auto searches exactly.")
+    hnsw_neighbors: int = Field(32, ge=2, description="Links per node of the HNSW graph.")
+    hnsw_ef_construction: int = Field(100, ge=1, description="Width of the search while the HNSW graph is built.")
+    hnsw_ef_search: int = Field(256, ge=1, description="Width of the HNSW search.")
+    ivf_probes: int = Field(64, ge=1, description="Lists that an IVF search visits.")
+
+
+class EvaluationSettings(Section):
+    """What is measured, and how surely."""
+
+    ks: list[int] = Field(default_factory=lambda: [10, 50, 100], description="Cut-offs K of every metric.")
+    resamples: int = Field(2000, ge=100, description="Bootstrap resamples over users.")
+    seed: int = Field(0, ge=0, description="Seed of the bootstrap and of the permutation that breaks ties.")
+    min_users: int = Field(20, ge=1, description="Fewer scored users than this: values only, no intervals, no verdict.")
+
+
+class ChecksSettings(Section):
+    """Thresholds of the asset checks."""
+
+    max_reject_share: float = Field(0.05, ge=0, le=1, description="Largest tolerated share of rejected rows.")
+    min_train_events: int = Field(1000, ge=1, description="Fewest events in train.")
+    min_validation_events: int = Field(100, ge=1, description="Fewest events in validation.")
+    min_test_events: int = Field(100, ge=1, description="Fewest events in test.")
+    split_tolerance: float = Field(
+        0.02, ge=0, le=1, description="Largest difference between a part's share and its fraction."
+    )
+    max_mean_cosine: float = Field(
+        0.9, gt=-1, le=1, description="Above this mean pairwise cosine the embeddings collapsed."
+    )
+    min_index_recall: float = Field(
+        0.95, ge=0, le=1, description="Smallest recall@100 of the index against exact search."
+    )
+    recall_floor: float = Field(0.01, ge=0, le=1, description="Smallest recall@100 of the towers in discovery.")
+
+
+class Settings(Section):
+    """All sections; made by :func:`load_settings`, passed down whole or by section."""
+
+    source: SourceSettings = Field(default_factory=SourceSettings)
+    split: SplitSettings = Field(default_factory=SplitSettings)
+    towers: TowersSettings = Field(default_factory=TowersSettings)
+    training: TrainingSettings = Field(default_factory=TrainingSettings)
+    index: IndexSettings = Field(default_factory=IndexSettings)
+    evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings)
+    checks: ChecksSettings = Field(default_factory=ChecksSettings)
+
+
+def load_settings(
+    overrides: Mapping[str, Mapping[str, Any]] | None = None, environ: Mapping[str, str] = os.environ
+) -> Settings:
+    """Read the settings from the file, the environment and `overrides` (section -> key -> value).
+
+    Raises:
+        SettingsError: a file is missing or is no TOML, or a key is unknown, of the wrong type or out of range.
+    """
+    layers: list[tuple[str, Mapping[str, Any]]] = []
+    if path := environ.get("LOOPBACK_CONFIG"):
+        layers.append((f"LOOPBACK_CONFIG ({path})", _read_toml(Path(path))))
+    if source := environ.get("LOOPBACK_SOURCE"):
+        layers.append(("LOOPBACK_SOURCE", {"source": {"name": source}}))
+    layers.append(("the overrides", overrides or {}))
+
+    preset = TrainingSettings().preset
+    for _, layer in layers:
+        training = layer.get("training")
+        if isinstance(training, Mapping):
+            preset = training.get("preset", preset)
+    layers.insert(0, (f"preset {preset!r}", _read_preset(preset)))
+
+    merged: dict[str, Any] = {}
+    for origin, layer in layers:
+        _validated(layer, origin)  # a mistake is reported with the place it stands in
+        for section, values in layer.items():
+            merged[section] = {**merged.get(section, {}), **values}
+    return _validated(merged, "the settings together")
+
+
+def shipped_presets() -> list[str]:
+    """Names of the presets inside the package."""
+    folder = resources.files("loopback_core") / "presets"
+    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+
+
+def _read_preset(name: str) -> dict[str, Any]:
+    if name in shipped_presets():
+        return tomllib.loads((resources.files("loopback_core") / "presets" / f"{name}.toml").read_text("utf-8"))
+    if name.endswith(".toml"):
+        return _read_toml(Path(name))
+    known = ", ".join(shipped_presets())
+    raise SettingsError(f"training.preset is {name!r}; it must be one of {known}, or the path of a .toml file.")
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(f"There is no settings file {path}; correct the path or unset LOOPBACK_CONFIG.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not a TOML file: {error}.") from None
+
+
+def _validated(values: Mapping[str, Any], origin: str) -> Settings:
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise SettingsError(f"Settings of {origin}: " + "; ".join(_sentence(e) for e in error.errors()) + ".") from None
+
+
+def _sentence(error: Any) -> str:
+    key = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        known = Settings.model_fields
+        if len(error["loc"]) > 1:
+            section = known[error["loc"][0]].annotation
+            known = section.model_fields if isinstance(section, type) and issubclass(section, BaseModel) else known
+        return f"{key} is no setting; known are {', '.join(known)}"
+    return f"{key} = {error['input']!r} is wrong: {error['msg'].removeprefix('Input ').lower()}"

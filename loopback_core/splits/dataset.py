@@ -1,0 +1,86 @@
+"""Reading the splits back: the parts, and the fit data for tuning and for testing."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from loopback_core.data import Catalog, Events, FitData
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The published splits, read on first use. `folder` is what :func:`split_listens` wrote."""
+
+    folder: Path
+
+    @cached_property
+    def train(self) -> Events:
+        """The events of train."""
+        return _read_events(self.folder / "train.parquet")
+
+    @cached_property
+    def validation(self) -> Events:
+        """The events of validation."""
+        return _read_events(self.folder / "validation.parquet")
+
+    @cached_property
+    def test(self) -> Events:
+        """The events of test: for measuring, never for fitting."""
+        return _read_events(self.folder / "test.parquet")
+
+    @cached_property
+    def tuning(self) -> FitData:
+        """Fit data while settings are tuned on validation: train."""
+        return self._fit_data(self.train, "tuning")
+
+    @cached_property
+    def testing(self) -> FitData:
+        """Fit data at test time: train and validation."""
+        return self._fit_data(self.train.then(self.validation), "testing")
+
+    @cached_property
+    def users(self) -> pl.DataFrame:
+        """user, user_id, first_part and the profile columns, by dense id."""
+        return pl.read_parquet(self.folder / "users.parquet", glob=False)
+
+    @cached_property
+    def track_names(self) -> pl.DataFrame:
+        """artist_name and track_name of every track of the log, by dense id (log-only tracks last)."""
+        columns = ("track", "artist", "artist_name", "track_name")
+        return pl.concat(pl.read_parquet(path, columns=list(columns), glob=False) for path in self._every("tracks"))
+
+    @property
+    def log_artist(self) -> NDArray[np.int32]:
+        """The artist of every track of the log, (n_log_tracks,)."""
+        return self.track_names["artist"].to_numpy()
+
+    @cached_property
+    def n_log_artists(self) -> int:
+        """Artists of the whole log."""
+        return sum(
+            pl.scan_parquet(path, glob=False).select(pl.len()).collect().item() for path in self._every("artists")
+        )
+
+    def _every(self, what: str) -> list[Path]:
+        return [self.folder / part / f"{what}.parquet" for part in ("testing", "log_only")]
+
+    def _fit_data(self, events: Events, phase: str) -> FitData:
+        tracks = pl.read_parquet(self.folder / phase / "tracks.parquet", glob=False)
+        artists = pl.read_parquet(self.folder / phase / "artists.parquet", glob=False)
+        counts = ("plays", "listeners", "first_seen")
+        catalog = Catalog(
+            int(events.user.max()) + 1,
+            tracks["artist"].to_numpy(),
+            *(tracks[name].to_numpy() for name in counts),
+            *(artists[name].to_numpy() for name in counts),
+        )
+        return FitData(events, catalog, int(events.timestamp[-1]))
+
+
+def _read_events(path: Path) -> Events:
+    frame = pl.read_parquet(path, glob=False).with_columns(pl.col("timestamp").dt.epoch("s"))
+    return Events(frame["user"].to_numpy(), frame["track"].to_numpy(), frame["timestamp"].to_numpy())

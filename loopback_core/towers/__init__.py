@@ -1,0 +1,1 @@
+"""The two towers: a user and a track become unit vectors whose dot product is the score."""

@@ -1,0 +1,60 @@
+"""Checkpoints: where a killed training run goes on from."""
+
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from loopback_core.towers.two_tower import TwoTower
+from loopback_core.training.optimizers import Stepper
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One row of the training history."""
+
+    epoch: int  # from 1
+    loss: float  # mean over the epoch's batches, nats
+    temperature: float
+    seconds: float  # training alone, without validation
+    events_per_second: float
+    validation: dict[str, float]  # task/metric@K -> value
+
+
+@dataclass
+class Progression:
+    """How far training has come."""
+
+    history: list[Epoch] = field(default_factory=list)
+    best_epoch: int = 0  # 0: none yet
+    best_value: float = -1.0
+    best_weights: dict[str, torch.Tensor] = field(default_factory=dict)
+
+
+def save_checkpoint(path: Path, model: TwoTower, optimizers: list[Stepper], progression: Progression) -> None:
+    """Write all that the next epoch depends on; the old checkpoint stays until the new one is whole."""
+    content = {
+        "model": model.state_dict(),
+        "optimizers": [optimizer.state_dict() for optimizer in optimizers],
+        "progression": {**asdict(progression), "best_weights": progression.best_weights},
+    }
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    torch.save(content, new)
+    new.replace(path)
+
+
+def load_checkpoint(path: Path, model: TwoTower, optimizers: list[Stepper]) -> Progression:
+    """Put the state back into `model` and `optimizers`; a fresh start when there is no checkpoint."""
+    if not path.exists():
+        return Progression()
+    # weights_only: a checkpoint holds tensors and plain values, and loading it runs no code of its own.
+    content: dict[str, Any] = torch.load(path, map_location=model.device, weights_only=True)
+    model.load_state_dict(content["model"])
+    for optimizer, state in zip(optimizers, content["optimizers"], strict=True):
+        optimizer.load_state_dict(state)
+    kept = content["progression"]
+    return Progression(
+        [Epoch(**epoch) for epoch in kept["history"]], kept["best_epoch"], kept["best_value"], kept["best_weights"]
+    )

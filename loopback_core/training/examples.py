@@ -1,0 +1,110 @@
+"""Training examples: batches of listens, with what must not count as a negative."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from loopback_core.data import FitData, Ragged
+from loopback_core.settings import TrainingSettings
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B listens. All ids are int64."""
+
+    user: Tensor  # (B,)
+    track: Tensor  # (B,)
+    artist: Tensor  # (B,)
+    false_negative: Tensor | None  # (B, B) bool: row i must not be told that the track of row j is wrong
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch on `device`."""
+        mask = self.false_negative
+        return Batch(
+            self.user.to(device, non_blocking=True),
+            self.track.to(device, non_blocking=True),
+            self.artist.to(device, non_blocking=True),
+            None if mask is None else mask.to(device, non_blocking=True),
+        )
+
+
+class Examples:
+    """All listens of the fit data, served in seeded batches."""
+
+    def __init__(self, data: FitData, settings: TrainingSettings) -> None:
+        self.events, self.settings = data.events, settings
+        self.artist = data.catalog.artist
+        self._column = np.full(data.catalog.n_tracks, -1, np.int64)  # scratch: where a track stands in the batch
+        self._known: Ragged | None = None
+        if settings.mask_known_positives:
+            n_tracks = data.catalog.n_tracks
+            pairs = np.sort(self.events.user.astype(np.int64) * n_tracks + self.events.track)
+            pairs = pairs[np.diff(pairs, prepend=-1) > 0]
+            self._known = Ragged.from_pairs(pairs // n_tracks, pairs % n_tracks, data.catalog.n_users)
+
+    def __len__(self) -> int:
+        return len(self.events)
+
+    def epoch(self, epoch: int) -> Iterator[Batch]:
+        """Every listen once, in an order that depends on (seed, epoch) alone, so that a resumed run sees the same."""
+        order = np.random.default_rng([self.settings.seed, epoch]).permutation(len(self.events))
+        size = self.settings.batch_size
+        for start in range(0, len(order), size):
+            chosen = order[start : start + size]
+            if len(chosen) > 1:  # one row alone has no negatives
+                yield self.batch(chosen)
+
+    def batch(self, rows: NDArray[np.int64]) -> Batch:
+        """The batch made of these rows of the events."""
+        user = self.events.user[rows].astype(np.int64)
+        track = self.events.track[rows].astype(np.int64)
+        artist = self.artist[track].astype(np.int64)
+        mask = self.false_negatives(user, track)
+        return Batch(
+            torch.from_numpy(user),
+            torch.from_numpy(track),
+            torch.from_numpy(artist),
+            None if mask is None else torch.from_numpy(mask),
+        )
+
+    def false_negatives(self, user: NDArray[np.int64], track: NDArray[np.int64]) -> NDArray[np.bool_] | None:
+        """(B, B) bool, or None when nothing is masked; the diagonal, the positives, is never set.
+
+        [i, j] is set when row j holds the track of row i (same track), or is of the same user, or holds another track
+        that the user of row i plays in train. It serves both directions: the user of row i is no wrong answer for
+        the track of row j in exactly the same cases.
+        """
+        settings = self.settings
+        if not (settings.mask_same_track or settings.mask_same_user or settings.mask_known_positives):
+            return None
+        mask = np.zeros((len(user), len(user)), bool)
+        if settings.mask_same_track:
+            mask |= track[:, None] == track
+        if settings.mask_same_user:
+            mask |= user[:, None] == user
+        if self._known is not None:
+            mask |= self._played(user, track, self._known)
+        np.fill_diagonal(mask, False)
+        return mask
+
+    def _played(self, user: NDArray[np.int64], track: NDArray[np.int64], known: Ragged) -> NDArray[np.bool_]:
+        """[i, j]: does the user of row i play the track of row j in train?
+
+        Filled for the distinct users and tracks of the batch from the users' own lists, whose total length is far
+        below B × B, then spread to the rows.
+        """
+        users, row = np.unique(user, return_inverse=True)
+        tracks, column = np.unique(track, return_inverse=True)
+        self._column[tracks] = np.arange(len(tracks))
+        lists = known.take(users)
+        place = self._column[lists.values]
+        self._column[tracks] = -1
+        here = place >= 0
+        played = np.zeros((len(users), len(tracks)), bool)
+        played[lists.row_numbers()[here], place[here]] = True
+        spread: NDArray[np.bool_] = played[row][:, column]
+        return spread

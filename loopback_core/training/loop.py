@@ -1,0 +1,125 @@
+"""The training loop: epochs, validation, early stopping, checkpoints."""
+
+import json
+import logging
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from loopback_core.data import FitData
+from loopback_core.errors import LoopbackError
+from loopback_core.progress import progress
+from loopback_core.settings import Settings, TrainingSettings
+from loopback_core.towers.track import TrackInputs
+from loopback_core.towers.two_tower import TwoTower, Vocabulary
+from loopback_core.towers.user import UserInputs
+from loopback_core.training.checkpoint import Epoch, Progression, load_checkpoint, save_checkpoint
+from loopback_core.training.device import choose_device
+from loopback_core.training.examples import Batch, Examples
+from loopback_core.training.losses import in_batch_infonce
+from loopback_core.training.optimizers import Stepper, make_optimizers
+
+log = logging.getLogger("loopback")
+
+Validate = Callable[[TwoTower], dict[str, float]]
+
+
+def train(data: FitData, settings: Settings, validate: Validate, checkpoints: Path) -> tuple[TwoTower, Progression]:
+    """Train the towers on `data`, and return them with the weights of the best epoch and their history.
+
+    validate: measures the model after each epoch; its value under `training.validation_metric` picks the best one.
+    checkpoints: a folder that outlives a killed run. A run that finds a checkpoint there goes on after it and ends in
+    the same weights as one that was never killed: whatever is random is seeded by (seed, epoch).
+    """
+    chosen = settings.training
+    device = choose_device(chosen.device)
+    model, optimizers = set_up(data, settings, device)
+    path = checkpoints / "checkpoint.pt"
+    progression = load_checkpoint(path, model, optimizers)
+    if progression.history:
+        log.info("training goes on after epoch %d, from its checkpoint", progression.history[-1].epoch)
+    examples = Examples(data, chosen)
+    for number in range(len(progression.history) + 1, chosen.epochs + 1):
+        if _out_of_patience(progression, chosen):
+            log.info("stopping: no better %s for %d epochs", chosen.validation_metric, chosen.patience)
+            break
+        epoch = _epoch(number, model, optimizers, examples, validate)
+        _note(epoch, model, progression, chosen)
+        save_checkpoint(path, model, optimizers, progression)
+    model.load_state_dict(progression.best_weights)
+    for table in model.embeddings():
+        table.settle_unknown()
+    return model.eval(), progression
+
+
+def set_up(data: FitData, settings: Settings, device: torch.device) -> tuple[TwoTower, list[Stepper]]:
+    """Freshly initialised towers for the ids of `data`, on `device`, with their optimizers; seeded."""
+    chosen = settings.training
+    torch.manual_seed(chosen.seed)  # on the CPU, so that every device starts from the same weights
+    model = TwoTower(
+        Vocabulary(data.catalog.n_users, data.catalog.n_tracks, data.catalog.n_artists),
+        settings.towers,
+        sparse=chosen.optimizer == "sparse",
+        temperature=chosen.temperature,
+        max_inverse_temperature=chosen.max_inverse_temperature,
+    ).to(device)
+    return model, make_optimizers(model, chosen)
+
+
+def training_step(model: TwoTower, optimizers: list[Stepper], batch: Batch) -> torch.Tensor:
+    """One step on one batch; returns the loss, still on the device."""
+    for optimizer in optimizers:
+        optimizer.zero_grad()
+    users, tracks = model(UserInputs(batch.user), TrackInputs(batch.track, batch.artist))
+    loss = in_batch_infonce(users, tracks, model.inverse_temperature(), batch.false_negative)
+    torch.autograd.backward(loss)
+    for optimizer in optimizers:
+        optimizer.step()
+    return loss.detach()
+
+
+def _epoch(number: int, model: TwoTower, optimizers: list[Stepper], examples: Examples, validate: Validate) -> Epoch:
+    torch.manual_seed(examples.settings.seed * 1_000_003 + number)  # dropout
+    model.train()
+    losses, started = [], time.monotonic()
+    with progress(f"epoch {number} of {examples.settings.epochs}", len(examples), "events") as shown:
+        for batch in examples.epoch(number):
+            loss = training_step(model, optimizers, batch.to(model.device))
+            losses.append(loss)
+            shown.advance(len(batch.user), f"loss {loss.item():.3f}")
+    seconds = time.monotonic() - started
+    mean_loss = float(torch.stack(losses).mean())
+    if not math.isfinite(mean_loss):
+        raise LoopbackError(
+            f"The loss of epoch {number} is not finite: lower training.learning_rate or "
+            "training.embedding_learning_rate and train again."
+        )
+    model.eval()
+    with torch.no_grad():
+        validation = validate(model)
+    temperature = 1 / float(model.inverse_temperature().detach())
+    return Epoch(number, mean_loss, temperature, seconds, len(examples) / seconds, validation)
+
+
+def _note(epoch: Epoch, model: TwoTower, progression: Progression, settings: TrainingSettings) -> None:
+    """Add the epoch to the history, and keep its weights if it is the best."""
+    progression.history.append(epoch)
+    value = epoch.validation[settings.validation_metric]
+    log.info("epoch %d: loss %.4f, %s %.4f", epoch.epoch, epoch.loss, settings.validation_metric, value)
+    if value > progression.best_value:
+        progression.best_epoch, progression.best_value = epoch.epoch, value
+        progression.best_weights = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+
+
+def _out_of_patience(progression: Progression, settings: TrainingSettings) -> bool:
+    return len(progression.history) - progression.best_epoch >= settings.patience and bool(progression.history)
+
+
+def save_history(progression: Progression, folder: Path) -> None:
+    """Write `history.json`: one row per epoch, and which was the best."""
+    content = {"best_epoch": progression.best_epoch, "epochs": [asdict(epoch) for epoch in progression.history]}
+    (folder / "history.json").write_text(json.dumps(content, indent=1) + "\n", "utf-8")

@@ -1,0 +1,80 @@
+"""The optimizers: dense AdamW, and row-wise Adagrad for the embedding rows that a batch touched."""
+
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from loopback_core.settings import TrainingSettings
+from loopback_core.towers.embedding import IdEmbedding
+from loopback_core.towers.two_tower import TwoTower
+
+
+class Stepper(Protocol):
+    """What the loop needs of an optimizer; torch's own obey it."""
+
+    def step(self) -> Any:
+        """Apply the gradients."""
+
+    def zero_grad(self) -> None:
+        """Forget the gradients."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Tensors and plain values to resume from."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Resume."""
+
+
+class RowwiseAdagrad:
+    """Adagrad with one accumulator per embedding row, the mean of the row's squared gradients.
+
+    (Duchi et al. 2011; row-wise as in Naumov et al. 2019, DLRM.) A step costs what the touched rows cost, however
+    large the tables are; AdamW would move every row of every table and both its moments.
+    """
+
+    def __init__(self, tables: list[IdEmbedding], learning_rate: float, epsilon: float = 1e-8) -> None:
+        self.tables, self.learning_rate, self.epsilon = tables, learning_rate, epsilon
+        self.accumulators = [torch.zeros(len(table.weight), device=table.weight.device) for table in tables]
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Move the touched rows."""
+        for table, accumulator in zip(self.tables, self.accumulators, strict=True):
+            for rows, gradient in _gradients(table):
+                accumulator[rows] += gradient.square().mean(dim=1)
+                scale = self.learning_rate / (accumulator[rows].sqrt() + self.epsilon)
+                table.weight[rows] -= scale[:, None] * gradient
+
+    def zero_grad(self) -> None:
+        """Forget which rows were touched."""
+        for table in self.tables:
+            table.touched.clear()
+
+    def state_dict(self) -> dict[str, Any]:
+        """The accumulators."""
+        return {"accumulators": self.accumulators}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Resume."""
+        for mine, kept in zip(self.accumulators, state["accumulators"], strict=True):
+            mine.copy_(kept)
+
+
+def _gradients(table: IdEmbedding) -> list[tuple[Tensor, Tensor]]:
+    """(rows, gradient) of every lookup that got one; rows looked up twice in a step are moved twice, in order."""
+    return [(rows, leaf.grad) for rows, leaf in table.touched if leaf.grad is not None]
+
+
+def make_optimizers(model: TwoTower, settings: TrainingSettings) -> list[Stepper]:
+    """The optimizers that together move every weight."""
+    if settings.optimizer == "dense":
+        return [_adamw(list(model.parameters()), settings)]
+    tables = model.embeddings()
+    in_tables = {id(table.weight) for table in tables}
+    rest = [parameter for parameter in model.parameters() if id(parameter) not in in_tables]
+    return [_adamw(rest, settings), RowwiseAdagrad(tables, settings.embedding_learning_rate)]
+
+
+def _adamw(parameters: list[torch.nn.Parameter], settings: TrainingSettings) -> Stepper:
+    return torch.optim.AdamW(parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay)

@@ -1,0 +1,124 @@
+import json
+
+import numpy as np
+import pytest
+
+from loopback_core.evaluation.baselines.personal import PersonalMostPlayed
+from loopback_core.evaluation.baselines.popularity import PopularityPlays
+from loopback_core.evaluation.evaluator import evaluate_task, rank_users
+from loopback_core.evaluation.tasks import discovery, next_listen
+from loopback_core.retrieval.ranking import no_ranking
+from loopback_core.settings import EvaluationSettings
+
+FEW_USERS = EvaluationSettings(ks=[1, 2], min_users=1, resamples=200)
+
+
+class FixedTowers:
+    """Recommends the same track to everyone."""
+
+    def __init__(self, track, name="two_tower"):
+        self.id, self.track = name, track
+
+    def fit(self, data):
+        return self
+
+    def recommend(self, histories, k, exclude):
+        ranking = no_ranking(len(histories), k)
+        ranking.tracks[:, 0], ranking.scores[:, 0] = self.track, 0.5
+        return ranking
+
+
+def evaluate(splits, settings, **more):
+    task = discovery(splits, "testing")  # users 0 and 2, positives {1, 4} and {0}
+    recommenders = [
+        FixedTowers(1),
+        FixedTowers(1, "two_tower_index"),
+        PopularityPlays().fit(task.fit),
+        PersonalMostPlayed().fit(task.fit),
+    ]
+    return evaluate_task(task, recommenders, settings, **more)
+
+
+def test_values_are_means_over_users(hand_splits):
+    found = evaluate(hand_splits, FEW_USERS).task_json()
+    assert (found["users"], found["positives"]) == (2, 3)
+    towers, popular = found["recommenders"]["two_tower"], found["recommenders"]["popularity_plays"]
+    assert towers["hit_rate@1"]["value"] == 0.5
+    assert towers["recall@2"]["value"] == 0.25
+    assert popular["recall@1"]["value"] == 0.75  # [4, 1] and [0, 4]
+    assert popular["recall@2"]["value"] == 1
+    assert found["recommenders"]["random"]["recall@1"]["value"] == pytest.approx((1 / 2 + 1 / 4) / 2)
+
+
+def test_an_interval_holds_its_value(hand_splits):
+    for metrics in evaluate(hand_splits, FEW_USERS).task_json()["recommenders"].values():
+        for found in (metrics or {}).values():
+            assert found["low"] <= found["value"] + 1e-12
+            assert found["high"] >= found["value"] - 1e-12
+
+
+def test_a_recommender_that_cannot_answer_is_null_and_not_zero(hand_splits):
+    found = evaluate(hand_splits, FEW_USERS)
+    assert found.task_json()["recommenders"]["personal_most_played"] is None
+    assert "personal_most_played" not in found.paired_json()
+
+
+def test_the_towers_are_compared_with_every_baseline_and_not_with_themselves(hand_splits):
+    paired = evaluate(hand_splits, FEW_USERS).paired_json()
+    assert set(paired) == {"popularity_plays", "random"}
+    assert set(paired["popularity_plays"]["ndcg@2"]) == {
+        *("difference", "low", "high", "p", "p_holm", "won", "lost", "tied"),
+    }
+    recall = paired["popularity_plays"]["recall@1"]  # .5 against .5, 0 against 1
+    assert (recall["difference"], recall["won"], recall["lost"], recall["tied"]) == (-0.5, 0, 1, 1)
+    assert recall["low"] == -1
+    assert recall["high"] == 0
+
+
+def test_too_few_users_leave_values_without_intervals_or_p(hand_splits):
+    found = evaluate(hand_splits, EvaluationSettings(ks=[1], min_users=3))
+    assert found.task_json()["recommenders"]["two_tower"]["hit_rate@1"] == {"value": 0.5, "low": None, "high": None}
+    comparison = found.paired_json()["popularity_plays"]["hit_rate@1"]
+    assert comparison["difference"] == -0.5
+    assert comparison["low"] is comparison["high"] is comparison["p"] is comparison["p_holm"] is None
+
+
+def test_a_task_without_users_has_counts_and_no_values(hand_splits):
+    nothing = hand_splits.test.where(np.zeros(len(hand_splits.test), bool))
+    object.__setattr__(hand_splits, "test", nothing)
+    found = evaluate(hand_splits, FEW_USERS)
+    assert found.task_json()["users"] == 0
+    assert found.task_json()["recommenders"]["two_tower"]["ndcg@1"] == {"value": None, "low": None, "high": None}
+    assert found.paired_json() == {}
+    assert found.recommendations().is_empty()
+
+
+def test_results_are_plain_json_and_the_same_every_time(hand_splits):
+    first, second = (evaluate(hand_splits, FEW_USERS) for _ in range(2))
+    assert json.dumps(first.task_json(), allow_nan=False) == json.dumps(second.task_json(), allow_nan=False)
+    assert json.dumps(first.paired_json(), allow_nan=False) == json.dumps(second.paired_json(), allow_nan=False)
+
+
+def test_recommendations_list_what_was_shown_and_nothing_else(hand_splits):
+    found = evaluate(hand_splits, FEW_USERS).recommendations(top=2)
+    popular = found.filter(recommender="popularity_plays")
+    assert popular.select("user", "rank", "track").rows() == [(0, 1, 4), (0, 2, 1), (2, 1, 0), (2, 2, 4)]
+    assert popular["score"].to_list() == [2, 1, 4, 2]
+    assert found.filter(recommender="two_tower").select("task", "rank", "track", "score").rows() == [
+        ("discovery", 1, 1, 0.5),
+        ("discovery", 1, 1, 0.5),
+    ]
+
+
+def test_deep_lists_add_recall_for_everyone(hand_splits):
+    found = evaluate(hand_splits, FEW_USERS, depth=500).task_json()["recommenders"]
+    assert found["popularity_plays"]["recall@500"]["value"] == 1
+    assert found["random"]["recall@500"]["value"] == pytest.approx(1)
+
+
+def test_lists_do_not_depend_on_how_many_users_are_ranked_at_once(hand_splits, monkeypatch):
+    task = next_listen(hand_splits, "testing")
+    baseline = PersonalMostPlayed().fit(task.fit)
+    together = rank_users(baseline, task, 3).tracks.tolist()
+    monkeypatch.setattr("loopback_core.evaluation.evaluator.USERS_AT_ONCE", 1)
+    assert rank_users(baseline, task, 3).tracks.tolist() == together

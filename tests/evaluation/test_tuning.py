@@ -1,0 +1,78 @@
+import json
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+from loopback_core.evaluation.baselines import choose_rival, tune
+from loopback_core.evaluation.baselines.baseline import Baseline
+from loopback_core.evaluation.baselines.popularity import PopularityPlays
+from loopback_core.evaluation.tasks import discovery, next_listen
+from loopback_core.retrieval.ranking import no_ranking
+
+
+class OneTrack(Baseline):
+    id = "one_track"
+    grid: ClassVar = {"track": (1, 3, 0)}
+
+    def __init__(self, track=1, seed=0):
+        super().__init__(seed)
+        self.track = track
+
+    def fit(self, data):
+        self.now = data.now
+        return self
+
+    def recommend(self, histories, k, exclude):
+        ranking = no_ranking(len(histories), k)
+        ranking.tracks[:, 0] = self.track
+        return ranking
+
+
+def test_the_setting_that_hits_on_validation_is_chosen_and_all_trials_are_kept(hand_splits):
+    tuned = tune(OneTrack, discovery(hand_splits, "tuning"), seed=0)  # user 0 discovers track 3
+    assert tuned.settings == {"track": 3}
+    assert json.loads(json.dumps(tuned.as_json())) == {
+        "settings": {"track": 3},
+        "ndcg@10": 1.0,
+        "trials": [
+            {"settings": {"track": 1}, "ndcg@10": 0.0},
+            {"settings": {"track": 3}, "ndcg@10": 1.0},
+            {"settings": {"track": 0}, "ndcg@10": 0.0},
+        ],
+    }
+
+
+def test_the_choice_is_made_for_each_task_on_its_own(hand_splits):
+    # Users 0 and 1 next listen to tracks 3 and {0, 4}; only the latter's track 0 is in the catalog of train.
+    tuned = tune(OneTrack, next_listen(hand_splits, "tuning"), seed=0)
+    assert [trial.score for trial in tuned.trials] == [0.0, 0.5, 0.5]
+    assert tuned.settings == {"track": 3}  # of equals the first
+
+
+def test_the_chosen_settings_are_refitted_on_later_data(hand_splits):
+    tuned = tune(OneTrack, discovery(hand_splits, "tuning"), seed=0)
+    fitted = tuned.fit(hand_splits.testing, seed=7)
+    assert (fitted.track, fitted.seed, fitted.now) == (3, 7, hand_splits.testing.now)
+
+
+def test_a_baseline_without_a_grid_is_scored_once(hand_splits):
+    tuned = tune(PopularityPlays, discovery(hand_splits, "tuning"), seed=0)
+    assert tuned.settings == {}
+    # Tracks 0 and 2 are excluded; track 3 has two plays and track 1 one.
+    assert tuned.score == 1
+
+
+def test_the_rival_is_the_best_on_validation(hand_splits):
+    task = next_listen(hand_splits, "tuning")
+    candidates = [tune(OneTrack, task, 0), tune(PopularityPlays, task, 0)]
+    assert candidates[1].score == pytest.approx((1 / np.log2(3) + 1) / 2)
+    assert choose_rival(candidates) == "popularity_plays"
+
+
+def test_validation_without_a_scored_user_leaves_the_defaults_and_no_rival(hand_splits):
+    nothing = hand_splits.validation.where(np.zeros(len(hand_splits.validation), bool))
+    object.__setattr__(hand_splits, "validation", nothing)
+    tuned = tune(OneTrack, discovery(hand_splits, "tuning"), seed=0)
+    assert (tuned.settings, tuned.trials, tuned.score) == ({}, [], None)
+    assert choose_rival([tuned]) is None

@@ -1,5 +1,6 @@
 """The report."""
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ def evaluation(context: dg.AssetExecutionContext, loopback: Loopback) -> dg.Mate
     with told_to_the_user():
         step = loopback.step(context)
         artifact, reused = _evaluate(step)
-    content = artifact.summary
+    content = json.loads((artifact.folder / "evaluation.json").read_text("utf-8"))
     ks = content["settings"]["evaluation"]["ks"]
     names = [f"{metric}@{k}" for metric in ("ndcg", "recall", "hit_rate", "precision") for k in ks]
     numbers = {
@@ -75,14 +76,14 @@ def _evaluate(step: Step) -> tuple[Artifact, bool]:
         trained = Trained(
             TwoTower.load(chain["trained_towers"].folder),
             load_vectors(chain["track_embeddings"].folder),
-            load_index(index.folder, settings.index),
+            load_index(index.folder),
             index.summary["recall@100"],
         )
         shutil.copy(chain["trained_towers"].folder / "training.png", folder)
         splits = Splits(chain["temporal_splits"].folder)
         return run_evaluation(splits, trained, settings, _provenance(chain), folder)
 
-    used = settings.model_dump(mode="json", include={"evaluation", "index"})
+    used = settings.model_dump(mode="json", include={"evaluation"})
     used["recall_floor"] = settings.checks.recall_floor  # the report states whether it was met
     return step.publish(
         "evaluation", make, upstream=[index], settings=used, code=("evaluation", "retrieval", "towers", "data.py")
@@ -92,6 +93,7 @@ def _evaluate(step: Step) -> tuple[Artifact, bool]:
 def _provenance(chain: dict[str, Artifact]) -> dict[str, Any]:
     """What `evaluation.json` says of where its numbers come from."""
     listens, splits, towers = (chain[asset].summary for asset in ("interactions", "temporal_splits", "trained_towers"))
+    trained = chain["trained_towers"].manifest["settings"]
     return {
         "source": {
             "name": chain["raw_listens"].summary["name"],
@@ -103,7 +105,12 @@ def _provenance(chain: dict[str, Artifact]) -> dict[str, Any]:
         "split": {"strategy": splits["strategy"], **splits["events"]},
         "preset": towers["preset"],
         "seed": towers["seed"],
-        "training": chain["trained_towers"].manifest["settings"],
+        "settings": {
+            "split": chain["temporal_splits"].manifest["settings"],
+            "towers": trained["towers"],
+            "training": trained["training"],
+            "index": chain["faiss_index"].manifest["settings"],
+        },
         "versions": {asset: artifact.version for asset, artifact in chain.items()},
         "seconds": {asset: artifact.manifest["seconds"] for asset, artifact in chain.items()},
         "peak_rss_mb": {asset: artifact.manifest["peak_rss_mb"] for asset, artifact in chain.items()},

@@ -39,7 +39,7 @@ def index_size(artifact: Artifact, store: ArtifactStore, settings: Settings) -> 
     """The index and its id map hold exactly the catalog."""
     import polars as pl
 
-    index = load_index(artifact.folder, settings.index)
+    index = load_index(artifact.folder)
     named = pl.scan_parquet(artifact.folder / "tracks.parquet", glob=False).select(pl.len()).collect().item()
     catalog = Splits(store.upstream(artifact, "temporal_splits").folder).testing.catalog
     facts = {"indexed": len(index), "named": named, "catalog": catalog.n_tracks}
@@ -54,7 +54,7 @@ def index_recall(artifact: Artifact, store: ArtifactStore, settings: Settings) -
     splits = Splits(store.upstream(artifact, "temporal_splits").folder)
     vectors = load_vectors(store.upstream(artifact, "track_embeddings").folder)
     queries = real_queries(splits, store.upstream(artifact, "trained_towers").folder)
-    recall = measure(load_index(artifact.folder, settings.index), vectors, queries, 100)
+    recall = measure(load_index(artifact.folder), vectors, queries, 100)
     floor = settings.checks.min_index_recall
     sentence = f"recall@100 against exact search is {recall:.4f} over {len(queries):,} users; the floor is {floor}"
     return Verdict(recall >= floor, sentence, {"recall@100": recall, "users": len(queries)})

@@ -18,7 +18,21 @@ if TYPE_CHECKING:
     from loopback_core.evaluation.evaluator import Mean
     from loopback_core.training.checkpoint import Epoch
 
-TOWERS_COLOUR, BASELINE_COLOURS = "#c2410c", ("#1d4ed8", "#0f766e", "#7c3aed", "#64748b", "#a16207", "#0891b2")
+TOWERS = "two_tower"
+COLOURS = {
+    TOWERS: "#c2410c",
+    "random": "#94a3b8",
+    "popularity_users": "#1d4ed8",
+    "popularity_plays": "#60a5fa",
+    "popularity_decayed": "#0891b2",
+    "personal_most_played": "#15803d",
+    "personal_most_recent": "#84cc16",
+    "personal_decayed": "#0f766e",
+    "recent_artist": "#7c3aed",
+}
+"""The same in every picture; families of baselines in shades of one hue."""
+
+PLAYED = "played in test"
 STYLE: dict[Any, Any] = {
     "figure.dpi": 110,
     "font.size": 9,
@@ -37,7 +51,7 @@ def _figure(path: Path, columns: int = 1) -> Iterator[list[Axes]]:
     from matplotlib.figure import Figure
 
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(4.6 * columns, 3.4), layout="constrained")
+        figure = Figure(figsize=(5.4 * columns, 3.4), layout="constrained")
         FigureCanvasAgg(figure)
         yield list(figure.subplots(1, columns, squeeze=False)[0])
         figure.savefig(path)
@@ -47,12 +61,11 @@ def plot_training(history: Sequence[Epoch], metric: str, path: Path) -> None:
     """Loss and validation metric by epoch."""
     epochs = [epoch.epoch for epoch in history]
     with _figure(path, columns=2) as (left, right):
-        left.plot(epochs, [epoch.loss for epoch in history], marker="o", color=TOWERS_COLOUR)
+        left.plot(epochs, [epoch.loss for epoch in history], marker="o", color=COLOURS[TOWERS])
         left.set(xlabel="epoch", ylabel="training loss (nats)", xticks=epochs)
         values = [epoch.validation[metric] for epoch in history]
-        right.plot(epochs, values, marker="o", color=TOWERS_COLOUR)
-        right.set(xlabel="epoch", ylabel=f"validation {metric}", xticks=epochs)
-        right.set_ylim(bottom=0)
+        right.plot(epochs, values, marker="o", color=COLOURS[TOWERS])
+        right.set(xlabel="epoch", ylabel=f"validation {metric}", xticks=epochs, ylim=(0, 1.1 * max(*values, 1e-9)))
 
 
 def plot_recall(tasks: Mapping[str, Mapping[str, Mapping[str, Mean] | None]], ks: Sequence[int], path: Path) -> None:
@@ -62,29 +75,23 @@ def plot_recall(tasks: Mapping[str, Mapping[str, Mapping[str, Mean] | None]], ks
     """
     with _figure(path, columns=len(tasks)) as panels:
         for panel, (task, recommenders) in zip(panels, tasks.items(), strict=True):
-            colours = iter(BASELINE_COLOURS * 3)
-            for name, metrics in recommenders.items():
-                if metrics is None or name == "two_tower_index":
+            # Best first, so that the legend reads in the order of the lines.
+            measured = {name: [m[f"recall@{k}"] for k in ks] for name, m in recommenders.items() if m is not None}
+            for name in sorted(measured, key=lambda name: -(measured[name][-1].value or 0)):
+                if name == "two_tower_index":
                     continue
-                points = [metrics[f"recall@{k}"] for k in ks]
+                points, emphasis = measured[name], name == TOWERS
+                style = ":" if name == "random" else "-"
                 values = _visible(point.value for point in points)
-                if name == "two_tower":
-                    panel.plot(ks, values, marker="o", color=TOWERS_COLOUR, linewidth=2.2, label=name, zorder=3)
+                width, order = (2.4, 3) if emphasis else (1.1, 2)
+                panel.plot(ks, values, style, marker=".", color=_colour(name), lw=width, zorder=order, label=name)
+                if emphasis and points[0].low is not None:
                     low, high = _visible(p.low for p in points), _visible(p.high for p in points)
-                    if points[0].low is not None:
-                        panel.fill_between(list(ks), low, high, color=TOWERS_COLOUR, alpha=0.15)
-                else:
-                    style = ":" if name == "random" else "-"
-                    panel.plot(ks, values, style, marker=".", color=next(colours), linewidth=1, label=name)
+                    panel.fill_between(list(ks), low, high, color=_colour(name), alpha=0.15)
             panel.set(title=task, xlabel="K", ylabel="recall@K", xscale="log", yscale="log")
             panel.set_xticks(ks, [str(k) for k in ks])
             panel.minorticks_off()
-            panel.legend(fontsize=6.5, framealpha=0.6)
-
-
-def _visible(values: Iterable[float | None]) -> list[float]:
-    """A logarithmic axis has no zero."""
-    return [max(value or 0.0, 1e-5) for value in values]
+            panel.legend(fontsize=7, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
 
 
 def plot_popularity(
@@ -95,17 +102,15 @@ def plot_popularity(
     listeners: (n,) distinct users of each track in the fit data. played: (total,) tracks that were played in test.
     rankings: recommender -> its lists, of which the first k count.
     """
+    last = max(int(listeners.max(initial=1)), 1)
     with _figure(path) as (panel,):
-        colours = iter(BASELINE_COLOURS)
-        for name, tracks in {"played in test": played, **_recommended(rankings, k)}.items():
-            if not len(tracks):
-                continue
-            values, counts = np.unique(listeners[tracks], return_counts=True)
-            colour = {"played in test": "#111827", "two_tower": TOWERS_COLOUR}.get(name) or next(colours)
-            width = 2.2 if name in ("played in test", "two_tower") else 1
-            panel.step(
-                values, np.cumsum(counts) / counts.sum(), where="post", color=colour, linewidth=width, label=name
-            )
+        for name, tracks in {PLAYED: played, **_recommended(rankings, k)}.items():
+            if len(tracks):
+                values, counts = np.unique(listeners[tracks], return_counts=True)
+                shares = np.cumsum(counts) / counts.sum()
+                width = 2.4 if name in (PLAYED, TOWERS) else 1.1
+                line = np.append(values, last), np.append(shares, 1.0)  # each line runs to the right edge
+                panel.step(*line, where="post", color=_colour(name), lw=width, label=name)
         panel.set(
             xlabel="listeners of the track in the fit data",
             ylabel="share of tracks with at most that many",
@@ -113,7 +118,16 @@ def plot_popularity(
             ylim=(0, 1.02),
             title=f"popularity of the first {k} in discovery",
         )
-        panel.legend(fontsize=7, framealpha=0.6)
+        panel.legend(fontsize=7, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+
+
+def _colour(name: str) -> str:
+    return COLOURS.get(name, "#111827")
+
+
+def _visible(values: Iterable[float | None]) -> list[float]:
+    """A logarithmic axis has no zero."""
+    return [max(value or 0.0, 1e-5) for value in values]
 
 
 def _recommended(rankings: Mapping[str, Ranking], k: int) -> dict[str, NDArray[np.int64]]:

@@ -109,11 +109,13 @@ def _setting(evaluation: Mapping[str, Any]) -> list[str]:
 
 def _task(name: str, evaluation: Mapping[str, Any]) -> list[str]:
     task, ks = evaluation["tasks"][name], evaluation["settings"]["evaluation"]["ks"]
-    unreachable = evaluation["unreachable_positives"][name]
-    counts = (
-        f"{task['users']:,} users, {task['positives']:,} positives; {100 * unreachable:.1f} % of what they play lies "
-        "outside the catalog and is not scored."
+    share = f"{100 * evaluation['unreachable_positives'][name]:.1f} %"
+    outside = (
+        f"{share} of the positives are tracks that train does not know"
+        if name == "reference_protocol"
+        else f"{share} of what they play there lies outside the catalog and is not scored"
     )
+    counts = f"{task['users']:,} users, {task['positives']:,} positives; {outside}."
     main = [f"hit_rate@{ks[0]}", MAIN_METRIC, f"recall@{ks[-1]}"]
     rest = [f"{metric}@{k}" for metric in ("hit_rate", "recall", "precision", "ndcg") for k in ks]
     return [

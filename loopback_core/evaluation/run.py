@@ -44,10 +44,12 @@ class Trained:
 def run_evaluation(
     splits: Splits, trained: Trained, settings: Settings, provenance: Mapping[str, Any], folder: Path
 ) -> dict[str, Any]:
-    """Write `evaluation.json`, `report.md`, the plots and `recommendations.parquet` into `folder`; returns the first.
+    """Write `evaluation.json`, `report.md`, the plots and `recommendations.parquet` into `folder`.
 
-    provenance: source, split, versions, preset, seed, seconds and peak_rss_mb of what was evaluated, put into
-    `evaluation.json` as they are.
+    Returns the number of scored users by task, a summary.
+
+    provenance: source, split, settings, versions, preset, seed, seconds and peak_rss_mb of what was evaluated, put
+    into `evaluation.json` as they are.
     """
     started = time.monotonic()
     results, tuned = {}, {}
@@ -66,16 +68,17 @@ def run_evaluation(
         "rival": {name: choose_rival(candidates) for name, candidates in tuned.items()},
         "unreachable_positives": {name: result.task.unreachable for name, result in results.items()},
         "tuning": {name: {t.baseline.id: t.as_json() for t in candidates} for name, candidates in tuned.items()},
-        "settings": settings.model_dump(mode="json"),
+        # What was trained may have been trained under other settings than those of this run.
+        "settings": settings.model_dump(mode="json") | dict(provenance["settings"]),
         "index": {"kind": trained.index.kind, "recall@100": trained.index_recall, **latency},
-        **{key: value for key, value in provenance.items() if key not in ("source", "split")},
+        **{key: value for key, value in provenance.items() if key not in ("source", "split", "settings")},
     }
     content["seconds"] = {**provenance["seconds"], "evaluation": round(time.monotonic() - started, 3)}
     (folder / "evaluation.json").write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", "utf-8")
     _write_recommendations(results, splits, folder / "recommendations.parquet")
     _draw(results, splits, settings, folder)
     write_report(content, folder)
-    return content
+    return {name: task["users"] for name, task in content["tasks"].items()}
 
 
 def _tune(task: Task, settings: Settings) -> list[Tuned]:

@@ -7,7 +7,7 @@ import polars as pl
 
 from loopback_core.retrieval.embed import track_vectors
 from loopback_core.retrieval.index import FaissIndex, index_recall
-from loopback_core.retrieval.store import INDEX, load_vectors, real_queries, save_vectors
+from loopback_core.retrieval.store import INDEX, load_vectors, real_queries, save_index, save_vectors
 from loopback_core.settings import IndexSettings
 from loopback_core.splits import Splits
 from loopback_core.towers.two_tower import TwoTower
@@ -28,7 +28,7 @@ def build_index(
     """Write the index over the vectors and its id map, `tracks.parquet`, into `folder`; returns a summary."""
     vectors = load_vectors(vectors_folder)
     index = FaissIndex.build(vectors, settings)
-    index.save(folder / INDEX)
+    save_index(index, folder)
     names = splits.track_names.head(len(vectors)).select("track", "artist_name", "track_name")
     names.with_columns(pl.col("track").cast(pl.Int32)).write_parquet(folder / "tracks.parquet")
     return {

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from loopback_core.data import Floats, Histories
+from loopback_core.errors import ArtifactError
+from loopback_core.settings import IndexSettings
 from loopback_core.splits import Splits
 
 if TYPE_CHECKING:
     from loopback_core.retrieval.index import FaissIndex
-    from loopback_core.settings import IndexSettings
 
-VECTORS, INDEX = "track_vectors.npy", "tracks.faiss"
+VECTORS, INDEX, INDEX_SETTINGS = "track_vectors.npy", "tracks.faiss", "index.json"
 
 
 def save_vectors(vectors: Floats, folder: Path) -> None:
@@ -28,10 +29,26 @@ def load_vectors(folder: Path) -> Floats:
     return vectors
 
 
-def load_index(folder: Path, settings: IndexSettings) -> FaissIndex:
-    """Read the index of a folder."""
+def save_index(index: FaissIndex, folder: Path) -> None:
+    """Write the index and the settings that it is searched with."""
+    index.save(folder / INDEX)
+    (folder / INDEX_SETTINGS).write_text(index.settings.model_dump_json(indent=1) + "\n", "utf-8")
+
+
+def load_index(folder: Path) -> FaissIndex:
+    """Read both back.
+
+    Raises:
+        ArtifactError: a file is missing or damaged.
+    """
     from loopback_core.retrieval.index import FaissIndex
 
+    try:
+        settings = IndexSettings.model_validate_json((folder / INDEX_SETTINGS).read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ArtifactError(
+            f"The settings of the index in {folder} cannot be read ({error}); build it again."
+        ) from None
     return FaissIndex.load(folder / INDEX, settings)
 
 

@@ -1,8 +1,6 @@
 """Jobs, the weekly schedule, and the alert."""
 
-import json
 import os
-import urllib.request
 
 import dagster as dg
 
@@ -37,21 +35,42 @@ weekly_retrain = dg.ScheduleDefinition(
 def run_failure_alert(context: dg.RunFailureSensorContext) -> None:
     """Say what failed and why."""
     run = context.dagster_run
-    reasons = [event.message or "" for event in context.get_step_failure_events()] or [
-        context.failure_event.message or ""
-    ]
-    text = f"loopback: run {run.run_id} of {run.job_name} failed. " + " ".join(reasons)
+    text = f"loopback: run {run.run_id} of {run.job_name} failed. " + " ".join(_reasons(context))
     context.log.error(text)
     if webhook := os.environ.get("LOOPBACK_WEBHOOK"):
         post(webhook, text, context)
 
 
+def _reasons(context: dg.RunFailureSensorContext) -> list[str]:
+    """What failed and why, a sentence per step; what Dagster says of the run when no step failed."""
+    logged = context.instance.all_logs(context.dagster_run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+    reasons = {}
+    for event in filter(None, (entry.dagster_event for entry in logged)):
+        check = event.asset_check_evaluation_data
+        if not check.passed:
+            reasons[event.step_key] = f"{check.asset_key.to_user_string()}, {check.check_name}: {check.description}."
+    for event in context.get_step_failure_events():
+        reasons.setdefault(event.step_key, f"{event.step_key}: {_reason(event)}")
+    return list(reasons.values()) or [context.failure_event.message or ""]
+
+
+def _reason(event: dg.DagsterEvent) -> str:
+    """The sentence for the user when the step failed with one, else the error that ended it."""
+    told, error = event.step_failure_data.user_failure_data, event.step_failure_data.error
+    if told and told.description:
+        return told.description
+    while error and error.cause:
+        error = error.cause
+    return error.message.strip() if error else event.message or ""
+
+
 def post(webhook: str, text: str, context: dg.RunFailureSensorContext) -> None:
     """Send `text` as JSON; a webhook that does not answer is logged and changes nothing else."""
-    body = json.dumps({"text": text}).encode()
-    request = urllib.request.Request(webhook, body, {"Content-Type": "application/json"})
+    import requests
+
     try:
-        with urllib.request.urlopen(request, timeout=10) as response:
-            context.log.info(f"posted to LOOPBACK_WEBHOOK: HTTP {response.status}")
-    except OSError as error:
+        response = requests.post(webhook, json={"text": text}, timeout=10)
+        response.raise_for_status()
+        context.log.info(f"posted to LOOPBACK_WEBHOOK: HTTP {response.status_code}")
+    except requests.RequestException as error:
         context.log.error(f"LOOPBACK_WEBHOOK could not be reached: {error}")

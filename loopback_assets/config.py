@@ -3,7 +3,7 @@
 from typing import Any, Literal, get_origin
 
 import dagster as dg
-from pydantic import Field, create_model
+from pydantic import ConfigDict, Field, create_model
 from pydantic.fields import FieldInfo
 
 from loopback_core.settings import Section, Settings
@@ -19,10 +19,16 @@ def _field(info: FieldInfo) -> Any:
     return (kind | None, Field(default=None, description=info.description))
 
 
+class _Form(dg.Config):
+    """Closed, also where Python fills it in: a key that it does not know is a mistake."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
 def _form(section: type[Section]) -> type[dg.Config]:
     fields = {name: _field(info) for name, info in section.model_fields.items()}
     name = section.__name__.replace("Settings", "Config")
-    return create_model(name, __base__=dg.Config, __doc__=section.__doc__, **fields)
+    return create_model(name, __base__=_Form, __doc__=section.__doc__, **fields)
 
 
 FORMS: dict[str, type[dg.Config]] = {

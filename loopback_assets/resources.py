@@ -1,5 +1,6 @@
 """The one resource: where artifacts live, which settings hold, and which versions belong to this run."""
 
+import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -84,13 +85,33 @@ class Step:
         )
 
 
+class _ToTheRun(logging.Handler):
+    """Hands what the core logs to Dagster, which keeps it with the run and the step at work."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        dg.get_dagster_logger().handle(record)
+
+
+_TO_THE_RUN = _ToTheRun()
+
+
 @contextmanager
 def told_to_the_user() -> Iterator[None]:
-    """Turn an error that the user can put right into a failure that says just that; retrying would not help."""
+    """Put what the core logs into the log of the run, and turn its errors into failures.
+
+    An error that the user can put right becomes a failure that says just that; retrying would not help.
+    """
+    core = logging.getLogger("loopback")
+    level = core.level
+    core.setLevel(logging.INFO)
+    core.addHandler(_TO_THE_RUN)
     try:
         yield
     except LoopbackError as error:
         raise dg.Failure(description=str(error), allow_retries=False) from error
+    finally:
+        core.removeHandler(_TO_THE_RUN)
+        core.setLevel(level)
 
 
 def _versions_of_run(instance: dg.DagsterInstance, run_id: str) -> dict[str, str]:

@@ -54,11 +54,18 @@ def columns(**described: str) -> dg.TableSchema:
 
 def table(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue:
     """Rows as a table; what could not be measured stays empty."""
-    records = [dg.TableRecord({key: "" if value is None else value for key, value in row.items()}) for row in rows]
+    records = [dg.TableRecord({key: _cell(value) for key, value in row.items()}) for row in rows]
     names = list(rows[0]) if rows else []
     kinds = {name: "string" if isinstance(rows[0][name], str) else "float" for name in names}
     schema = dg.TableSchema(columns=[dg.TableColumn(name, kinds[name]) for name in names])
     return dg.MetadataValue.table(records, schema)
+
+
+def _cell(value: Any) -> Any:
+    """Four decimals are what the intervals leave of a metric; the JSON file has them all."""
+    if value is None:
+        return ""
+    return round(value, 4) if isinstance(value, float) else value
 
 
 def picture(path: Path) -> dg.MarkdownMetadataValue:

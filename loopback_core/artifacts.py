@@ -24,6 +24,8 @@ from loopback_core.memory import peak_memory
 
 BUILD_EVERYTHING = "dagster asset materialize --select '*evaluation' -m loopback_assets.definitions"
 
+LEAST_FREE_BYTES = 1 << 16  # what failed to be written leaves no more than this
+
 
 @dataclass(frozen=True)
 class Artifact:
@@ -168,8 +170,8 @@ class ArtifactStore:
                     folder.parent.mkdir(exist_ok=True)
                     shutil.rmtree(folder, ignore_errors=True)  # without a manifest it is no artifact
                     building.rename(folder)
-                except OSError as error:
-                    if error.errno != errno.ENOSPC:
+                except Exception as error:
+                    if not _disk_is_full(error, building):
                         raise
                     raise ArtifactError(
                         f"The disk of {self.home} is full: {asset} was not published, what was there is untouched. Free "
@@ -229,6 +231,12 @@ def _sha256(path: Path) -> str:
 
 def _json(content: Mapping[str, Any]) -> str:
     return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False, default=str) + "\n"
+
+
+def _disk_is_full(error: Exception, folder: Path) -> bool:
+    """Whether that is why writing failed. polars, torch and faiss raise errors of their own, without the errno."""
+    told = getattr(error, "errno", None) == errno.ENOSPC or "No space left on device" in str(error)
+    return told or shutil.disk_usage(folder).free < LEAST_FREE_BYTES
 
 
 def _write(path: Path, text: str) -> None:

@@ -23,12 +23,14 @@ def peak_memory(every_seconds: float = 0.05) -> Iterator[PeakMemory]:
     """
     seen, done, process = PeakMemory(), threading.Event(), psutil.Process()
 
-    def watch() -> None:
-        while True:
-            seen.peak_mb = max(seen.peak_mb, process.memory_info().rss / 1e6)
-            if done.wait(every_seconds):
-                return
+    def look() -> None:
+        seen.peak_mb = max(seen.peak_mb, process.memory_info().rss / 1e6)
 
+    def watch() -> None:
+        while not done.wait(every_seconds):
+            look()
+
+    look()
     watcher = threading.Thread(target=watch, name="peak-memory", daemon=True)
     watcher.start()
     try:
@@ -36,3 +38,4 @@ def peak_memory(every_seconds: float = 0.05) -> Iterator[PeakMemory]:
     finally:
         done.set()
         watcher.join()
+        look()

@@ -176,7 +176,7 @@ def load_settings(
     """
     layers: list[tuple[str, Mapping[str, Any]]] = []
     if path := environ.get("LOOPBACK_CONFIG"):
-        layers.append((f"LOOPBACK_CONFIG ({path})", _read_toml(Path(path))))
+        layers.append((f"LOOPBACK_CONFIG ({path})", _read_toml(Path(path), "LOOPBACK_CONFIG")))
     if source := environ.get("LOOPBACK_SOURCE"):
         layers.append(("LOOPBACK_SOURCE", {"source": {"name": source}}))
     layers.append(("the overrides", overrides or {}))
@@ -184,8 +184,8 @@ def load_settings(
     preset = TrainingSettings().preset
     for _, layer in layers:
         training = layer.get("training")
-        if isinstance(training, Mapping):
-            preset = training.get("preset", preset)
+        if isinstance(training, Mapping) and isinstance(training.get("preset"), str):
+            preset = training["preset"]
     layers.insert(0, (f"preset {preset!r}", _read_preset(preset)))
 
     merged: dict[str, Any] = {}
@@ -206,16 +206,18 @@ def _read_preset(name: str) -> dict[str, Any]:
     if name in shipped_presets():
         return tomllib.loads((resources.files("loopback_core") / "presets" / f"{name}.toml").read_text("utf-8"))
     if name.endswith(".toml"):
-        return _read_toml(Path(name))
+        return _read_toml(Path(name), "training.preset")
     known = ", ".join(shipped_presets())
     raise SettingsError(f"training.preset is {name!r}; it must be one of {known}, or the path of a .toml file.")
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def _read_toml(path: Path, named_by: str) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError:
-        raise SettingsError(f"There is no settings file {path}; correct the path or unset LOOPBACK_CONFIG.") from None
+        raise SettingsError(f"There is no settings file {path}; correct or unset {named_by}.") from None
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read ({error.strerror}); correct or unset {named_by}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} is not a TOML file: {error}.") from None
 

@@ -12,7 +12,8 @@ def loss_falls(artifact: Artifact, store: ArtifactStore, settings: Settings) -> 
     """The training loss is finite in every epoch, and lower in the last than in the first."""
     history = json.loads((artifact.folder / "history.json").read_text("utf-8"))
     losses = [epoch["loss"] for epoch in history["epochs"]]
-    facts = {"first_loss": losses[0], "last_loss": losses[-1], "epochs": len(losses)}
+    shown = [loss if math.isfinite(loss) else None for loss in (losses[0], losses[-1])]  # JSON has no NaN
+    facts = {"first_loss": shown[0], "last_loss": shown[1], "epochs": len(losses)}
     bad = [number for number, loss in enumerate(losses, 1) if not math.isfinite(loss)]
     if bad:
         return Verdict(False, f"the loss of epoch {bad[0]} is not finite", facts)

@@ -6,11 +6,18 @@ from typing import Any, Protocol, Self
 import faiss
 import numpy as np
 
-from loopback_core.data import Floats, Ragged
+from loopback_core.data import Floats, Ids, Ragged
 from loopback_core.errors import ArtifactError
 from loopback_core.progress import progress
 from loopback_core.recommender import NOTHING, Ranking
+from loopback_core.retrieval.ranking import no_ranking
 from loopback_core.settings import IndexSettings
+
+SCANNED_PER_WIDTH = 256
+"""Tracks that a scan passes in the time in which a search of the HNSW graph widens by one (128 dimensions, one core).
+
+Users who played much are searched for exactly where that is the faster way.
+"""
 
 
 class VectorIndex(Protocol):
@@ -68,24 +75,32 @@ class FaissIndex:
 
     def search(self, queries: Floats, k: int, exclude: Ragged | None) -> Ranking:
         """See :class:`VectorIndex`. queries: (rows, D)."""
-        tracks = np.full((len(queries), k), NOTHING, np.int64)
-        scores = np.full((len(queries), k), -np.inf, np.float32)
         if exclude is None:
-            found_scores, found = self.index.search(queries, k, params=self._parameters(None))
-            return _ranking(found, found_scores)
+            return self._search(queries, k, np.zeros(0, np.int64))
+        ranking = no_ranking(len(queries), k)
         for row in range(len(queries)):  # a selector belongs to a call, so to one user
-            seen = exclude[row]
-            selector = faiss.IDSelectorNot(faiss.IDSelectorBatch(seen)) if len(seen) else None
-            found = self.index.search(queries[row : row + 1], k, params=self._parameters(selector))
-            scores[row], tracks[row] = found[0][0], found[1][0]
-        return _ranking(tracks, scores)
+            found = self._search(queries[row : row + 1], k, exclude[row])
+            ranking.tracks[row], ranking.scores[row] = found.tracks[0], found.scores[0]
+        return ranking
 
-    def _parameters(self, selector: Any) -> Any:
-        if self.kind == "hnsw":
-            return faiss.SearchParametersHNSW(efSearch=self.settings.hnsw_ef_search, sel=selector)
+    def _search(self, queries: Floats, k: int, seen: Ids) -> Ranking:
+        """A search wide enough for what it must return and what it may not.
+
+        What a user has played lies nearest to her: it would fill a search of fixed width, and little else be found.
+        """
+        selector = faiss.IDSelectorNot(faiss.IDSelectorBatch(seen)) if len(seen) else None
+        searched, parameters = self.index, faiss.SearchParameters(sel=selector)
+        width = max(self.settings.hnsw_ef_search, k) + len(seen)
         if self.kind == "ivf":
-            return faiss.SearchParametersIVF(nprobe=self.settings.ivf_probes, sel=selector)
-        return faiss.SearchParameters(sel=selector)
+            lists = (k + len(seen)) * searched.nlist // len(self)
+            parameters = faiss.SearchParametersIVF(nprobe=self.settings.ivf_probes + lists, sel=selector)
+        elif self.kind == "hnsw" and len(seen) and width * SCANNED_PER_WIDTH > len(self):
+            searched = self.index.storage
+        elif self.kind == "hnsw":
+            parameters = faiss.SearchParametersHNSW(efSearch=width, sel=selector)
+        scores, tracks = searched.search(queries, k, params=parameters)
+        # FAISS fills a short list with -1 and the lowest float; ours ends in NOTHING and -inf.
+        return Ranking(tracks, np.where(tracks == NOTHING, -np.inf, scores).astype(np.float32))
 
     def save(self, path: Path) -> None:
         """Write the FAISS file."""
@@ -106,12 +121,6 @@ class FaissIndex:
         return cls(index, kinds.get(type(index), "flat"), settings)
 
 
-def _ranking(tracks: Any, scores: Any) -> Ranking:
-    """FAISS fills a short list with -1 and the lowest float; ours ends in NOTHING and -inf."""
-    tracks = np.asarray(tracks, np.int64)
-    return Ranking(tracks, np.where(tracks == NOTHING, -np.inf, scores).astype(np.float32))
-
-
 def index_recall(index: VectorIndex, vectors: Floats, queries: Floats, k: int) -> float:
     """Share of the exact k nearest tracks that the index finds, over all queries.
 
@@ -122,5 +131,7 @@ def index_recall(index: VectorIndex, vectors: Floats, queries: Floats, k: int) -
     exact.add(vectors)
     k = min(k, len(vectors))
     threshold = exact.search(queries, k)[0][:, -1:]
-    found = index.search(queries, k, None).scores
-    return float(np.mean(found >= threshold - 1e-6))
+    found = index.search(queries, k, None).tracks
+    # By the vectors and not by the index's own scores, which would also be high for a track of another name.
+    scores = np.stack([vectors[tracks] @ query for tracks, query in zip(found, queries, strict=True)])
+    return float(np.mean((found != NOTHING) & (scores >= threshold - 1e-6)))

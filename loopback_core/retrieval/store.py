@@ -24,8 +24,15 @@ def save_vectors(vectors: Floats, folder: Path) -> None:
 
 
 def load_vectors(folder: Path) -> Floats:
-    """Read them back, mapped into memory. Never unpickles."""
-    vectors: Floats = np.load(folder / VECTORS, mmap_mode="r", allow_pickle=False)
+    """Read them back, mapped into memory. Never unpickles.
+
+    Raises:
+        ArtifactError: the file is missing or damaged.
+    """
+    try:
+        vectors: Floats = np.load(folder / VECTORS, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise ArtifactError(f"The vectors in {folder} cannot be read ({error}); build them again.") from None
     return vectors
 
 

@@ -45,10 +45,19 @@ class TwoTower(nn.Module):
         self.users = UserTower(vocabulary.n_users, settings, sparse=sparse)
         self.tracks = TrackTower(vocabulary.n_tracks, vocabulary.n_artists, settings, sparse=sparse)
         self.log_inverse_temperature = nn.Parameter(torch.tensor(-math.log(temperature)))
+        self.bound_temperature()
 
     def inverse_temperature(self) -> Tensor:
-        """1 / temperature, never above its bound: without one the loss falls by sharpening alone."""
-        return self.log_inverse_temperature.exp().clamp(max=self.max_inverse_temperature)
+        """1 / temperature, a scalar."""
+        return self.log_inverse_temperature.exp()
+
+    @torch.no_grad()
+    def bound_temperature(self) -> None:
+        """Bring 1 / temperature back to its bound, without which the loss falls by sharpening alone.
+
+        After each step, and not by clamping what the loss reads: a clamped value has no gradient to come back by.
+        """
+        self.log_inverse_temperature.clamp_(max=math.log(self.max_inverse_temperature))
 
     def forward(self, users: UserInputs, tracks: TrackInputs) -> tuple[Tensor, Tensor]:
         """-> user vectors (B, D) and track vectors (B, D)."""

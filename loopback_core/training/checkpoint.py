@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from loopback_core.errors import ArtifactError
 from loopback_core.towers.two_tower import TwoTower
 from loopback_core.training.optimizers import Stepper
 
@@ -46,11 +47,19 @@ def save_checkpoint(path: Path, model: TwoTower, optimizers: list[Stepper], prog
 
 
 def load_checkpoint(path: Path, model: TwoTower, optimizers: list[Stepper]) -> Progression:
-    """Put the state back into `model` and `optimizers`; a fresh start when there is no checkpoint."""
+    """Put the state back into `model` and `optimizers`; a fresh start when there is no checkpoint.
+
+    Raises:
+        ArtifactError: it is damaged.
+    """
     if not path.exists():
         return Progression()
     # weights_only: a checkpoint holds tensors and plain values, and loading it runs no code of its own.
-    content: dict[str, Any] = torch.load(path, map_location=model.device, weights_only=True)
+    # On the CPU, where torch wants its step counts; the rest is copied to where the model is.
+    try:
+        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # pickle, zip and torch each have their own
+        raise ArtifactError(f"The checkpoint {path} cannot be read; delete it and train again. ({error})") from None
     model.load_state_dict(content["model"])
     for optimizer, state in zip(optimizers, content["optimizers"], strict=True):
         optimizer.load_state_dict(state)

@@ -52,11 +52,10 @@ class Examples:
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """Every listen once, in an order that depends on (seed, epoch) alone, so that a resumed run sees the same."""
         order = np.random.default_rng([self.settings.seed, epoch]).permutation(len(self.events))
-        size = self.settings.batch_size
-        for start in range(0, len(order), size):
-            chosen = order[start : start + size]
-            if len(chosen) > 1:  # one row alone has no negatives
-                yield self.batch(chosen)
+        # A last row alone would have no negatives: it joins the batch before.
+        starts = range(0, max(len(order) - 1, 1), self.settings.batch_size)
+        for rows in np.split(order, starts[1:]):
+            yield self.batch(rows)
 
     def batch(self, rows: NDArray[np.int64]) -> Batch:
         """The batch made of these rows of the events."""
@@ -81,13 +80,14 @@ class Examples:
         settings = self.settings
         if not (settings.mask_same_track or settings.mask_same_user or settings.mask_known_positives):
             return None
-        mask = np.zeros((len(user), len(user)), bool)
-        if settings.mask_same_track:
-            mask |= track[:, None] == track
-        if settings.mask_same_user:
-            mask |= user[:, None] == user
-        if self._known is not None:
-            mask |= self._played(user, track, self._known)
+        if self._known is not None:  # what the user plays holds the other two cases: both rows are listens of train
+            mask = self._played(user, track, self._known)
+        else:
+            mask = np.zeros((len(user), len(user)), bool)
+            if settings.mask_same_track:
+                mask |= track[:, None] == track
+            if settings.mask_same_user:
+                mask |= user[:, None] == user
         np.fill_diagonal(mask, False)
         return mask
 
@@ -106,5 +106,5 @@ class Examples:
         here = place >= 0
         played = np.zeros((len(users), len(tracks)), bool)
         played[lists.row_numbers()[here], place[here]] = True
-        spread: NDArray[np.bool_] = played[row][:, column]
+        spread: NDArray[np.bool_] = played.take(column, axis=1).take(row, axis=0)
         return spread

@@ -79,6 +79,7 @@ def training_step(model: TwoTower, optimizers: list[Stepper], batch: Batch) -> t
     torch.autograd.backward(loss)
     for optimizer in optimizers:
         optimizer.step()
+    model.bound_temperature()
     return loss.detach()
 
 

@@ -1,8 +1,10 @@
 """The contrastive loss of the towers."""
 
+from typing import Any
+
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 
 def in_batch_infonce(
@@ -16,8 +18,32 @@ def in_batch_infonce(
     users, tracks: (B, D) of unit norm. inverse_temperature: scalar. false_negative: (B, B) bool with an empty
     diagonal, or None. Returns the mean loss in nats, a scalar.
     """
-    logits = (users @ tracks.T) * inverse_temperature  # (B, B)
+    logits = (users * inverse_temperature) @ tracks.T  # (B, B)
     if false_negative is not None:
-        logits = logits.masked_fill(false_negative, -torch.inf)
-    positive = torch.arange(len(users), device=users.device)
-    return (F.cross_entropy(logits, positive) + F.cross_entropy(logits.T, positive)) / 2
+        with torch.no_grad():  # unrecorded: a logit of -inf gets no gradient anyway
+            logits.masked_fill_(false_negative, -torch.inf)
+    loss: Tensor = _SymmetricCrossEntropy.apply(logits)
+    return loss
+
+
+class _SymmetricCrossEntropy(torch.autograd.Function):
+    """Mean cross entropy of the diagonal by rows and by columns, (B, B) -> scalar.
+
+    The gradient is made in the forward pass, in place of what the loss was read from: the B × B passes over memory
+    are what a step costs on a CPU.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor) -> Tensor:
+        by_user, by_track = logits.log_softmax(dim=1), logits.log_softmax(dim=0)
+        loss = -(by_user.diagonal() + by_track.diagonal()).mean() / 2
+        gradient = by_user.exp_().add_(by_track.exp_())
+        gradient.diagonal().sub_(2)
+        ctx.save_for_backward(gradient.mul_(0.5 / len(logits)))
+        return loss
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, upstream: Tensor) -> Tensor:
+        gradient: Tensor = ctx.saved_tensors[0]
+        return gradient * upstream

@@ -16,7 +16,7 @@ def train_towers(splits: Splits, settings: Settings, folder: Path, checkpoints: 
 
     checkpoints: a folder that outlives a killed run. Returns a summary that JSON can hold.
     """
-    validation = Validation(splits, settings.evaluation.seed)
+    validation = Validation(splits, settings)
     model, progression = train(splits.tuning, settings, validation, checkpoints)
     model.save(folder)
     save_history(progression, folder)

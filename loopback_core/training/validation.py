@@ -2,11 +2,13 @@
 
 import numpy as np
 
+from loopback_core.errors import SettingsError
 from loopback_core.evaluation.evaluator import rank_users
-from loopback_core.evaluation.metrics import per_user_metrics
+from loopback_core.evaluation.metrics import METRICS, per_user_metrics
 from loopback_core.evaluation.tasks import Task, discovery, next_listen
 from loopback_core.retrieval.embed import track_vectors
 from loopback_core.retrieval.recommenders import TowersRecommender
+from loopback_core.settings import Settings
 from loopback_core.splits import Splits
 from loopback_core.towers.two_tower import TwoTower
 
@@ -14,11 +16,18 @@ KS = (10, 100)
 
 
 class Validation:
-    """Scores a model on discovery and next_listen of the tuning phase; called after every epoch."""
+    """Scores a model on discovery and next_listen of the tuning phase; called after every epoch.
 
-    def __init__(self, splits: Splits, seed: int) -> None:
+    Raises:
+        SettingsError: `training.validation_metric` is nothing that is measured here.
+    """
+
+    def __init__(self, splits: Splits, settings: Settings) -> None:
         self.tasks: list[Task] = [discovery(splits, "tuning"), next_listen(splits, "tuning")]
-        self.seed = seed
+        self.seed = settings.evaluation.seed
+        known = [f"{task.name}/{metric}@{k}" for task in self.tasks for metric in METRICS for k in KS]
+        if (asked := settings.training.validation_metric) not in known:
+            raise SettingsError(f"training.validation_metric is {asked!r}; it must be one of {', '.join(known)}.")
 
     def __call__(self, model: TwoTower) -> dict[str, float]:
         """task/metric@K -> mean over users; 0 for a task in which validation has nobody to score."""
@@ -29,6 +38,6 @@ class Validation:
             if len(task.users):
                 metrics = per_user_metrics(rank_users(towers, task, max(KS)), task.positives, KS)
             else:
-                metrics = {f"{name}@{k}": np.zeros(1) for name in ("hit_rate", "recall", "ndcg") for k in KS}
+                metrics = {f"{name}@{k}": np.zeros(1) for name in METRICS for k in KS}
             values |= {f"{task.name}/{metric}": float(np.mean(of_users)) for metric, of_users in metrics.items()}
         return values

@@ -36,12 +36,14 @@ def weighted(uniform: Doubles, weights: Doubles) -> Ints:
     """One index into `weights` per uniform number, in proportion to the weights."""
     cumulative = np.cumsum(weights)
     chosen = np.searchsorted(cumulative, uniform * cumulative[-1], side="right")
-    return np.minimum(chosen, len(weights) - 1).astype(np.int64)
+    index: Ints = np.minimum(chosen, len(weights) - 1).astype(np.int64)
+    return index
 
 
 def starts_of(groups: Ints, n_groups: int) -> Ints:
     """Offsets (n_groups + 1,) of each group in `groups`, which is sorted."""
-    return np.searchsorted(groups, np.arange(n_groups + 1)).astype(np.int64)
+    offsets: Ints = np.searchsorted(groups, np.arange(n_groups + 1)).astype(np.int64)
+    return offsets
 
 
 def carried_forward(values: Ints, is_set: Flags) -> Ints:
@@ -74,7 +76,7 @@ def first_meetings(
 
     by_rank = reachable[np.lexsort((finish[reachable], item_group[reachable]))]
     group, late = item_group[by_rank], earliest[by_rank] > 0
-    old_so_far = np.cumsum(~late) - ~late
+    old_so_far: Ints = np.cumsum(~late) - ~late
     item_start = starts_of(group, n_groups)
     rank = np.arange(len(group)) - item_start[group]
     old_rank = old_so_far - np.append(old_so_far, 0)[np.minimum(item_start, len(group))][group]

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Genre:
-    """One sub-genre. Its first four words lean to one end of its range of sounds, the last four to the other."""
+    """One sub-genre. It has a word for each place on its ring of sounds."""
 
     name: str
     family: str
-    words: tuple[str, ...]  # eight
+    words: tuple[str, ...]  # (SOUNDS,)
     script: str = "latin"
     home: tuple[str, ...] = ()  # countries in which it is heard more
 
@@ -83,7 +83,7 @@ BRIDGES = {2: 8, 5: 2, 6: 7, 10: 21, 11: 15, 14: 8, 16: 17, 20: 9, 22: 23, 25: 2
 
 
 def neighbours(genre: int) -> tuple[int, ...]:
-    """The other sub-genres of the family, and the one across a bridge if there is one."""
+    """Indices of the other sub-genres of the family, and of the one across a bridge if there is one."""
     family = genre // PER_FAMILY * PER_FAMILY
     siblings = tuple(g for g in range(family, family + PER_FAMILY) if g != genre)
     return siblings + ((BRIDGES[genre],) if genre in BRIDGES else ())

@@ -100,7 +100,7 @@ def _shares(weight: Doubles, total: int) -> Ints:
     """Whole numbers in proportion to `weight` that add up to `total`; at least one each when there are enough."""
     at_least = 1 if total >= len(weight) else 0
     exact = weight / np.cumsum(weight)[-1] * (total - at_least * len(weight))
-    whole = np.floor(exact).astype(np.int64)
+    whole: Ints = np.floor(exact).astype(np.int64)
     left = total - at_least * len(weight) - int(whole.sum())
     whole[np.argsort(whole - exact, kind="stable")[:left]] += 1
     return whole + at_least

@@ -40,7 +40,7 @@ def track_titles(rng: np.random.Generator, world: World, artists: Sequence[str])
     titles: list[str] = []
     for artist, (genre, sound) in enumerate(zip(world.genre.tolist(), world.sound.tolist(), strict=True)):
         scene = artists[genre_start[genre] : genre_start[genre + 1]]
-        script = SCRIPTS.get(GENRES[genre].script, []) if not artists[artist].isascii() else []
+        script = () if artists[artist].isascii() else SCRIPTS.get(GENRES[genre].script, ())
         taken: set[str] = set()
         plain: list[str] = []
         for u in rng.random((track_start[artist + 1] - track_start[artist], DRAWS)).tolist():

@@ -25,9 +25,12 @@ FREQUENT = 0.55  # share of returns to an artist by how often it was played; the
 NEW_IN_NOVEL, NEW_ELSE = 0.8, 0.15  # share of new tracks in a run for new tracks, and in any other
 IN_ORDER = 0.5  # of the repeats in a row that follow the order of last time
 ALBUM_WISE = 0.25  # of the artists that somebody discovers album by album
-STAR_AFFINITY = 3.0  # the stars of a sub-genre please everybody
 AFFINITY = np.array([8.0, 3.0, 0.7, 0.3, 0.2])
 """How much an artist's weight changes with the distance of its sound from the user's favourite one."""
+
+STAR_AFFINITY = 3.0  # at least this for the stars of a sub-genre: they please everybody
+NEIGHBOURS = np.array([(neighbours(genre) * 2)[:4] for genre in range(len(GENRES))])
+N_NEIGHBOURS = np.array([len(neighbours(genre)) for genre in range(len(GENRES))])
 
 
 def draw_plays(rng: np.random.Generator, world: World, listener: Listener, sessions: Sessions, utc_offset: int) -> Ints:
@@ -60,55 +63,54 @@ def _tastes(rng: np.random.Generator, listener: Listener, time: Ints, session_st
 
 def _artists(rng: np.random.Generator, world: World, listener: Listener, time: Ints, taste: Ints) -> tuple[Ints, Flags]:
     """The artist of every run, (runs,), and whether the user plays it for the first time."""
-    n, n_genres = len(time), len(GENRES)
+    n = len(time)
     order = np.argsort(taste, kind="stable")
     start = starts_of(taste[order], len(listener.genres))[taste]
     place = np.empty(n, dtype=np.int64)
     place[order] = np.arange(n)
     nth = place - start  # of the runs in this taste
-    explores = (rng.random(n) < listener.explore) | (nth == 0)
-
-    slots = np.flatnonzero(explores)
-    source = _sources(rng, world, listener.genres[taste[slots]])
-    source = np.where(nth[slots] == 0, listener.genres[taste[slots]], source)
-    by_source = np.argsort(source, kind="stable")
-    touched = np.unique(source)
-    items = np.concatenate([np.arange(world.genre_start[g], world.genre_start[g + 1]) for g in touched])
-    apart = np.abs(world.sound[items] - listener.sounds[world.genre[items]])
-    affinity = AFFINITY[np.minimum(apart, SOUNDS - apart)]
-    rank = items - world.genre_start[world.genre[items]]
-    affinity = np.where(rank < ALWAYS_THERE, np.maximum(affinity, STAR_AFFINITY), affinity)
-    weight = world.artist_weight[items] * affinity
-    met = first_meetings(
-        race(rng.random(len(items)), weight),
-        world.genre[items],
-        world.debut[items],
-        source[by_source],
-        time[slots][by_source],
-        n_genres,
-    )
+    home = listener.genres[taste]
+    explores = np.flatnonzero((rng.random(n) < listener.explore) | (nth == 0))
+    source = np.where(nth[explores] == 0, home[explores], _sources(rng, world, home[explores]))
     found = np.full(n, -1, dtype=np.int64)
-    found[slots[by_source]] = np.where(met >= 0, items[met], -1)
-
-    # All others return to an artist of an earlier run in the same taste: an often played one or a recent one.
+    found[explores] = _explored(rng, world, listener, time[explores], source)
     explored = found >= 0
-    spread, by_count, lag = rng.random((3, n))
-    recent = nth - np.floor(np.power(np.maximum(nth, 1), lag)).astype(np.int64)
+
+    # All others return to the artist of an earlier run in the same taste: an often played one or a recent one.
+    kind, by_count, by_lag = rng.random((3, n))
     frequent = np.floor(nth * by_count).astype(np.int64)
-    back = np.maximum(np.where(spread < FREQUENT, frequent, recent), 0)
-    root = explored | (nth == 0)
-    of_run = origins(np.where(root, np.arange(n), order[start + np.where(root, 0, back)]))
-    found = np.where(found >= 0, found, world.genre_start[listener.genres[taste]])  # a genre without news: its star
-    return found[of_run], explored
+    recent = nth - np.floor(np.power(np.maximum(nth, 1), by_lag)).astype(np.int64)
+    back = np.where(kind < FREQUENT, frequent, recent)
+    is_root = explored | (nth == 0)
+    root = origins(np.where(is_root, np.arange(n), order[start + np.where(is_root, 0, back)]))
+    stars = world.genre_start[home]  # where a taste begins with nothing left to explore
+    return np.where(explored, found, stars)[root], explored
 
 
 def _sources(rng: np.random.Generator, world: World, home: Ints) -> Ints:
     """The sub-genre in which each exploration finds its artist: mostly the taste's own, (explorations,)."""
     kind, which, anywhere = rng.random((3, len(home)))
-    near = [neighbours(genre) for genre in range(len(GENRES))]
-    next_door = np.array([near[genre][int(u * len(near[genre]))] for genre, u in zip(home, which, strict=True)])
+    next_door = NEIGHBOURS[home, np.floor(which * N_NEIGHBOURS[home]).astype(np.int64)]
     noise = weighted(anywhere, world.genre_weight)
-    return np.select([kind < NEXT_DOOR, kind < NEXT_DOOR + NOISE], [next_door, noise], home).astype(np.int64)
+    return np.select([kind < NEXT_DOOR, kind < NEXT_DOOR + NOISE], [next_door, noise], home)
+
+
+def _explored(rng: np.random.Generator, world: World, listener: Listener, time: Ints, source: Ints) -> Ints:
+    """The artist that each exploration finds in its sub-genre, (explorations,); -1 when none is left."""
+    by_source = np.argsort(source, kind="stable")
+    artists = np.concatenate(
+        [np.arange(world.genre_start[genre], world.genre_start[genre + 1]) for genre in np.unique(source)]
+    )
+    genre = world.genre[artists]
+    apart = np.abs(world.sound[artists] - listener.sounds[genre])
+    affinity = AFFINITY[np.minimum(apart, SOUNDS - apart)]
+    is_star = artists - world.genre_start[genre] < ALWAYS_THERE
+    affinity = np.where(is_star, np.maximum(affinity, STAR_AFFINITY), affinity)
+    finish = race(rng.random(len(artists)), world.artist_weight[artists] * affinity)
+    met = first_meetings(finish, genre, world.debut[artists], source[by_source], time[by_source], len(GENRES))
+    found = np.empty(len(source), dtype=np.int64)
+    found[by_source] = np.where(met >= 0, artists[met], -1)
+    return found
 
 
 def _tracks(rng: np.random.Generator, world: World, time: Ints, artist: Ints, run: Ints, wants_new: Flags) -> Ints:

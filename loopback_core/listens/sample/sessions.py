@@ -61,5 +61,5 @@ def _song_gaps(rng: np.random.Generator, events: int) -> Ints:
     """Seconds since the song before: its length, less when it was skipped, more after a break."""
     song: Doubles = 235 + 65 * bell(rng, events)
     kind, amount = rng.random((2, events))
-    gap = np.select([kind < 0.07, kind > 0.93], [5 + 90 * amount, 300 + 1300 * amount * amount], song)
-    return np.maximum(np.floor(gap), 20).astype(np.int64)
+    gap: Doubles = np.select([kind < 0.07, kind > 0.93], [5 + 90 * amount, 300 + 1300 * amount * amount], song)
+    return np.floor(np.maximum(gap, 20)).astype(np.int64)

@@ -14,7 +14,7 @@ from loopback_core.listens.sample.names import artist_names, track_titles
 from loopback_core.listens.sample.plays import draw_plays
 from loopback_core.listens.sample.profiles import profile_lines, user_id
 from loopback_core.listens.sample.sessions import draw_sessions
-from loopback_core.listens.sample.world import ALWAYS_THERE, BEGIN, World, build_world
+from loopback_core.listens.sample.world import BEGIN, World, build_world
 from loopback_core.listens.schema import RawLog
 from loopback_core.progress import progress
 
@@ -24,7 +24,10 @@ SAMPLE_VERSION = 1
 EVENTS_FILE = "userid-timestamp-artid-artname-traid-traname.tsv"
 PROFILES_FILE = "userid-profile.tsv"
 
-NO_ARTIST_MBID, NO_TRACK_MBID = 0.02, 0.054
+OBSCURE = 8
+"""Artists of a sub-genre from this rank on may lack an MBID."""
+
+NO_ARTIST_MBID, NO_TRACK_MBID = 0.03, 0.054  # shares of the obscure artists, and of all tracks
 LINES_AT_ONCE = 100_000
 
 
@@ -32,7 +35,7 @@ def write_sample(folder: Path, *, events: int, users: int, seed: int) -> RawLog:
     """Generate a listening log of exactly `events` lines and the profiles of `users` users into `folder`.
 
     The same (SAMPLE_VERSION, events, users, seed) writes the same bytes. Users come in order, newest listen first. With
-    fewer events than users some users have no line. Memory grows with the catalog, not with the events.
+    fewer events than users some users have no line. Memory holds the catalog and a block of lines, not the log.
     """
     if events < 1 or users < 1 or seed < 0:
         raise ValueError(f"events and users must be at least 1 and seed at least 0, not {events}, {users}, {seed}.")
@@ -80,9 +83,9 @@ def _track_fields(world: World, seed: int) -> pl.Series:
 
 
 def _untagged_artists(rng: np.random.Generator, world: World) -> Flags:
-    """One artist without an MBID for every 1 / NO_ARTIST_MBID of about the same popularity; never a star, (artists,)."""
+    """Every so many of the obscure artists, in the order of popularity, so that no single hit decides, (artists,)."""
     rank = np.arange(len(world.genre)) - world.genre_start[world.genre]
-    others = np.lexsort((rng.random(len(rank)), rank))[int((rank < ALWAYS_THERE).sum()) :]
+    others = np.lexsort((rng.random(len(rank)), rank))[int((rank < OBSCURE).sum()) :]
     every = round(1 / NO_ARTIST_MBID)
     untagged = np.zeros(len(rank), dtype=bool)
     untagged[others[every // 2 :: every]] = True

@@ -1,0 +1,284 @@
+import json
+import math
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from loopback_core.artifacts import Artifact, ArtifactStore
+
+Finished = tuple[Path, dg.ExecuteInProcessResult]
+Materialize = Callable[..., dg.ExecuteInProcessResult]
+Why = Callable[[dg.ExecuteInProcessResult], dict[str, str]]
+
+CHAIN = (
+    "raw_listens",
+    "interactions",
+    "temporal_splits",
+    "trained_towers",
+    "track_embeddings",
+    "faiss_index",
+    "evaluation",
+)
+
+CHECKS = [
+    ("raw_listens", "files_intact"),
+    ("raw_listens", "source_unchanged"),
+    ("interactions", "files_intact"),
+    ("interactions", "reject_share"),
+    ("interactions", "listens_valid"),
+    ("temporal_splits", "files_intact"),
+    ("temporal_splits", "split_counts"),
+    ("temporal_splits", "no_time_leakage"),
+    ("temporal_splits", "ids_in_catalog"),
+    ("trained_towers", "files_intact"),
+    ("trained_towers", "loss_falls"),
+    ("trained_towers", "weights_load"),
+    ("track_embeddings", "files_intact"),
+    ("track_embeddings", "embeddings_healthy"),
+    ("faiss_index", "files_intact"),
+    ("faiss_index", "index_size"),
+    ("faiss_index", "index_recall"),
+    ("evaluation", "files_intact"),
+    ("evaluation", "recall_floor"),
+    ("evaluation", "beats_popularity"),
+]
+
+
+def reused(result: dg.ExecuteInProcessResult) -> dict[str, bool]:
+    """Asset -> whether the run says that it reused it; of those that it materialized."""
+    events = [event.materialization for event in result.get_asset_materialization_events()]
+    return {event.asset_key.path[-1]: bool(event.metadata["reused"].value) for event in events}
+
+
+def latest(home: Path) -> dict[str, Artifact]:
+    store = ArtifactStore(home)
+    return {asset: store.latest(asset) for asset in CHAIN if (home / asset).exists()}
+
+
+def read_evaluation(home: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((latest(home)["evaluation"].folder / "evaluation.json").read_text("utf-8"))
+    return content
+
+
+def numbers(content: object) -> Iterator[float]:
+    if isinstance(content, dict):
+        content = list(content.values())
+    if isinstance(content, list):
+        for part in content:
+            yield from numbers(part)
+    elif isinstance(content, float):
+        yield content
+
+
+def test_a_run_of_the_chain_is_green_and_records_exactly_its_checks(finished: Finished) -> None:
+    home, result = finished
+    assert result.success
+    evaluations = [(e.asset_key.to_user_string(), e.check_name, e.passed) for e in result.get_asset_check_evaluations()]
+    assert sorted(evaluations) == sorted((asset, check, True) for asset, check in CHECKS)
+    kept = {(asset, check) for asset, artifact in latest(home).items() for check in artifact.verdicts()}
+    assert kept == set(CHECKS)
+
+
+def test_every_step_leaves_one_version_with_its_manifest_and_nothing_half_written(finished: Finished) -> None:
+    home, _ = finished
+    artifacts = latest(home)
+    assert set(artifacts) == set(CHAIN)
+    for asset, artifact in artifacts.items():
+        assert {path.name for path in artifact.folder.parent.iterdir()} == {artifact.version, "LATEST"}
+        assert artifact.damaged_files() == {}
+        assert artifact.manifest["asset"] == asset and artifact.manifest["version"] == artifact.version
+    for above, asset in pairwise(CHAIN):
+        assert artifacts[asset].manifest["upstream"] == {above: artifacts[above].version}
+    assert not list((home / ".building").iterdir())
+    assert not list((home / ".checkpoints").iterdir())
+
+
+def test_evaluation_json_has_what_other_programs_read(finished: Finished) -> None:
+    home, _ = finished
+    content, artifacts = read_evaluation(home), latest(home)
+    assert content["schema"] == 1
+    assert content["source"]["name"] == "sample"
+    assert content["source"]["events"] == artifacts["interactions"].summary["kept"] == 10_000
+    assert set(content["source"]) == {"name", "events", "users", "tracks", "artists"}
+    assert content["split"] == {"strategy": "global", "train": 8000, "validation": 1000, "test": 1000}
+    assert set(content["tasks"]) == {"discovery", "next_listen", "reference_protocol"}
+    baselines = {"random", "popularity_users", "popularity_decayed", "recent_artist"}
+    for task in ("discovery", "next_listen"):
+        measured = content["tasks"][task]
+        assert measured["users"] > 0 and measured["positives"] >= measured["users"]
+        assert measured["recommenders"].keys() >= baselines | {"two_tower", "two_tower_alone", "two_tower_index"}
+        for k in (10, 50, 100):
+            for metric in ("hit_rate", "recall", "precision", "ndcg"):
+                found = measured["recommenders"]["two_tower"][f"{metric}@{k}"]
+                assert 0 <= found["low"] <= found["value"] <= found["high"] <= 1
+        assert content["rival"][task] in content["paired"][task]
+        compared = content["paired"][task]["popularity_users"]["ndcg@10"]
+        assert compared.keys() >= {"difference", "low", "high", "p", "won", "lost", "tied"}
+        assert compared["won"] + compared["lost"] + compared["tied"] == measured["users"]
+    personal = {task: content["tasks"][task]["recommenders"]["personal_decayed"] for task in content["rival"]}
+    assert personal["discovery"] is None and personal["next_listen"]["recall@10"]["value"] > 0
+    assert set(content["unreachable_positives"]) == set(content["tasks"])
+    assert (content["preset"], content["seed"]) == ("reference_sparse", 0)
+    assert content["settings"]["towers"]["id_dim"] == 16
+    assert content["versions"] == {asset: artifacts[asset].version for asset in CHAIN[:-1]}
+    assert set(content["index"]) >= {"kind", "recall@100", "p50_ms", "p99_ms"}
+    assert set(content["seconds"]) == set(CHAIN)
+    assert set(content["peak_rss_mb"]) >= set(CHAIN[:-1])
+    assert all(map(math.isfinite, numbers(content)))
+
+
+def test_recommendations_name_a_hundred_distinct_tracks_from_rank_one_by_falling_score(finished: Finished) -> None:
+    home, _ = finished
+    table = pl.read_parquet(latest(home)["evaluation"].folder / "recommendations.parquet")
+    columns = ["task", "recommender", "user_id", "rank", "artist_name", "track_name", "score"]
+    assert table.columns == columns and table.null_count().sum_horizontal().item() == 0
+    lists = table.group_by("task", "recommender", "user_id", maintain_order=True).agg(
+        pl.len(),
+        ranks=pl.col("rank").eq(pl.int_range(1, pl.len() + 1)).all(),
+        sorted=(pl.col("score").diff().fill_null(0) <= 0).all(),
+        tracks=pl.struct("artist_name", "track_name").n_unique(),
+    )
+    assert lists["ranks"].all() and lists["sorted"].all() and (lists["tracks"] == lists["len"]).all()
+    assert (lists.filter(pl.col("recommender") == "two_tower")["len"] == 100).all()
+    assert lists["len"].max() == 100
+
+
+def test_discovery_recommends_nothing_that_was_played_and_next_listen_does(finished: Finished) -> None:
+    home, _ = finished
+    artifacts = latest(home)
+    track = ["user_id", "artist_name", "track_name"]
+    recommended = pl.read_parquet(artifacts["evaluation"].folder / "recommendations.parquet")
+    listens = pl.read_parquet(artifacts["interactions"].folder / "interactions.parquet").sort("timestamp")
+    played = listens.head(9000).select(track).unique()  # train and validation
+    known = recommended.join(played, on=track).group_by("task").len()
+    assert "discovery" not in known["task"] and "next_listen" in known["task"]
+
+
+def test_the_report_names_every_recommender_and_check_and_its_pictures_are_there(finished: Finished) -> None:
+    home, _ = finished
+    folder = latest(home)["evaluation"].folder
+    report = (folder / "report.md").read_text("utf-8")
+    for task in read_evaluation(home)["tasks"].values():
+        for name in task["recommenders"].keys() - {"two_tower_alone"}:
+            assert f"| {name} |" in report or f"| **{name}** |" in report
+    assert "Check `recall_floor` **passed**" in report and "Check `beats_popularity` **passed**" in report
+    pictures = [part.split(")")[0] for part in report.split("](")[1:] if part.split(")")[0].endswith(".png")]
+    assert sorted(pictures) == ["popularity.png", "recall.png", "training.png"]
+    assert all((folder / name).read_bytes().startswith(b"\x89PNG") for name in pictures)
+
+
+def test_the_ui_gets_tables_pictures_and_numbers_under_stable_keys(finished: Finished) -> None:
+    _, result = finished
+    metadata = {
+        event.materialization.asset_key.path[-1]: event.materialization.metadata
+        for event in result.get_asset_materialization_events()
+    }
+    for asset in CHAIN:
+        assert metadata[asset].keys() >= {"folder", "reused", "seconds", "peak_rss_mb"}
+    for asset in ("interactions", "temporal_splits"):
+        assert metadata[asset]["dagster/row_count"].value == 10_000
+    assert metadata["track_embeddings"]["dagster/row_count"].value == metadata["faiss_index"]["dagster/row_count"].value
+    assert isinstance(metadata["faiss_index"]["recall@100"], dg.FloatMetadataValue)
+    towers, report = metadata["trained_towers"], metadata["evaluation"]
+    assert isinstance(towers["loss"], dg.FloatMetadataValue)
+    for picture in (towers["training_curve"], report["training"], report["recall"], report["popularity"]):
+        assert isinstance(picture, dg.MarkdownMetadataValue) and "](data:image/png;base64," in str(picture.value)
+    for task in ("discovery", "next_listen", "reference_protocol"):
+        listed = report[f"{task} table"]
+        assert isinstance(listed, dg.TableMetadataValue)
+        assert "two_tower" in [record.data["recommender"] for record in listed.records]
+        for metric in ("ndcg@10", "recall@100", "hit_rate@50", "precision@10"):
+            assert isinstance(report[f"{task}/{metric}"], dg.FloatMetadataValue)
+    for evaluation in result.get_asset_check_evaluations():
+        artifact = metadata[evaluation.asset_key.path[-1]]["folder"].value
+        assert Path(str(artifact)).name == evaluation.metadata["version"].value
+
+
+def test_the_version_is_the_data_version_that_dagster_shows(finished: Finished) -> None:
+    home, result = finished
+    shown = {
+        event.materialization.asset_key.path[-1]: (event.materialization.tags or {})["dagster/data_version"]
+        for event in result.get_asset_materialization_events()
+    }
+    assert shown == {asset: artifact.version for asset, artifact in latest(home).items()}
+
+
+def test_a_second_run_reuses_every_step_and_another_seed_only_what_the_seed_does_not_touch(
+    copied_home: Path, materialize: Materialize
+) -> None:
+    before = latest(copied_home)
+    again = materialize(copied_home)
+    assert again.success and reused(again) == dict.fromkeys(CHAIN, True)
+    assert latest(copied_home) == before
+
+    other = materialize(copied_home, training={"seed": 1})
+    assert reused(other) == {asset: asset in CHAIN[:3] for asset in CHAIN}
+    after = latest(copied_home)
+    assert {asset for asset in CHAIN if after[asset] != before[asset]} == set(CHAIN[3:])
+    assert read_evaluation(copied_home)["seed"] == 1
+    assert all(artifact.damaged_files() == {} for artifact in before.values())  # beside the new ones, never in place
+
+
+def test_evaluation_follows_the_index_it_stands_on_not_the_newest_log(
+    copied_home: Path, materialize: Materialize
+) -> None:
+    before = latest(copied_home)
+    other_log = {"source": {"sample_seed": 5}, "split": {"test_fraction": 0.2}, "evaluation": {"resamples": 101}}
+    assert materialize(copied_home, "*temporal_splits", **other_log).success
+    assert latest(copied_home)["temporal_splits"] != before["temporal_splits"]
+
+    result = materialize(copied_home, "evaluation", **other_log)
+    assert result.success and reused(result) == {"evaluation": False}
+    content = read_evaluation(copied_home)
+    assert content["versions"] == {asset: before[asset].version for asset in CHAIN[:-1]}
+    assert content["split"]["test"] == 1000
+    assert content["settings"]["evaluation"]["resamples"] == 101
+    # The settings that made what was evaluated, not those that today's log would be made with.
+    assert content["settings"]["split"]["test_fraction"] == 0.1
+
+
+def test_a_missed_floor_makes_the_run_red_and_leaves_the_report_that_says_so(
+    copied_home: Path, materialize: Materialize, why: Why
+) -> None:
+    before = latest(copied_home)["evaluation"]
+    result = materialize(copied_home, checks={"recall_floor": 0.99})
+    assert not result.success
+    (failed,) = (e for e in result.get_asset_check_evaluations() if not e.passed)
+    assert failed.check_name == "recall_floor"
+    assert "below the floor of 0.9900 (checks.recall_floor)" in str(failed.description)
+    after = latest(copied_home)["evaluation"]
+    assert after != before and after.damaged_files() == {}
+    assert "Check `recall_floor` **FAILED**: recall@100" in (after.folder / "report.md").read_text("utf-8")
+    assert str(failed.metadata["report"].value) == str(after.folder / "report.md")
+
+
+def test_a_failed_check_stops_the_run_and_every_later_one_that_would_build_on_it(
+    copied_home: Path, materialize: Materialize, why: Why
+) -> None:
+    strict = {"checks": {"max_mean_cosine": -0.99}}
+    result = materialize(copied_home, **strict)
+    assert not result.success
+    assert [e.check_name for e in result.get_asset_check_evaluations() if not e.passed] == ["embeddings_healthy"]
+    assert set(reused(result)) == set(CHAIN[: CHAIN.index("faiss_index")])
+
+    later = materialize(copied_home, "faiss_index", **strict)
+    assert not later.success and reused(later) == {}
+    version = latest(copied_home)["track_embeddings"].version
+    assert why(later)["faiss_index"].startswith(
+        f"track_embeddings/{version} failed its check embeddings_healthy, so nothing is built on it: the mean cosine"
+    )
+
+
+def test_nothing_upstream_is_a_failure_that_names_the_command(
+    tmp_path: Path, materialize: Materialize, why: Why
+) -> None:
+    for missing, asset in pairwise(CHAIN):
+        result = materialize(tmp_path, asset)
+        assert why(result) == {
+            asset: f"There is no {missing} in {tmp_path}; build it first: "
+            "dagster asset materialize --select '*evaluation' -m loopback_assets.definitions"
+        }

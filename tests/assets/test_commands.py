@@ -1,0 +1,217 @@
+import hashlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+import requests
+
+REPOSITORY = Path(__file__).parents[2]
+DAGSTER = str(Path(sys.executable).with_name("dagster"))
+
+MODULE = ("-m", "loopback_assets.definitions")
+EVERYTHING = (DAGSTER, "asset", "materialize", "--select", "*evaluation", *MODULE)
+REPORT = (DAGSTER, "asset", "materialize", "--select", "evaluation", *MODULE)
+BUILD_FIRST = "build it first: dagster asset materialize --select '*evaluation' -m loopback_assets.definitions"
+
+SETTINGS = """\
+[source]
+sample_events = 10000
+sample_users = 60
+[towers]
+id_dim = 16
+hidden_dim = 32
+output_dim = 16
+[training]
+epochs = 5
+patience = 5
+batch_size = 256
+embedding_learning_rate = 0.1
+device = "cpu"
+[evaluation]
+resamples = 100
+"""
+
+CHAIN = (
+    "raw_listens",
+    "interactions",
+    "temporal_splits",
+    "trained_towers",
+    "track_embeddings",
+    "faiss_index",
+    "evaluation",
+)
+
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+    """start(folder, *command, **variables): a command of a user without any of our variables but LOOPBACK_CONFIG.
+
+    Each has a process group of its own, which is ended with the module at the latest.
+    """
+    settings = tmp_path_factory.mktemp("settings") / "small.toml"
+    settings.write_text(SETTINGS)
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("LOOPBACK", "DAGSTER"))}
+    # One thread: on small matrices several only wait for each other.
+    environment = {**clean, "LOOPBACK_CONFIG": str(settings), "OMP_NUM_THREADS": "1"}
+    started = []
+
+    def run(folder: Path, *command: str, **variables: str) -> "subprocess.Popen[str]":
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env={**environment, **variables},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def finish(process: "subprocess.Popen[str]") -> str:
+    """What a command that must succeed printed."""
+    output, _ = process.communicate()
+    assert process.returncode == 0, output[-3000:]
+    return output
+
+
+def fail(process: "subprocess.Popen[str]") -> str:
+    """What a command that must fail printed."""
+    output, _ = process.communicate()
+    assert process.returncode != 0
+    return output
+
+
+def versions(home: Path) -> dict[str, list[str]]:
+    """Asset -> its published versions."""
+    return {asset: [path.name for path in (home / asset).iterdir() if path.name != "LATEST"] for asset in CHAIN}
+
+
+def sha256_of_weights(home: Path) -> str:
+    folder = home / "trained_towers" / (home / "trained_towers" / "LATEST").read_text().strip()
+    return hashlib.sha256((folder / "towers.safetensors").read_bytes()).hexdigest()
+
+
+@pytest.fixture(scope="module")
+def twice(start: Start, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """An empty folder in which the first command of the README ran twice at once; and what the two printed."""
+    folder = tmp_path_factory.mktemp("empty")
+    both = [start(folder, *EVERYTHING), start(folder, *EVERYTHING)]
+    return folder, [finish(process) for process in both]
+
+
+def test_the_first_command_twice_at_once_in_an_empty_folder_makes_one_report(twice: tuple[Path, list[str]]) -> None:
+    folder, outputs = twice
+    assert all("RUN_SUCCESS" in output for output in outputs)
+    home = folder / ".loopback"
+    published = versions(home)
+    assert all(len(found) == 1 for found in published.values())
+    report = home / "evaluation" / published["evaluation"][0]
+    assert (report / "report.md").is_file()
+    assert json.loads((report / "evaluation.json").read_text())["source"]["name"] == "sample"
+    assert not list((home / ".building").iterdir())
+
+
+def test_the_log_of_the_command_tells_of_each_epoch_once(twice: tuple[Path, list[str]]) -> None:
+    _, outputs = twice
+    trained = [sum(f"epoch {number}: loss" in line for line in "".join(outputs).splitlines()) for number in range(1, 6)]
+    assert trained == [1, 1, 1, 1, 1]  # the other waited and reused
+
+
+def test_later_commands_reuse_what_is_built(twice: tuple[Path, list[str]], start: Start) -> None:
+    folder, _ = twice
+    before = versions(folder / ".loopback")
+    # Without -m, as the user typed it.
+    finish(start(folder, *REPORT[:-2], DAGSTER_CLI_ASSET_MATERIALIZE_MODULE_NAME=MODULE[1]))
+    finish(start(folder, DAGSTER, "job", "execute", *MODULE, "-j", "retrain"))
+    finish(start(folder, DAGSTER, "job", "execute", *MODULE, "-j", "data_quality"))
+    assert versions(folder / ".loopback") == before
+
+
+def test_the_command_line_overrides_the_settings_file(twice: tuple[Path, list[str]], start: Start) -> None:
+    folder, _ = twice
+    config = {"resources": {"loopback": {"config": {"evaluation": {"ks": [5, 100]}}}}}
+    finish(start(folder, *REPORT, "--config-json", json.dumps(config)))
+    latest = folder / ".loopback" / "evaluation" / (folder / ".loopback" / "evaluation" / "LATEST").read_text().strip()
+    assert json.loads((latest / "evaluation.json").read_text())["settings"]["evaluation"]["ks"] == [5, 100]
+
+
+def test_in_an_empty_folder_what_needs_artifacts_fails_and_names_the_first_command(
+    start: Start, tmp_path: Path
+) -> None:
+    report = start(tmp_path, *REPORT)
+    checks = start(tmp_path, DAGSTER, "job", "execute", *MODULE, "-j", "data_quality")
+    assert f"There is no faiss_index in {tmp_path}/.loopback; {BUILD_FIRST}" in fail(report)
+    assert f"There is no raw_listens in {tmp_path}/.loopback; {BUILD_FIRST}" in fail(checks)
+
+
+def test_a_run_killed_in_training_leaves_nothing_half_written_and_ends_in_the_same_weights_when_run_again(
+    twice: tuple[Path, list[str]], start: Start, tmp_path: Path
+) -> None:
+    undisturbed, home = twice[0] / ".loopback", tmp_path / ".loopback"
+    process = start(tmp_path, *EVERYTHING)
+    while not list(home.glob(".checkpoints/*/checkpoint.pt")):
+        assert process.poll() is None
+        time.sleep(0.002)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert not (home / "trained_towers").exists()
+    for asset in CHAIN[:3]:
+        latest = (home / asset / "LATEST").read_text().strip()
+        assert versions_of(home, asset) == [latest] and (home / asset / latest / "manifest.json").is_file()
+
+    assert "training goes on after epoch " in finish(start(tmp_path, *EVERYTHING))
+    assert sha256_of_weights(home) == sha256_of_weights(undisturbed)
+    assert versions(home)["trained_towers"] == versions(undisturbed)["trained_towers"]
+    assert not list((home / ".building").iterdir()) and not list((home / ".checkpoints").iterdir())
+
+
+def versions_of(home: Path, asset: str) -> list[str]:
+    return [path.name for path in (home / asset).iterdir() if path.name != "LATEST"]
+
+
+def test_the_workspace_is_valid_and_the_ui_shows_the_graph(start: Start, tmp_path: Path) -> None:
+    home = {"DAGSTER_HOME": str(tmp_path)}
+    validated = start(REPOSITORY, DAGSTER, "definitions", "validate", "-w", "workspace.yaml", **home)
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    ui = start(REPOSITORY, DAGSTER, "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port), **home)
+    try:
+        assert "All code locations passed validation" in finish(validated)
+        query = {"query": "{ assetNodes { assetKey { path } } }"}
+        nodes = _answer(f"http://127.0.0.1:{port}/graphql", query, ui)["data"]["assetNodes"]  # type: ignore[index]
+        assert {node["assetKey"]["path"][0] for node in nodes} == set(CHAIN)
+    finally:
+        os.killpg(ui.pid, signal.SIGINT)
+        ui.communicate()
+
+
+def _answer(address: str, query: Mapping[str, str], server: "subprocess.Popen[str]") -> Mapping[str, object]:
+    """The answer of a server that is starting."""
+    while server.poll() is None:
+        try:
+            response = requests.post(address, json=query, timeout=10)
+            response.raise_for_status()
+        except requests.RequestException:
+            time.sleep(0.1)
+        else:
+            answer: Mapping[str, object] = response.json()
+            return answer
+    raise AssertionError(server.communicate()[0][-3000:])

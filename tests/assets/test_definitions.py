@@ -1,0 +1,84 @@
+import subprocess
+import sys
+
+import dagster as dg
+import pytest
+
+from loopback_assets.definitions import defs
+
+CHECKS = {
+    "raw_listens": {"files_intact", "source_unchanged"},
+    "interactions": {"files_intact", "reject_share", "listens_valid"},
+    "temporal_splits": {"files_intact", "split_counts", "no_time_leakage", "ids_in_catalog"},
+    "trained_towers": {"files_intact", "loss_falls", "weights_load"},
+    "track_embeddings": {"files_intact", "embeddings_healthy"},
+    "faiss_index": {"files_intact", "index_size", "index_recall"},
+    "evaluation": {"files_intact", "recall_floor", "beats_popularity"},
+}
+
+SPECS = [spec for assets in defs.assets or () for spec in assets.specs]
+
+
+def test_definitions_load() -> None:
+    dg.Definitions.validate_loadable(defs)
+
+
+def test_the_assets_are_one_chain() -> None:
+    upstream = {spec.key.to_user_string(): [dep.asset_key.to_user_string() for dep in spec.deps] for spec in SPECS}
+    assert upstream == {
+        "raw_listens": [],
+        "interactions": ["raw_listens"],
+        "temporal_splits": ["interactions"],
+        "trained_towers": ["temporal_splits"],
+        "track_embeddings": ["trained_towers"],
+        "faiss_index": ["track_embeddings"],
+        "evaluation": ["faiss_index"],
+    }
+
+
+def test_each_asset_has_its_checks_and_all_of_them_block() -> None:
+    specs = [spec for checks in defs.asset_checks or () for spec in checks.check_specs]
+    by_asset: dict[str, set[str]] = {}
+    for spec in specs:
+        by_asset.setdefault(spec.asset_key.to_user_string(), set()).add(spec.name)
+    assert by_asset == CHECKS
+    assert all(spec.blocking and spec.description for spec in specs)
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.key.to_user_string())
+def test_every_asset_says_what_it_is_whose_it_is_and_where_it_belongs(spec: dg.AssetSpec) -> None:
+    assert spec.description and spec.group_name and spec.kinds
+    assert list(spec.owners) == ["team:loopback"]
+
+
+@pytest.mark.parametrize(
+    ("asset", "columns"),
+    [
+        ("raw_listens", ["user_id", "timestamp", "artist_mbid", "artist_name", "track_mbid", "track_name"]),
+        (
+            "interactions",
+            ["user_id", "timestamp", "artist_name", "track_name", "artist_mbid", "track_mbid", "file", "line"],
+        ),
+        ("temporal_splits", ["user", "track", "timestamp"]),
+        ("faiss_index", ["track", "artist_name", "track_name"]),
+        ("evaluation", ["task", "recommender", "user_id", "rank", "artist_name", "track_name", "score"]),
+    ],
+)
+def test_tables_have_a_schema_that_describes_each_column(asset: str, columns: list[str]) -> None:
+    (spec,) = (spec for spec in SPECS if spec.key.to_user_string() == asset)
+    schema = spec.metadata["dagster/column_schema"]
+    assert [column.name for column in schema.columns] == columns
+    assert all(column.type and column.description for column in schema.columns)
+
+
+def test_retrain_runs_the_whole_chain_with_its_checks_and_data_quality_every_check_and_no_asset() -> None:
+    nodes = {name: set(defs.resolve_job_def(name).graph.node_dict) for name in ("retrain", "data_quality")}
+    checks = {f"{asset}_{check}" for asset, names in CHECKS.items() for check in names}
+    assert nodes == {"retrain": checks | set(CHECKS), "data_quality": checks}
+    assert {job.name for job in defs.jobs or ()} == {"retrain", "data_quality"}
+
+
+def test_loading_the_definitions_loads_no_heavy_library() -> None:
+    code = "import sys, loopback_assets.definitions; print(sorted({'torch', 'faiss', 'matplotlib'} & set(sys.modules)))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert loaded.stdout.strip() == "[]"

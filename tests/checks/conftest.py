@@ -1,0 +1,160 @@
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from itertools import count
+
+import numpy as np
+import polars as pl
+import pytest
+
+from loopback_core.artifacts import Artifact, ArtifactStore
+from loopback_core.checks import CHECKS, judge
+from loopback_core.listens.raw import publish_raw
+from loopback_core.listens.schema import Reason
+from loopback_core.settings import ChecksSettings, Settings, SourceSettings, SplitSettings, TowersSettings
+from loopback_core.splits import Splits, split_listens
+
+# The ten listens: six in train, two in validation, two in test.
+SPLIT = SplitSettings(validation_fraction=0.3, test_fraction=0.2)
+CHECKS_OF_TEN = {
+    "min_train_events": 6,
+    "min_validation_events": 2,
+    "min_test_events": 2,
+    "split_tolerance": 0.11,
+    "max_reject_share": 0.2,
+    "recall_floor": 0.25,
+}
+
+
+@dataclass
+class Chain:
+    """One sound artifact per asset, and ways to spoil them. What is published here is never changed in place."""
+
+    store: ArtifactStore
+    sound: dict[str, Artifact] = field(default_factory=dict)
+    _numbers: "count[int]" = field(default_factory=count)
+
+    def publish(self, asset, make, upstream=(), settings=()):
+        versions = {name: self.sound[name].version for name in upstream}
+        code = str(next(self._numbers))
+        return self.store.build(asset, make, upstream=versions, settings=dict(settings), code=code)[0]
+
+    def spoiled(
+        self, asset: str, change: Callable, upstream: dict[str, str] | None = None, summary: dict | None = None
+    ) -> Artifact:
+        """The sound artifact with `change(folder)` made before publishing, so that its bytes are what was published."""
+        sound = self.sound[asset]
+
+        def make(folder):
+            kept = shutil.ignore_patterns("manifest.json", "checks.json")
+            shutil.copytree(sound.folder, folder, dirs_exist_ok=True, ignore=kept)
+            change(folder)
+            return {**sound.summary, **(summary or {})}
+
+        return self.store.build(
+            asset,
+            make,
+            upstream={**sound.manifest["upstream"], **(upstream or {})},
+            settings=sound.manifest["settings"],
+            code=str(next(self._numbers)),
+        )[0]
+
+    def copy(self, asset):
+        """The sound artifact under another version, to damage or to record verdicts at."""
+        return self.spoiled(asset, lambda folder: None)
+
+    def verdict(self, name, artifact, **checks):
+        """What the check of that name says of `artifact` under these thresholds."""
+        (check,) = (check for check in CHECKS[artifact.asset] if check.name == name)
+        return judge(check, artifact, self.store, settings_of(**checks))
+
+
+def settings_of(**checks):
+    return Settings(checks=ChecksSettings(**{**CHECKS_OF_TEN, **checks}))
+
+
+@pytest.fixture
+def settings():
+    return settings_of()
+
+
+@pytest.fixture
+def chain(tmp_path, ten_listens, write_interactions):
+    chain = Chain(ArtifactStore(tmp_path / "home"))
+    log = tmp_path / "log.tsv"
+    log.write_text("".join(f"{user}\t1970-01-01T00:01:00Z\t\t{artist}\t\t{title}\n" for user, _, artist, title in ten_listens))
+    chain.sound["raw_listens"] = publish_raw(chain.store, SourceSettings(name=str(log)))[0]
+
+    def interactions(folder):
+        write_interactions(folder, ten_listens)
+        reasons = [Reason.MISSING_TITLE, Reason.EXACT_DUPLICATE, Reason.EXACT_DUPLICATE]
+        pl.DataFrame({"file": [0] * 3, "line": [11, 12, 13], "reason": reasons, "text": ["ann", "bob", "bob"]}).write_parquet(
+            folder / "rejects.parquet"
+        )
+        return {"rows": 13, "kept": 10}
+
+    chain.sound["interactions"] = chain.publish("interactions", interactions, ["raw_listens"])
+    listens = chain.sound["interactions"].folder
+    chain.sound["temporal_splits"] = chain.publish(
+        "temporal_splits",
+        lambda folder: asdict(split_listens(listens, folder, SPLIT)),
+        ["interactions"],
+        SPLIT.model_dump(mode="json"),
+    )
+    return chain
+
+
+@pytest.fixture
+def trained(chain):
+    """The chain up to the report, with towers nobody trained."""
+    import torch
+
+    from loopback_core.retrieval.build import build_index, embed_catalog
+    from loopback_core.towers.two_tower import TwoTower, Vocabulary
+
+    splits = Splits(chain.sound["temporal_splits"].folder)
+    settings = settings_of()
+    shape = TowersSettings(id_dim=4, hidden_dim=8, output_dim=4)
+
+    def towers(folder):
+        torch.manual_seed(0)
+        TwoTower(Vocabulary(n_users=2, n_tracks=3, n_artists=3), shape).save(folder)
+        write_history(folder, [3.0, 2.5, 2.75])
+        return {}
+
+    chain.sound["trained_towers"] = chain.publish("trained_towers", towers, ["temporal_splits"])
+    weights = chain.sound["trained_towers"].folder
+    chain.sound["track_embeddings"] = chain.publish(
+        "track_embeddings", lambda folder: embed_catalog(splits, weights, folder), ["trained_towers"]
+    )
+    vectors = chain.sound["track_embeddings"].folder
+    chain.sound["faiss_index"] = chain.publish(
+        "faiss_index",
+        lambda folder: build_index(splits, weights, vectors, settings.index, folder),
+        ["track_embeddings"],
+    )
+
+    def evaluation(folder):
+        write_report(folder, {"two_tower": 0.3, "popularity_users": 0.2})
+        return {}
+
+    chain.sound["evaluation"] = chain.publish("evaluation", evaluation, ["faiss_index"])
+    return chain
+
+
+def write_history(folder, losses):
+    epochs = [{"epoch": number, "loss": loss} for number, loss in enumerate(losses, 1)]
+    (folder / "history.json").write_text(json.dumps({"best_epoch": 1, "epochs": epochs}))
+
+
+def write_report(folder, recall):
+    recommenders = {name: {"recall@100": {"value": value}} for name, value in recall.items()}
+    (folder / "evaluation.json").write_text(json.dumps({"tasks": {"discovery": {"recommenders": recommenders}}}))
+
+
+@pytest.fixture
+def unit_vectors():
+    """(300, 4) float32, drawn from the unit sphere."""
+    vectors = np.random.default_rng(0).normal(size=(300, 4)).astype(np.float32)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)

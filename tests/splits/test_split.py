@@ -1,0 +1,181 @@
+import random
+from collections import Counter
+from datetime import date
+
+import polars as pl
+import pytest
+
+from loopback_core.errors import BadLogError
+from loopback_core.settings import SplitSettings
+from loopback_core.splits import Splits, split_listens
+
+# Train is what is heard by second 60, validation by second 80.
+SETTINGS = SplitSettings(validation_fraction=0.3, test_fraction=0.2)
+
+
+@pytest.fixture
+def split(tmp_path, ten_listens, write_interactions):
+    log = write_interactions(tmp_path / "interactions", ten_listens)
+    split_listens(log, tmp_path / "splits", SETTINGS)
+    return Splits(tmp_path / "splits")
+
+
+def rows(events):
+    return list(zip(events.user.tolist(), events.track.tolist(), events.timestamp.tolist(), strict=True))
+
+
+def test_the_parts_are_dense_ids_sorted_by_time_and_ties_by_user_and_line(split):
+    bob, cyd, ann = 0, 1, 2
+    home, mer, vitamin_c, destiny, polaris, roygbiv = range(6)
+    assert rows(split.train) == [
+        (bob, home, 10),
+        (cyd, mer, 10),
+        (bob, home, 20),
+        (bob, mer, 60),
+        (cyd, home, 60),
+        (cyd, vitamin_c, 60),
+    ]
+    assert rows(split.validation) == [(ann, polaris, 70), (cyd, destiny, 80)]
+    assert rows(split.test) == [(ann, roygbiv, 90), (bob, home, 90)]
+
+
+def test_train_ids_come_first_by_plays_and_later_ones_by_name(split):
+    names = split.track_names
+    assert names["track"].to_list() == [0, 1, 2, 3, 4, 5]
+    assert names["track_name"].to_list() == ["Home", "Mer", "Vitamin C", "Destiny", "Polaris", "Roygbiv"]
+    assert names["artist_name"].to_list() == ["Zero 7", "Air", "Can", "Zero 7", "Zero 7", "Boards"]
+    assert names["artist"].to_list() == split.log_artist.tolist() == [0, 1, 2, 0, 0, 3]
+    assert split.n_log_artists == 4
+    assert split.users.to_dict(as_series=False) == {
+        "user": [0, 1, 2],
+        "user_id": ["bob", "cyd", "ann"],
+        "first_part": [0, 0, 1],
+    }
+
+
+def test_a_track_first_heard_in_test_is_in_no_catalog(split):
+    def titles(where):
+        return pl.read_parquet(split.folder / where / "tracks.parquet")["track_name"].to_list()
+
+    assert titles("tuning") == ["Home", "Mer", "Vitamin C"]
+    assert titles("testing") == ["Home", "Mer", "Vitamin C", "Destiny", "Polaris"]
+    assert titles("log_only") == ["Roygbiv"]
+    assert pl.read_parquet(split.folder / "log_only" / "artists.parquet").rows() == [(3, "Boards")]
+
+
+def test_log_only_tracks_carry_no_count_and_no_time(split):
+    assert pl.read_parquet(split.folder / "log_only" / "tracks.parquet").columns == [
+        "track",
+        "artist",
+        "artist_name",
+        "track_name",
+    ]
+
+
+def test_tuning_counts_train_alone(split):
+    fit = split.tuning
+    assert (fit.now, fit.catalog.n_users, fit.catalog.n_tracks, fit.catalog.n_artists) == (60, 2, 3, 3)
+    assert rows(fit.events) == rows(split.train)
+    assert fit.catalog.artist.tolist() == [0, 1, 2]
+    assert fit.catalog.plays.tolist() == fit.catalog.artist_plays.tolist() == [3, 2, 1]
+    assert fit.catalog.listeners.tolist() == fit.catalog.artist_listeners.tolist() == [2, 2, 1]
+    assert fit.catalog.first_seen.tolist() == fit.catalog.artist_first_seen.tolist() == [10, 10, 60]
+
+
+def test_testing_counts_train_and_validation(split):
+    fit = split.testing
+    assert (fit.now, fit.catalog.n_users, fit.catalog.n_tracks, fit.catalog.n_artists) == (80, 3, 5, 3)
+    assert rows(fit.events) == rows(split.train) + rows(split.validation)
+    assert fit.catalog.artist.tolist() == [0, 1, 2, 0, 0]
+    assert fit.catalog.plays.tolist() == [3, 2, 1, 1, 1]
+    assert fit.catalog.listeners.tolist() == [2, 2, 1, 1, 1]
+    assert fit.catalog.first_seen.tolist() == [10, 10, 60, 80, 70]
+    assert fit.catalog.artist_plays.tolist() == [5, 2, 1]
+    assert fit.catalog.artist_listeners.tolist() == [3, 2, 1]
+    assert fit.catalog.artist_first_seen.tolist() == [10, 10, 60]
+
+
+def test_the_summary_counts_each_part(tmp_path, ten_listens, write_interactions):
+    log = write_interactions(tmp_path / "interactions", ten_listens)
+    summary = split_listens(log, tmp_path / "splits", SETTINGS)
+    assert summary.strategy == "global"
+    assert summary.events == {"train": 6, "validation": 2, "test": 2}
+    assert summary.users == {"train": 2, "validation": 2, "test": 2}
+    assert summary.tracks == {"train": 3, "validation": 2, "test": 1}
+    assert summary.artists == {"train": 3, "validation": 0, "test": 1}
+    assert summary.first == {"train": 10, "validation": 70, "test": 90}
+    assert summary.last == {"train": 60, "validation": 80, "test": 90}
+
+
+@pytest.mark.parametrize("strategy", ["global", "dates", "per_user", "leave_last"])
+def test_the_parts_are_the_input_row_for_row(tmp_path, write_interactions, strategy):
+    draw = random.Random(7)
+    log = sorted(
+        (f"user {draw.randrange(5)}", draw.randrange(40), f"artist {(track := draw.randrange(12)) % 4}", f"title {track}")
+        for _ in range(200)
+    )
+    settings = SplitSettings(strategy=strategy, train_until="1970-01-01T00:00:20Z", validation_until="1970-01-01T00:00:30Z")
+    split_listens(write_interactions(tmp_path / "interactions", log), tmp_path / "splits", settings)
+    split = Splits(tmp_path / "splits")
+    user_of = dict(split.users.select("user", "user_id").iter_rows())
+    name_of = {track: (artist, title) for track, _, artist, title in split.track_names.iter_rows()}
+    together = [*rows(split.train), *rows(split.validation), *rows(split.test)]
+    assert Counter((user_of[user], second, *name_of[track]) for user, track, second in together) == Counter(log)
+    assert len(split.train) and len(split.validation) and len(split.test)
+
+
+def test_the_same_log_gives_the_same_bytes(tmp_path, ten_listens, write_interactions):
+    log = write_interactions(tmp_path / "interactions", ten_listens)
+    written = []
+    for name in ("once", "again"):
+        split_listens(log, tmp_path / name, SETTINGS)
+        files = sorted(path for path in (tmp_path / name).rglob("*") if path.is_file())
+        written.append({path.relative_to(tmp_path / name): path.read_bytes() for path in files})
+    assert len(written[0]) == 10
+    assert written[0] == written[1]
+
+
+def test_a_title_of_two_artists_is_two_tracks(tmp_path, write_interactions):
+    log = [("ann", 1, "Air", "Home"), ("ann", 3, "Can", "Home"), ("bob", 2, "Air", "Home"), ("bob", 4, "Air", "Home")]
+    settings = SplitSettings(validation_fraction=0.25, test_fraction=0.25)
+    split_listens(write_interactions(tmp_path / "interactions", log), tmp_path / "splits", settings)
+    assert Splits(tmp_path / "splits").track_names.select("artist_name", "track_name").rows() == [
+        ("Air", "Home"),
+        ("Can", "Home"),
+    ]
+
+
+def test_profiles_are_joined_and_a_user_without_one_stays(tmp_path, ten_listens, write_interactions):
+    log = write_interactions(tmp_path / "interactions", ten_listens)
+    profiles = pl.DataFrame(
+        {
+            "user_id": ["ann", "cyd", "nobody"],
+            "gender": ["f", None, "m"],
+            "age": pl.Series([30, 41, 50], dtype=pl.UInt8),
+            "country": ["France", "Chile", None],
+            "registered": [date(2006, 8, 13), None, None],
+        }
+    )
+    profiles.write_parquet(log / "profiles.parquet")
+    split_listens(log, tmp_path / "splits", SETTINGS)
+    assert Splits(tmp_path / "splits").users.rows() == [
+        (0, "bob", 0, None, None, None, None),
+        (1, "cyd", 0, None, 41, "Chile", None),
+        (2, "ann", 1, "f", 30, "France", date(2006, 8, 13)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "empty"), [([1] * 10, "validation"), ([*range(9), 8], "test"), ([1, 2], "validation")]
+)
+def test_a_part_that_would_be_empty_is_named(tmp_path, write_interactions, seconds, empty):
+    log = sorted((f"user {n % 2}", second, "Air", "Mer") for n, second in enumerate(seconds))
+    log_folder = write_interactions(tmp_path / "interactions", log)
+    with pytest.raises(BadLogError, match=f"'global' split leaves no {empty} events out of {len(log)}: bring a longer"):
+        split_listens(log_folder, tmp_path / "splits", SplitSettings())
+
+
+def test_a_log_of_one_user_is_refused(tmp_path, write_interactions):
+    log = write_interactions(tmp_path / "interactions", [("ann", second, "Air", "Mer") for second in range(10)])
+    with pytest.raises(BadLogError, match="one user only.*bring a log of at least two users"):
+        split_listens(log, tmp_path / "splits", SplitSettings())

@@ -1,0 +1,64 @@
+import numpy as np
+
+from loopback_core.data import Catalog, Events, Histories, Ragged
+
+
+def ids(*values):
+    return np.array(values, np.int64)
+
+
+def events(*rows):
+    user, track, timestamp = (np.array(column) for column in zip(*rows, strict=True))
+    return Events(user.astype(np.int32), track.astype(np.int32), timestamp.astype(np.int64))
+
+
+def lists(ragged):
+    return [ragged[row].tolist() for row in range(len(ragged))]
+
+
+def test_pairs_are_grouped_by_row_in_the_order_of_the_input():
+    ragged = Ragged.from_pairs(ids(2, 0, 2, 0, 2), ids(9, 8, 7, 6, 5), 4)
+    assert lists(ragged) == [[8, 6], [], [9, 7, 5], []]
+    assert ragged.lengths.tolist() == [2, 0, 3, 0]
+    assert ragged.row_numbers().tolist() == [0, 0, 2, 2, 2]
+
+
+def test_no_pairs_make_empty_rows():
+    assert lists(Ragged.from_pairs(ids(), ids(), 2)) == [[], []]
+
+
+def test_taken_rows_come_in_the_given_order_and_may_repeat():
+    ragged = Ragged.from_pairs(ids(0, 0, 2), ids(5, 6, 7), 3)
+    assert lists(ragged.take(ids(2, 1, 0, 2))) == [[7], [], [5, 6], [7]]
+    assert lists(ragged.take(ids())) == []
+
+
+def test_later_events_are_merged_by_time_and_stay_behind_at_a_tie():
+    together = events((0, 0, 10), (0, 1, 30)).then(events((1, 2, 20), (1, 3, 30)))
+    assert together.timestamp.tolist() == [10, 20, 30, 30]
+    assert together.track.tolist() == [0, 2, 1, 3]
+    assert together.user.tolist() == [0, 1, 0, 1]
+
+
+def test_a_history_holds_the_listens_of_its_user_oldest_first():
+    histories = Histories.of(events((1, 7, 10), (0, 8, 20), (1, 9, 30)), ids(1, 2, 0), 40)
+    assert lists(histories.tracks) == [[7, 9], [], [8]]
+    assert histories.timestamps.tolist() == [10, 30, 20]
+    assert histories.users.tolist() == [1, 2, 0]
+    assert histories.now == 40
+
+
+def test_rows_of_histories_keep_their_users_tracks_and_times():
+    histories = Histories.of(events((0, 7, 10), (1, 8, 20), (2, 9, 30)), ids(0, 1, 2), 40).rows(1, 3)
+    assert len(histories) == 2
+    assert histories.users.tolist() == [1, 2]
+    assert lists(histories.tracks) == [[8], [9]]
+    assert histories.timestamps.tolist() == [20, 30]
+
+
+def test_a_catalog_knows_the_tracks_of_each_artist():
+    nothing = np.zeros(3, np.int64)
+    by_artist = np.zeros(2, np.int64)
+    catalog = Catalog(1, np.array([1, 0, 1], np.int32), nothing, nothing, nothing, by_artist, by_artist, by_artist)
+    assert (catalog.n_tracks, catalog.n_artists) == (3, 2)
+    assert lists(catalog.tracks_of_artist) == [[1], [0, 2]]

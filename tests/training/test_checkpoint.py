@@ -1,0 +1,149 @@
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from loopback_core.errors import ArtifactError
+from loopback_core.training import loop
+from loopback_core.training.checkpoint import load_checkpoint
+from loopback_core.training.loop import set_up, train
+
+OPTIMIZERS = ("dense", "sparse")
+VALUES = (0.3, 0.2, 0.1)  # the first epoch is the best one: its weights have to survive a kill too
+
+
+def by_epoch(values):
+    remaining = iter(values)
+    return lambda model: {"hits": next(remaining)}
+
+
+def weights(data, settings, values, folder):
+    model, progression = train(data, settings, by_epoch(values), folder)
+    return {
+        "served": model.state_dict(),
+        "losses": [epoch.loss for epoch in progression.history],
+        "best_epoch": progression.best_epoch,
+        "last": torch.load(folder / "checkpoint.pt", weights_only=True)["model"],
+    }
+
+
+def assert_same(one, other):
+    for name in ("served", "last"):
+        assert one[name].keys() == other[name].keys()
+        assert all(torch.equal(one[name][key], other[name][key]) for key in one[name])
+    assert one["losses"] == other["losses"]
+    assert one["best_epoch"] == other["best_epoch"]
+
+
+@pytest.fixture
+def folders(tmp_path):
+    for name in ("whole", "killed"):
+        (tmp_path / name).mkdir()
+    return tmp_path / "whole", tmp_path / "killed"
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_run_that_failed_in_an_epoch_goes_on_to_the_same_weights(random_log, settings_for, folders, optimizer):
+    settings, (whole, killed) = settings_for(optimizer), folders
+    expected = weights(random_log, settings, VALUES, whole)
+
+    def fails_at_the_second(model, values=iter(VALUES[:1])):
+        return {"hits": next(values)}
+
+    with pytest.raises(StopIteration):
+        train(random_log, settings, fails_at_the_second, killed)
+    assert_same(weights(random_log, settings, VALUES[1:], killed), expected)  # asks for epochs 2 and 3 alone
+
+
+KILLED_RUN = """
+import os, signal, sys
+from pathlib import Path
+import numpy as np
+from loopback_core.data import Events, FitData
+from loopback_core.settings import Settings
+from loopback_core.splits.catalog import count_catalog
+from loopback_core.training import loop
+
+folder, steps = Path(sys.argv[1]), int(sys.argv[2])
+log = np.load(folder / "log.npz")
+events = Events(log["user"], log["track"], log["timestamp"])
+data = FitData(events, count_catalog(events, log["artist"]), len(events))
+step, taken = loop.training_step, []
+
+def counted(*given):
+    taken.append(None)
+    if len(taken) > steps:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return step(*given)
+
+loop.training_step = counted
+settings = Settings.model_validate_json((folder / "settings.json").read_text())
+loop.train(data, settings, lambda model: {"hits": 0.3}, folder)
+"""
+
+
+def start_killed_run(data, settings, folder):
+    events, artist = data.events, data.catalog.artist
+    np.savez(folder / "log.npz", user=events.user, track=events.track, timestamp=events.timestamp, artist=artist)
+    (folder / "settings.json").write_text(settings.model_dump_json())
+    steps = 5 + 2  # an epoch has five: the third step of the second never happens
+    environment = {**os.environ, "PYTHONPATH": str(Path(loop.__file__).parents[2]), "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen([sys.executable, "-c", KILLED_RUN, str(folder), str(steps)], env=environment)
+
+
+def test_a_run_killed_in_the_middle_of_an_epoch_goes_on_to_the_same_weights(random_log, settings_for, tmp_path):
+    runs = []
+    for optimizer in OPTIMIZERS:  # side by side: most of their time goes into imports
+        folder = tmp_path / optimizer
+        (folder / "whole").mkdir(parents=True)
+        runs.append(start_killed_run(random_log, settings_for(optimizer), folder))
+    for optimizer, run in zip(OPTIMIZERS, runs, strict=True):
+        settings, folder = settings_for(optimizer), tmp_path / optimizer
+        expected = weights(random_log, settings, VALUES, folder / "whole")
+        assert run.wait(timeout=120) == -signal.SIGKILL
+        assert_same(weights(random_log, settings, VALUES[1:], folder), expected)
+
+
+def test_a_finished_run_is_not_trained_again(random_log, settings_for, folders):
+    settings, (whole, _) = settings_for(), folders
+    expected = weights(random_log, settings, VALUES, whole)
+    assert_same(weights(random_log, settings, (), whole), expected)
+
+
+def test_a_run_whose_patience_had_ended_is_not_trained_further(random_log, settings_for, folders):
+    settings, (whole, _) = settings_for(epochs=9, patience=2), folders
+    expected = weights(random_log, settings, VALUES, whole)
+    assert_same(weights(random_log, settings, (), whole), expected)
+
+
+@pytest.mark.parametrize("damage", ["cut", "pickle"])
+def test_a_damaged_checkpoint_ends_in_a_sentence_and_runs_no_code(random_log, settings_for, tmp_path, damage):
+    settings = settings_for(epochs=1)
+    train(random_log, settings, by_epoch(VALUES), tmp_path)
+    path = tmp_path / "checkpoint.pt"
+    if damage == "cut":
+        path.write_bytes(path.read_bytes()[:1000])
+    else:
+        torch.save(Bomb(str(tmp_path / "exploded")), path)
+    model, optimizers = set_up(random_log, settings, torch.device("cpu"))
+    with pytest.raises(ArtifactError, match="delete it and train again"):
+        load_checkpoint(path, model, optimizers)
+    assert not (tmp_path / "exploded").exists()
+
+
+class Bomb:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (self.path,)
+
+
+def test_nothing_but_the_checkpoint_is_left_in_its_folder(random_log, settings_for, tmp_path):
+    train(random_log, settings_for(), by_epoch(VALUES), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.pt"]

@@ -1,0 +1,82 @@
+import json
+
+import pytest
+import torch
+from planted_log import planted_splits
+
+from loopback_core.errors import SettingsError
+from loopback_core.evaluation.baselines.popularity import PopularityUsers
+from loopback_core.evaluation.evaluator import rank_users
+from loopback_core.evaluation.metrics import per_user_metrics
+from loopback_core.evaluation.tasks import discovery
+from loopback_core.retrieval.embed import track_vectors
+from loopback_core.retrieval.recommenders import TowersRecommender
+from loopback_core.settings import load_settings
+from loopback_core.towers.two_tower import TwoTower
+from loopback_core.training.train import train_towers
+from loopback_core.training.validation import Validation
+
+TINY = {"id_dim": 16, "hidden_dim": 32, "output_dim": 16}
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory):
+    return planted_splits(tmp_path_factory.mktemp("planted"))
+
+
+def settings_of(preset, **training):
+    given = {"preset": preset, "batch_size": 256, "learning_rate": 0.01, "epochs": 8, "device": "cpu", **training}
+    return load_settings({"towers": TINY, "training": given}, environ={})
+
+
+def recall_at_10(recommender, task):
+    return per_user_metrics(rank_users(recommender, task, 10), task.positives, [10])["recall@10"].mean()
+
+
+@pytest.mark.parametrize("preset", ["reference", "reference_sparse"])
+def test_the_towers_find_planted_tastes_that_popularity_cannot(planted, tmp_path, preset):
+    for name in ("towers", "checkpoints"):
+        (tmp_path / name).mkdir()
+    summary = train_towers(planted, settings_of(preset), tmp_path / "towers", tmp_path / "checkpoints")
+
+    task = discovery(planted, "testing")
+    assert len(task.users) == 60 and set(task.positives.lengths) == {12}
+    model = TwoTower.load(tmp_path / "towers")
+    towers = recall_at_10(TowersRecommender(model, track_vectors(model, task.candidate_artist), 0), task)
+    popularity = recall_at_10(PopularityUsers().fit(task.fit), task)
+    assert popularity < 0.15  # 10 of 162 candidates by chance: .06
+    assert towers > 0.6  # knowing the groups and nothing else: 10 / 12
+    assert summary["best"]["validation"]["discovery/ndcg@10"] > 0.5
+    assert summary["losses"][-1] < summary["losses"][0]
+
+
+def test_what_training_leaves_behind_can_be_read_back(planted, tmp_path):
+    for name in ("towers", "checkpoints"):
+        (tmp_path / name).mkdir()
+    summary = train_towers(
+        planted, settings_of("reference_sparse", epochs=2, seed=5), tmp_path / "towers", tmp_path / "checkpoints"
+    )
+    names = {path.name for path in (tmp_path / "towers").iterdir()}
+    assert names == {"towers.safetensors", "towers.json", "history.json", "training.png"}
+    history = json.loads((tmp_path / "towers" / "history.json").read_text())
+    assert [epoch["loss"] for epoch in history["epochs"]] == summary["losses"]
+    assert json.loads(json.dumps(summary)) == summary
+    assert (summary["preset"], summary["seed"], summary["device"]) == ("reference_sparse", 5, "cpu")
+    assert summary["vocabulary"] == {"n_users": 60, "n_tracks": 200, "n_artists": 40}
+
+
+def test_validation_measures_both_tasks_on_validation(planted):
+    settings = settings_of("reference_sparse")
+    validation = Validation(planted, settings)
+    torch.manual_seed(0)
+    model = TwoTower.load  # noqa: F841
+    assert [(task.name, set(task.positives.lengths)) for task in validation.tasks] == [
+        ("discovery", {8}),
+        ("next_listen", {8}),
+    ]
+
+
+def test_a_validation_metric_that_is_not_measured_ends_in_a_sentence_before_training(planted, tmp_path):
+    settings = settings_of("reference", validation_metric="discovery/ndcg@50")
+    with pytest.raises(SettingsError, match=r"training\.validation_metric is 'discovery/ndcg@50'.*discovery/ndcg@10"):
+        train_towers(planted, settings, tmp_path, tmp_path)

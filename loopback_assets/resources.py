@@ -11,8 +11,9 @@ import dagster as dg
 from pydantic import Field, create_model
 
 from loopback_assets.config import FORMS, overrides
-from loopback_core.artifacts import Artifact, ArtifactStore, code_digest
+from loopback_core.artifacts import Artifact, ArtifactStore
 from loopback_core.checks import refuse_failed
+from loopback_core.digests import code_digest
 from loopback_core.errors import LoopbackError
 from loopback_core.settings import Settings, load_settings
 

@@ -6,7 +6,6 @@ it published, and reuses it.
 """
 
 import errno
-import hashlib
 import json
 import os
 import shutil
@@ -17,13 +16,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
+from loopback_core.digests import digest, file_sha256
 from loopback_core.errors import ArtifactError
 from loopback_core.memory import peak_memory
 
 BUILD_EVERYTHING = "dagster asset materialize --select '*evaluation' -m loopback_assets.definitions"
 
+CHECKPOINTS_KEPT_SECONDS = 30 * 86_400
 LEAST_FREE_BYTES = 1 << 16  # what failed to be written leaves no more than this
 
 
@@ -64,7 +65,7 @@ class Artifact:
                 wrong[name] = "missing"
             elif path.stat().st_size != published["bytes"]:
                 wrong[name] = f"{path.stat().st_size:,} bytes instead of {published['bytes']:,}"
-            elif _sha256(path) != published["sha256"]:
+            elif file_sha256(path) != published["sha256"]:
                 wrong[name] = "other bytes than were published"
         return wrong
 
@@ -77,7 +78,7 @@ class Artifact:
             return {}
         except ValueError:
             return {}  # damaged: as if no check had run, so that they run again
-        return recorded
+        return recorded if isinstance(recorded, dict) else {}
 
     def record_verdict(self, check: str, verdict: Mapping[str, Any]) -> None:
         """Keep the verdict of a check beside the artifact."""
@@ -147,20 +148,23 @@ class ArtifactStore:
         settings: Mapping[str, Any],
         code: str,
         version: str | None = None,
+        still_good: Callable[[Artifact], bool] = lambda _: True,
     ) -> tuple[Artifact, bool]:
         """Publish what `make(folder)` writes, unless that version exists; returns it and whether it was reused.
 
         make: writes files into the folder that it is given, returns a summary that JSON can hold. upstream: asset ->
         version. settings: all that changes the result. code: digest of the code that makes it. version: overrides the
-        digest of these three (for a source, whose version is that of its bytes).
+        digest of these three (for a source, whose version is that of its bytes). still_good: whether what exists of
+        that version may be reused.
         """
         version = version or digest({"asset": asset, "upstream": upstream, "settings": settings, "code": code})
         folder = self.home / asset / version
         building = self.home / ".building" / f"{asset}-{version}"
         (self.home / ".locks").mkdir(parents=True, exist_ok=True)
         with FileLock(self.home / ".locks" / f"{asset}-{version}.lock"):
-            reused = (folder / "manifest.json").is_file()
+            reused = (folder / "manifest.json").is_file() and still_good(Artifact(asset, version, folder))
             if not reused:
+                self._sweep()
                 shutil.rmtree(building, ignore_errors=True)  # what a killed run left
                 building.mkdir(parents=True)
                 try:
@@ -168,7 +172,7 @@ class ArtifactStore:
                     manifest |= {"upstream": dict(upstream), "settings": dict(settings), "code": code}
                     _write(building / "manifest.json", _json(manifest))
                     folder.parent.mkdir(exist_ok=True)
-                    shutil.rmtree(folder, ignore_errors=True)  # without a manifest it is no artifact
+                    shutil.rmtree(folder, ignore_errors=True)  # without a manifest, or not good any more
                     building.rename(folder)
                 except Exception as error:
                     if not _disk_is_full(error, building):
@@ -183,6 +187,18 @@ class ArtifactStore:
             shutil.rmtree(self.home / ".checkpoints" / building.name, ignore_errors=True)
         return Artifact(asset, version, folder), reused
 
+    def _sweep(self) -> None:
+        """Remove what killed runs left half-written: folders whose lock nobody holds. Checkpoints stay a month."""
+        for left in (self.home / ".building").glob("*"):
+            try:
+                with FileLock(self.home / ".locks" / f"{left.name}.lock", timeout=0):
+                    shutil.rmtree(left, ignore_errors=True)
+            except Timeout:
+                continue  # another run is at it
+        for left in (self.home / ".checkpoints").glob("*"):
+            if time.time() - left.stat().st_mtime > CHECKPOINTS_KEPT_SECONDS:
+                shutil.rmtree(left, ignore_errors=True)
+
     def _make(
         self, asset: str, version: str, make: Callable[[Path], Mapping[str, Any]], building: Path
     ) -> dict[str, Any]:
@@ -190,7 +206,7 @@ class ArtifactStore:
         with peak_memory() as memory:
             summary = make(building)
         files = {
-            path.relative_to(building).as_posix(): {"bytes": path.stat().st_size, "sha256": _sha256(path)}
+            path.relative_to(building).as_posix(): {"bytes": path.stat().st_size, "sha256": file_sha256(path)}
             for path in sorted(building.rglob("*"))
             if path.is_file()
         }
@@ -203,30 +219,6 @@ class ArtifactStore:
             "files": files,
             "summary": dict(summary),
         }
-
-
-def digest(content: Mapping[str, Any]) -> str:
-    """A short name for what `content` says, the same whatever the order of its keys."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]
-
-
-def code_digest(*places: str) -> str:
-    """A digest of the source of modules and packages of `loopback_core`: no result outlives the code it came from.
-
-    places: paths inside the package, such as `listens` or `training/losses.py`.
-    """
-    root = Path(__file__).parent
-    sources = sorted({path for place in places for path in _sources(root / place)})
-    return digest({path.relative_to(root).as_posix(): path.read_text("utf-8") for path in sources})
-
-
-def _sources(place: Path) -> list[Path]:
-    return [place] if place.is_file() else [*place.rglob("*.py")]
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _json(content: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from loopback_core.errors import SettingsError
 
@@ -130,9 +130,17 @@ class EvaluationSettings(Section):
     """What is measured, and how surely."""
 
     ks: list[int] = Field(default_factory=lambda: [10, 50, 100], description="Cut-offs K of every metric.")
+
     resamples: int = Field(2000, ge=100, description="Bootstrap resamples over users.")
     seed: int = Field(0, ge=0, description="Seed of the bootstrap and of the permutation that breaks ties.")
     min_users: int = Field(20, ge=1, description="Fewer scored users than this: values only, no intervals, no verdict.")
+
+    @field_validator("ks")
+    @classmethod
+    def _cover_what_is_read(cls, ks: list[int]) -> list[int]:
+        if not {10, 100} <= set(ks) or min(ks) < 1 or max(ks) > 1000:
+            raise ValueError("ks must hold 10 and 100, which verdicts and checks read, and lie between 1 and 1000")
+        return sorted(set(ks))
 
 
 class ChecksSettings(Section):

@@ -4,11 +4,14 @@ import multiprocessing
 import os
 import shutil
 from collections import namedtuple
+from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from loopback_core import artifacts as module
-from loopback_core.artifacts import ArtifactStore, code_digest, digest
+from loopback_core.artifacts import ArtifactStore
+from loopback_core.digests import digest
 from loopback_core.errors import ArtifactError, BadLogError
 
 Usage = namedtuple("Usage", "total used free")
@@ -234,7 +237,7 @@ def test_scratch_survives_a_failing_build_and_is_gone_after_publishing(store):
         build(store, trains)
     artifact, _ = build(store, trains)
     assert found == [[], ["epoch 1"]]
-    assert not os.path.exists(artifact.summary["scratch"])
+    assert not Path(artifact.summary["scratch"]).exists()
 
 
 def test_a_verdict_is_kept_beside_the_artifact_and_a_later_one_replaces_it(store):
@@ -260,23 +263,6 @@ def test_a_summary_that_is_no_json_is_not_published(store):
         build(store, lambda folder: {"loss": float("nan")})
     with pytest.raises(ArtifactError, match="There is no interactions in"):
         store.latest("interactions")
-
-
-def test_the_code_digest_changes_with_a_source_file_and_with_nothing_else(tmp_path, monkeypatch):
-    (tmp_path / "towers").mkdir()
-    (tmp_path / "towers" / "user.py").write_text("DIM = 1")
-    (tmp_path / "towers" / "notes.md").write_text("one")
-    (tmp_path / "data.py").write_text("x = 1")
-    monkeypatch.setattr(module, "__file__", str(tmp_path / "artifacts.py"))
-    first = code_digest("towers", "data.py")
-    (tmp_path / "towers" / "notes.md").write_text("two")
-    (tmp_path / "other.py").write_text("y = 1")
-    assert code_digest("data.py", "towers") == first
-    (tmp_path / "towers" / "user.py").write_text("DIM = 2")
-    second = code_digest("towers", "data.py")
-    (tmp_path / "towers" / "user.py").rename(tmp_path / "towers" / "users.py")
-    third = code_digest("towers", "data.py")
-    assert len({first, second, third, code_digest("towers")}) == 4
 
 
 def build_at_once(home, barrier, results):
@@ -305,3 +291,35 @@ def test_two_processes_that_build_the_same_version_build_it_once(store):
     assert {one, other} == {True, False}
     assert files_of_one == files_of_other
     assert store.latest("interactions").damaged_files() == {}
+
+
+def test_what_a_killed_run_left_is_swept_by_the_next_build_of_anything(tmp_path):
+    store = ArtifactStore(tmp_path)
+    left = tmp_path / ".building" / "trained_towers-0123"
+    left.mkdir(parents=True)
+    (left / "half.bin").write_bytes(b"half")
+    build(store, lambda folder: {})
+    assert not left.exists()
+
+
+def test_what_another_run_is_building_is_not_swept(tmp_path):
+    store = ArtifactStore(tmp_path)
+    at_work = tmp_path / ".building" / "trained_towers-0123"
+    at_work.mkdir(parents=True)
+    (tmp_path / ".locks").mkdir()
+    with FileLock(tmp_path / ".locks" / "trained_towers-0123.lock"):
+        build(store, lambda folder: {})
+        assert at_work.exists()
+
+
+def test_an_artifact_that_is_not_good_any_more_is_made_again(tmp_path):
+    store = ArtifactStore(tmp_path)
+    settings = {"upstream": {}, "settings": {}, "code": ""}
+    store.build("raw_listens", lambda folder: {"file": "here"}, **settings)
+    again, reused = store.build(
+        "raw_listens",
+        lambda folder: {"file": "there"},
+        still_good=lambda old: old.summary["file"] == "there",
+        **settings,
+    )
+    assert (reused, again.summary) == (False, {"file": "there"})

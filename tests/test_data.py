@@ -23,6 +23,11 @@ def test_pairs_are_grouped_by_row_in_the_order_of_the_input():
     assert ragged.row_numbers().tolist() == [0, 0, 2, 2, 2]
 
 
+def test_long_rows_keep_the_order_of_the_input_too():
+    ragged = Ragged.from_pairs(np.arange(1000) % 3, np.arange(1000), 3)
+    assert lists(ragged) == [list(range(row, 1000, 3)) for row in range(3)]
+
+
 def test_no_pairs_make_empty_rows():
     assert lists(Ragged.from_pairs(ids(), ids(), 2)) == [[], []]
 
@@ -49,11 +54,13 @@ def test_a_history_holds_the_listens_of_its_user_oldest_first():
 
 
 def test_rows_of_histories_keep_their_users_tracks_and_times():
-    histories = Histories.of(events((0, 7, 10), (1, 8, 20), (2, 9, 30)), ids(0, 1, 2), 40).rows(1, 3)
+    listens = events((0, 7, 10), (0, 7, 15), (1, 8, 20), (2, 9, 30), (2, 6, 35))
+    histories = Histories.of(listens, ids(0, 1, 2), 40).rows(1, 3)
     assert len(histories) == 2
     assert histories.users.tolist() == [1, 2]
-    assert lists(histories.tracks) == [[8], [9]]
-    assert histories.timestamps.tolist() == [20, 30]
+    assert lists(histories.tracks) == [[8], [9, 6]]
+    assert histories.timestamps.tolist() == [20, 30, 35]
+    assert histories.now == 40
 
 
 def test_a_catalog_knows_the_tracks_of_each_artist():

@@ -106,7 +106,10 @@ def test_dates_are_toml_strings_or_toml_datetimes(tmp_path, written):
         ({"training": {"epochs": 0}}, "training.epochs = 0 is wrong: should be greater than or equal to 1"),
         ({"split": {"test_fraction": 1.0}}, "split.test_fraction = 1.0 is wrong: should be less than 1"),
         ({"split": {"strategy": "random"}}, "split.strategy = 'random' is wrong: should be 'global', 'dates',"),
-        ({"split": {"train_until": "christmas"}}, "split.train_until = 'christmas' is wrong: should be a valid datetime"),
+        (
+            {"split": {"train_until": "christmas"}},
+            "split.train_until = 'christmas' is wrong: should be a valid datetime",
+        ),
         ({"source": {"columns": {"user_id": 1}}}, "source.columns.user_id = 1 is wrong: should be a valid string"),
         ({"training": 5}, "training = 5 is wrong: should be a valid dictionary"),
         ({"training": {"preset": 5}}, "training.preset = 5 is wrong: should be a valid string"),
@@ -155,3 +158,9 @@ def test_every_setting_has_a_description():
         assert isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
         undescribed += [f"{section}.{key}" for key, f in field.annotation.model_fields.items() if not f.description]
     assert undescribed == []
+
+
+@pytest.mark.parametrize("ks", [[], [10, 50], [0, 10, 100], [10, 100, 2000]])
+def test_cutoffs_that_verdicts_and_checks_cannot_read_are_refused(ks):
+    with pytest.raises(SettingsError, match=r"evaluation\.ks .* must hold 10 and 100"):
+        load_settings({"evaluation": {"ks": ks}}, {})

@@ -1,6 +1,7 @@
 """The splits: sizes, no look into the future, ids inside their catalogs."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from loopback_core.artifacts import Artifact, ArtifactStore
 from loopback_core.checks.check import Verdict
@@ -80,15 +81,12 @@ def ids_in_catalog(artifact: Artifact, store: ArtifactStore, settings: Settings)
         ("tuning", splits.train, splits.tuning.catalog),
         ("testing", splits.testing.events, splits.testing.catalog),
     ):
-        outside = int(np.sum((events.track < 0) | (events.track >= catalog.n_tracks)))
-        if outside:
+        if outside := _outside(events.track, catalog.n_tracks):
             wrong.append(f"{outside:,} {phase} events have a track outside the catalog")
         elif not _counted(events, catalog):
             wrong.append(f"the {phase} catalog's play counts are not those of its events")
-    nameless = int(np.sum(splits.test.track >= n_log))
-    strangers = sum(
-        int(np.sum(part.user >= len(splits.users))) for part in (splits.train, splits.validation, splits.test)
-    )
+    nameless = _outside(splits.test.track, n_log)
+    strangers = sum(_outside(part.user, len(splits.users)) for part in (splits.train, splits.validation, splits.test))
     if nameless or strangers:
         wrong.append(f"{nameless:,} test events have a track and {strangers:,} events a user without a name")
     facts = {
@@ -101,3 +99,7 @@ def ids_in_catalog(artifact: Artifact, store: ArtifactStore, settings: Settings)
 
 def _counted(events: Events, catalog: Catalog) -> bool:
     return np.array_equal(np.bincount(events.track, minlength=catalog.n_tracks), catalog.plays)
+
+
+def _outside(ids: NDArray[np.int32], count: int) -> int:
+    return int(np.sum((ids < 0) | (ids >= count)))

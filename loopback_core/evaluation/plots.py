@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from loopback_core.evaluation.evaluator import Mean
-    from loopback_core.training.checkpoint import Epoch
 
 TOWERS = "two_tower"
 COLOURS = {
@@ -57,13 +56,12 @@ def _figure(path: Path, columns: int = 1) -> Iterator[list[Axes]]:
         figure.savefig(path)
 
 
-def plot_training(history: Sequence[Epoch], metric: str, path: Path) -> None:
-    """Loss and validation metric by epoch."""
-    epochs = [epoch.epoch for epoch in history]
+def plot_training(losses: Sequence[float], values: Sequence[float], metric: str, path: Path) -> None:
+    """Training loss and validation metric by epoch."""
+    epochs = range(1, len(losses) + 1)
     with _figure(path, columns=2) as (left, right):
-        left.plot(epochs, [epoch.loss for epoch in history], marker="o", color=COLOURS[TOWERS])
+        left.plot(epochs, losses, marker="o", color=COLOURS[TOWERS])
         left.set(xlabel="epoch", ylabel="training loss (nats)", xticks=epochs)
-        values = [epoch.validation[metric] for epoch in history]
         right.plot(epochs, values, marker="o", color=COLOURS[TOWERS])
         right.set(xlabel="epoch", ylabel=f"validation {metric}", xticks=epochs, ylim=(0, 1.1 * max(*values, 1e-9)))
 

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from loopback_core.artifacts import Artifact, ArtifactStore, digest
+from loopback_core.artifacts import Artifact, ArtifactStore
+from loopback_core.digests import digest
 from loopback_core.errors import BadLogError
 from loopback_core.listens.fingerprint import digest_of_log
 from loopback_core.listens.sample import SAMPLE_VERSION, write_sample
@@ -27,11 +28,16 @@ def publish_raw(store: ArtifactStore, source: SourceSettings) -> tuple[Artifact,
         return _publish_sample(store, source)
     log = find_log(source, store.home)
     version = digest({"bytes": digest_of_log(log, store.home / DIGESTS)})
-
-    def make(folder: Path) -> dict[str, Any]:
-        return _describe(log, version)
-
-    return store.build("raw_listens", make, upstream={}, settings={"name": source.name}, code="", version=version)
+    described = _describe(log, version)
+    return store.build(
+        "raw_listens",
+        lambda _: described,
+        upstream={},
+        settings={"name": source.name},
+        code="",
+        version=version,
+        still_good=lambda raw: raw.summary == described,  # the same bytes may have been moved to another place
+    )
 
 
 def log_of(raw: Artifact) -> RawLog:

@@ -20,7 +20,9 @@ def train_towers(splits: Splits, settings: Settings, folder: Path, checkpoints: 
     model, progression = train(splits.tuning, settings, validation, checkpoints)
     model.save(folder)
     save_history(progression, folder)
-    plot_training(progression.history, settings.training.validation_metric, folder / "training.png")
+    losses, metric = [epoch.loss for epoch in progression.history], settings.training.validation_metric
+    values = [epoch.validation[metric] for epoch in progression.history]
+    plot_training(losses, values, metric, folder / "training.png")
     best = progression.history[progression.best_epoch - 1]
     return {
         "preset": settings.training.preset,
@@ -29,7 +31,7 @@ def train_towers(splits: Splits, settings: Settings, folder: Path, checkpoints: 
         "epochs": len(progression.history),
         "best_epoch": progression.best_epoch,
         "best": asdict(best),
-        "losses": [epoch.loss for epoch in progression.history],
+        "losses": losses,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "vocabulary": asdict(model.vocabulary),
     }

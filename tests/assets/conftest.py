@@ -28,7 +28,7 @@ def _materialize(
 ) -> dg.ExecuteInProcessResult:
     merged = {name: {**SMALL.get(name, {}), **sections.get(name, {})} for name in {**SMALL, **sections}}
     return dg.materialize(
-        [*defs.assets, *defs.asset_checks],
+        [*(defs.assets or ()), *(defs.asset_checks or ())],
         resources={"loopback": Loopback(home=str(home), **merged)},
         selection=select,
         instance=instance or dg.DagsterInstance.ephemeral(),
@@ -38,7 +38,7 @@ def _materialize(
 
 def _why(result: dg.ExecuteInProcessResult) -> dict[str, str]:
     failures = result.filter_events(lambda event: event.is_step_failure)
-    told = {event.step_key: event.step_failure_data.user_failure_data for event in failures}
+    told = {str(event.step_key): event.step_failure_data.user_failure_data for event in failures}
     return {step: failure.description for step, failure in told.items() if failure and failure.description}
 
 

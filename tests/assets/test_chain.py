@@ -7,6 +7,7 @@ from typing import Any
 
 import dagster as dg
 import polars as pl
+import pytest
 
 from loopback_core.artifacts import Artifact, ArtifactStore
 
@@ -239,6 +240,30 @@ def test_evaluation_follows_the_index_it_stands_on_not_the_newest_log(
     assert content["settings"]["evaluation"]["resamples"] == 101
     # The settings that made what was evaluated, not those that today's log would be made with.
     assert content["settings"]["split"]["test_fraction"] == 0.1
+
+
+def test_a_run_goes_on_with_what_it_made_when_another_run_publishes_in_between(
+    copied_home: Path, materialize: Materialize, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = latest(copied_home)["interactions"]
+
+    def another_run_publishes(frame: pl.DataFrame) -> pl.DataFrame:
+        (copied_home / "interactions" / "LATEST").write_text(others.version + "\n")
+        return frame
+
+    monkeypatch.setattr("loopback_core.checks.listens.validate_listens", another_run_publishes)
+    result = materialize(copied_home, "*temporal_splits", source={"sample_seed": 5})
+    assert result.success
+    made = {e.materialization.asset_key.path[-1]: e.materialization for e in result.get_asset_materialization_events()}
+    own = (made["interactions"].tags or {})["dagster/data_version"]
+    assert own != others.version
+    assert latest(copied_home)["temporal_splits"].manifest["upstream"] == {"interactions": own}
+    checked = {
+        e.metadata["version"].value
+        for e in result.get_asset_check_evaluations()
+        if e.asset_key.path[-1] == "interactions"
+    }
+    assert checked == {own}
 
 
 def test_a_missed_floor_makes_the_run_red_and_leaves_the_report_that_says_so(

@@ -12,6 +12,11 @@ from loopback_core.errors import SettingsError
 from loopback_core.settings import Section, Settings
 
 
+def filled_in(sections: dict[str, Any]) -> Loopback:
+    """The resource as Python fills it in."""
+    return Loopback(**sections)
+
+
 def launched(config: dict[str, Any]) -> Loopback:
     """The resource of a run whose launchpad says `config`."""
     seen = []
@@ -83,7 +88,7 @@ def test_the_launchpad_names_the_key_that_is_unknown_or_of_the_wrong_type(config
 @pytest.mark.parametrize(("key", "value"), [("epoch", 1), ("epochs", "three")])
 def test_python_that_fills_the_resource_in_is_told_the_key_too(key: str, value: object) -> None:
     with pytest.raises(ValidationError, match=rf"training\.{key}\n"):
-        Loopback(training={key: value})
+        filled_in({"training": {key: value}})
 
 
 @pytest.mark.parametrize(
@@ -99,7 +104,7 @@ def test_a_value_that_cannot_be_meant_is_named_with_its_key(
     section: str, key: str, value: object, sentence: str
 ) -> None:
     with pytest.raises(SettingsError) as caught:
-        Loopback(**{section: {key: value}}).settings()
+        filled_in({section: {key: value}}).settings()
     assert str(caught.value).startswith(sentence)
 
 

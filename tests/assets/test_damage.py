@@ -49,7 +49,9 @@ def test_an_undamaged_home_passes(copied_home: Path) -> None:
 
 @pytest.mark.parametrize("damage", [cut, flip, remove])
 def test_data_quality_names_each_file_that_was_damaged(damage: Callable[[Path], None], copied_home: Path) -> None:
-    said = {cut: " bytes instead of ", flip: "other bytes than were published", remove: "missing"}[damage]
+    said = {"cut": " bytes instead of ", "flip": "other bytes than were published", "remove": "missing"}[
+        damage.__name__
+    ]
     store = ArtifactStore(copied_home)
     damaged = {
         "raw_listens": EVENTS,
@@ -86,6 +88,19 @@ def test_data_quality_names_each_manifest_that_was_damaged(damage: Callable[[Pat
     for artifact in artifacts:
         sentence = failed[artifact.asset]["files_intact"]
         assert str(artifact) in sentence and "dagster asset materialize --select '*evaluation'" in sentence
+
+
+def test_data_quality_finds_a_log_of_the_user_that_was_changed_or_is_gone(
+    tmp_path: Path, materialize: Materialize
+) -> None:
+    log, home = tmp_path / "log.tsv", tmp_path / "home"
+    log.write_text("user_1\t2006-01-01T00:00:00Z\t\tArtist\t\tTitle\n")
+    assert materialize(home, "raw_listens", source={"name": str(log)}).success
+    log.write_text("user_1\t2006-01-01T00:00:00Z\t\tArtist\t\tAnother title\n")
+    changed = "The log log.tsv was changed after raw_listens was materialized: materialize it again."
+    assert changed in data_quality(home)["raw_listens"]["source_unchanged"]
+    log.unlink()
+    assert str(log) in data_quality(home)["raw_listens"]["source_unchanged"]
 
 
 @pytest.mark.parametrize("damage", [cut, flip, remove])

@@ -16,7 +16,7 @@ CHECKS = {
     "evaluation": {"files_intact", "recall_floor", "beats_popularity"},
 }
 
-SPECS = [spec for assets in defs.assets or () for spec in assets.specs]
+SPECS = list(defs.resolve_all_asset_specs())
 
 
 def test_definitions_load() -> None:

@@ -11,7 +11,7 @@ import pytest
 from loopback_core.artifacts import Artifact, ArtifactStore
 from loopback_core.checks import CHECKS, judge
 from loopback_core.listens.raw import publish_raw
-from loopback_core.listens.schema import Reason
+from loopback_core.listens.schema import Reason, Reject, validate
 from loopback_core.settings import ChecksSettings, Settings, SourceSettings, SplitSettings, TowersSettings
 from loopback_core.splits import Splits, split_listens
 
@@ -64,6 +64,14 @@ class Chain:
         """The sound artifact under another version, to damage or to record verdicts at."""
         return self.spoiled(asset, lambda folder: None)
 
+    def with_losses(self, *losses):
+        """Towers with this training history."""
+        return self.spoiled("trained_towers", lambda folder: write_history(folder, losses))
+
+    def with_recall(self, **recall):
+        """A report with these values of recall@100 in discovery."""
+        return self.spoiled("evaluation", lambda folder: write_report(folder, recall))
+
     def verdict(self, name, artifact, **checks):
         """What the check of that name says of `artifact` under these thresholds."""
         (check,) = (check for check in CHECKS[artifact.asset] if check.name == name)
@@ -83,15 +91,24 @@ def settings():
 def chain(tmp_path, ten_listens, write_interactions):
     chain = Chain(ArtifactStore(tmp_path / "home"))
     log = tmp_path / "log.tsv"
-    log.write_text("".join(f"{user}\t1970-01-01T00:01:00Z\t\t{artist}\t\t{title}\n" for user, _, artist, title in ten_listens))
+    log.write_text(
+        "".join(f"{user}\t1970-01-01T00:01:00Z\t\t{artist}\t\t{title}\n" for user, _, artist, title in ten_listens)
+    )
     chain.sound["raw_listens"] = publish_raw(chain.store, SourceSettings(name=str(log)))[0]
 
     def interactions(folder):
         write_interactions(folder, ten_listens)
         reasons = [Reason.MISSING_TITLE, Reason.EXACT_DUPLICATE, Reason.EXACT_DUPLICATE]
-        pl.DataFrame({"file": [0] * 3, "line": [11, 12, 13], "reason": reasons, "text": ["ann", "bob", "bob"]}).write_parquet(
-            folder / "rejects.parquet"
+        rejects = pl.DataFrame(
+            {
+                "file": [0] * 3,
+                "line": [11, 12, 13],
+                "reason": [r.value for r in reasons],
+                "text": ["ann", "bob", "bob"],
+            },
+            schema_overrides={"file": pl.UInt16, "line": pl.UInt32},
         )
+        validate(Reject, rejects).write_parquet(folder / "rejects.parquet")
         return {"rows": 13, "kept": 10}
 
     chain.sound["interactions"] = chain.publish("interactions", interactions, ["raw_listens"])

@@ -1,4 +1,4 @@
-import os
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -18,7 +18,7 @@ def frame_changed(name, change):
 @pytest.fixture
 def log(chain):
     (path,) = (file["path"] for file in chain.sound["raw_listens"].summary["files"])
-    return path
+    return Path(path)
 
 
 def test_a_log_that_nobody_touched_is_unchanged(chain):
@@ -26,18 +26,17 @@ def test_a_log_that_nobody_touched_is_unchanged(chain):
 
 
 def test_a_log_that_was_edited_is_found(chain, log):
-    with open(log, "a") as file:
-        file.write("one more line\n")
+    log.write_text(log.read_text() + "one more line\n")
     verdict = chain.verdict("source_unchanged", chain.sound["raw_listens"])
     assert not verdict.passed
     assert "was changed after raw_listens was materialized: materialize it again" in verdict.sentence
 
 
 def test_a_log_that_is_gone_is_named(chain, log):
-    os.unlink(log)
+    log.unlink()
     verdict = chain.verdict("source_unchanged", chain.sound["raw_listens"])
     assert not verdict.passed
-    assert log in verdict.sentence
+    assert str(log) in verdict.sentence
 
 
 def test_a_missing_file_of_an_artifact_is_named_with_the_remedy(chain):
@@ -62,8 +61,7 @@ def test_exact_duplicates_do_not_count_towards_the_reject_share(chain):
 def test_too_many_rejects_are_told_by_reason(chain):
     verdict = chain.verdict("reject_share", chain.sound["interactions"], max_reject_share=0.05)
     assert verdict.sentence == (
-        "7.69 % of 13 rows were rejected; the limit is 5.00 % "
-        "(2 exact duplicate, 1 missing title; see rejects.parquet)"
+        "7.69 % of 13 rows were rejected; the limit is 5.00 % (2 exact duplicate, 1 missing title; see rejects.parquet)"
     )
 
 

@@ -33,7 +33,9 @@ def with_row(part, row, column, value):
         frame = pl.read_parquet(folder / f"{part}.parquet")
         values = frame[column].to_list()
         values[row] = value
-        frame.with_columns(pl.Series(column, values, dtype=frame[column].dtype)).write_parquet(folder / f"{part}.parquet")
+        frame.with_columns(pl.Series(column, values, dtype=frame[column].dtype)).write_parquet(
+            folder / f"{part}.parquet"
+        )
 
     return spoil
 

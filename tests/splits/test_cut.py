@@ -23,7 +23,7 @@ def at(second):
 
 def test_global_cuts_the_whole_log_by_time_and_rows_at_the_boundary_go_to_the_earlier_part(ten_listens):
     # By time 10 10 20 60 60 | 60 70 80 | 90 90: the sixth row shares the last moment of train.
-    assert parts_of(ten_listens, validation_fraction=0.3, test_fraction=0.2) == "vt" "rrrt" "rrrv"
+    assert parts_of(ten_listens, validation_fraction=0.3, test_fraction=0.2) == "vtrrrtrrrv"
 
 
 def test_a_boundary_shared_by_validation_and_test_goes_to_validation():
@@ -38,14 +38,12 @@ def test_fractions_round_down_so_that_train_gets_the_rest():
 
 def test_per_user_cuts_the_history_of_each_user(ten_listens):
     # ann is too short for a part of a quarter; the boundary of cyd's train is shared by her third row.
-    assert parts_of(ten_listens, strategy="per_user", validation_fraction=0.25, test_fraction=0.25) == (
-        "rr" "rrvt" "rrrt"
-    )
+    assert parts_of(ten_listens, strategy="per_user", validation_fraction=0.25, test_fraction=0.25) == ("rrrrvtrrrt")
 
 
 def test_leave_last_tests_on_the_last_event_of_each_user_and_validates_on_the_one_before(ten_listens):
     # Of cyd's two listens at second 60 the later line of the log is the later event.
-    assert parts_of(ten_listens, strategy="leave_last") == "vt" "rrvt" "rrvt"
+    assert parts_of(ten_listens, strategy="leave_last") == "vtrrvtrrvt"
 
 
 def test_leave_last_leaves_a_user_of_one_event_to_test_alone():
@@ -53,15 +51,15 @@ def test_leave_last_leaves_a_user_of_one_event_to_test_alone():
 
 
 def test_dates_are_the_last_moments_of_train_and_validation(ten_listens):
-    assert parts_of(ten_listens, strategy="dates", train_until=at(60), validation_until=at(80)) == "vt" "rrrt" "rrrv"
-    assert parts_of(ten_listens, strategy="dates", train_until=at(59), validation_until=at(79)) == "vt" "rrvt" "rvvt"
+    assert parts_of(ten_listens, strategy="dates", train_until=at(60), validation_until=at(80)) == "vtrrrtrrrv"
+    assert parts_of(ten_listens, strategy="dates", train_until=at(59), validation_until=at(79)) == "vtrrvtrvvt"
 
 
 def test_a_date_without_a_zone_is_utc(ten_listens):
     naive = {"train_until": datetime(1970, 1, 1, 0, 1), "validation_until": datetime(1970, 1, 1, 0, 1, 20)}
     cet = timezone(timedelta(hours=1))
     aware = {name: moment.replace(tzinfo=UTC).astimezone(cet) for name, moment in naive.items()}
-    expected = "vt" "rrrt" "rrrv"
+    expected = "vtrrrtrrrv"
     assert [parts_of(ten_listens, strategy="dates", **dates) for dates in (naive, aware)] == [expected, expected]
 
 

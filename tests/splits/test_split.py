@@ -111,10 +111,17 @@ def test_the_summary_counts_each_part(tmp_path, ten_listens, write_interactions)
 def test_the_parts_are_the_input_row_for_row(tmp_path, write_interactions, strategy):
     draw = random.Random(7)
     log = sorted(
-        (f"user {draw.randrange(5)}", draw.randrange(40), f"artist {(track := draw.randrange(12)) % 4}", f"title {track}")
+        (
+            f"user {draw.randrange(5)}",
+            draw.randrange(40),
+            f"artist {(track := draw.randrange(12)) % 4}",
+            f"title {track}",
+        )
         for _ in range(200)
     )
-    settings = SplitSettings(strategy=strategy, train_until="1970-01-01T00:00:20Z", validation_until="1970-01-01T00:00:30Z")
+    settings = SplitSettings(
+        strategy=strategy, train_until="1970-01-01T00:00:20Z", validation_until="1970-01-01T00:00:30Z"
+    )
     split_listens(write_interactions(tmp_path / "interactions", log), tmp_path / "splits", settings)
     split = Splits(tmp_path / "splits")
     user_of = dict(split.users.select("user", "user_id").iter_rows())
@@ -177,5 +184,5 @@ def test_a_part_that_would_be_empty_is_named(tmp_path, write_interactions, secon
 
 def test_a_log_of_one_user_is_refused(tmp_path, write_interactions):
     log = write_interactions(tmp_path / "interactions", [("ann", second, "Air", "Mer") for second in range(10)])
-    with pytest.raises(BadLogError, match="one user only.*bring a log of at least two users"):
+    with pytest.raises(BadLogError, match=r"one user only.*bring a log of at least two users"):
         split_listens(log, tmp_path / "splits", SplitSettings())

@@ -15,7 +15,9 @@ def unit_vectors(rows, dim, seed):
 
 def mean_surprise(logits, kept):
     """-log of the diagonal's share in each row, over the kept entries alone; float64, one row at a time."""
-    return np.mean([np.log(np.sum(np.exp(row[k]))) - row[i] for i, (row, k) in enumerate(zip(logits, kept, strict=True))])
+    return np.mean(
+        [np.log(np.sum(np.exp(row[k]))) - row[i] for i, (row, k) in enumerate(zip(logits, kept, strict=True))]
+    )
 
 
 def test_the_loss_of_three_pairs_by_hand():

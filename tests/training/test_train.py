@@ -1,7 +1,6 @@
 import json
 
 import pytest
-import torch
 from planted_log import planted_splits
 
 from loopback_core.errors import SettingsError
@@ -14,7 +13,6 @@ from loopback_core.retrieval.recommenders import TowersRecommender
 from loopback_core.settings import load_settings
 from loopback_core.towers.two_tower import TwoTower
 from loopback_core.training.train import train_towers
-from loopback_core.training.validation import Validation
 
 TINY = {"id_dim": 16, "hidden_dim": 32, "output_dim": 16}
 
@@ -46,7 +44,7 @@ def test_the_towers_find_planted_tastes_that_popularity_cannot(planted, tmp_path
     popularity = recall_at_10(PopularityUsers().fit(task.fit), task)
     assert popularity < 0.15  # 10 of 162 candidates by chance: .06
     assert towers > 0.6  # knowing the groups and nothing else: 10 / 12
-    assert summary["best"]["validation"]["discovery/ndcg@10"] > 0.5
+    assert summary["best"]["validation"]["discovery/recall@10"] > 0.4  # the groups alone: 10 / 20; by chance .06
     assert summary["losses"][-1] < summary["losses"][0]
 
 
@@ -63,17 +61,6 @@ def test_what_training_leaves_behind_can_be_read_back(planted, tmp_path):
     assert json.loads(json.dumps(summary)) == summary
     assert (summary["preset"], summary["seed"], summary["device"]) == ("reference_sparse", 5, "cpu")
     assert summary["vocabulary"] == {"n_users": 60, "n_tracks": 200, "n_artists": 40}
-
-
-def test_validation_measures_both_tasks_on_validation(planted):
-    settings = settings_of("reference_sparse")
-    validation = Validation(planted, settings)
-    torch.manual_seed(0)
-    model = TwoTower.load  # noqa: F841
-    assert [(task.name, set(task.positives.lengths)) for task in validation.tasks] == [
-        ("discovery", {8}),
-        ("next_listen", {8}),
-    ]
 
 
 def test_a_validation_metric_that_is_not_measured_ends_in_a_sentence_before_training(planted, tmp_path):

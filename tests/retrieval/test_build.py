@@ -1,0 +1,89 @@
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from loopback_core.data import Histories
+from loopback_core.retrieval.build import build_index, embed_catalog
+from loopback_core.retrieval.embed import user_vectors
+from loopback_core.retrieval.store import load_index, load_vectors, real_queries
+from loopback_core.settings import IndexSettings, SplitSettings, TowersSettings
+from loopback_core.splits import Splits, split_listens
+from loopback_core.towers.track import TrackInputs
+from loopback_core.towers.two_tower import TwoTower, Vocabulary
+
+START = datetime(2008, 1, 1, tzinfo=UTC)
+# (day, user, artist, title): train until day 9, validation until day 19
+LISTENS = [
+    (1, "anna", "Björk", "Jóga"), (2, "anna", "Björk", "Jóga"), (3, "anna", "Can", "Halleluhwah"),
+    (4, "bela", "Can", "Halleluhwah"), (5, "bela", "Can", "Vitamin C"), (6, "bela", "Low", "Lullaby"),
+    (11, "anna", "Can", "Mother Sky"), (12, "carl", "Wire", "Lowdown"), (21, "anna", "Low", "Lullaby"),
+    (22, "bela", "Faust", "Jennifer"),
+]  # fmt: skip
+
+
+@pytest.fixture
+def splits(tmp_path):
+    rows = [(user, START + timedelta(days=day), artist, title) for day, user, artist, title in LISTENS]
+    frame = pl.DataFrame(rows, schema=["user_id", "timestamp", "artist_name", "track_name"], orient="row")
+    no_id = pl.lit(None, pl.String)
+    (tmp_path / "interactions").mkdir()
+    frame.with_columns(artist_mbid=no_id, track_mbid=no_id).sort("user_id", "timestamp").write_parquet(
+        tmp_path / "interactions" / "interactions.parquet"
+    )
+    cuts = SplitSettings(
+        strategy="dates", train_until=START + timedelta(days=9), validation_until=START + timedelta(days=19)
+    )
+    split_listens(tmp_path / "interactions", tmp_path / "splits", cuts)
+    return Splits(tmp_path / "splits")
+
+
+@pytest.fixture
+def built(splits, tmp_path):
+    """Folder of the towers, vectors and index, with both summaries."""
+    folder = tmp_path / "built"
+    folder.mkdir()
+    catalog = splits.tuning.catalog
+    torch.manual_seed(0)
+    shape = TowersSettings(id_dim=4, hidden_dim=8, output_dim=6)
+    TwoTower(Vocabulary(catalog.n_users, catalog.n_tracks, catalog.n_artists), shape).save(folder)
+    embedded = embed_catalog(splits, folder, folder)
+    indexed = build_index(splits, folder, folder, IndexSettings(kind="flat"), folder)
+    return folder, embedded, indexed
+
+
+def test_every_track_known_at_test_time_has_the_vector_of_its_row(splits, built):
+    folder, embedded, _ = built
+    assert embedded == {"tracks": 6, "dimension": 6, "unknown_tracks": 2}  # train has 4; Faust is the future's
+    model, artist = TwoTower.load(folder), splits.testing.catalog.artist
+    with torch.no_grad():
+        vectors = model.tracks(TrackInputs(torch.arange(6), torch.tensor(artist.tolist()))).numpy()
+    np.testing.assert_allclose(load_vectors(folder), vectors, atol=1e-6)
+
+
+def test_the_id_map_names_the_track_of_every_position_of_the_index(splits, built):
+    folder, _, indexed = built
+    names = pl.read_parquet(folder / "tracks.parquet")
+    assert names.columns == ["track", "artist_name", "track_name"]
+    assert names["track"].to_list() == list(range(6))
+    assert (indexed["tracks"], indexed["kind"], indexed["recall@100"]) == (6, "flat", 1.0)
+    assert indexed["bytes"] == (folder / "tracks.faiss").stat().st_size
+    known = {(artist, title) for day, _, artist, title in LISTENS if day < 20}
+    assert set(names.select("artist_name", "track_name").rows()) == known
+
+    # By its name: the vector of a track of train is made from the ids that its listens have in the splits.
+    [day_1] = names.filter(track_name="Jóga")["track"]
+    assert splits.train.track[:2].tolist() == [day_1, day_1]
+    found = load_index(folder).search(np.asarray(load_vectors(folder)), 1, None)
+    assert found.tracks[:, 0].tolist() == list(range(6))
+
+
+def test_an_index_is_measured_with_the_vectors_of_real_users(splits, built):
+    folder, _, _ = built
+    fit = splits.testing
+    queries = real_queries(splits, folder)
+    everybody = Histories.of(fit.events, np.arange(3), fit.now)  # anna, bela, and carl, whom train does not know
+    np.testing.assert_allclose(queries, user_vectors(TwoTower.load(folder), everybody), atol=1e-6)
+    assert real_queries(splits, folder, limit=2).shape == (2, 6)

@@ -1,0 +1,150 @@
+import faiss
+import numpy as np
+import pytest
+
+from loopback_core.errors import ArtifactError
+from loopback_core.recommender import NOTHING
+from loopback_core.retrieval import index as index_module
+from loopback_core.retrieval.index import FaissIndex, index_recall
+from loopback_core.settings import IndexSettings
+
+KINDS = ("flat", "hnsw", "ivf")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Searches this small wait for a second thread longer than they compute."""
+    threads = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)
+    yield
+    faiss.omp_set_num_threads(threads)
+
+
+def wide(kind):
+    """Settings under which a search of 400 tracks passes all of them."""
+    return IndexSettings(kind=kind, hnsw_ef_search=400, ivf_probes=400)
+
+
+def narrow(kind):
+    return IndexSettings(kind=kind, hnsw_ef_search=8, ivf_probes=1)
+
+
+def sorted_by_score(vectors, queries):
+    return np.argsort(-(queries.astype(np.float64) @ vectors.T.astype(np.float64)), axis=1)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_search_that_passes_all_tracks_finds_the_largest_inner_products(unit_vectors, kind):
+    vectors, queries = unit_vectors(400, 8), unit_vectors(6, 8, seed=1)
+    index = FaissIndex.build(vectors, wide(kind))
+    assert (index.kind, len(index)) == (kind, 400)
+    found = index.search(queries, 10, None)
+    best = sorted_by_score(vectors, queries)[:, :10]
+    assert found.tracks.tolist() == best.tolist()
+    np.testing.assert_allclose(found.scores, np.take_along_axis(queries @ vectors.T, best, axis=1), atol=1e-6)
+
+
+@pytest.mark.parametrize("scanned", [0, 256])  # 0: the graph is searched however many tracks are excluded
+@pytest.mark.parametrize("kind", KINDS)
+def test_lists_stay_long_and_good_when_hundreds_of_the_best_are_excluded(
+    unit_vectors, ragged, monkeypatch, kind, scanned
+):
+    monkeypatch.setattr(index_module, "SCANNED_PER_WIDTH", scanned)
+    vectors, queries = unit_vectors(2000, 8), unit_vectors(5, 8, seed=1)
+    order = sorted_by_score(vectors, queries)
+    played = [0, 1, 300, 600, 1000]
+    exclude = ragged([order[row, :count] for row, count in enumerate(played)])
+    index = FaissIndex.build(vectors, IndexSettings(kind=kind, hnsw_ef_search=8, ivf_probes=20))
+    found = index.search(queries, 50, exclude)
+    assert NOTHING not in found.tracks
+    for row, count in enumerate(played):
+        tracks = set(found.tracks[row].tolist())
+        assert len(tracks) == 50
+        assert not tracks & set(exclude[row].tolist())
+        assert len(tracks & set(order[row, count : count + 50].tolist())) > 40
+    assert np.all(np.diff(found.scores, axis=1) <= 0)
+
+
+def test_an_exact_search_with_exclusions_is_exact(unit_vectors, ragged):
+    vectors, queries = unit_vectors(400, 8), unit_vectors(3, 8, seed=1)
+    order = sorted_by_score(vectors, queries)
+    found = FaissIndex.build(vectors, wide("flat")).search(queries, 7, ragged([[], order[1, :5], order[2, ::2]]))
+    assert found.tracks.tolist() == [order[0, :7].tolist(), order[1, 5:12].tolist(), order[2, 1:15:2].tolist()]
+
+
+def test_a_list_longer_than_the_width_of_the_search_is_still_filled(unit_vectors):
+    vectors, queries = unit_vectors(2000, 8), unit_vectors(5, 8, seed=1)
+    for kind in ("hnsw", "ivf"):
+        found = FaissIndex.build(vectors, narrow(kind)).search(queries, 200, None)
+        assert NOTHING not in found.tracks
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_list_longer_than_the_catalog_ends_in_nothing(unit_vectors, ragged, kind):
+    vectors, queries = unit_vectors(50, 8), unit_vectors(2, 8, seed=1)
+    index = FaissIndex.build(vectors, wide(kind))
+    whole = index.search(queries, 60, None)
+    assert sorted(whole.tracks[0, :50].tolist()) == list(range(50))
+    assert whole.tracks[0, 50:].tolist() == [NOTHING] * 10
+    assert whole.scores[0, 50:].tolist() == [-np.inf] * 10
+    rest = index.search(queries, 4, ragged([range(2, 50), range(50)]))
+    assert (sorted(rest.tracks[0, :2].tolist()), rest.tracks[0, 2:].tolist()) == ([0, 1], [NOTHING] * 2)
+    assert rest.tracks[1].tolist() == [NOTHING] * 4
+    assert rest.scores[1].tolist() == [-np.inf] * 4
+
+
+def test_nobody_asks_and_nobody_is_answered(unit_vectors, ragged):
+    index = FaissIndex.build(unit_vectors(50, 8), wide("flat"))
+    assert index.search(np.zeros((0, 8), np.float32), 4, ragged([])).tracks.shape == (0, 4)
+    assert index.search(np.zeros((0, 8), np.float32), 4, None).tracks.shape == (0, 4)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_index_read_back_is_of_the_same_kind_and_finds_the_same(unit_vectors, ragged, tmp_path, kind):
+    vectors, queries = unit_vectors(400, 8), unit_vectors(4, 8, seed=1)
+    index = FaissIndex.build(vectors, narrow(kind))
+    index.save(tmp_path / "index")
+    loaded = FaissIndex.load(tmp_path / "index", narrow(kind))
+    assert (loaded.kind, len(loaded)) == (kind, 400)
+    for exclude in (None, ragged([[], [1], range(100), range(200, 400)])):
+        before, after = index.search(queries, 10, exclude), loaded.search(queries, 10, exclude)
+        assert after.tracks.tolist() == before.tracks.tolist()
+        assert after.scores.tolist() == before.scores.tolist()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("damage", ["missing", "empty", "cut at the start", "cut at the end", "garbage"])
+def test_a_missing_or_damaged_index_ends_in_a_sentence(unit_vectors, tmp_path, kind, damage):
+    path = tmp_path / "index"
+    FaissIndex.build(unit_vectors(400, 8), wide(kind)).save(path)
+    whole = path.read_bytes()
+    left = {"empty": b"", "cut at the start": whole[:30], "cut at the end": whole[:-9], "garbage": b"x" * 1000}
+    if damage == "missing":
+        path.unlink()
+    else:
+        path.write_bytes(left[damage])
+    with pytest.raises(ArtifactError, match="build it again"):
+        FaissIndex.load(path, wide(kind))
+
+
+@pytest.mark.parametrize(("n", "kind"), [(100, "flat"), (101, "hnsw")])
+def test_auto_searches_exactly_up_to_the_limit_and_then_by_graph(unit_vectors, n, kind):
+    assert FaissIndex.build(unit_vectors(n, 8), IndexSettings(kind="auto", flat_limit=100)).kind == kind
+
+
+def test_recall_of_an_exact_index_is_one_and_of_a_crippled_one_less(unit_vectors):
+    vectors, queries = unit_vectors(4000, 8), unit_vectors(20, 8, seed=1)
+    assert index_recall(FaissIndex.build(vectors, wide("flat")), vectors, queries, 10) == 1.0
+    crippled = FaissIndex.build(vectors, narrow("ivf"))
+    recall = index_recall(crippled, vectors, queries, 10)
+    best = sorted_by_score(vectors, queries)[:, :10]
+    found = crippled.search(queries, 10, None).tracks
+    assert recall == pytest.approx(np.mean([np.isin(best[row], found[row]).mean() for row in range(20)]))
+    assert recall < 0.95
+
+
+def test_recall_counts_tracks_with_equal_vectors_for_each_other(unit_vectors):
+    vectors = np.repeat(unit_vectors(20, 8), 10, axis=0)
+    index = FaissIndex.build(vectors[::-1].copy(), wide("flat"))  # of ten equal ones another five may be found
+    assert index_recall(index, vectors[::-1].copy(), unit_vectors(4, 8, seed=1), 5) == 1.0
+    assert index_recall(index, vectors, unit_vectors(4, 8, seed=1), 5) < 1.0  # an index of other names

@@ -1,0 +1,65 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from loopback_core.data import Events, FitData
+from loopback_core.settings import Settings, TowersSettings
+from loopback_core.splits.catalog import count_catalog
+from loopback_core.towers.track import TrackInputs
+from loopback_core.towers.two_tower import TwoTower, Vocabulary
+from loopback_core.towers.user import UserInputs
+from loopback_core.training.validation import Validation
+
+ARTIST = np.arange(40, dtype=np.int32) % 5
+
+
+def events_of(rows):
+    user, track = np.array(rows, np.int32).T
+    return Events(user, track, np.arange(len(rows), dtype=np.int64))
+
+
+def splits_of(train, validation):
+    train = events_of(train)
+    tuning = FitData(train, count_catalog(train, ARTIST), len(train))
+    return SimpleNamespace(train=train, validation=events_of(validation), tuning=tuning, log_artist=ARTIST)
+
+
+def scores_of(model):
+    """(2 users, 40 tracks)"""
+    with torch.no_grad():
+        users = model.users(UserInputs(torch.arange(2)))
+        return (users @ model.tracks(TrackInputs(torch.arange(40), torch.arange(40) % 5)).T).numpy()
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    return TwoTower(Vocabulary(2, 40, 5), TowersSettings(id_dim=4, hidden_dim=8, output_dim=4)).eval()
+
+
+def test_validation_scores_new_tracks_in_discovery_and_all_of_them_in_next_listen(model):
+    train = [(track % 2, track) for track in range(40)]  # user 0 plays the even tracks, user 1 the odd ones
+    heard = [(0, track) for track in range(8)] + [(1, track) for track in range(20, 30)]
+    values = Validation(splits_of(train, heard), Settings())(model)
+
+    recalls = {"discovery": [], "next_listen": []}
+    for user, tracks in [(0, range(8)), (1, range(20, 30))]:
+        order = np.argsort(-scores_of(model)[user])
+        new = [track for track in order if track % 2 != user]
+        unheard = [track for track in tracks if track % 2 != user]
+        recalls["discovery"].append(len(set(new[:10]) & set(unheard)) / len(unheard))
+        recalls["next_listen"].append(len(set(order[:10]) & set(tracks)) / len(tracks))
+    assert 0 < np.mean(recalls["discovery"]) < 1
+    assert values["discovery/recall@10"] == pytest.approx(np.mean(recalls["discovery"]))
+    assert values["next_listen/recall@10"] == pytest.approx(np.mean(recalls["next_listen"]))
+
+
+def test_a_task_with_nobody_to_score_counts_as_zero_in_every_metric(model):
+    train = [(track % 2, track) for track in range(40)]
+    values = Validation(splits_of(train, [(0, 2)]), Settings())(model)  # nothing new
+    discovery = {name: value for name, value in values.items() if name.startswith("discovery/")}
+    assert set(discovery.values()) == {0.0}
+    assert {name.replace("discovery", "next_listen") for name in discovery} == values.keys() - discovery.keys()
+    assert values["next_listen/recall@100"] == 1.0

@@ -35,15 +35,18 @@ class _SymmetricCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor) -> Tensor:
-        by_user, by_track = logits.log_softmax(dim=1), logits.log_softmax(dim=0)
-        loss = -(by_user.diagonal() + by_track.diagonal()).mean() / 2
-        gradient = by_user.exp_().add_(by_track.exp_())
+        by_user, by_track = logits.softmax(dim=1), logits.softmax(dim=0)
+        # log sum exp = x - log softmax(x), read at the largest x, where the softmax is at least 1 / B: two passes over
+        # memory less than a log_softmax, whose exp is slow at the -inf of what is masked.
+        log_sums = logits.amax(dim=1) - by_user.amax(dim=1).log() + logits.amax(dim=0) - by_track.amax(dim=0).log()
+        loss = log_sums.mean() / 2 - logits.diagonal().mean()
+        gradient = by_user.add_(by_track)
         gradient.diagonal().sub_(2)
-        ctx.save_for_backward(gradient.mul_(0.5 / len(logits)))
+        ctx.save_for_backward(gradient)  # still to be divided by 2 B
         return loss
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, upstream: Tensor) -> Tensor:
         gradient: Tensor = ctx.saved_tensors[0]
-        return gradient * upstream
+        return gradient * (upstream * (0.5 / len(gradient)))

@@ -12,6 +12,8 @@ from loopback_assets.resources import Loopback
 Section = Mapping[str, Any]
 Materialize = Callable[..., dg.ExecuteInProcessResult]
 
+ASSETS = [asset for asset in defs.assets or () if isinstance(asset, dg.AssetsDefinition)]
+
 SMALL: dict[str, dict[str, Any]] = {
     "source": {"sample_events": 10_000, "sample_users": 60},
     "towers": {"id_dim": 16, "hidden_dim": 32, "output_dim": 16},
@@ -28,7 +30,7 @@ def _materialize(
 ) -> dg.ExecuteInProcessResult:
     merged = {name: {**SMALL.get(name, {}), **sections.get(name, {})} for name in {**SMALL, **sections}}
     return dg.materialize(
-        [*(defs.assets or ()), *(defs.asset_checks or ())],
+        [*ASSETS, *(defs.asset_checks or ())],
         resources={"loopback": Loopback(home=str(home), **merged)},
         selection=select,
         instance=instance or dg.DagsterInstance.ephemeral(),

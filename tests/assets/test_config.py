@@ -56,7 +56,7 @@ def test_the_launchpad_reaches_settings_of_every_kind() -> None:
             },
             "split": {"strategy": "dates", "train_until": "2008-12-31T23:59:59Z"},
             "training": {"seed": 7, "learning_rate": 0.5, "mask_same_user": False},
-            "evaluation": {"ks": [5, 100]},
+            "evaluation": {"ks": [5, 10, 100]},
         }
     ).settings()
     assert settings.source.columns == {"track_name": "song"}
@@ -66,7 +66,7 @@ def test_the_launchpad_reaches_settings_of_every_kind() -> None:
     assert settings.split.train_until == datetime(2008, 12, 31, 23, 59, 59, tzinfo=UTC)
     assert (settings.training.seed, settings.training.learning_rate) == (7, 0.5)
     assert settings.training.mask_same_user is False
-    assert settings.evaluation.ks == [5, 100]
+    assert settings.evaluation.ks == [5, 10, 100]
 
 
 @pytest.mark.parametrize(

@@ -12,14 +12,16 @@ from loopback_core.errors import ArtifactError
 
 def _asset_check(check: Check) -> dg.AssetChecksDefinition:
     @dg.asset_check(asset=check.asset, name=check.name, blocking=True, description=check.description)
+    @told_to_the_user()
     def run(context: dg.AssetCheckExecutionContext, loopback: Loopback) -> dg.AssetCheckResult:
-        with told_to_the_user():
-            step = loopback.step(context)
-            try:
-                artifact = step.newest(check.asset)
-            except ArtifactError as error:  # an empty store
-                return dg.AssetCheckResult(passed=False, description=str(error))
-            verdict = judge(check, artifact, step.store, step.settings)
+        step = loopback.step(context)
+        try:
+            artifact = step.newest(check.asset)
+        except ArtifactError as error:  # an empty store
+            return dg.AssetCheckResult(passed=False, description=str(error))
+        verdict = judge(check, artifact, step.store, step.settings)
+        if not verdict.passed:
+            context.log.error(f"{check.asset} failed its check {check.name}: {verdict.sentence}")
         return dg.AssetCheckResult(
             passed=bool(verdict.passed),
             severity=dg.AssetCheckSeverity.ERROR,
@@ -38,7 +40,7 @@ def _metadata(facts: Any) -> Iterator[tuple[str, Any]]:
         elif isinstance(value, list | dict):
             yield name, dg.MetadataValue.json(value)
         elif value is not None:
-            yield name, int(value) if int(value) == value else float(value)
+            yield name, float(value) if isinstance(value, float) else int(value)
 
 
 CHECK_DEFINITIONS = [_asset_check(check) for of_asset in CHECKS.values() for check in of_asset]

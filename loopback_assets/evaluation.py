@@ -34,13 +34,13 @@ PICTURES = ("training.png", "recall.png", "popularity.png")
         )
     },
 )
+@told_to_the_user()
 def evaluation(context: dg.AssetExecutionContext, loopback: Loopback) -> dg.MaterializeResult[Any]:
     """The towers beside every baseline on the held-out future: tables, plots, recommendations, and what they mean."""
     from loopback_core.evaluation.report import metric_rows
 
-    with told_to_the_user():
-        step = loopback.step(context)
-        artifact, reused = _evaluate(step)
+    step = loopback.step(context)
+    artifact, reused = _evaluate(step)
     content = json.loads((artifact.folder / "evaluation.json").read_text("utf-8"))
     ks = content["settings"]["evaluation"]["ks"]
     names = [f"{metric}@{k}" for metric in ("ndcg", "recall", "hit_rate", "precision") for k in ks]
@@ -81,7 +81,9 @@ def _evaluate(step: Step) -> tuple[Artifact, bool]:
         )
         shutil.copy(chain["trained_towers"].folder / "training.png", folder)
         splits = Splits(chain["temporal_splits"].folder)
-        return run_evaluation(splits, trained, settings, _provenance(chain), folder)
+        return run_evaluation(
+            splits, trained, settings, _provenance(chain, settings.source.model_dump(mode="json")), folder
+        )
 
     used = settings.model_dump(mode="json", include={"evaluation"})
     used["recall_floor"] = settings.checks.recall_floor  # the report states whether it was met
@@ -90,8 +92,8 @@ def _evaluate(step: Step) -> tuple[Artifact, bool]:
     )
 
 
-def _provenance(chain: dict[str, Artifact]) -> dict[str, Any]:
-    """What `evaluation.json` says of where its numbers come from."""
+def _provenance(chain: dict[str, Artifact], source: dict[str, Any]) -> dict[str, Any]:
+    """What `evaluation.json` says of where its numbers come from; `source` fills in what no artifact depends on."""
     listens, splits, towers = (chain[asset].summary for asset in ("interactions", "temporal_splits", "trained_towers"))
     trained = chain["trained_towers"].manifest["settings"]
     return {
@@ -106,6 +108,11 @@ def _provenance(chain: dict[str, Artifact]) -> dict[str, Any]:
         "preset": towers["preset"],
         "seed": towers["seed"],
         "settings": {
+            "source": {
+                **source,
+                **chain["raw_listens"].manifest["settings"],
+                **chain["interactions"].manifest["settings"],
+            },
             "split": chain["temporal_splits"].manifest["settings"],
             "towers": trained["towers"],
             "training": trained["training"],

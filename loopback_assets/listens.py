@@ -29,13 +29,13 @@ OWNERS = ["team:loopback"]
         )
     },
 )
+@told_to_the_user()
 def raw_listens(context: dg.AssetExecutionContext, loopback: Loopback) -> dg.MaterializeResult[Any]:
     """The listening log as it came: generated, downloaded, or found at the path in LOOPBACK_SOURCE."""
     from loopback_core.listens.raw import publish_raw
 
-    with told_to_the_user():
-        step = loopback.step(context)
-        artifact, reused = publish_raw(step.store, step.settings.source)
+    step = loopback.step(context)
+    artifact, reused = publish_raw(step.store, step.settings.source)
     files = artifact.summary["files"]
     return result(
         artifact,
@@ -53,25 +53,25 @@ def raw_listens(context: dg.AssetExecutionContext, loopback: Loopback) -> dg.Mat
     owners=OWNERS,
     metadata={"dagster/column_schema": column_schema(Listen)},
 )
+@told_to_the_user()
 def interactions(context: dg.AssetExecutionContext, loopback: Loopback) -> dg.MaterializeResult[Any]:
     """Clean, typed, validated listens; every rejected row is kept with its line number and the reason."""
     from loopback_core.listens.ingest import ingest
     from loopback_core.listens.raw import log_of
 
-    with told_to_the_user():
-        step = loopback.step(context)
-        raw, source = step.sound("raw_listens"), step.settings.source
+    step = loopback.step(context)
+    raw, source = step.sound("raw_listens"), step.settings.source
 
-        def make(folder: Path) -> dict[str, Any]:
-            return asdict(ingest(log_of(raw), folder, source))
+    def make(folder: Path) -> dict[str, Any]:
+        return asdict(ingest(log_of(raw), folder, source))
 
-        artifact, reused = step.publish(
-            "interactions",
-            make,
-            upstream=[raw],
-            settings=source.model_dump(mode="json", include={"columns", "time_format", "earliest", "latest"}),
-            code=("listens",),
-        )
+    artifact, reused = step.publish(
+        "interactions",
+        make,
+        upstream=[raw],
+        settings=source.model_dump(mode="json", include={"columns", "time_format", "earliest", "latest"}),
+        code=("listens",),
+    )
     summary = artifact.summary
     return result(
         artifact,

@@ -12,21 +12,21 @@ from loopback_assets.ui import columns, result
 
 
 @dg.asset(deps=[trained_towers], group_name="retrieval", kinds={"pytorch", "numpy"}, owners=OWNERS)
+@told_to_the_user()
 def track_embeddings(context: dg.AssetExecutionContext, loopback: Loopback) -> dg.MaterializeResult[Any]:
     """One L2-normalised float32 vector per catalog track, row i for track i."""
     from loopback_core.retrieval.build import embed_catalog
     from loopback_core.splits import Splits
 
-    with told_to_the_user():
-        step = loopback.step(context)
-        towers = step.sound("trained_towers")
-        splits = Splits(step.store.upstream(towers, "temporal_splits").folder)
+    step = loopback.step(context)
+    towers = step.sound("trained_towers")
+    splits = Splits(step.store.upstream(towers, "temporal_splits").folder)
 
-        def make(folder: Path) -> dict[str, Any]:
-            return embed_catalog(splits, towers.folder, folder)
+    def make(folder: Path) -> dict[str, Any]:
+        return embed_catalog(splits, towers.folder, folder)
 
-        code = ("towers", "retrieval", "data.py")
-        artifact, reused = step.publish("track_embeddings", make, upstream=[towers], settings={}, code=code)
+    code = ("towers", "retrieval", "data.py")
+    artifact, reused = step.publish("track_embeddings", make, upstream=[towers], settings={}, code=code)
     summary = artifact.summary
     return result(
         artifact,
@@ -50,27 +50,27 @@ def track_embeddings(context: dg.AssetExecutionContext, loopback: Loopback) -> d
         )
     },
 )
+@told_to_the_user()
 def faiss_index(context: dg.AssetExecutionContext, loopback: Loopback) -> dg.MaterializeResult[Any]:
     """The nearest-neighbour index over the track vectors, its recall measured on real user vectors, and its id map."""
     from loopback_core.retrieval.build import build_index
     from loopback_core.splits import Splits
 
-    with told_to_the_user():
-        step = loopback.step(context)
-        vectors, settings = step.sound("track_embeddings"), step.settings.index
-        splits = Splits(step.store.upstream(vectors, "temporal_splits").folder)
-        towers = step.store.upstream(vectors, "trained_towers")
+    step = loopback.step(context)
+    vectors, settings = step.sound("track_embeddings"), step.settings.index
+    splits = Splits(step.store.upstream(vectors, "temporal_splits").folder)
+    towers = step.store.upstream(vectors, "trained_towers")
 
-        def make(folder: Path) -> dict[str, Any]:
-            return build_index(splits, towers.folder, vectors.folder, settings, folder)
+    def make(folder: Path) -> dict[str, Any]:
+        return build_index(splits, towers.folder, vectors.folder, settings, folder)
 
-        artifact, reused = step.publish(
-            "faiss_index",
-            make,
-            upstream=[vectors],
-            settings=settings.model_dump(mode="json"),
-            code=("towers", "retrieval", "data.py"),
-        )
+    artifact, reused = step.publish(
+        "faiss_index",
+        make,
+        upstream=[vectors],
+        settings=settings.model_dump(mode="json"),
+        code=("towers", "retrieval", "data.py"),
+    )
     summary = artifact.summary
     return result(
         artifact,

@@ -25,24 +25,24 @@ from loopback_assets.ui import columns, result, table
         )
     },
 )
+@told_to_the_user()
 def temporal_splits(context: dg.AssetExecutionContext, loopback: Loopback) -> dg.MaterializeResult[Any]:
     """The log cut by time into train, validation and test, with the catalogs known at the end of train and of both."""
     from loopback_core.splits import split_listens
 
-    with told_to_the_user():
-        step = loopback.step(context)
-        listens, settings = step.sound("interactions"), step.settings.split
+    step = loopback.step(context)
+    listens, settings = step.sound("interactions"), step.settings.split
 
-        def make(folder: Path) -> dict[str, Any]:
-            return asdict(split_listens(listens.folder, folder, settings))
+    def make(folder: Path) -> dict[str, Any]:
+        return asdict(split_listens(listens.folder, folder, settings))
 
-        artifact, reused = step.publish(
-            "temporal_splits",
-            make,
-            upstream=[listens],
-            settings=settings.model_dump(mode="json"),
-            code=("splits", "data.py"),
-        )
+    artifact, reused = step.publish(
+        "temporal_splits",
+        make,
+        upstream=[listens],
+        settings=settings.model_dump(mode="json"),
+        code=("splits", "data.py"),
+    )
     summary = artifact.summary
     rows = [
         {

@@ -12,11 +12,11 @@ from loopback_assets.ui import picture, result, table
 
 
 @dg.asset(deps=[temporal_splits], group_name="training", kinds={"pytorch"}, owners=OWNERS)
+@told_to_the_user()
 def trained_towers(context: dg.AssetExecutionContext, loopback: Loopback) -> dg.MaterializeResult[Any]:
     """The user tower and the track tower, trained on train, their epoch chosen on validation."""
-    with told_to_the_user():
-        step = loopback.step(context)
-        artifact, reused = _train(step)
+    step = loopback.step(context)
+    artifact, reused = _train(step)
     summary = artifact.summary
     best = summary["best"]
     return result(

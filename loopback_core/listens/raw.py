@@ -66,13 +66,12 @@ def refuse_changed(raw: Artifact, store: ArtifactStore) -> None:
 
 
 def _publish_sample(store: ArtifactStore, source: SourceSettings) -> tuple[Artifact, bool]:
-    size = {"events": source.sample_events, "users": source.sample_users, "seed": source.sample_seed}
-
     def make(folder: Path) -> dict[str, Any]:
-        log = write_sample(folder, **size)
+        log = write_sample(folder, events=source.sample_events, users=source.sample_users, seed=source.sample_seed)
         return _describe(log, digest({"bytes": digest_of_log(log, store.home / DIGESTS)}), relative_to=folder)
 
-    return store.build("raw_listens", make, upstream={}, settings=size, code=f"sample {SAMPLE_VERSION}")
+    settings = source.model_dump(mode="json", include={"name", "sample_events", "sample_users", "sample_seed"})
+    return store.build("raw_listens", make, upstream={}, settings=settings, code=f"sample {SAMPLE_VERSION}")
 
 
 def _describe(log: RawLog, bytes_digest: str, relative_to: Path | None = None) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from loopback_assets.resources import Loopback, Step, told_to_the_user
 from loopback_assets.retrieval import faiss_index
 from loopback_assets.ui import columns, picture, result, table
 from loopback_core.artifacts import Artifact
+from loopback_core.chain import CHAIN
 
-CHAIN = ("raw_listens", "interactions", "temporal_splits", "trained_towers", "track_embeddings", "faiss_index")
 PICTURES = ("training.png", "recall.png", "popularity.png")
 
 
@@ -69,7 +69,7 @@ def _evaluate(step: Step) -> tuple[Artifact, bool]:
 
     # From the newest index its own manifest leads upstream: two sources or presets in one home never mix.
     index = step.sound("faiss_index")
-    chain = {asset: step.require(step.store.upstream(index, asset)) for asset in CHAIN[:-1]} | {"faiss_index": index}
+    chain = {asset: step.require(step.store.upstream(index, asset)) for asset in CHAIN[:-2]} | {"faiss_index": index}
     settings = step.settings
 
     def make(folder: Path) -> dict[str, Any]:

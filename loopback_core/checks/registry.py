@@ -1,21 +1,12 @@
 """All checks by asset, and the refusal to build on an artifact that failed one."""
 
 from loopback_core.artifacts import Artifact, ArtifactStore
+from loopback_core.chain import CHAIN
 from loopback_core.checks import evaluation as report
 from loopback_core.checks import files, listens, retrieval, splits, training
 from loopback_core.checks.check import Check, judge
 from loopback_core.errors import ArtifactError
 from loopback_core.settings import Settings
-
-ASSETS = (
-    "raw_listens",
-    "interactions",
-    "temporal_splits",
-    "trained_towers",
-    "track_embeddings",
-    "faiss_index",
-    "evaluation",
-)
 
 _SPECIFIC = (
     Check("raw_listens", "source_unchanged", listens.source_unchanged),
@@ -38,7 +29,7 @@ CHECKS: dict[str, tuple[Check, ...]] = {
         Check(asset, "files_intact", files.files_intact),
         *(check for check in _SPECIFIC if check.asset == asset),
     )
-    for asset in ASSETS
+    for asset in CHAIN
 }
 """Asset -> its checks. Every one is blocking."""
 

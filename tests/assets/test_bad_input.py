@@ -11,20 +11,12 @@ import polars as pl
 import pytest
 
 from loopback_core.artifacts import Artifact, ArtifactStore
+from loopback_core.chain import CHAIN
 
 Materialize = Callable[..., dg.ExecuteInProcessResult]
 Why = Callable[[dg.ExecuteInProcessResult], dict[str, str]]
 
 EVENTS = "userid-timestamp-artid-artname-traid-traname.tsv"
-CHAIN = (
-    "raw_listens",
-    "interactions",
-    "temporal_splits",
-    "trained_towers",
-    "track_embeddings",
-    "faiss_index",
-    "evaluation",
-)
 
 
 def line(number: int, users: int = 10) -> bytes:

@@ -10,20 +10,12 @@ import polars as pl
 import pytest
 
 from loopback_core.artifacts import Artifact, ArtifactStore
+from loopback_core.chain import CHAIN
 
 Finished = tuple[Path, dg.ExecuteInProcessResult]
 Materialize = Callable[..., dg.ExecuteInProcessResult]
 Why = Callable[[dg.ExecuteInProcessResult], dict[str, str]]
 
-CHAIN = (
-    "raw_listens",
-    "interactions",
-    "temporal_splits",
-    "trained_towers",
-    "track_embeddings",
-    "faiss_index",
-    "evaluation",
-)
 
 CHECKS = [
     ("raw_listens", "files_intact"),

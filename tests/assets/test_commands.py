@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 import requests
 
+from loopback_core.chain import CHAIN
+
 REPOSITORY = Path(__file__).parents[2]
 DAGSTER = str(Path(sys.executable).with_name("dagster"))
 
@@ -39,15 +41,6 @@ device = "cpu"
 resamples = 100
 """
 
-CHAIN = (
-    "raw_listens",
-    "interactions",
-    "temporal_splits",
-    "trained_towers",
-    "track_embeddings",
-    "faiss_index",
-    "evaluation",
-)
 
 Start = Callable[..., "subprocess.Popen[str]"]
 

@@ -14,8 +14,10 @@ from loopback_assets.config import FORMS, overrides
 from loopback_core.artifacts import Artifact, ArtifactStore
 from loopback_core.checks import refuse_failed
 from loopback_core.digests import code_digest
-from loopback_core.errors import LoopbackError
+from loopback_core.errors import DownloadError, LoopbackError
 from loopback_core.settings import Settings, load_settings
+
+VERSION_TAG = "dagster/data_version"
 
 _FIELDS: dict[str, Any] = {
     name: (form, Field(default_factory=form, description=form.__doc__)) for name, form in FORMS.items()
@@ -70,7 +72,6 @@ class Step:
         upstream: list[Artifact],
         settings: Mapping[str, Any],
         code: tuple[str, ...],
-        version: str | None = None,
     ) -> tuple[Artifact, bool]:
         """Publish what `make(folder)` writes, or reuse the same version; returns it and whether it was reused.
 
@@ -82,7 +83,6 @@ class Step:
             upstream={artifact.asset: artifact.version for artifact in upstream},
             settings=settings,
             code=code_digest(*code),
-            version=version,
         )
 
 
@@ -100,7 +100,7 @@ _TO_THE_RUN = _ToTheRun()
 def told_to_the_user() -> Iterator[None]:
     """Put what the core logs into the log of the run, and turn its errors into failures.
 
-    An error that the user can put right becomes a failure that says just that; retrying would not help.
+    An error that the user can put right becomes a failure that says just that. Retrying helps against a network only.
     """
     core = logging.getLogger("loopback")
     level = core.level
@@ -109,7 +109,7 @@ def told_to_the_user() -> Iterator[None]:
     try:
         yield
     except LoopbackError as error:
-        raise dg.Failure(description=str(error), allow_retries=False) from error
+        raise dg.Failure(description=str(error), allow_retries=isinstance(error, DownloadError)) from error
     finally:
         core.removeHandler(_TO_THE_RUN)
         core.setLevel(level)
@@ -121,6 +121,3 @@ def _versions_of_run(instance: dg.DagsterInstance, run_id: str) -> dict[str, str
     events = [entry.dagster_event for entry in entries if entry.dagster_event]
     found = [event.step_materialization_data.materialization for event in events]
     return {m.asset_key.path[-1]: m.tags[VERSION_TAG] for m in found if m.tags and VERSION_TAG in m.tags}
-
-
-VERSION_TAG = "dagster/data_version"

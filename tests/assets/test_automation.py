@@ -10,6 +10,8 @@ import pytest
 
 from loopback_assets.automation import run_failure_alert, weekly_retrain
 from loopback_assets.definitions import defs
+from loopback_assets.resources import told_to_the_user
+from loopback_core.errors import BadLogError, DownloadError
 
 Materialize = Callable[..., dg.ExecuteInProcessResult]
 Received = list[tuple[str | None, object]]
@@ -135,3 +137,12 @@ def test_a_webhook_that_does_not_take_the_post_is_logged_and_breaks_nothing(
     alert(*failed_run, caplog)
     assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
     assert caplog.messages[1].startswith("LOOPBACK_WEBHOOK could not be reached: ")
+
+
+@pytest.mark.parametrize(
+    ("error", "again"), [(DownloadError("no mirror answers"), True), (BadLogError("empty"), False)]
+)
+def test_only_a_download_is_tried_again(error, again):
+    with pytest.raises(dg.Failure) as told, told_to_the_user():
+        raise error
+    assert (told.value.description, told.value.allow_retries) == (str(error), again)

@@ -94,13 +94,20 @@ def evaluate_task(
     n_candidates = task.n_candidates_per_user
     per_user[RANDOM] = expected_metrics(n_candidates, task.positives.lengths, settings.ks, depth)
 
+    means = mean_over_users(per_user, settings)
+    return TaskResult(task, per_user, means, _compare_with_baselines(per_user, settings), rankings)
+
+
+def mean_over_users(
+    per_user: dict[str, PerUser | None], settings: EvaluationSettings
+) -> dict[str, dict[str, Mean] | None]:
+    """The mean of every metric with its interval, from the same resampled users for every recommender."""
     columns = {(name, metric): values for name, m in per_user.items() if m for metric, values in m.items()}
     resampled = _resample(columns, settings)
-    means = {
+    return {
         name: None if m is None else {metric: _mean(columns, resampled, name, metric) for metric in m}
         for name, m in per_user.items()
     }
-    return TaskResult(task, per_user, means, _compare_with_baselines(per_user, settings), rankings)
 
 
 def answers(recommender: object, task_name: str) -> bool:

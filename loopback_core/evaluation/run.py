@@ -17,6 +17,7 @@ from loopback_core.evaluation.baselines import BASELINES, Tuned, choose_rival, t
 from loopback_core.evaluation.evaluator import TaskResult, answers, evaluate_task
 from loopback_core.evaluation.plots import plot_popularity, plot_recall
 from loopback_core.evaluation.report import write_report
+from loopback_core.evaluation.segments import segments_json
 from loopback_core.evaluation.tasks import TASKS, Task
 from loopback_core.retrieval.embed import track_vectors
 from loopback_core.retrieval.latency import measure_latency
@@ -65,6 +66,7 @@ def run_evaluation(
         **{key: provenance[key] for key in ("source", "split")},
         "tasks": {name: _with_alone(result.task_json()) for name, result in results.items()},
         "paired": {name: result.paired_json() for name, result in results.items()},
+        "segments": {name: _segments(results[name], settings) for name in ("discovery", "next_listen")},
         "rival": {name: choose_rival(candidates) for name, candidates in tuned.items()},
         "unreachable_positives": {name: result.task.unreachable for name, result in results.items()},
         "tuning": {name: {t.baseline.id: t.as_json() for t in candidates} for name, candidates in tuned.items()},
@@ -108,6 +110,13 @@ def _with_alone(task: dict[str, Any]) -> dict[str, Any]:
     """The served score has no part but the dot product yet, so the towers alone are the same measurement."""
     task["recommenders"]["two_tower_alone"] = task["recommenders"]["two_tower"]
     return task
+
+
+def _segments(result: TaskResult, settings: Settings) -> dict[str, Any]:
+    table = segments_json(result, settings.evaluation)
+    for recommenders in table.values():
+        recommenders["two_tower_alone"] = recommenders["two_tower"]
+    return table
 
 
 def _write_recommendations(results: Mapping[str, TaskResult], splits: Splits, path: Path) -> None:

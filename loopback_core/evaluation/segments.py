@@ -1,0 +1,104 @@
+"""The same lists, measured for a part of the tracks or a part of the users."""
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loopback_core.data import Catalog, Histories, Ids, Ragged
+from loopback_core.evaluation.evaluator import RANDOM, TaskResult, mean_over_users
+from loopback_core.evaluation.metrics import PerUser, per_user_metrics
+from loopback_core.evaluation.random_closed_form import expected_metrics
+from loopback_core.recommender import Ranking
+from loopback_core.settings import EvaluationSettings
+
+SEGMENT_METRICS = ("ndcg@10", "recall@100", "hit_rate@10")
+
+KS, DEPTH = (10, 100), 100
+
+Mask = NDArray[np.bool_]
+
+
+def segments_json(result: TaskResult, settings: EvaluationSettings) -> dict[str, Any]:
+    """`segments.<task>` of evaluation.json: segment -> recommender -> metric -> value and interval.
+
+    In a segment of tracks the positives are those of the segment, and the users are those who have one.
+    """
+    task = result.task
+    everyone = np.ones(len(task.users), bool)
+    table = {
+        name: _measure(result, everyone, _only(task.positives, tracks), settings)
+        for name, tracks in track_segments(task.fit.catalog).items()
+    }
+    for name, users in user_segments(task.histories).items():
+        table[name] = _measure(result, users, task.positives, settings)
+    return table
+
+
+def track_segments(catalog: Catalog) -> dict[str, Mask]:
+    """head, mid and tail: the most played tracks that make up the first 50 %, next 30 %, last 20 % of fit plays.
+
+    Each mask is (n_tracks,). A track on a boundary belongs to the part in which its plays begin.
+    """
+    order = np.argsort(-catalog.plays, kind="stable")
+    plays = catalog.plays[order]
+    before = np.empty(len(order), np.int64)
+    before[order] = np.cumsum(plays) - plays
+    total = int(plays.sum())
+    in_head, in_tail = 2 * before < total, 5 * before >= 4 * total  # whole numbers: no share is rounded
+    return {"head": in_head, "mid": ~in_head & ~in_tail, "tail": in_tail}
+
+
+def user_segments(histories: Histories) -> dict[str, Mask]:
+    """light, medium, heavy: terciles of fit events. repeaters: above the median share of repeats; explorers: the rest.
+
+    Each mask is (users,), over the scored users. The share of repeats is 1 - distinct tracks / events.
+    """
+    events = histories.tracks.lengths
+    if not len(events):
+        nobody = np.zeros(0, bool)
+        return dict.fromkeys(("light", "medium", "heavy", "repeaters", "explorers"), nobody)
+    low, high = np.quantile(events, [1 / 3, 2 / 3])
+    repeats = 1 - _distinct(histories.tracks) / np.maximum(events, 1)
+    repeaters = repeats > np.median(repeats)
+    return {
+        "light": events <= low,
+        "medium": (events > low) & (events <= high),
+        "heavy": events > high,
+        "repeaters": repeaters,
+        "explorers": ~repeaters,
+    }
+
+
+def _distinct(lists: Ragged) -> Ids:
+    """Distinct values of each row, (rows,)."""
+    n = int(lists.values.max(initial=0)) + 1
+    pairs = np.sort(lists.row_numbers() * n + lists.values)
+    return np.bincount(pairs[np.diff(pairs, prepend=-1) > 0] // n, minlength=len(lists))
+
+
+def _only(positives: Ragged, tracks: Mask) -> Ragged:
+    kept = tracks[positives.values]
+    return Ragged.from_pairs(positives.row_numbers()[kept], positives.values[kept], len(positives))
+
+
+def _measure(result: TaskResult, users: Mask, positives: Ragged, settings: EvaluationSettings) -> dict[str, Any]:
+    rows = np.flatnonzero(users & (positives.lengths > 0))
+    positives = positives.take(rows)
+    per_user: dict[str, PerUser | None] = {}
+    for name, of_all in result.per_user.items():
+        if of_all is None:
+            per_user[name] = None
+            continue
+        if name == RANDOM:
+            values = expected_metrics(result.task.n_candidates_per_user[rows], positives.lengths, KS, DEPTH)
+        else:
+            ranking = result.rankings[name]
+            first = Ranking(ranking.tracks[rows, :DEPTH], ranking.scores[rows, :DEPTH])
+            values = per_user_metrics(first, positives, KS)
+        per_user[name] = {metric: values[metric] for metric in SEGMENT_METRICS}
+    return {
+        name: None if means is None else {metric: asdict(mean) for metric, mean in means.items()}
+        for name, means in mean_over_users(per_user, settings).items()
+    }

@@ -45,7 +45,9 @@ def _train(step: Step) -> Any:
         "training": settings.training.model_dump(mode="json"),
         "tie_seed": settings.evaluation.seed,
     }
-    code = ("towers", "training", "evaluation", "retrieval", "data.py")
+    # Of evaluation and retrieval what validation reads: an edit of the report must not retrain.
+    measures = ("evaluation/evaluator.py", "evaluation/metrics.py", "evaluation/tasks.py")
+    code = ("towers", "training", "data.py", "retrieval/embed.py", "retrieval/ranking.py", *measures)
 
     def make(folder: Path) -> dict[str, Any]:
         return train_towers(Splits(splits.folder), settings, folder, step.store.scratch(folder))

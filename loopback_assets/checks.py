@@ -1,4 +1,4 @@
-"""The asset checks: every check of the core, blocking, as Dagster runs it."""
+"""The asset checks: every check of the core as Dagster runs it."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,20 +11,23 @@ from loopback_core.errors import ArtifactError
 
 
 def _asset_check(check: Check) -> dg.AssetChecksDefinition:
-    @dg.asset_check(asset=check.asset, name=check.name, blocking=True, description=check.description)
+    severity = dg.AssetCheckSeverity.ERROR if check.blocking else dg.AssetCheckSeverity.WARN
+
+    @dg.asset_check(asset=check.asset, name=check.name, blocking=check.blocking, description=check.description)
     @told_to_the_user()
     def run(context: dg.AssetCheckExecutionContext, loopback: Loopback) -> dg.AssetCheckResult:
         step = loopback.step(context)
         try:
             artifact = step.newest(check.asset)
         except ArtifactError as error:  # an empty store
-            return dg.AssetCheckResult(passed=False, description=str(error))
+            return dg.AssetCheckResult(passed=False, severity=severity, description=str(error))
         verdict = judge(check, artifact, step.store, step.settings)
         if not verdict.passed:
-            context.log.error(f"{check.asset} failed its check {check.name}: {verdict.sentence}")
+            say = context.log.error if check.blocking else context.log.warning
+            say(f"{check.asset} failed its check {check.name}: {verdict.sentence}")
         return dg.AssetCheckResult(
             passed=bool(verdict.passed),
-            severity=dg.AssetCheckSeverity.ERROR,
+            severity=severity,
             description=verdict.sentence,
             metadata={"version": artifact.version, **dict(_metadata(verdict.facts))},
         )

@@ -2,18 +2,18 @@
 
 import dagster as dg
 
-from loopback_assets import evaluation, listens, retrieval, splits, training
+from loopback_assets import baselines, evaluation, listens, retrieval, splits, training
 from loopback_assets.automation import data_quality, retrain, run_failure_alert, weekly_retrain
 from loopback_assets.checks import CHECK_DEFINITIONS
 from loopback_assets.resources import Loopback
 
 defs = dg.Definitions(
-    assets=dg.load_assets_from_modules([listens, splits, training, retrieval, evaluation]),
+    assets=dg.load_assets_from_modules([listens, splits, baselines, training, retrieval, evaluation]),
     asset_checks=CHECK_DEFINITIONS,
     jobs=[retrain, data_quality],
     schedules=[weekly_retrain],
     sensors=[run_failure_alert],
     resources={"loopback": Loopback()},
-    # The graph is a chain: processes side by side would only add their start-up time.
+    # Training takes every core: processes side by side would only fight over them, and add their start-up time.
     executor=dg.in_process_executor,
 )

@@ -1,24 +1,23 @@
 """The report."""
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
+from loopback_assets.baselines import baselines
 from loopback_assets.listens import OWNERS
 from loopback_assets.resources import Loopback, Step, told_to_the_user
 from loopback_assets.retrieval import faiss_index
 from loopback_assets.ui import columns, picture, result, table
 from loopback_core.artifacts import Artifact
 from loopback_core.chain import CHAIN
-
-PICTURES = ("training.png", "recall.png", "popularity.png")
+from loopback_core.settings import Settings
 
 
 @dg.asset(
-    deps=[faiss_index],
+    deps=[faiss_index, baselines],
     group_name="evaluation",
     kinds={"numpy", "markdown"},
     owners=OWNERS,
@@ -37,6 +36,7 @@ PICTURES = ("training.png", "recall.png", "popularity.png")
 @told_to_the_user()
 def evaluation(context: dg.AssetExecutionContext, loopback: Loopback) -> dg.MaterializeResult[Any]:
     """The towers beside every baseline on the held-out future: tables, plots, recommendations, and what they mean."""
+    from loopback_core.evaluation.metrics import MAIN_METRIC
     from loopback_core.evaluation.report import metric_rows
 
     step = loopback.step(context)
@@ -48,20 +48,29 @@ def evaluation(context: dg.AssetExecutionContext, loopback: Loopback) -> dg.Mate
         f"{task}/{metric}": float(mean["value"])
         for task, measured in content["tasks"].items()
         for metric, mean in measured["recommenders"]["two_tower"].items()
-        if metric in names and mean["value"] is not None
+        if mean["value"] is not None
     }
+    against_rival = {
+        f"{task}/{metric} above rival": float(paired["difference"])
+        for task, rival in content["rival"].items()
+        for metric, paired in content["paired"][task].get(rival, {}).items()
+        if metric == MAIN_METRIC
+    }
+    pictures = sorted(artifact.folder.glob("*.png"))
     return result(
         artifact,
         reused=reused,
-        report=dg.MetadataValue.path(artifact.folder / "report.md"),
+        report=dg.MetadataValue.path(artifact.folder / "report.html"),
         **{f"{task} table": table(metric_rows(measured, names)) for task, measured in content["tasks"].items()},
-        **{name.removesuffix(".png"): picture(artifact.folder / name) for name in PICTURES},
+        **{path.stem: picture(path) for path in pictures},
         **numbers,
+        **against_rival,
         text=dg.MetadataValue.md(_without_pictures((artifact.folder / "report.md").read_text("utf-8"))),
     )
 
 
 def _evaluate(step: Step) -> tuple[Artifact, bool]:
+    from loopback_core.evaluation.baseline_lists import BaselineLists
     from loopback_core.evaluation.run import Trained, run_evaluation
     from loopback_core.retrieval.store import load_index, load_vectors
     from loopback_core.splits import Splits
@@ -69,7 +78,9 @@ def _evaluate(step: Step) -> tuple[Artifact, bool]:
 
     # From the newest index its own manifest leads upstream: two sources or presets in one home never mix.
     index = step.sound("faiss_index")
-    chain = {asset: step.require(step.store.upstream(index, asset)) for asset in CHAIN[:-2]} | {"faiss_index": index}
+    above = [asset for asset in CHAIN if asset not in ("baselines", "faiss_index", "evaluation")]
+    chain = {asset: step.require(step.store.upstream(index, asset)) for asset in above} | {"faiss_index": index}
+    chain["baselines"] = step.beside("baselines", chain["temporal_splits"])
     settings = step.settings
 
     def make(folder: Path) -> dict[str, Any]:
@@ -78,22 +89,25 @@ def _evaluate(step: Step) -> tuple[Artifact, bool]:
             load_vectors(chain["track_embeddings"].folder),
             load_index(index.folder),
             index.summary["recall@100"],
+            json.loads((chain["trained_towers"].folder / "history.json").read_text("utf-8"))["epochs"],
         )
-        shutil.copy(chain["trained_towers"].folder / "training.png", folder)
-        splits = Splits(chain["temporal_splits"].folder)
         return run_evaluation(
-            splits, trained, settings, _provenance(chain, settings.source.model_dump(mode="json")), folder
+            Splits(chain["temporal_splits"].folder),
+            trained,
+            BaselineLists(chain["baselines"].folder),
+            settings,
+            _provenance(chain, settings),
+            folder,
         )
 
     used = settings.model_dump(mode="json", include={"evaluation"})
     used["recall_floor"] = settings.checks.recall_floor  # the report states whether it was met
-    return step.publish(
-        "evaluation", make, upstream=[index], settings=used, code=("evaluation", "retrieval", "towers", "data.py")
-    )
+    code = ("evaluation", "evaluation/report/style.css", "retrieval", "towers", "data.py")
+    return step.publish("evaluation", make, upstream=[index, chain["baselines"]], settings=used, code=code)
 
 
-def _provenance(chain: dict[str, Artifact], source: dict[str, Any]) -> dict[str, Any]:
-    """What `evaluation.json` says of where its numbers come from; `source` fills in what no artifact depends on."""
+def _provenance(chain: dict[str, Artifact], settings: Settings) -> dict[str, Any]:
+    """What `evaluation.json` says of where its numbers come from; `settings` fills in what no artifact depends on."""
     listens, splits, towers = (chain[asset].summary for asset in ("interactions", "temporal_splits", "trained_towers"))
     trained = chain["trained_towers"].manifest["settings"]
     return {
@@ -109,7 +123,7 @@ def _provenance(chain: dict[str, Artifact], source: dict[str, Any]) -> dict[str,
         "seed": towers["seed"],
         "settings": {
             "source": {
-                **source,
+                **settings.source.model_dump(mode="json"),
                 **chain["raw_listens"].manifest["settings"],
                 **chain["interactions"].manifest["settings"],
             },
@@ -117,6 +131,7 @@ def _provenance(chain: dict[str, Artifact], source: dict[str, Any]) -> dict[str,
             "towers": trained["towers"],
             "training": trained["training"],
             "index": chain["faiss_index"].manifest["settings"],
+            "evaluation": {**settings.evaluation.model_dump(mode="json"), **chain["baselines"].manifest["settings"]},
         },
         "versions": {asset: artifact.version for asset, artifact in chain.items()},
         "seconds": {asset: artifact.manifest["seconds"] for asset, artifact in chain.items()},

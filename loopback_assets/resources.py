@@ -64,6 +64,14 @@ class Step:
         refuse_failed(artifact, self.store, self.settings)
         return artifact
 
+    def beside(self, asset: str, upstream: Artifact) -> Artifact:
+        """The version of `asset` that was made from `upstream`: by this run, else the newest; refused as in `sound`."""
+        if version := self._made.get(asset):
+            made = self.store.get(asset, version)
+            if made.manifest["upstream"].get(upstream.asset) == upstream.version:
+                return self.require(made)
+        return self.require(self.store.made_from(asset, upstream))
+
     def publish(
         self,
         asset: str,

@@ -63,6 +63,7 @@ def temporal_splits(context: dg.AssetExecutionContext, loopback: Loopback) -> dg
         strategy=summary["strategy"],
         parts=table(rows),
         **{f"{part}_events": events for part, events in summary["events"].items()},
+        held_out_events=summary["held_out"],
     )
 
 

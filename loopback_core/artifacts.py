@@ -130,6 +130,20 @@ class ArtifactStore:
                 continue
         raise KeyError(asset)
 
+    def made_from(self, asset: str, upstream: Artifact) -> Artifact:
+        """The newest version of `asset` that was made from just this version of the stage above it.
+
+        Raises:
+            ArtifactError: there is none.
+        """
+        manifests = (self.home / asset).glob("*/manifest.json")
+        found = [Artifact(asset, path.parent.name, path.parent) for path in manifests]
+        found = [one for one in found if one.manifest["upstream"].get(upstream.asset) == upstream.version]
+        if not found:
+            raise ArtifactError(f"There is no {asset} of {upstream} in {self.home}; build it first: {BUILD_EVERYTHING}")
+        newest = (self.home / asset / "LATEST").read_text("utf-8").strip()
+        return max(found, key=lambda one: (one.version == newest, one.manifest["created"]))
+
     def scratch(self, building: Path) -> Path:
         """A folder for checkpoints that outlives a killed run, for the version that `make` writes into `building`.
 

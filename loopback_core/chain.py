@@ -1,11 +1,16 @@
-"""The stages in the order in which data flows through them; their names are those of the assets and of the artifacts."""
+"""The stages and what each is made from; their names are those of the assets and of the artifacts."""
 
-CHAIN = (
-    "raw_listens",
-    "interactions",
-    "temporal_splits",
-    "trained_towers",
-    "track_embeddings",
-    "faiss_index",
-    "evaluation",
-)
+UPSTREAM: dict[str, tuple[str, ...]] = {
+    "raw_listens": (),
+    "interactions": ("raw_listens",),
+    "temporal_splits": ("interactions",),
+    "baselines": ("temporal_splits",),
+    "trained_towers": ("temporal_splits",),
+    "track_embeddings": ("trained_towers",),
+    "faiss_index": ("track_embeddings",),
+    "evaluation": ("faiss_index", "baselines"),
+}
+"""Stage -> the stages it reads; `evaluation` follows their manifests to what they were made from."""
+
+CHAIN = tuple(UPSTREAM)
+"""The stages in an order in which data flows."""

@@ -5,12 +5,17 @@ then those that first occur in validation, then those that first occur in test. 
 "known at the end of validation" is `id < n_fit`: a catalog is a prefix of the ids, and nothing later is in it.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]
@@ -47,7 +52,7 @@ class Ragged:
     def __getitem__(self, row: int) -> Ids:
         return self.values[self.offsets[row] : self.offsets[row + 1]]
 
-    def take(self, rows: Ids) -> "Ragged":
+    def take(self, rows: Ids) -> Ragged:
         """The given rows, in the given order."""
         lengths = self.lengths[rows]
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
@@ -70,11 +75,11 @@ class Events:
     def __len__(self) -> int:
         return len(self.user)
 
-    def where(self, keep: NDArray[np.bool_]) -> "Events":
+    def where(self, keep: NDArray[np.bool_]) -> Events:
         """The events for which `keep` holds."""
         return Events(self.user[keep], self.track[keep], self.timestamp[keep])
 
-    def then(self, later: "Events") -> "Events":
+    def then(self, later: Events) -> Events:
         """These events and `later`, sorted by time (stable)."""
         timestamp = np.concatenate([self.timestamp, later.timestamp])
         order = np.argsort(timestamp, kind="stable")
@@ -120,6 +125,17 @@ class FitData:
     catalog: Catalog
     now: int  # seconds since 1970-01-01 UTC: the end of the fit data, the same for every user
 
+    @cached_property
+    def plays(self) -> csr_array:
+        """Listens of each user to each track, (n_users, n_tracks) float32; made once for all who ask."""
+        from scipy.sparse import csr_array
+
+        shape = self.catalog.n_users, self.catalog.n_tracks
+        ones = np.ones(len(self.events), np.float32)
+        counted = csr_array((ones, (self.events.user, self.events.track)), shape)
+        counted.sum_duplicates()
+        return counted
+
 
 @dataclass(frozen=True)
 class Histories:
@@ -131,24 +147,36 @@ class Histories:
     users: Ids  # (rows,)
     tracks: Ragged  # rows of track ids
     timestamps: Ids  # (total,) seconds, beside tracks.values
-    now: int
+    now: Ids  # (rows,) seconds: the moment of each request
+
+    @property
+    def ages(self) -> Ids:
+        """Seconds from every listen to its row's now, (total,), beside tracks.values."""
+        return np.repeat(self.now, self.tracks.lengths) - self.timestamps
 
     def __len__(self) -> int:
         return len(self.users)
 
     @classmethod
     def of(cls, events: Events, users: Ids, now: int) -> Self:
-        """The histories of `users` (rows, dense ids) in `events`."""
+        """The histories of `users` (rows, dense ids) in `events`, all asked for at the same moment `now`."""
         n_users = int(max(events.user.max(initial=-1), np.max(users, initial=-1))) + 1
         order = np.argsort(events.user, kind="stable")  # events are sorted by time, so each row is too
         counts = np.bincount(events.user, minlength=n_users)
         whole = Ragged(np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), order.astype(np.int64))
         chosen = whole.take(np.asarray(users, dtype=np.int64))
         tracks = events.track[chosen.values].astype(np.int64)
-        return cls(np.asarray(users), Ragged(chosen.offsets, tracks), events.timestamp[chosen.values], now)
+        moments = np.full(len(chosen), now, np.int64)
+        return cls(np.asarray(users), Ragged(chosen.offsets, tracks), events.timestamp[chosen.values], moments)
 
-    def rows(self, start: int, stop: int) -> "Histories":
+    def rows(self, start: int, stop: int) -> Histories:
         """Rows start to stop."""
         low, high = self.tracks.offsets[start], self.tracks.offsets[stop]
         tracks = Ragged(self.tracks.offsets[start : stop + 1] - low, self.tracks.values[low:high])
-        return Histories(self.users[start:stop], tracks, self.timestamps[low:high], self.now)
+        return Histories(self.users[start:stop], tracks, self.timestamps[low:high], self.now[start:stop])
+
+    def take(self, rows: Ids) -> Histories:
+        """The given rows, in the given order."""
+        places = Ragged(self.tracks.offsets, np.arange(len(self.timestamps))).take(rows)
+        tracks = Ragged(places.offsets, self.tracks.values[places.values])
+        return Histories(self.users[rows], tracks, self.timestamps[places.values], self.now[rows])

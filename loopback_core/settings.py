@@ -74,6 +74,13 @@ class SplitSettings(Section):
     validation_until: datetime | None = Field(
         None, strict=False, description="dates: last moment of validation (inclusive)."
     )
+    held_out_users: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="Share of the users, whole and chosen by seed, whom the fit data does not know: for the task new_users.",
+    )
+    seed: int = Field(0, ge=0, description="Seed of the choice of held-out users.")
 
 
 class TowersSettings(Section):
@@ -134,6 +141,13 @@ class EvaluationSettings(Section):
     resamples: int = Field(2000, ge=100, description="Bootstrap resamples over users.")
     seed: int = Field(0, ge=0, description="Seed of the bootstrap and of the permutation that breaks ties.")
     min_users: int = Field(20, ge=1, description="Fewer scored users than this: values only, no intervals, no verdict.")
+    baselines: list[str] = Field(
+        default_factory=lambda: ["all"],
+        description="Ids of the baselines to tune and measure, or 'all'; popularity_users is always among them.",
+    )
+    tuning_users: int = Field(
+        500, ge=1, description="Baselines are tuned on at most so many users of validation, chosen by seed."
+    )
 
     @field_validator("ks")
     @classmethod
@@ -158,6 +172,9 @@ class ChecksSettings(Section):
     )
     min_index_recall: float = Field(
         0.95, ge=0, le=1, description="Smallest recall@100 of the index against exact search."
+    )
+    min_evaluation_users: int = Field(
+        20, ge=1, description="Fewest scored users in discovery and in next_listen for a report that can be trusted."
     )
     recall_floor: float = Field(0.01, ge=0, le=1, description="Smallest recall@100 of the towers in discovery.")
 

@@ -323,3 +323,25 @@ def test_an_artifact_that_is_not_good_any_more_is_made_again(tmp_path):
         **settings,
     )
     assert (reused, again.summary) == (False, {"file": "there"})
+
+
+def test_the_newest_version_that_was_made_from_a_given_one_is_found(tmp_path):
+    store = ArtifactStore(tmp_path)
+    above = {
+        name: store.build("splits", lambda folder: {}, upstream={}, settings={"n": name}, code="")[0] for name in "ab"
+    }
+
+    def lists(name, code):
+        upstream = {"splits": above[name].version}
+        return store.build("baselines", lambda folder: {}, upstream=upstream, settings={}, code=code)[0]
+
+    of_a, of_b = lists("a", "1"), lists("b", "1")
+    assert store.made_from("baselines", above["a"]) == of_a  # although LATEST is the other
+    assert store.made_from("baselines", above["b"]) == of_b
+    newer = lists("b", "2")
+    assert store.made_from("baselines", above["b"]) == newer
+    stranger = store.build("splits", lambda folder: {}, upstream={}, settings={"n": "c"}, code="")[0]
+    with pytest.raises(
+        ArtifactError, match=f"There is no baselines of splits/{stranger.version} in .*; build it first: "
+    ):
+        store.made_from("baselines", stranger)

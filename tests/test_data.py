@@ -1,6 +1,8 @@
+from dataclasses import replace
+
 import numpy as np
 
-from loopback_core.data import Catalog, Events, Histories, Ragged
+from loopback_core.data import Catalog, Events, FitData, Histories, Ragged
 
 
 def ids(*values):
@@ -50,7 +52,8 @@ def test_a_history_holds_the_listens_of_its_user_oldest_first():
     assert lists(histories.tracks) == [[7, 9], [], [8]]
     assert histories.timestamps.tolist() == [10, 30, 20]
     assert histories.users.tolist() == [1, 2, 0]
-    assert histories.now == 40
+    assert histories.now.tolist() == [40, 40, 40]
+    assert histories.ages.tolist() == [30, 10, 20]
 
 
 def test_rows_of_histories_keep_their_users_tracks_and_times():
@@ -60,7 +63,22 @@ def test_rows_of_histories_keep_their_users_tracks_and_times():
     assert histories.users.tolist() == [1, 2]
     assert lists(histories.tracks) == [[8], [9, 6]]
     assert histories.timestamps.tolist() == [20, 30, 35]
-    assert histories.now == 40
+    assert histories.now.tolist() == [40, 40]
+
+
+def test_rows_are_taken_in_any_order_with_what_belongs_to_them():
+    listens = events((0, 7, 10), (0, 7, 15), (1, 8, 20), (2, 9, 30), (2, 6, 35))
+    histories = replace(Histories.of(listens, ids(0, 1, 2), 40), now=np.array([16, 21, 36])).take(ids(2, 0))
+    assert histories.users.tolist() == [2, 0]
+    assert lists(histories.tracks) == [[9, 6], [7, 7]]
+    assert histories.ages.tolist() == [6, 1, 6, 1]
+
+
+def test_plays_are_counted_by_user_and_track():
+    listens = events((0, 1, 10), (1, 0, 15), (0, 1, 20))
+    zeros = np.zeros(2, np.int64)
+    catalog = Catalog(2, np.zeros(2, np.int32), zeros, zeros, zeros, zeros, zeros, zeros)
+    assert FitData(listens, catalog, 20).plays.toarray().tolist() == [[0, 2], [1, 0]]
 
 
 def test_a_catalog_knows_the_tracks_of_each_artist():

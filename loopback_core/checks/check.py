@@ -1,5 +1,6 @@
 """A check, its verdict, and how both are kept beside the artifact."""
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -22,16 +23,17 @@ Predicate = Callable[[Artifact, ArtifactStore, Settings], Verdict]
 
 @dataclass(frozen=True)
 class Check:
-    """A named predicate over one artifact; all of them are blocking."""
+    """A named predicate over one artifact. Nothing is built on an artifact that failed a blocking one."""
 
     asset: str
     name: str
     predicate: Predicate
+    blocking: bool = True  # otherwise a warning: seen in the UI, and in nobody's way
 
     @property
     def description(self) -> str:
         """The predicate's own words."""
-        return (self.predicate.__doc__ or "").strip()
+        return (inspect.getdoc(self.predicate) or "").strip()
 
 
 def judge(check: Check, artifact: Artifact, store: ArtifactStore, settings: Settings) -> Verdict:

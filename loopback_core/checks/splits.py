@@ -8,12 +8,16 @@ from loopback_core.checks.check import Verdict
 from loopback_core.data import Catalog, Events
 from loopback_core.settings import Settings
 from loopback_core.splits import Splits
+from loopback_core.splits.cut import PART_NAMES
 
 FRACTIONAL = ("global", "per_user")
 
 
 def split_counts(artifact: Artifact, store: ArtifactStore, settings: Settings) -> Verdict:
-    """Train, validation and test are each above their floor, near their fractions, and together the whole log."""
+    """Train, validation and test are each above their floor, near their fractions, and together the whole log.
+
+    What held-out users played before test belongs to none of the three and is counted beside them.
+    """
     splits = Splits(artifact.folder)
     counts = {"train": len(splits.train), "validation": len(splits.validation), "test": len(splits.test)}
     listens = store.upstream(artifact, "interactions").summary["kept"]
@@ -28,17 +32,19 @@ def split_counts(artifact: Artifact, store: ArtifactStore, settings: Settings) -
         for part, floor in floors.items()
         if counts[part] < floor
     ]
-    total = sum(counts.values())
+    held_out = splits.held_out["part"].to_numpy()
+    total = sum(counts.values()) + len(held_out)
     if total != listens:
         wrong.append(f"the parts hold {total:,} events together, the log {listens:,}")
     if split["strategy"] in FRACTIONAL:
         wanted = {"validation": split["validation_fraction"], "test": split["test_fraction"]}
         wanted["train"] = 1 - sum(wanted.values())
         for part, fraction in wanted.items():
-            share = counts[part] / max(total, 1)
+            share = (counts[part] + int(np.sum(held_out == PART_NAMES.index(part)))) / max(total, 1)
             if abs(share - fraction) > checks.split_tolerance:
                 wrong.append(f"{part} is {share:.3f} of the log instead of {fraction:.3f} ± {checks.split_tolerance}")
-    return Verdict(not wrong, "; ".join(wrong) or "every part has the size it should have", {**counts, "log": listens})
+    facts = {**counts, "held_out": len(held_out), "log": listens}
+    return Verdict(not wrong, "; ".join(wrong) or "every part has the size it should have", facts)
 
 
 def no_time_leakage(artifact: Artifact, store: ArtifactStore, settings: Settings) -> Verdict:

@@ -1,6 +1,6 @@
 """Run recommenders on a task: per-user metrics, means with intervals, and the towers against every baseline."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -8,9 +8,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from loopback_core.evaluation.beyond_accuracy import beyond_accuracy
 from loopback_core.evaluation.metrics import PerUser, per_user_metrics
 from loopback_core.evaluation.random_closed_form import expected_metrics
-from loopback_core.evaluation.significance import Comparison, bootstrap_means, compare, percentile_interval
+from loopback_core.evaluation.significance import Comparison, Mean, bootstrap_means, compare, mean_of
 from loopback_core.evaluation.tasks import Task
 from loopback_core.progress import progress
 from loopback_core.recommender import NOTHING, Ranking, Recommender
@@ -24,14 +25,11 @@ RANDOM = "random"
 
 USERS_AT_ONCE = 64
 
+DEPTH = 1000
+"""Length of the lists: a retriever feeds a ranker, so recall is measured down to here."""
 
-@dataclass(frozen=True)
-class Mean:
-    """A mean over users with its interval; None where there is nothing to say it from."""
-
-    value: float | None
-    low: float | None
-    high: float | None
+SHOWN = 100
+"""Recommendations of every user that are kept after measuring."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ class TaskResult:
     per_user: dict[str, PerUser | None]  # recommender -> metric -> (users,)
     means: dict[str, dict[str, Mean] | None]
     comparisons: dict[str, dict[str, Comparison]]  # baseline -> metric -> the towers minus the baseline
-    rankings: dict[str, Ranking]  # of all that answered; `random` is a closed form and has none
+    rankings: dict[str, Ranking]  # the first SHOWN of all that answered; `random` is a closed form and has none
 
     def task_json(self) -> dict[str, Any]:
         """`tasks.<name>` of evaluation.json."""
@@ -63,39 +61,44 @@ class TaskResult:
             for name, metrics in self.comparisons.items()
         }
 
-    def recommendations(self, top: int = 100) -> pl.DataFrame:
-        """task, recommender, user, rank from 1, track, score, in dense ids: what was recommended, best first."""
+    def recommendations(self) -> pl.DataFrame:
+        """task, recommender, user, rank from 1, track, score, in the ids of the log: what was recommended, best first."""
         frames = []
         for name, ranking in self.rankings.items():
-            tracks = ranking.tracks[:, :top]
-            row, place = np.nonzero(tracks != NOTHING)
-            columns = {"user": self.task.users[row], "rank": place + 1, "track": tracks[row, place]}
+            row, place = np.nonzero(ranking.tracks != NOTHING)
+            tracks = ranking.tracks[row, place] + self.task.first_candidate
+            columns = {"user": self.task.users[row], "rank": place + 1, "track": tracks}
             frame = pl.DataFrame({**columns, "score": ranking.scores[row, place]})
             frames.append(frame.select(pl.lit(self.task.name).alias("task"), pl.lit(name).alias("recommender"), "*"))
         return pl.concat(frames)
 
 
 def evaluate_task(
-    task: Task, recommenders: Sequence[Recommender], settings: EvaluationSettings, depth: int = 100
+    task: Task,
+    rankings: Iterable[tuple[str, Ranking | None]],
+    settings: EvaluationSettings,
+    depth: int = DEPTH,
 ) -> TaskResult:
-    """Measure fitted recommenders, and the closed form of the random one, on one task.
+    """Measure the lists of recommenders, and the closed form of the random one, on one task.
 
-    depth: length of the lists, at least the largest K; from 500 and 1000 on recall is measured there too.
+    rankings: (recommender, its lists of at least the largest K), taken one at a time so that only one has to be in
+    memory at full depth; None for one that cannot answer the task. depth: how far down the random one is measured; from
+    500 and 1000 on recall is measured there too.
     """
-    depth = max(depth, *settings.ks)
-    rankings: dict[str, Ranking] = {}
     per_user: dict[str, PerUser | None] = {}
-    for recommender in recommenders:
-        if answers(recommender, task.name):
-            rankings[recommender.id] = rank_users(recommender, task, depth)
-            per_user[recommender.id] = per_user_metrics(rankings[recommender.id], task.positives, settings.ks)
-        else:
-            per_user[recommender.id] = None
+    shown: dict[str, Ranking] = {}
+    beyond: dict[str, dict[str, Mean]] = {}
+    for name, ranking in rankings:
+        per_user[name] = None if ranking is None else per_user_metrics(ranking, task.positives, settings.ks)
+        if ranking is not None:
+            beyond[name] = beyond_accuracy(ranking, task, settings)
+            shown[name] = Ranking(ranking.tracks[:, :SHOWN].copy(), ranking.scores[:, :SHOWN].copy())
     n_candidates = task.n_candidates_per_user
-    per_user[RANDOM] = expected_metrics(n_candidates, task.positives.lengths, settings.ks, depth)
-
+    per_user[RANDOM] = expected_metrics(n_candidates, task.positives.lengths, settings.ks, max(depth, *settings.ks))
     means = mean_over_users(per_user, settings)
-    return TaskResult(task, per_user, means, _compare_with_baselines(per_user, settings), rankings)
+    for name, of_lists in beyond.items():
+        means[name] = {**(means[name] or {}), **of_lists}
+    return TaskResult(task, per_user, means, _compare_with_baselines(per_user, settings), shown)
 
 
 def mean_over_users(
@@ -105,15 +108,14 @@ def mean_over_users(
     columns = {(name, metric): values for name, m in per_user.items() if m for metric, values in m.items()}
     resampled = _resample(columns, settings)
     return {
-        name: None if m is None else {metric: _mean(columns, resampled, name, metric) for metric in m}
+        name: None
+        if m is None
+        else {
+            metric: mean_of(columns[name, metric], None if resampled is None else resampled[name, metric])
+            for metric in m
+        }
         for name, m in per_user.items()
     }
-
-
-def answers(recommender: object, task_name: str) -> bool:
-    """Whether a recommender is asked in a task: it says so in `answers`; one that says nothing answers all."""
-    asked: frozenset[str] | None = getattr(recommender, "answers", None)
-    return asked is None or task_name in asked
 
 
 def rank_users(recommender: Recommender, task: Task, depth: int) -> Ranking:
@@ -141,15 +143,6 @@ def _resample(columns: Columns, settings: EvaluationSettings) -> Columns | None:
         return None
     means = bootstrap_means(values, settings.resamples, settings.seed)
     return dict(zip(columns, means.T, strict=True))
-
-
-def _mean(columns: Columns, resampled: Columns | None, name: str, metric: str) -> Mean:
-    values = columns[name, metric]
-    value = float(np.mean(values)) if len(values) else None
-    if resampled is None:
-        return Mean(value, None, None)
-    low, high = percentile_interval(resampled[name, metric])
-    return Mean(value, float(low), float(high))
 
 
 def _compare_with_baselines(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,12 +13,15 @@ import numpy as np
 import polars as pl
 
 from loopback_core.data import Floats
-from loopback_core.evaluation.baselines import BASELINES, Tuned, choose_rival, tune
-from loopback_core.evaluation.evaluator import TaskResult, answers, evaluate_task
-from loopback_core.evaluation.plots import plot_popularity, plot_recall
+from loopback_core.evaluation.baseline_lists import BaselineLists
+from loopback_core.evaluation.calibration import calibrate
+from loopback_core.evaluation.evaluator import DEPTH, TOWERS, TaskResult, evaluate_task, rank_users
+from loopback_core.evaluation.examples import Example, example_users
+from loopback_core.evaluation.plots import plot_embedding, plot_evaluation, plot_popularity, plot_training
 from loopback_core.evaluation.report import write_report
 from loopback_core.evaluation.segments import segments_json
-from loopback_core.evaluation.tasks import TASKS, Task
+from loopback_core.evaluation.tasks import IN_CATALOG, TASKS, Task
+from loopback_core.recommender import Ranking
 from loopback_core.retrieval.embed import track_vectors
 from loopback_core.retrieval.latency import measure_latency
 from loopback_core.retrieval.recommenders import IndexRecommender, TowersRecommender
@@ -29,8 +32,6 @@ if TYPE_CHECKING:
     from loopback_core.splits import Splits
     from loopback_core.towers.two_tower import TwoTower
 
-DEPTH = 1000  # a retriever feeds a ranker, so recall is measured down to here
-
 
 @dataclass(frozen=True)
 class Trained:
@@ -40,12 +41,18 @@ class Trained:
     vectors: Floats
     index: VectorIndex
     index_recall: float
+    epochs: Sequence[Mapping[str, Any]] = ()  # the training history
 
 
 def run_evaluation(
-    splits: Splits, trained: Trained, settings: Settings, provenance: Mapping[str, Any], folder: Path
+    splits: Splits,
+    trained: Trained,
+    baselines: BaselineLists,
+    settings: Settings,
+    provenance: Mapping[str, Any],
+    folder: Path,
 ) -> dict[str, Any]:
-    """Write `evaluation.json`, `report.md`, the plots and `recommendations.parquet` into `folder`.
+    """Write `evaluation.json`, the report, its pictures and `recommendations.parquet` into `folder`.
 
     Returns the number of scored users by task, a summary.
 
@@ -53,23 +60,25 @@ def run_evaluation(
     into `evaluation.json` as they are.
     """
     started = time.monotonic()
-    results, tuned = {}, {}
-    for name in ("discovery", "next_listen"):
-        tuned[name] = _tune(TASKS[name](splits, "tuning"), settings)
-        results[name] = _compare(TASKS[name](splits, "testing"), trained, tuned[name], settings)
-    results["reference_protocol"] = _reference_protocol(splits, trained, settings)
-
-    first = results["discovery"]
-    latency = measure_latency(trained.index, trained.model, first.task.histories, first.task.exclude)
+    results, calibration = measure(splits, trained, baselines, settings)
+    tasks = {name: result.task for name, result in results.items()}
+    asked = tasks["discovery"]
+    latency = measure_latency(trained.index, trained.model, asked.histories, asked.exclude)
     content = {
         "schema": 1,
         **{key: provenance[key] for key in ("source", "split")},
         "tasks": {name: _with_alone(result.task_json()) for name, result in results.items()},
         "paired": {name: result.paired_json() for name, result in results.items()},
-        "segments": {name: _segments(results[name], settings) for name in ("discovery", "next_listen")},
-        "rival": {name: choose_rival(candidates) for name, candidates in tuned.items()},
-        "unreachable_positives": {name: result.task.unreachable for name, result in results.items()},
-        "tuning": {name: {t.baseline.id: t.as_json() for t in candidates} for name, candidates in tuned.items()},
+        "segments": {
+            name: _segments(results[name], settings)
+            for name in IN_CATALOG
+            if name != "new_users" or len(tasks[name].users)
+        },
+        "rival": baselines.tuning["rival"],
+        "unreachable_positives": {name: task.unreachable for name, task in tasks.items()},
+        "calibration": calibration,
+        "tuning": baselines.tuning["tuning"],
+        "obstacles": baselines.tuning["obstacles"],
         # What was trained may have been trained under other settings than those of this run.
         "settings": settings.model_dump(mode="json") | dict(provenance["settings"]),
         "index": {"kind": trained.index.kind, "recall@100": trained.index_recall, **latency},
@@ -78,32 +87,37 @@ def run_evaluation(
     content["seconds"] = {**provenance["seconds"], "evaluation": round(time.monotonic() - started, 3)}
     (folder / "evaluation.json").write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", "utf-8")
     _write_recommendations(results, splits, folder / "recommendations.parquet")
-    _draw(results, splits, settings, folder)
-    write_report(content, folder)
+    _draw(content, results["discovery"], splits, trained, folder)
+    write_report(content, _examples(content, results["discovery"], splits, trained.vectors), folder)
     return {name: task["users"] for name, task in content["tasks"].items()}
 
 
-def _tune(task: Task, settings: Settings) -> list[Tuned]:
-    """Every baseline that answers the task, with the settings that validation prefers."""
-    asked = [baseline for baseline in BASELINES if answers(baseline, task.name)]
-    return [tune(baseline, task, settings.evaluation.seed) for baseline in asked]
+def measure(
+    splits: Splits, trained: Trained, baselines: BaselineLists, settings: Settings
+) -> tuple[dict[str, TaskResult], dict[str, Any]]:
+    """Every task as measured on test, and the random recommender, run for real, against its closed form."""
+    results = {}
+    for name, build in TASKS.items():
+        task = build(splits, "testing")
+        results[name] = evaluate_task(task, _rankings(task, trained, baselines, settings), settings.evaluation)
+    return results, calibrate([results[name].task for name in ("discovery", "next_listen")], settings.evaluation)
 
 
-def _compare(task: Task, trained: Trained, tuned: list[Tuned], settings: Settings) -> TaskResult:
-    seed = settings.evaluation.seed
-    towers = TowersRecommender(trained.model, trained.vectors, seed)
-    through_index = IndexRecommender(trained.model, trained.index)
-    baselines = [candidate.fit(task.fit, seed) for candidate in tuned]
-    silent = [baseline(seed=seed) for baseline in BASELINES if not answers(baseline, task.name)]
-    return evaluate_task(task, [towers, through_index, *baselines, *silent], settings.evaluation, DEPTH)
-
-
-def _reference_protocol(splits: Splits, trained: Trained, settings: Settings) -> TaskResult:
-    """The towers, random and popularity only: what the reference could be compared with."""
-    task, seed = TASKS["reference_protocol"](splits, "testing"), settings.evaluation.seed
-    towers = TowersRecommender(trained.model, track_vectors(trained.model, task.candidate_artist), seed)
-    baselines = [baseline(seed=seed).fit(task.fit) for baseline in BASELINES if answers(baseline, task.name)]
-    return evaluate_task(task, [towers, *baselines], settings.evaluation, DEPTH)
+def _rankings(
+    task: Task, trained: Trained, baselines: BaselineLists, settings: Settings
+) -> Iterator[tuple[str, Ranking | None]]:
+    """The lists of the towers and of every baseline, one at a time; None for a baseline that cannot answer the task."""
+    in_catalog, model = task.name in IN_CATALOG, trained.model
+    vectors = trained.vectors if in_catalog else track_vectors(model, task.candidate_artist, task.first_candidate)
+    towers = TowersRecommender(model, vectors, settings.evaluation.seed)
+    yield towers.id, rank_users(towers, task, DEPTH)
+    if in_catalog:
+        through_index = IndexRecommender(model, trained.index)
+        yield through_index.id, rank_users(through_index, task, DEPTH)
+    yield from baselines.rankings(task)
+    if in_catalog:
+        elsewhere = {name for other in IN_CATALOG for name in baselines.names(other)}
+        yield from ((name, None) for name in sorted(elsewhere - set(baselines.names(task.name))))
 
 
 def _with_alone(task: dict[str, Any]) -> dict[str, Any]:
@@ -129,9 +143,22 @@ def _write_recommendations(results: Mapping[str, TaskResult], splits: Splits, pa
     ).sink_parquet(path)
 
 
-def _draw(results: Mapping[str, TaskResult], splits: Splits, settings: Settings, folder: Path) -> None:
-    shown = {name: result.means for name, result in results.items() if name != "reference_protocol"}
-    plot_recall(shown, settings.evaluation.ks, folder / "recall.png")
-    found = results["discovery"]
-    played = splits.test.track[splits.test.track < found.task.n_candidates].astype(np.int64)
-    plot_popularity(found.task.fit.catalog.listeners, played, found.rankings, 10, folder / "popularity.png")
+def _draw(content: Mapping[str, Any], found: TaskResult, splits: Splits, trained: Trained, folder: Path) -> None:
+    catalog, rival = found.task.fit.catalog, content["rival"]["discovery"]
+    plot_evaluation(content, folder)
+    played = splits.test.track[splits.test.track < catalog.n_tracks].astype(np.int64)
+    plot_popularity(catalog.listeners, played, found.rankings, 10, folder / "popularity.png", rival)
+    plot_embedding(trained.vectors, catalog, splits.track_names, folder / "embedding.png")
+    if trained.epochs:
+        metric = content["settings"]["training"]["validation_metric"]
+        losses = [epoch["loss"] for epoch in trained.epochs]
+        values = [epoch["validation"][metric] for epoch in trained.epochs]
+        plot_training(losses, values, metric, folder / "training.png")
+
+
+def _examples(content: Mapping[str, Any], found: TaskResult, splits: Splits, vectors: Floats) -> list[Example]:
+    """What the towers and their rival recommend a few users in discovery, side by side."""
+    shown = {TOWERS, content["rival"]["discovery"]}
+    rankings = {name: ranking for name, ranking in found.rankings.items() if name in shown}
+    seed = content["settings"]["evaluation"]["seed"]
+    return example_users(found.task, rankings, splits.track_names, splits.users, vectors, seed)

@@ -38,6 +38,24 @@ def percentile_interval(means: Values) -> tuple[Values, Values]:
 
 
 @dataclass(frozen=True)
+class Mean:
+    """A mean over users with its interval; None where there is nothing to say it from."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+def mean_of(values: Values, resampled: Values | None) -> Mean:
+    """The mean of `values`, (users,), with the interval of its resampled means, (resamples,), where there are any."""
+    value = float(np.mean(values)) if len(values) else None
+    if resampled is None:
+        return Mean(value, None, None)
+    low, high = percentile_interval(resampled)
+    return Mean(value, float(low), float(high))
+
+
+@dataclass(frozen=True)
 class Comparison:
     """One recommender against another on the same users. Uncertainty is None where there are too few users."""
 

@@ -1,6 +1,6 @@
 """What a recommender is asked on the held-out future: whose lists, which candidates, which positives."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -17,16 +17,21 @@ Phase = Literal["tuning", "testing"]
 
 @dataclass(frozen=True)
 class Task:
-    """One question, the same for every recommender. Row i of every ragged array belongs to `users[i]`."""
+    """One question, the same for every recommender. Row i of every ragged array belongs to `users[i]`.
+
+    Candidates, positives and excluded tracks are numbered from `first_candidate`, so that a list of candidates starts
+    at 0 for whoever ranks it; histories keep the ids of the log.
+    """
 
     name: str
     users: Ids  # (users,) dense ids of the scored users
     histories: Histories
-    positives: Ragged  # distinct tracks, at least one per row
-    exclude: Ragged | None  # tracks that are no candidates; None: every candidate stands
+    positives: Ragged  # distinct candidates, at least one per row
+    exclude: Ragged | None  # candidates that are none for that user; None: every candidate stands
     fit: FitData
-    candidate_artist: NDArray[np.int32]  # (n_candidates,) candidates are the tracks 0 to n_candidates
+    candidate_artist: NDArray[np.int32]  # (n_candidates,)
     unreachable: float  # share of the pooled positives that lie outside the catalog of the fit data
+    first_candidate: int = 0  # id of the first candidate; all that follow it are candidates
 
     @property
     def n_candidates(self) -> int:
@@ -39,17 +44,67 @@ class Task:
         n_excluded = np.zeros(len(self.users), np.int64) if self.exclude is None else self.exclude.lengths
         return self.n_candidates - n_excluded
 
+    def sampled(self, n_users: int, seed: int) -> "Task":
+        """The same task for at most `n_users` of its users, chosen by seed."""
+        if len(self.users) <= n_users:
+            return self
+        rows = np.sort(np.random.default_rng(seed).permutation(len(self.users))[:n_users])
+        exclude = None if self.exclude is None else self.exclude.take(rows)
+        histories, positives = self.histories.take(rows), self.positives.take(rows)
+        return replace(self, users=self.users[rows], histories=histories, positives=positives, exclude=exclude)
+
 
 def discovery(splits: "Splits", phase: Phase) -> Task:
     """New tracks: candidates are the catalog minus what the user played; positives the tracks first played then."""
     fit, held_out = _parts(splits, phase)
-    return _build("discovery", splits, fit, held_out, fit.catalog.artist, only_new=True)
+    return _build("discovery", splits, fit, held_out, only_new=True)
 
 
 def next_listen(splits: "Splits", phase: Phase) -> Task:
     """Whatever comes next, repeats too: candidates are the whole catalog; positives the tracks played then."""
     fit, held_out = _parts(splits, phase)
-    return _build("next_listen", splits, fit, held_out, fit.catalog.artist, only_new=False)
+    return _build("next_listen", splits, fit, held_out, only_new=False)
+
+
+def cold_start(splits: "Splits", phase: Phase) -> Task:
+    """New releases: candidates are only the tracks first heard, by anyone, in the held-out part."""
+    fit, held_out = _parts(splits, phase)
+    start, stop = fit.catalog.n_tracks, int(held_out.track.max(initial=-1)) + 1
+    return _build("cold_start", splits, fit, held_out, only_new=False, candidates=(start, max(start, stop)))
+
+
+def new_users(splits: "Splits", phase: Phase) -> Task:
+    """Users with no event in the fit data: the first half of what they play then is their history.
+
+    Candidates are the catalog, nothing filtered; positives the distinct catalog tracks in the second half. Each asks
+    at the moment of the last listen of the history.
+    """
+    fit, held_out = _parts(splits, phase)
+    strangers = held_out.where(held_out.user >= fit.catalog.n_users)
+    everyone = np.unique(strangers.user).astype(np.int64)
+    whole = Histories.of(strangers, everyone, fit.now)
+    place = np.arange(len(strangers)) - np.repeat(whole.tracks.offsets[:-1], whole.tracks.lengths)
+    early = place < np.repeat(whole.tracks.lengths // 2, whole.tracks.lengths)
+
+    n_tracks, user = len(splits.log_artist), np.repeat(everyone, whole.tracks.lengths)
+    pairs = _distinct(user[~early] * n_tracks + whole.tracks.values[~early])
+    positives = pairs[pairs % n_tracks < fit.catalog.n_tracks]
+    users = _distinct(positives // n_tracks)
+    kept = early & np.isin(user, users)
+    tracks = Ragged.from_pairs(np.searchsorted(users, user[kept]), whole.tracks.values[kept], len(users))
+    timestamps = whole.timestamps[kept]
+    now = np.full(len(users), fit.now, np.int64)  # of those who have no history at all
+    now[tracks.lengths > 0] = timestamps[tracks.offsets[1:][tracks.lengths > 0] - 1]
+    return Task(
+        "new_users",
+        users,
+        Histories(users, tracks, timestamps, now),
+        _tracks_of(users, positives, n_tracks),
+        None,
+        fit,
+        fit.catalog.artist,
+        _share_lost(pairs, positives),
+    )
 
 
 def reference_protocol(splits: "Splits", phase: Phase) -> Task:
@@ -58,11 +113,21 @@ def reference_protocol(splits: "Splits", phase: Phase) -> Task:
     Tracks that only the held-out future plays are candidates: they have no plays and no trained id, only an artist.
     """
     _, held_out = _parts(splits, phase)
-    return _build("reference_protocol", splits, splits.tuning, held_out, splits.log_artist, only_new=True)
+    everything = (0, len(splits.log_artist))
+    return _build("reference_protocol", splits, splits.tuning, held_out, only_new=True, candidates=everything)
 
 
-TASKS = {"discovery": discovery, "next_listen": next_listen, "reference_protocol": reference_protocol}
+TASKS = {
+    "discovery": discovery,
+    "next_listen": next_listen,
+    "cold_start": cold_start,
+    "new_users": new_users,
+    "reference_protocol": reference_protocol,
+}
 """Name -> builder."""
+
+IN_CATALOG = ("discovery", "next_listen", "new_users")
+"""The tasks whose candidates are the catalog of the fit data."""
 
 
 def _parts(splits: "Splits", phase: Phase) -> tuple[FitData, Events]:
@@ -74,40 +139,50 @@ def _build(
     splits: "Splits",
     fit: FitData,
     held_out: Events,
-    candidate_artist: NDArray[np.int32],
     *,
     only_new: bool,
+    candidates: tuple[int, int] | None = None,
 ) -> Task:
+    """The task of users whom train knows. candidates: first track and one past the last; None: the catalog."""
+    start, stop = candidates or (0, fit.catalog.n_tracks)
     n_tracks = len(splits.log_artist)
     played = _pairs(fit.events, n_tracks)
     pairs = _pairs(held_out, n_tracks)
-    pairs = pairs[np.isin(pairs // n_tracks, splits.train.user)]  # users whom train knows
+    pairs = pairs[np.isin(pairs // n_tracks, splits.train.user)]
     if only_new:
         pairs = pairs[~np.isin(pairs, played, assume_unique=True)]
-    reachable = pairs % n_tracks < fit.catalog.n_tracks
-    unreachable = 1 - float(np.mean(reachable)) if len(pairs) else 0.0
-
-    positives = pairs[pairs % n_tracks < len(candidate_artist)]
-    users = np.unique(positives // n_tracks)
+    track = pairs % n_tracks
+    positives = pairs[(track >= start) & (track < stop)]
+    users = _distinct(positives // n_tracks)
     return Task(
         name,
         users,
         Histories.of(fit.events, users, fit.now),
-        _tracks_of(users, positives, n_tracks),
+        _tracks_of(users, positives, n_tracks, start),
         _tracks_of(users, played, n_tracks) if only_new else None,
         fit,
-        candidate_artist,
-        unreachable,
+        splits.log_artist[start:stop],
+        0.0 if start else _share_lost(pairs, pairs[track < fit.catalog.n_tracks]),
+        start,
     )
+
+
+def _share_lost(pairs: Ids, reachable: Ids) -> float:
+    return 1 - len(reachable) / len(pairs) if len(pairs) else 0.0
 
 
 def _pairs(events: Events, n_tracks: int) -> Ids:
     """The distinct (user, track) pairs as user * n_tracks + track, ascending."""
-    pairs = np.sort(events.user.astype(np.int64) * n_tracks + events.track)
-    return pairs[np.diff(pairs, prepend=-1) > 0]  # np.unique hashes, fifty times slower on 13.5M listens
+    return _distinct(events.user.astype(np.int64) * n_tracks + events.track)
 
 
-def _tracks_of(users: Ids, pairs: Ids, n_tracks: int) -> Ragged:
-    """Row i: the tracks paired with users[i]. users and pairs are ascending."""
+def _distinct(values: Ids) -> Ids:
+    """The distinct values, none negative, ascending: np.unique hashes, fifty times slower on 13.5M listens."""
+    ordered = np.sort(values)
+    return ordered[np.diff(ordered, prepend=-1) > 0]
+
+
+def _tracks_of(users: Ids, pairs: Ids, n_tracks: int, first: int = 0) -> Ragged:
+    """Row i: the tracks paired with users[i], numbered from `first`. users and pairs are ascending."""
     pairs = pairs[np.isin(pairs // n_tracks, users)]
-    return Ragged.from_pairs(np.searchsorted(users, pairs // n_tracks), pairs % n_tracks, len(users))
+    return Ragged.from_pairs(np.searchsorted(users, pairs // n_tracks), pairs % n_tracks - first, len(users))

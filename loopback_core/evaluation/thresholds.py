@@ -1,8 +1,10 @@
-"""The two thresholds that a trained retriever has to pass, read from `evaluation.json`."""
+"""What a trained retriever has to pass, read from `evaluation.json`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+from loopback_core.evaluation.metrics import MAIN_METRIC
 
 
 @dataclass(frozen=True)
@@ -13,6 +15,31 @@ class Threshold:
     value: float | None  # None: nobody could be scored
     needed: float | None
     sentence: str
+
+
+@dataclass(frozen=True)
+class AgainstRival:
+    """The towers against the best baseline of a task. Where too few users were scored there is no verdict, and it passes."""
+
+    passed: bool
+    sentence: str
+    facts: dict[str, float | str | None] = field(default_factory=dict)
+
+
+def beats_rival(evaluation: Mapping[str, Any], task: str) -> AgainstRival:
+    """The paired interval of the main metric against the rival lies above zero."""
+    rival, users = evaluation["rival"].get(task), evaluation["tasks"][task]["users"]
+    paired = evaluation["paired"][task].get(rival, {}).get(MAIN_METRIC)
+    if paired is None or paired["low"] is None:
+        return AgainstRival(True, f"no verdict in {task}: {users:,} users could be scored", {"users": users})
+    low, high = paired["low"], paired["high"]
+    word = "beats" if low > 0 else "loses to" if high < 0 else "cannot be told apart from"
+    sentence = (
+        f"in {task} the two-tower {word} {rival}: {MAIN_METRIC} differs by {paired['difference']:+.4f} "
+        f"[{low:+.4f}, {high:+.4f}] over {users:,} users"
+    )
+    facts = {"rival": rival, **{key: paired[key] for key in ("difference", "low", "high", "p_holm")}, "users": users}
+    return AgainstRival(low > 0, sentence, facts)
 
 
 def recall_floor(evaluation: Mapping[str, Any], floor: float) -> Threshold:

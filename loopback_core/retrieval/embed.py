@@ -12,8 +12,8 @@ from loopback_core.towers.user import UserInputs
 
 
 @torch.inference_mode()
-def track_vectors(model: TwoTower, artist: NDArray[np.int32], batch_size: int = 16_384) -> Floats:
-    """The vectors of tracks 0, 1, …, (n_tracks, D) float32 of unit norm.
+def track_vectors(model: TwoTower, artist: NDArray[np.int32], first: int = 0, batch_size: int = 16_384) -> Floats:
+    """The vectors of tracks `first`, `first` + 1, …, (n_tracks, D) float32 of unit norm.
 
     artist: (n_tracks,) the artist of each. Tracks and artists beyond the weights' vocabulary get its unknown rows.
     """
@@ -22,7 +22,7 @@ def track_vectors(model: TwoTower, artist: NDArray[np.int32], batch_size: int = 
     with progress("track embeddings", len(artist), "tracks") as shown:
         for start in range(0, len(artist), batch_size):
             of_batch = torch.from_numpy(artist[start : start + batch_size].astype(np.int64)).to(model.device)
-            ids = torch.arange(start, start + len(of_batch), device=model.device)
+            ids = torch.arange(first + start, first + start + len(of_batch), device=model.device)
             vectors[start : start + len(ids)] = model.tracks(TrackInputs(ids, of_batch)).float().cpu().numpy()
             shown.advance(len(ids))
     return vectors

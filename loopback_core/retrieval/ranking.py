@@ -1,6 +1,6 @@
 """Exact top-k with one tie-break for everyone."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +9,10 @@ from loopback_core.data import Ids, Ragged
 from loopback_core.recommender import NOTHING, Ranking
 
 Scores = NDArray[np.float32] | NDArray[np.float64]
+
+
+BLOCK = 256
+"""Scores of which the best one is looked at first, in rows that are long beside k."""
 
 
 def tie_order(n: int, seed: int) -> Ids:
@@ -26,7 +30,15 @@ def top_k(scores: Scores, k: int, tie_rank: Ids, exclude: Ragged | None = None) 
         ValueError: a score is not a number.
     """
     everything = np.arange(scores.shape[1])
-    return rank_rows(((everything, row) for row in scores), len(scores), k, tie_rank, exclude)
+
+    def candidates() -> Iterator[tuple[Ids, Scores]]:
+        for i, row in enumerate(scores):
+            if exclude is not None:
+                row = row.copy()
+                row[exclude[i][exclude[i] < len(row)]] = -np.inf
+            yield everything, row
+
+    return rank_rows(candidates(), len(scores), k, tie_rank)
 
 
 def top_k_sparse(candidates: Ragged, scores: Scores, k: int, tie_rank: Ids, exclude: Ragged | None = None) -> Ranking:
@@ -72,6 +84,14 @@ def no_ranking(n_rows: int, k: int) -> Ranking:
 
 def _best(ids: Ids, scores: Scores, k: int, tie_rank: Ids) -> Ids:
     """Positions of the k best candidates, best first. Linear in the number of scores, however many of them tie."""
+    if len(scores) > 2 * BLOCK * k:
+        # The k-th best of the blocks' best is a bound that at least k scores reach, and few others do.
+        blocks = scores[: len(scores) // BLOCK * BLOCK].reshape(-1, BLOCK).max(axis=1)
+        bound = np.partition(blocks, len(blocks) - k)[len(blocks) - k]
+        hopeful = np.flatnonzero(scores >= bound)
+        if len(hopeful) < len(scores) // 2:
+            best: Ids = hopeful[_best(ids[hopeful], scores[hopeful], k, tie_rank)]
+            return best
     n = len(scores)
     threshold = np.partition(scores, n - k)[n - k] if n > k else -np.inf
     if threshold == -np.inf:

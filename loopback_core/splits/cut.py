@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from loopback_core.errors import SettingsError
 from loopback_core.settings import SplitSettings
 
-TRAIN, VALIDATION, TEST = 0, 1, 2
+TRAIN, VALIDATION, TEST, HELD_OUT = 0, 1, 2, 3
 PART_NAMES = ("train", "validation", "test")
 
 Parts = NDArray[np.int8]
@@ -40,6 +40,18 @@ def cut(user: Column, timestamp: Column, settings: SplitSettings) -> Parts:
             starts, rows = _users(user)
             from_the_end = np.repeat(starts + rows, rows) - np.arange(len(user))  # 1 for a user's last row
             return np.select([from_the_end == 1, from_the_end == 2], [TEST, VALIDATION], TRAIN).astype(np.int8)
+
+
+def hold_out_users(user: Column, part: Parts, settings: SplitSettings) -> Parts:
+    """The parts with HELD_OUT for what held-out users play before test, (n,): as if they came with the test period.
+
+    user: (n,) as for :func:`cut`. They are whole users, chosen by seed whatever they play.
+    """
+    starts, rows = _users(user)
+    n_held_out = round(len(starts) * settings.held_out_users)
+    held_out = np.zeros(len(starts), np.bool_)
+    held_out[np.random.default_rng(settings.seed).permutation(len(starts))[:n_held_out]] = True
+    return np.where(np.repeat(held_out, rows) & (part != TEST), np.int8(HELD_OUT), part)
 
 
 def _boundaries(ordered: Column, settings: SplitSettings) -> tuple[int, int]:

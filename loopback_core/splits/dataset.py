@@ -33,6 +33,13 @@ class Splits:
         return _read_events(self.folder / "test.parquet")
 
     @cached_property
+    def held_out(self) -> pl.DataFrame:
+        """user, track, timestamp and part (that of the cut) of what held-out users played before test; mostly empty."""
+        path = self.folder / "held_out" / "events.parquet"
+        empty = pl.DataFrame(schema={"user": pl.Int32, "track": pl.Int32, "timestamp": pl.Datetime, "part": pl.Int8})
+        return pl.read_parquet(path, glob=False) if path.exists() else empty
+
+    @cached_property
     def tuning(self) -> FitData:
         """Fit data while settings are tuned on validation: train."""
         return self._fit_data(self.train, "tuning")

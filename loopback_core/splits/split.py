@@ -11,7 +11,7 @@ from loopback_core.data import Catalog, Events
 from loopback_core.errors import BadLogError
 from loopback_core.settings import SplitSettings
 from loopback_core.splits.catalog import count_catalog
-from loopback_core.splits.cut import PART_NAMES, TEST, TRAIN, VALIDATION, cut
+from loopback_core.splits.cut import HELD_OUT, PART_NAMES, TEST, TRAIN, VALIDATION, cut, hold_out_users
 
 TRACK = ("artist_name", "track_name")
 
@@ -27,6 +27,7 @@ class SplitSummary:
     artists: dict[str, int]
     first: dict[str, int]  # part -> its earliest timestamp, seconds
     last: dict[str, int]
+    held_out: int  # events of held-out users before test, which are in none of the parts
 
 
 def split_listens(interactions: Path, folder: Path, settings: SplitSettings) -> SplitSummary:
@@ -42,7 +43,8 @@ def split_listens(interactions: Path, folder: Path, settings: SplitSettings) -> 
     rows = listens.select("user_id", pl.col("timestamp").dt.epoch("s")).collect()
     user_row = rows["user_id"].rle_id().to_numpy().astype(np.int64)
     timestamp = rows["timestamp"].to_numpy()
-    part = cut(user_row, timestamp, settings)
+    cut_part = cut(user_row, timestamp, settings)
+    part = hold_out_users(user_row, cut_part, settings)
     _refuse_unusable(user_row, part, settings)
 
     names = listens.group_by(TRACK).agg(pl.col("track_mbid").min(), pl.col("artist_mbid").min())
@@ -69,7 +71,7 @@ def split_listens(interactions: Path, folder: Path, settings: SplitSettings) -> 
     artist_of_track[track_id] = artist_id[artist_row]
     order = np.argsort(timestamp, kind="stable")  # ties stay in the order of users, then of the log
     events = Events(user_id[user_row][order], track_id[track_row][order], timestamp[order])
-    part = part[order]
+    part, cut_part = part[order], cut_part[order]
     parts = [events.where(part == p) for p in (TRAIN, VALIDATION, TEST)]
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -84,6 +86,8 @@ def split_listens(interactions: Path, folder: Path, settings: SplitSettings) -> 
     _write_catalog(count_catalog(fit, artist_of_track), tracks, artists, folder / "testing")
     # Names and artists of what only the test period plays: for the tasks that are allowed to look, and for nobody else.
     _write_log_only(tracks, artists, folder / "log_only")
+    if np.any(part == HELD_OUT):
+        _write_held_out(events.where(part == HELD_OUT), cut_part[part == HELD_OUT], tracks, folder / "held_out")
     _write_users(_sorted_by_id(users, "user", user_id, user_part), interactions, folder)
 
     def by_part(values: NDArray[np.int8]) -> dict[str, int]:
@@ -97,6 +101,7 @@ def split_listens(interactions: Path, folder: Path, settings: SplitSettings) -> 
         artists=by_part(artist_part),
         first={name: int(p.timestamp[0]) for name, p in zip(PART_NAMES, parts, strict=True)},
         last={name: int(p.timestamp[-1]) for name, p in zip(PART_NAMES, parts, strict=True)},
+        held_out=int(np.sum(part == HELD_OUT)),
     )
 
 
@@ -120,10 +125,10 @@ def _number(
     """Dense ids in the order of first part; returns (id of each row number, first part of each row number).
 
     Inside train the most played come first when `by_plays` (hot embedding rows lie together); inside the later parts
-    the order is that of the names, so that no count of theirs shows in an id.
+    the order is that of the names, so that no count of theirs shows in an id. What only held-out users play before test comes last of all.
     """
-    first_part = np.full(n, TEST, np.int8)
-    for p in (VALIDATION, TRAIN):
+    first_part = np.full(n, HELD_OUT, np.int8)
+    for p in (TEST, VALIDATION, TRAIN):
         first_part[row[part == p]] = p
     plays = np.bincount(row[part == TRAIN], minlength=n) if by_plays else np.zeros(n, np.int64)
     order = np.lexsort((np.arange(n), -plays, first_part))
@@ -139,9 +144,9 @@ def _sorted_by_id(
     return frame.with_columns(*columns).sort(column).select(column, pl.exclude(column))
 
 
-def _write_events(events: Events, path: Path) -> None:
+def _write_events(events: Events, path: Path, **more: NDArray[np.int8]) -> None:
     moment = pl.from_epoch(pl.Series(events.timestamp), time_unit="s").dt.replace_time_zone("UTC")
-    pl.DataFrame({"user": events.user, "track": events.track, "timestamp": moment}).write_parquet(path)
+    pl.DataFrame({"user": events.user, "track": events.track, "timestamp": moment, **more}).write_parquet(path)
 
 
 def _write_catalog(catalog: Catalog, tracks: pl.DataFrame, artists: pl.DataFrame, folder: Path) -> None:
@@ -163,6 +168,15 @@ def _write_log_only(tracks: pl.DataFrame, artists: pl.DataFrame, folder: Path) -
     only = pl.col("first_part") == TEST
     tracks.filter(only).select("track", "artist", *TRACK).write_parquet(folder / "tracks.parquet")
     artists.filter(only).select("artist", "artist_name").write_parquet(folder / "artists.parquet")
+
+
+def _write_held_out(events: Events, cut_part: NDArray[np.int8], tracks: pl.DataFrame, folder: Path) -> None:
+    """What held-out users played before test: kept, so that nothing is lost, and read by the checks alone."""
+    folder.mkdir(exist_ok=True)
+    _write_events(events, folder / "events.parquet", part=cut_part)
+    tracks.filter(pl.col("track").is_in(np.unique(events.track))).select("track", *TRACK).write_parquet(
+        folder / "tracks.parquet"
+    )
 
 
 def _write_users(users: pl.DataFrame, interactions: Path, folder: Path) -> None:

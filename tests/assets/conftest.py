@@ -18,7 +18,12 @@ SMALL: dict[str, dict[str, Any]] = {
     "source": {"sample_events": 10_000, "sample_users": 60},
     "towers": {"id_dim": 16, "hidden_dim": 32, "output_dim": 16},
     "training": {"epochs": 3, "batch_size": 256, "embedding_learning_rate": 0.1, "device": "cpu"},
-    "evaluation": {"resamples": 100, "min_users": 5},
+    "evaluation": {
+        "resamples": 100,
+        "min_users": 5,
+        "baselines": ["popularity_decayed", "personal_decayed", "recent_artist", "same_artist", "ease_artists"],
+    },
+    "checks": {"min_evaluation_users": 5},
 }
 """A chain that takes seconds, on a sample log from which the towers still learn more than popularity."""
 

@@ -1,7 +1,6 @@
 import json
 import math
 from collections.abc import Callable, Iterator
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import polars as pl
 import pytest
 
 from loopback_core.artifacts import Artifact, ArtifactStore
-from loopback_core.chain import CHAIN
+from loopback_core.chain import CHAIN, UPSTREAM
 
 Finished = tuple[Path, dg.ExecuteInProcessResult]
 Materialize = Callable[..., dg.ExecuteInProcessResult]
@@ -27,6 +26,9 @@ CHECKS = [
     ("temporal_splits", "split_counts"),
     ("temporal_splits", "no_time_leakage"),
     ("temporal_splits", "ids_in_catalog"),
+    ("baselines", "files_intact"),
+    ("baselines", "lists_valid"),
+    ("baselines", "baselines_tuned"),
     ("trained_towers", "files_intact"),
     ("trained_towers", "loss_falls"),
     ("trained_towers", "weights_load"),
@@ -38,7 +40,18 @@ CHECKS = [
     ("evaluation", "files_intact"),
     ("evaluation", "recall_floor"),
     ("evaluation", "beats_popularity"),
+    ("evaluation", "random_agrees"),
+    ("evaluation", "metrics_sane"),
+    ("evaluation", "evaluation_users"),
+    ("evaluation", "beats_rival_discovery"),
+    ("evaluation", "beats_rival_next_listen"),
+    ("evaluation", "beats_rival_cold_start"),
+    ("evaluation", "beats_rival_new_users"),
 ]
+MEASURED = ("discovery", "next_listen", "cold_start", "new_users", "reference_protocol")
+"""The tasks, in all of which the small log has somebody to score."""
+
+WARNINGS = {check for _, check in CHECKS if check.startswith("beats_rival")}
 
 
 def reused(result: dg.ExecuteInProcessResult) -> dict[str, bool]:
@@ -70,8 +83,11 @@ def numbers(content: object) -> Iterator[float]:
 def test_a_run_of_the_chain_is_green_and_records_exactly_its_checks(finished: Finished) -> None:
     home, result = finished
     assert result.success
-    evaluations = [(e.asset_key.to_user_string(), e.check_name, e.passed) for e in result.get_asset_check_evaluations()]
-    assert sorted(evaluations) == sorted((asset, check, True) for asset, check in CHECKS)
+    evaluations = [(e.asset_key.to_user_string(), e.check_name) for e in result.get_asset_check_evaluations()]
+    assert sorted(evaluations) == sorted(CHECKS)
+    # Towers this small do not beat their rivals: the run says so and is green all the same.
+    failed = {e.check_name for e in result.get_asset_check_evaluations() if not e.passed}
+    assert failed <= WARNINGS and "beats_rival_next_listen" in failed
     kept = {(asset, check) for asset, artifact in latest(home).items() for check in artifact.verdicts()}
     assert kept == set(CHECKS)
 
@@ -84,8 +100,9 @@ def test_every_step_leaves_one_version_with_its_manifest_and_nothing_half_writte
         assert {path.name for path in artifact.folder.parent.iterdir()} == {artifact.version, "LATEST"}
         assert artifact.damaged_files() == {}
         assert artifact.manifest["asset"] == asset and artifact.manifest["version"] == artifact.version
-    for above, asset in pairwise(CHAIN):
-        assert artifacts[asset].manifest["upstream"] == {above: artifacts[above].version}
+    for asset, above in UPSTREAM.items():
+        made_from = {name: artifacts[name].version for name in above}
+        assert artifacts[asset].manifest["upstream"] == made_from
     assert not list((home / ".building").iterdir())
     assert not list((home / ".checkpoints").iterdir())
 
@@ -98,8 +115,8 @@ def test_evaluation_json_has_what_other_programs_read(finished: Finished) -> Non
     assert content["source"]["events"] == artifacts["interactions"].summary["kept"] == 10_000
     assert set(content["source"]) == {"name", "events", "users", "tracks", "artists"}
     assert content["split"] == {"strategy": "global", "train": 8000, "validation": 1000, "test": 1000}
-    assert set(content["tasks"]) == {"discovery", "next_listen", "reference_protocol"}
-    baselines = {"random", "popularity_users", "popularity_decayed", "recent_artist"}
+    assert set(content["tasks"]) == {"discovery", "next_listen", "cold_start", "new_users", "reference_protocol"}
+    baselines = {"random", "popularity_users", "popularity_decayed", "recent_artist", "ease_artists"}
     for task in ("discovery", "next_listen"):
         measured = content["tasks"][task]
         assert measured["users"] > 0 and measured["positives"] >= measured["users"]
@@ -112,7 +129,12 @@ def test_evaluation_json_has_what_other_programs_read(finished: Finished) -> Non
         compared = content["paired"][task]["popularity_users"]["ndcg@10"]
         assert compared.keys() >= {"difference", "low", "high", "p", "won", "lost", "tied"}
         assert compared["won"] + compared["lost"] + compared["tied"] == measured["users"]
-    personal = {task: content["tasks"][task]["recommenders"]["personal_decayed"] for task in content["rival"]}
+    cold = content["tasks"]["cold_start"]["recommenders"]
+    assert set(cold) == {"random", "same_artist", "two_tower", "two_tower_alone"}
+    assert cold["same_artist"]["ndcg@10"]["value"] > cold["random"]["ndcg@10"]["value"]
+    personal = {
+        task: content["tasks"][task]["recommenders"]["personal_decayed"] for task in ("discovery", "next_listen")
+    }
     assert personal["discovery"] is None and personal["next_listen"]["recall@10"]["value"] > 0
     assert set(content["unreachable_positives"]) == set(content["tasks"])
     assert (content["preset"], content["seed"]) == ("reference_sparse", 0)
@@ -136,7 +158,8 @@ def test_recommendations_name_a_hundred_distinct_tracks_from_rank_one_by_falling
         tracks=pl.struct("artist_name", "track_name").n_unique(),
     )
     assert lists["ranks"].all() and lists["sorted"].all() and (lists["tracks"] == lists["len"]).all()
-    assert (lists.filter(pl.col("recommender") == "two_tower")["len"] == 100).all()
+    in_catalog = pl.col("task") != "cold_start"  # fewer than a hundred tracks are new
+    assert (lists.filter(in_catalog, pl.col("recommender") == "two_tower")["len"] == 100).all()
     assert lists["len"].max() == 100
 
 
@@ -160,8 +183,13 @@ def test_the_report_names_every_recommender_and_check_and_its_pictures_are_there
             assert f"| {name} |" in report or f"| **{name}** |" in report
     assert "Check `recall_floor` **passed**" in report and "Check `beats_popularity` **passed**" in report
     pictures = [part.split(")")[0] for part in report.split("](")[1:] if part.split(")")[0].endswith(".png")]
-    assert sorted(pictures) == ["popularity.png", "recall.png", "training.png"]
+    of_tasks = {f"{kind}_{task}.png" for kind in ("ndcg", "recall") for task in MEASURED}
+    of_segments = {f"segments_{task}.png" for task in ("discovery", "next_listen", "new_users")}
+    of_all = {"popularity.png", "training.png", "embedding.png", "calibration.png"}
+    assert set(pictures) == {path.name for path in folder.glob("*.png")} == of_tasks | of_segments | of_all
     assert all((folder / name).read_bytes().startswith(b"\x89PNG") for name in pictures)
+    page = (folder / "report.html").read_text("utf-8")
+    assert page.count("<svg") == len(pictures) and "http://" not in page.replace("http://www.w3.org/", "")
 
 
 def test_the_ui_gets_tables_pictures_and_numbers_under_stable_keys(finished: Finished) -> None:
@@ -178,9 +206,9 @@ def test_the_ui_gets_tables_pictures_and_numbers_under_stable_keys(finished: Fin
     assert isinstance(metadata["faiss_index"]["recall@100"], dg.FloatMetadataValue)
     towers, report = metadata["trained_towers"], metadata["evaluation"]
     assert isinstance(towers["loss"], dg.FloatMetadataValue)
-    for picture in (towers["training_curve"], report["training"], report["recall"], report["popularity"]):
+    for picture in (towers["training_curve"], report["training"], report["recall_discovery"], report["popularity"]):
         assert isinstance(picture, dg.MarkdownMetadataValue) and "](data:image/png;base64," in str(picture.value)
-    for task in ("discovery", "next_listen", "reference_protocol"):
+    for task in MEASURED:
         listed = report[f"{task} table"]
         assert isinstance(listed, dg.TableMetadataValue)
         assert "two_tower" in [record.data["recommender"] for record in listed.records]
@@ -209,9 +237,10 @@ def test_a_second_run_reuses_every_step_and_another_seed_only_what_the_seed_does
     assert latest(copied_home) == before
 
     other = materialize(copied_home, training={"seed": 1})
-    assert reused(other) == {asset: asset in CHAIN[:3] for asset in CHAIN}
+    retrained = {"trained_towers", "track_embeddings", "faiss_index", "evaluation"}
+    assert reused(other) == {asset: asset not in retrained for asset in CHAIN}
     after = latest(copied_home)
-    assert {asset for asset in CHAIN if after[asset] != before[asset]} == set(CHAIN[3:])
+    assert {asset for asset in CHAIN if after[asset] != before[asset]} == retrained
     assert read_evaluation(copied_home)["seed"] == 1
     assert all(artifact.damaged_files() == {} for artifact in before.values())  # beside the new ones, never in place
 
@@ -264,7 +293,8 @@ def test_a_missed_floor_makes_the_run_red_and_leaves_the_report_that_says_so(
     before = latest(copied_home)["evaluation"]
     result = materialize(copied_home, checks={"recall_floor": 0.99})
     assert not result.success
-    (failed,) = (e for e in result.get_asset_check_evaluations() if not e.passed)
+    unmet = [e for e in result.get_asset_check_evaluations() if not e.passed and e.check_name not in WARNINGS]
+    (failed,) = unmet
     assert failed.check_name == "recall_floor"
     assert "below the floor of 0.9900 (checks.recall_floor)" in str(failed.description)
     after = latest(copied_home)["evaluation"]
@@ -280,7 +310,7 @@ def test_a_failed_check_stops_the_run_and_every_later_one_that_would_build_on_it
     result = materialize(copied_home, **strict)
     assert not result.success
     assert [e.check_name for e in result.get_asset_check_evaluations() if not e.passed] == ["embeddings_healthy"]
-    assert set(reused(result)) == set(CHAIN[: CHAIN.index("faiss_index")])
+    assert set(reused(result)) == set(CHAIN) - {"faiss_index", "evaluation"}
 
     later = materialize(copied_home, "faiss_index", **strict)
     assert not later.success and reused(later) == {}
@@ -293,7 +323,7 @@ def test_a_failed_check_stops_the_run_and_every_later_one_that_would_build_on_it
 def test_nothing_upstream_is_a_failure_that_names_the_command(
     tmp_path: Path, materialize: Materialize, why: Why
 ) -> None:
-    for missing, asset in pairwise(CHAIN):
+    for asset, (missing, *_) in ((asset, above) for asset, above in UPSTREAM.items() if above):
         result = materialize(tmp_path, asset)
         assert why(result) == {
             asset: f"There is no {missing} in {tmp_path}; build it first: "

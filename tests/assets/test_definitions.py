@@ -5,15 +5,28 @@ import dagster as dg
 import pytest
 
 from loopback_assets.definitions import defs
+from loopback_core.chain import UPSTREAM
 
 CHECKS = {
     "raw_listens": {"files_intact", "source_unchanged"},
     "interactions": {"files_intact", "reject_share", "listens_valid"},
     "temporal_splits": {"files_intact", "split_counts", "no_time_leakage", "ids_in_catalog"},
+    "baselines": {"files_intact", "lists_valid", "baselines_tuned"},
     "trained_towers": {"files_intact", "loss_falls", "weights_load"},
     "track_embeddings": {"files_intact", "embeddings_healthy"},
     "faiss_index": {"files_intact", "index_size", "index_recall"},
-    "evaluation": {"files_intact", "recall_floor", "beats_popularity"},
+    "evaluation": {
+        "files_intact",
+        "recall_floor",
+        "beats_popularity",
+        "random_agrees",
+        "metrics_sane",
+        "evaluation_users",
+        "beats_rival_discovery",
+        "beats_rival_next_listen",
+        "beats_rival_cold_start",
+        "beats_rival_new_users",
+    },
 }
 
 SPECS = list(defs.resolve_all_asset_specs())
@@ -23,26 +36,31 @@ def test_definitions_load() -> None:
     dg.Definitions.validate_loadable(defs)
 
 
-def test_the_assets_are_one_chain() -> None:
-    upstream = {spec.key.to_user_string(): [dep.asset_key.to_user_string() for dep in spec.deps] for spec in SPECS}
+def test_the_assets_are_one_graph_the_baselines_beside_the_towers() -> None:
+    upstream = {spec.key.to_user_string(): {dep.asset_key.to_user_string() for dep in spec.deps} for spec in SPECS}
     assert upstream == {
-        "raw_listens": [],
-        "interactions": ["raw_listens"],
-        "temporal_splits": ["interactions"],
-        "trained_towers": ["temporal_splits"],
-        "track_embeddings": ["trained_towers"],
-        "faiss_index": ["track_embeddings"],
-        "evaluation": ["faiss_index"],
+        "raw_listens": set(),
+        "interactions": {"raw_listens"},
+        "temporal_splits": {"interactions"},
+        "baselines": {"temporal_splits"},
+        "trained_towers": {"temporal_splits"},
+        "track_embeddings": {"trained_towers"},
+        "faiss_index": {"track_embeddings"},
+        "evaluation": {"faiss_index", "baselines"},
     }
+    assert {asset: set(above) for asset, above in UPSTREAM.items()} == upstream
 
 
-def test_each_asset_has_its_checks_and_all_of_them_block() -> None:
+def test_each_asset_has_its_checks_and_all_block_but_those_of_the_rival() -> None:
     specs = [spec for checks in defs.asset_checks or () for spec in checks.check_specs]
     by_asset: dict[str, set[str]] = {}
     for spec in specs:
         by_asset.setdefault(spec.asset_key.to_user_string(), set()).add(spec.name)
     assert by_asset == CHECKS
-    assert all(spec.blocking and spec.description for spec in specs)
+    assert all(spec.description for spec in specs)
+    assert {spec.name for spec in specs if not spec.blocking} == {
+        f"beats_rival_{task}" for task in ("discovery", "next_listen", "cold_start", "new_users")
+    }
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.key.to_user_string())
@@ -79,6 +97,6 @@ def test_retrain_runs_the_whole_chain_with_its_checks_and_data_quality_every_che
 
 
 def test_loading_the_definitions_loads_no_heavy_library() -> None:
-    code = "import sys, loopback_assets.definitions; print(sorted({'torch', 'faiss', 'matplotlib'} & set(sys.modules)))"
+    code = "import sys, loopback_assets.definitions; print(sorted({'torch', 'faiss', 'matplotlib', 'scipy', 'implicit'} & set(sys.modules)))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert loaded.stdout.strip() == "[]"

@@ -12,7 +12,14 @@ from loopback_core.artifacts import Artifact, ArtifactStore
 from loopback_core.checks import CHECKS, judge
 from loopback_core.listens.raw import publish_raw
 from loopback_core.listens.schema import Reason, Reject, validate
-from loopback_core.settings import ChecksSettings, Settings, SourceSettings, SplitSettings, TowersSettings
+from loopback_core.settings import (
+    ChecksSettings,
+    EvaluationSettings,
+    Settings,
+    SourceSettings,
+    SplitSettings,
+    TowersSettings,
+)
 from loopback_core.splits import Splits, split_listens
 
 # The ten listens: six in train, two in validation, two in test.
@@ -24,6 +31,7 @@ CHECKS_OF_TEN = {
     "split_tolerance": 0.11,
     "max_reject_share": 0.2,
     "recall_floor": 0.25,
+    "min_evaluation_users": 1,
 }
 
 
@@ -71,6 +79,17 @@ class Chain:
     def with_recall(self, **recall):
         """A report with these values of recall@100 in discovery."""
         return self.spoiled("evaluation", lambda folder: write_report(folder, recall))
+
+    def with_report(self, change):
+        """A report whose content `change(content)` has changed in place."""
+
+        def spoil(folder):
+            path = folder / "evaluation.json"
+            content = json.loads(path.read_text())
+            change(content)
+            path.write_text(json.dumps(content))
+
+        return self.spoiled("evaluation", spoil)
 
     def verdict(self, name, artifact, **checks):
         """What the check of that name says of `artifact` under these thresholds."""
@@ -127,6 +146,7 @@ def trained(chain):
     """The chain up to the report, with towers nobody trained."""
     import torch
 
+    from loopback_core.evaluation.baseline_lists import build_baselines
     from loopback_core.retrieval.build import build_index, embed_catalog
     from loopback_core.towers.two_tower import TwoTower, Vocabulary
 
@@ -152,11 +172,17 @@ def trained(chain):
         ["track_embeddings"],
     )
 
+    chain.sound["baselines"] = chain.publish(
+        "baselines",
+        lambda folder: build_baselines(splits, EvaluationSettings(baselines=["personal_decayed"]), folder),
+        ["temporal_splits"],
+    )
+
     def evaluation(folder):
         write_report(folder, {"two_tower": 0.3, "popularity_users": 0.2})
         return {}
 
-    chain.sound["evaluation"] = chain.publish("evaluation", evaluation, ["faiss_index"])
+    chain.sound["evaluation"] = chain.publish("evaluation", evaluation, ["faiss_index", "baselines"])
     return chain
 
 
@@ -166,8 +192,19 @@ def write_history(folder, losses):
 
 
 def write_report(folder, recall):
-    recommenders = {name: {"recall@100": {"value": value}} for name, value in recall.items()}
-    (folder / "evaluation.json").write_text(json.dumps({"tasks": {"discovery": {"recommenders": recommenders}}}))
+    """Four tasks with a rival, of which discovery has these values of recall@100."""
+    names = ("discovery", "next_listen", "cold_start", "new_users")
+    better = {"difference": 0.1, "low": 0.05, "high": 0.15, "p": 0.001, "p_holm": 0.002, "won": 1, "lost": 0, "tied": 0}
+    content = {
+        "tasks": {name: {"users": 30, "positives": 60, "recommenders": {}} for name in names},
+        "rival": dict.fromkeys(names, "popularity_users"),
+        "paired": {name: {"popularity_users": {"ndcg@10": better}} for name in names},
+        "calibration": {"seeds": 20, "threshold": 1e-4, "tests": 12, "smallest_p": 0.6, "tasks": {}},
+    }
+    content["tasks"]["discovery"]["recommenders"] = {
+        name: {"recall@100": {"value": value, "low": None, "high": None}} for name, value in recall.items()
+    }
+    (folder / "evaluation.json").write_text(json.dumps(content))
 
 
 @pytest.fixture

@@ -39,3 +39,99 @@ def test_a_report_without_the_task_fails_as_unreadable(trained):
     verdict = trained.verdict("recall_floor", report)
     assert not verdict.passed
     assert verdict.sentence == f"{report} cannot be read: 'discovery'"
+
+
+@pytest.mark.parametrize(("floor", "passed"), [(30, True), (31, False)])
+def test_both_main_tasks_need_enough_users(trained, floor, passed):
+    verdict = trained.verdict("evaluation_users", trained.sound["evaluation"], min_evaluation_users=floor)
+    assert verdict.passed is passed
+    assert verdict.facts == {"discovery": 30, "next_listen": 30}
+    if not passed:
+        assert verdict.sentence == (
+            "discovery has 30 scored users and next_listen has 30 scored users, fewer than 31: bring a longer log or more "
+            "users, choose another split, or lower checks.min_evaluation_users"
+        )
+
+
+@pytest.mark.parametrize(("p", "passed"), [(1e-4, True), (0.9e-4, False)])
+def test_random_lists_have_to_agree_with_their_closed_form(trained, p, passed):
+    report = trained.with_report(lambda content: content["calibration"].update(smallest_p=p))
+    verdict = trained.verdict("random_agrees", report)
+    assert verdict.passed is passed
+    assert verdict.facts == {"smallest_p": p, "threshold": 1e-4}
+
+
+def with_metric(trained, **means):
+    found = {
+        name.replace("_at_", "@"): dict(zip(("value", "low", "high"), m, strict=True)) for name, m in means.items()
+    }
+    return trained.with_report(lambda content: content["tasks"]["discovery"]["recommenders"].update(bpr=found))
+
+
+@pytest.mark.parametrize(
+    ("means", "fault"),
+    [
+        ({"ndcg_at_10": (1.1, None, None)}, "ndcg@10 is 1.1000"),
+        ({"recall_at_10": (-0.1, None, None)}, "recall@10 is -0.1000"),
+        ({"novelty_at_10": (-1.0, None, None)}, "novelty@10 is -1.0000"),
+        ({"map_at_10": (0.3, 0.4, 0.5)}, "map@10 is 0.3000, outside its interval [0.4000, 0.5000]"),
+        (
+            {"recall_at_10": (0.3, 0.2, 0.4), "recall_at_50": (0.2, 0.1, 0.3)},
+            "recall@50 is 0.2000, below recall@10, 0.3000",
+        ),
+    ],
+)
+def test_a_number_that_cannot_be_is_named_with_whose_it_is(trained, means, fault):
+    verdict = trained.verdict("metrics_sane", with_metric(trained, **means))
+    assert not verdict.passed
+    assert verdict.sentence == f"bpr in discovery: {fault}"
+    assert verdict.facts["faults"] == 1
+
+
+def test_sane_numbers_pass_and_are_counted(trained):
+    means = {
+        "precision_at_10": (0.3, 0.2, 0.4),
+        "precision_at_50": (0.1, 0.0, 0.2),
+        "novelty_at_10": (14.0, 13.0, 15.0),
+    }
+    verdict = trained.verdict("metrics_sane", with_metric(trained, **means, mrr_at_10=(None, None, None)))
+    assert verdict.passed
+    assert verdict.facts == {"numbers": 5, "faults": 0}  # with the two values of recall@100
+
+
+def test_a_report_without_a_number_is_not_sane(trained):
+    report = trained.with_report(lambda content: content["tasks"]["discovery"].update(recommenders={}))
+    assert not trained.verdict("metrics_sane", report).passed
+
+
+@pytest.mark.parametrize("task", ["discovery", "next_listen", "cold_start", "new_users"])
+@pytest.mark.parametrize(
+    ("low", "high", "passed", "word"),
+    [
+        (0.01, 0.2, True, "beats"),
+        (0.0, 0.2, False, "cannot be told apart from"),
+        (-0.2, -0.01, False, "loses to"),
+    ],
+)
+def test_the_interval_against_the_rival_has_to_lie_above_zero(trained, task, low, high, passed, word):
+    change = {"difference": (low + high) / 2, "low": low, "high": high}
+    report = trained.with_report(lambda content: content["paired"][task]["popularity_users"]["ndcg@10"].update(change))
+    verdict = trained.verdict(f"beats_rival_{task}", report)
+    assert verdict.passed is passed
+    assert verdict.sentence.startswith(f"in {task} the two-tower {word} popularity_users: ndcg@10 differs by ")
+    assert (verdict.facts["low"], verdict.facts["high"], verdict.facts["p_holm"]) == (low, high, 0.002)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda content: content["rival"].update(new_users=None),
+        lambda content: content["paired"].update(new_users={}),
+        lambda content: content["paired"]["new_users"]["popularity_users"]["ndcg@10"].update(low=None, high=None),
+    ],
+    ids=["no rival", "nothing compared", "too few users"],
+)
+def test_where_there_is_no_verdict_the_warning_says_so_and_passes(trained, change):
+    verdict = trained.verdict("beats_rival_new_users", trained.with_report(change))
+    assert verdict.passed
+    assert verdict.sentence == "no verdict in new_users: 30 users could be scored"

@@ -38,6 +38,7 @@ def test_every_asset_has_checks_and_every_check_a_description():
         "raw_listens",
         "interactions",
         "temporal_splits",
+        "baselines",
         "trained_towers",
         "track_embeddings",
         "faiss_index",
@@ -47,10 +48,22 @@ def test_every_asset_has_checks_and_every_check_a_description():
         "raw_listens": ["files_intact", "source_unchanged"],
         "interactions": ["files_intact", "reject_share", "listens_valid"],
         "temporal_splits": ["files_intact", "split_counts", "no_time_leakage", "ids_in_catalog"],
+        "baselines": ["files_intact", "lists_valid", "baselines_tuned"],
         "trained_towers": ["files_intact", "loss_falls", "weights_load"],
         "track_embeddings": ["files_intact", "embeddings_healthy"],
         "faiss_index": ["files_intact", "index_size", "index_recall"],
-        "evaluation": ["files_intact", "recall_floor", "beats_popularity"],
+        "evaluation": [
+            "files_intact",
+            "recall_floor",
+            "beats_popularity",
+            "evaluation_users",
+            "metrics_sane",
+            "random_agrees",
+            "beats_rival_discovery",
+            "beats_rival_next_listen",
+            "beats_rival_cold_start",
+            "beats_rival_new_users",
+        ],
     }
     assert all(check.description and check.asset == asset for asset, checks in CHECKS.items() for check in checks)
 
@@ -100,6 +113,13 @@ def test_an_artifact_that_failed_a_check_is_refused_with_the_reason(chain, liste
         f"{listens} failed its check fails, so nothing is built on it: it is not so. "
         "Put that right and materialize interactions again, or change the threshold in [checks]."
     )
+
+
+def test_a_warning_refuses_nothing(chain, listens, settings, monkeypatch):
+    warning = Check("interactions", "fails", fails, blocking=False)
+    monkeypatch.setitem(module.CHECKS, "interactions", (warning,))
+    assert not judge(warning, listens, chain.store, settings).passed
+    refuse_failed(listens, chain.store, settings)
 
 
 def test_an_artifact_never_checked_that_would_fail_is_refused(chain, listens, settings):

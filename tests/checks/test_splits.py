@@ -50,7 +50,7 @@ def without_last_row(part):
 def test_parts_of_the_size_they_should_have_pass(chain, splits):
     verdict = chain.verdict("split_counts", splits)
     assert verdict.passed
-    assert verdict.facts == {"train": 6, "validation": 2, "test": 2, "log": 10}
+    assert verdict.facts == {"train": 6, "validation": 2, "test": 2, "held_out": 0, "log": 10}
 
 
 @pytest.mark.parametrize(
@@ -149,3 +149,17 @@ def test_an_id_outside_its_catalog_is_found(chain, part, column, value, sentence
     verdict = chain.verdict("ids_in_catalog", chain.spoiled("temporal_splits", with_row(part, 0, column, value)))
     assert not verdict.passed
     assert sentence in verdict.sentence
+
+
+def test_what_was_held_out_is_counted_beside_the_parts_and_with_its_own(chain):
+    held = split_again(chain, SplitSettings(validation_fraction=0.3, test_fraction=0.2, held_out_users=0.34, seed=1))
+    verdict = chain.verdict("split_counts", held, min_train_events=1, min_validation_events=1)
+    assert verdict.passed and verdict.facts["held_out"] > 0
+
+    def lose_one(folder):
+        path = folder / "held_out" / "events.parquet"
+        pl.read_parquet(path)[:-1].write_parquet(path)
+
+    chain.sound["temporal_splits"] = held
+    lost = chain.verdict("split_counts", chain.spoiled("temporal_splits", lose_one))
+    assert not lost.passed and "the parts hold 9 events together, the log 10" in lost.sentence

@@ -1,3 +1,4 @@
+import os
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -7,6 +8,9 @@ import pytest
 from loopback_core.data import Events, FitData
 from loopback_core.evaluation.baselines.baseline import SECONDS_PER_DAY
 from loopback_core.splits.catalog import count_catalog
+
+# ranx compiles for a minute what it measures here in a second; read when it is imported, by the modules beside.
+os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
 
 
 def events_of(rows):

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from loopback_core.data import Histories, Ragged
-from loopback_core.evaluation.baselines.personal import PersonalMostPlayed
 from loopback_core.evaluation.baselines.popularity import PopularityPlays
-from loopback_core.evaluation.evaluator import evaluate_task
+from loopback_core.evaluation.evaluator import evaluate_task, rank_users
 from loopback_core.evaluation.segments import SEGMENT_METRICS, segments_json, track_segments, user_segments
 from loopback_core.evaluation.tasks import discovery
 from loopback_core.settings import EvaluationSettings
@@ -28,7 +27,7 @@ def test_a_track_belongs_to_the_part_in_which_its_plays_begin():
 def test_users_are_cut_by_events_and_by_repeats():
     rows = [[0], [0, 0], [0, 1, 2]]
     tracks = Ragged.from_pairs(np.array([0, 1, 1, 2, 2, 2]), np.concatenate(rows), 3)
-    found = user_segments(Histories(np.arange(3), tracks, np.zeros(6, np.int64), 0))
+    found = user_segments(Histories(np.arange(3), tracks, np.zeros(6, np.int64), np.zeros(3, np.int64)))
     assert {name: np.flatnonzero(mask).tolist() for name, mask in found.items()} == {
         "light": [0],
         "medium": [1],
@@ -41,8 +40,10 @@ def test_users_are_cut_by_events_and_by_repeats():
 def test_positives_outside_the_segment_do_not_count(hand_splits):
     task = discovery(hand_splits, "testing")  # plays 4 1 1 3 2; users 0 and 2, positives {1, 4} and {0}
     settings = EvaluationSettings(min_users=1, resamples=100)
-    recommenders = [PopularityPlays().fit(task.fit), PersonalMostPlayed().fit(task.fit)]
-    found = segments_json(evaluate_task(task, recommenders, settings), settings)
+    popular = rank_users(PopularityPlays().fit(task.fit), task, 100)
+    found = segments_json(
+        evaluate_task(task, [("popularity_plays", popular), ("personal_most_played", None)], settings), settings
+    )
     assert set(found["head"]["popularity_plays"]) == set(SEGMENT_METRICS)
     assert found["head"]["personal_most_played"] is None
     # Only user 2 has a positive in the head (track 0), the first of that user's four candidates.

@@ -4,9 +4,9 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from loopback_core.evaluation.baselines import choose_rival, tune
 from loopback_core.evaluation.baselines.baseline import Baseline
 from loopback_core.evaluation.baselines.popularity import PopularityPlays
+from loopback_core.evaluation.baselines.tuning import choose_rival, tune
 from loopback_core.evaluation.tasks import discovery, next_listen
 from loopback_core.retrieval.ranking import no_ranking
 
@@ -30,9 +30,10 @@ class OneTrack(Baseline):
 
 
 def test_the_setting_that_hits_on_validation_is_chosen_and_all_trials_are_kept(hand_splits):
-    tuned = tune(OneTrack, discovery(hand_splits, "tuning"), seed=0)  # user 0 discovers track 3
+    tuned = tune(OneTrack, [discovery(hand_splits, "tuning")], seed=0)["discovery"]  # user 0 discovers track 3
     assert tuned.settings == {"track": 3}
     assert json.loads(json.dumps(tuned.as_json())) == {
+        "grid": {"track": [1, 3, 0]},
         "settings": {"track": 3},
         "ndcg@10": 1.0,
         "trials": [
@@ -45,19 +46,47 @@ def test_the_setting_that_hits_on_validation_is_chosen_and_all_trials_are_kept(h
 
 def test_the_choice_is_made_for_each_task_on_its_own(hand_splits):
     # Users 0 and 1 next listen to tracks 3 and {0, 4}; only the latter's track 0 is in the catalog of train.
-    tuned = tune(OneTrack, next_listen(hand_splits, "tuning"), seed=0)
+    tasks = [discovery(hand_splits, "tuning"), next_listen(hand_splits, "tuning")]
+    found = tune(OneTrack, tasks, seed=0)
+    assert [trial.score for trial in found["discovery"].trials] == [0.0, 1.0, 0.0]
+    tuned = found["next_listen"]
     assert [trial.score for trial in tuned.trials] == [0.0, 0.5, 0.5]
     assert tuned.settings == {"track": 3}  # of equals the first
 
 
-def test_the_chosen_settings_are_refitted_on_later_data(hand_splits):
-    tuned = tune(OneTrack, discovery(hand_splits, "tuning"), seed=0)
-    fitted = tuned.fit(hand_splits.testing, seed=7)
-    assert (fitted.track, fitted.seed, fitted.now) == (3, 7, hand_splits.testing.now)
+class TwoSettings(Baseline):
+    """Finds the track of user 0 only at (2, 3); its fits are counted."""
+
+    id = "two_settings"
+    grid: ClassVar = {"first": (1, 2), "second": (1, 3, 5)}
+    fits: ClassVar[list[tuple[int, int]]] = []
+
+    def __init__(self, first=1, second=1, seed=0):
+        super().__init__(seed)
+        self.chosen = first, second
+
+    def fit(self, data):
+        self.fits.append(self.chosen)
+        return self
+
+    def recommend(self, histories, k, exclude):
+        ranking = no_ranking(len(histories), k)
+        place = {(2, 3): 0, (1, 3): 1}.get(self.chosen, 2)
+        ranking.tracks[:, place] = 3
+        return ranking
+
+
+def test_settings_are_searched_one_at_a_time_and_again_beside_what_was_chosen_later(hand_splits):
+    TwoSettings.fits.clear()
+    tasks = [discovery(hand_splits, "tuning"), next_listen(hand_splits, "tuning")]
+    tuned = tune(TwoSettings, tasks, seed=0)["discovery"]
+    # From (1, 1): `first` tells nothing, `second` is better at 3, and beside 3 `first` is better at 2.
+    assert tuned.settings == {"first": 2, "second": 3}
+    assert TwoSettings.fits == [(1, 1), (2, 1), (1, 3), (1, 5), (2, 3), (2, 5)]  # once each, for both tasks
 
 
 def test_a_baseline_without_a_grid_is_scored_once(hand_splits):
-    tuned = tune(PopularityPlays, discovery(hand_splits, "tuning"), seed=0)
+    tuned = tune(PopularityPlays, [discovery(hand_splits, "tuning")], seed=0)["discovery"]
     assert tuned.settings == {}
     # Tracks 0 and 2 are excluded; track 3 has two plays and track 1 one.
     assert tuned.score == 1
@@ -65,7 +94,7 @@ def test_a_baseline_without_a_grid_is_scored_once(hand_splits):
 
 def test_the_rival_is_the_best_on_validation(hand_splits):
     task = next_listen(hand_splits, "tuning")
-    candidates = [tune(OneTrack, task, 0), tune(PopularityPlays, task, 0)]
+    candidates = [tune(baseline, [task], 0)["next_listen"] for baseline in (OneTrack, PopularityPlays)]
     assert candidates[1].score == pytest.approx((1 / np.log2(3) + 1) / 2)
     assert choose_rival(candidates) == "popularity_plays"
 
@@ -73,6 +102,6 @@ def test_the_rival_is_the_best_on_validation(hand_splits):
 def test_validation_without_a_scored_user_leaves_the_defaults_and_no_rival(hand_splits):
     nothing = hand_splits.validation.where(np.zeros(len(hand_splits.validation), bool))
     object.__setattr__(hand_splits, "validation", nothing)
-    tuned = tune(OneTrack, discovery(hand_splits, "tuning"), seed=0)
+    tuned = tune(OneTrack, [discovery(hand_splits, "tuning")], seed=0)["discovery"]
     assert (tuned.settings, tuned.trials, tuned.score) == ({}, [], None)
     assert choose_rival([tuned]) is None

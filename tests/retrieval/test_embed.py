@@ -12,12 +12,12 @@ ARTIST = (np.arange(23) % 6).astype(np.int32)  # tracks 20 to 22 and artists 4 a
 
 def histories(*users):
     nothing = Ragged(np.zeros(len(users) + 1, np.int64), np.zeros(0, np.int64))
-    return Histories(np.array(users, np.int64), nothing, np.zeros(0, np.int64), now=0)
+    return Histories(np.array(users, np.int64), nothing, np.zeros(0, np.int64), now=np.zeros(len(users), np.int64))
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 22, 23])
 def test_vectors_made_in_batches_are_those_made_at_once(towers, batch_size):
-    vectors = track_vectors(towers, ARTIST, batch_size)
+    vectors = track_vectors(towers, ARTIST, batch_size=batch_size)
     with torch.no_grad():
         at_once = towers.tracks(TrackInputs(torch.arange(23), torch.from_numpy(ARTIST).long())).numpy()
     assert vectors.dtype == np.float32
@@ -37,3 +37,8 @@ def test_a_user_whom_the_weights_do_not_know_is_the_unknown_row(towers):
         unknown = towers.users.body(towers.users.user.weight[-1:]).numpy()[0]
         third = towers.users(UserInputs(torch.tensor([3]))).numpy()[0]
     np.testing.assert_allclose(user_vectors(towers, histories(-1, 3, 5)), [unknown, third, unknown], atol=1e-6)
+
+
+def test_tracks_can_begin_anywhere_as_those_of_a_cold_start_do(towers):
+    whole = track_vectors(towers, ARTIST)
+    assert track_vectors(towers, ARTIST[18:], first=18) == pytest.approx(whole[18:], abs=1e-6)

@@ -18,7 +18,7 @@ class Recorder:
 
 def histories(rows):
     nothing = Ragged(np.zeros(rows + 1, np.int64), np.zeros(0, np.int64))
-    return Histories(np.arange(rows) % 5, nothing, np.zeros(0, np.int64), now=0)
+    return Histories(np.arange(rows) % 5, nothing, np.zeros(0, np.int64), now=np.zeros(rows, np.int64))
 
 
 def test_one_user_asks_at_a_time_without_what_she_played(towers, ragged):

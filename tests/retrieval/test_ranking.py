@@ -86,3 +86,15 @@ def test_the_permutation_is_one_per_seed():
     assert sorted(tie_order(100, 0)) == list(range(100))
     assert tie_order(100, 0).tolist() == tie_order(100, 0).tolist()
     assert tie_order(100, 0).tolist() != tie_order(100, 1).tolist()
+
+
+@pytest.mark.parametrize("levels", [3, 50, 10**9], ids=["many ties", "some ties", "no ties"])
+def test_a_long_row_is_ranked_as_a_short_one(levels):
+    rng = np.random.default_rng(levels)
+    scores = rng.integers(0, levels, size=(2, 6000)).astype(np.float32)
+    scores[0, :5500] = -np.inf  # nearly nothing is a candidate
+    exclude = ragged(rng.permutation(6000)[:100].tolist(), rng.permutation(6000)[:3000].tolist())
+    tie_rank = tie_order(6000, 0)
+    found = top_k(scores, 5, tie_rank, exclude)
+    for row in range(2):
+        assert found.tracks[row].tolist() == sorted_by_hand(scores[row], 5, tie_rank, set(exclude[row].tolist()))

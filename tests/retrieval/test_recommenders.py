@@ -14,7 +14,7 @@ from loopback_core.settings import IndexSettings
 @pytest.fixture
 def users():
     nothing = Ragged(np.zeros(4, np.int64), np.zeros(0, np.int64))
-    return Histories(np.array([0, 4, -1]), nothing, np.zeros(0, np.int64), now=0)
+    return Histories(np.array([0, 4, -1]), nothing, np.zeros(0, np.int64), now=np.zeros(3, np.int64))
 
 
 def test_the_towers_rank_by_the_dot_product_without_what_is_excluded(towers, users, unit_vectors, ragged):

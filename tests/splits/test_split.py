@@ -186,3 +186,45 @@ def test_a_log_of_one_user_is_refused(tmp_path, write_interactions):
     log = write_interactions(tmp_path / "interactions", [("ann", second, "Air", "Mer") for second in range(10)])
     with pytest.raises(BadLogError, match=r"one user only.*bring a log of at least two users"):
         split_listens(log, tmp_path / "splits", SplitSettings())
+
+
+def test_held_out_users_play_in_test_alone_and_nothing_of_theirs_is_lost(tmp_path, ten_listens, write_interactions):
+    log = write_interactions(tmp_path / "interactions", ten_listens)
+    settings = SETTINGS.model_copy(update={"held_out_users": 0.34, "seed": 1})  # one of three: ann
+    summary = split_listens(log, tmp_path / "splits", settings)
+    split = Splits(tmp_path / "splits")
+    (held_out,) = set(split.users["user_id"]) - set(split.users.filter(pl.col("first_part") < 2)["user_id"])
+    theirs = [row for row in ten_listens if row[0] == held_out]
+    before_test = [row for row in theirs if row[1] < 90]
+    assert before_test and summary.held_out == len(split.held_out) == len(before_test)
+    assert sum(summary.events.values()) == 10 - summary.held_out
+    assert split.held_out["part"].to_list() == [int(row[1] > 60) for row in sorted(before_test, key=lambda r: r[1])]
+    names = pl.read_parquet(tmp_path / "splits" / "held_out" / "tracks.parquet")
+    kept = split.held_out.join(names, on="track")
+    assert sorted(kept.select("artist_name", "track_name").rows()) == sorted(row[2:] for row in before_test)
+
+
+def test_users_are_held_out_by_seed_and_by_share(tmp_path, write_interactions):
+    rows = [(f"user_{u}", 10 * day + u, "Air", f"Mer {u}") for u in range(10) for day in range(10)]
+    log = write_interactions(tmp_path / "interactions", sorted(rows))
+
+    def held_out(seed, share):
+        folder = tmp_path / f"splits-{seed}-{share}"
+        split_listens(log, folder, SplitSettings(held_out_users=share, seed=seed))
+        return frozenset(Splits(folder).users.filter(pl.col("first_part") > 1)["user_id"])
+
+    assert [len(held_out(0, share)) for share in (0.0, 0.1, 0.25, 0.5)] == [0, 1, 2, 5]
+    assert held_out(0, 0.25) == held_out(0, 0.2) and len({held_out(seed, 0.2) for seed in range(5)}) > 1
+
+
+def test_what_only_held_out_users_play_is_in_no_catalog_and_leaves_no_gap(tmp_path, write_interactions):
+    # Each user has a track of her own; whoever is held out plays another one in test.
+    rows = [(f"user_{u}", 10 * day + u, f"Artist {u}", f"own {u}") for u in range(5) for day in range(9)]
+    rows += [(f"user_{u}", 100 + u, "Various", f"late {u}") for u in range(5)]
+    log = write_interactions(tmp_path / "interactions", sorted(rows))
+    split_listens(log, tmp_path / "splits", SplitSettings(held_out_users=0.2))
+    split = Splits(tmp_path / "splits")
+    (held_out,) = split.users.filter(pl.col("first_part") > 1)["user_id"]
+    assert f"own {held_out[-1]}" not in split.track_names["track_name"].to_list()
+    assert split.track_names["track"].to_list() == list(range(9))  # four own, five late
+    assert split.testing.catalog.n_tracks == 4 and split.testing.catalog.n_artists == 4

@@ -2,20 +2,38 @@
 
 from loopback_core.evaluation.baselines.artist import RecentArtist
 from loopback_core.evaluation.baselines.baseline import Baseline
+from loopback_core.evaluation.baselines.cold import ArtistPopularity, SameArtist
+from loopback_core.evaluation.baselines.factors import BPR, IALS
+from loopback_core.evaluation.baselines.linear import EaseArtists, EaseTracks
+from loopback_core.evaluation.baselines.neighbours import ArtistUserKNN, ItemKNN, UserKNN
 from loopback_core.evaluation.baselines.personal import PersonalDecayed, PersonalMostPlayed, PersonalMostRecent
 from loopback_core.evaluation.baselines.popularity import PopularityDecayed, PopularityPlays, PopularityUsers
 from loopback_core.evaluation.baselines.random_order import RandomOrder
-from loopback_core.evaluation.baselines.tuning import Tuned, choose_rival, tune
+from loopback_core.evaluation.baselines.sessions import SequentialRules, SessionItemKNN
 
-BASELINES: tuple[type[Baseline], ...] = (
-    PopularityUsers,
-    PopularityPlays,
-    PopularityDecayed,
-    PersonalMostPlayed,
-    PersonalMostRecent,
-    PersonalDecayed,
-    RecentArtist,
-)
-"""All that stand in the report beside the closed form of `random`."""
+BASELINES: dict[str, type[Baseline]] = {
+    baseline.id: baseline
+    for baseline in (
+        PopularityUsers,
+        PopularityPlays,
+        PopularityDecayed,
+        PersonalMostPlayed,
+        PersonalMostRecent,
+        PersonalDecayed,
+        RecentArtist,
+        ArtistUserKNN,
+        UserKNN,
+        ItemKNN,
+        SessionItemKNN,
+        SequentialRules,
+        IALS,
+        BPR,
+        EaseTracks,
+        EaseArtists,
+        SameArtist,
+        ArtistPopularity,
+    )
+}
+"""Id -> class, of all that stand in the report beside the closed form of `random`."""
 
-__all__ = ["BASELINES", "Baseline", "RandomOrder", "Tuned", "choose_rival", "tune"]
+__all__ = ["BASELINES", "Baseline", "RandomOrder"]

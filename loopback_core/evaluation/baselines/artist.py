@@ -16,7 +16,6 @@ class RecentArtist(Baseline):
     """Score = the user's decayed plays of the track's artist × the track's listeners (or plays) ** power."""
 
     id = "recent_artist"
-    answers = frozenset({"discovery", "next_listen", "new_users"})
     grid: ClassVar = {
         "counts": ("listeners", "plays"),
         "half_life_days": (7, 14, 30, 60),
@@ -53,7 +52,7 @@ class RecentArtist(Baseline):
         for row in range(len(histories)):
             one = histories.rows(row, row + 1)
             known = one.tracks.values < catalog.n_tracks
-            weight = decay(one.now - one.timestamps[known], self.half_life_days)
+            weight = decay(one.ages[known], self.half_life_days)
             artists, artist = np.unique(catalog.artist[one.tracks.values[known]], return_inverse=True)
             affinity = np.bincount(artist, weight, minlength=len(artists))
             tracks = catalog.tracks_of_artist.take(artists.astype(np.int64))

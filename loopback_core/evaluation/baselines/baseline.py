@@ -8,28 +8,42 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loopback_core.data import FitData, Histories, Ragged
+from loopback_core.evaluation.tasks import IN_CATALOG, Task
 from loopback_core.recommender import Ranking
 
 SECONDS_PER_DAY = 86_400
 
+REPEATS_ALLOWED = frozenset({"next_listen", "new_users"})
+"""The tasks in which what the user played is a candidate."""
+
 
 class Baseline(ABC):
-    """A recommender without learned vectors. Only tracks with a positive score are recommended.
+    """A recommender to be measured beside the towers.
 
-    Hyperparameters are keyword arguments of the constructor; `grid` names the values that tuning tries.
+    Hyperparameters are keyword arguments of the constructor; `grid` names the values that tuning tries for each. A
+    heuristic recommends only tracks to which it gives a positive score; a model ranks the whole catalog.
     """
 
     id: str
-    answers: ClassVar[frozenset[str] | None] = None
-    """Tasks that it is asked in; None: every task. In any other it is n/a, not 0."""
+    answers: ClassVar[frozenset[str]] = frozenset(IN_CATALOG)
+    """Tasks that it is asked in. In any other it is n/a, not 0."""
     grid: ClassVar[Mapping[str, Sequence[float | str]]] = {}
 
     def __init__(self, seed: int = 0) -> None:
-        self.seed = seed  # of the permutation that breaks ties
+        self.seed = seed  # of the permutation that breaks ties, and of whatever else is drawn
+
+    @classmethod
+    def obstacle(cls, data: FitData) -> str | None:
+        """Why it cannot be fitted on data of this size, a sentence; None when it can."""
+        return None
 
     @abstractmethod
     def fit(self, data: FitData) -> Self:
         """Learn from `data`; returns itself."""
+
+    def fit_for(self, task: Task) -> Self:
+        """Learn what the task allows; returns itself. One that reads content takes the candidates' artists along."""
+        return self.fit(task.fit)
 
     @abstractmethod
     def recommend(self, histories: Histories, k: int, exclude: Ragged | None) -> Ranking:

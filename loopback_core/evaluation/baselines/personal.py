@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loopback_core.data import FitData, Histories, Ids, Ragged
-from loopback_core.evaluation.baselines.baseline import SECONDS_PER_DAY, Baseline, decay
+from loopback_core.evaluation.baselines.baseline import REPEATS_ALLOWED, SECONDS_PER_DAY, Baseline, decay
 from loopback_core.recommender import Ranking
 from loopback_core.retrieval.ranking import tie_order, top_k_sparse
 
@@ -15,7 +15,7 @@ from loopback_core.retrieval.ranking import tie_order, top_k_sparse
 class Personal(Baseline):
     """Ranks the catalog tracks in the user's own history by :meth:`score`."""
 
-    answers = frozenset({"next_listen", "new_users"})  # elsewhere nothing that the user played is a candidate
+    answers = REPEATS_ALLOWED  # elsewhere nothing that the user played is a candidate
 
     @abstractmethod
     def score(self, age: Ids, pair: Ids, n_pairs: int) -> NDArray[np.float64]:
@@ -35,7 +35,7 @@ class Personal(Baseline):
         known = histories.tracks.values < n_tracks
         keys = (histories.tracks.row_numbers() * n_tracks + histories.tracks.values)[known]
         pairs, pair = np.unique(keys, return_inverse=True)
-        scores = self.score(histories.now - histories.timestamps[known], pair, len(pairs))
+        scores = self.score(histories.ages[known], pair, len(pairs))
         positive = scores > 0
         pairs, scores = pairs[positive], scores[positive]
         candidates = Ragged.from_pairs(pairs // n_tracks, pairs % n_tracks, len(histories))

@@ -8,12 +8,15 @@ from numpy.typing import NDArray
 
 from loopback_core.data import FitData, Histories, Ids, Ragged
 from loopback_core.evaluation.baselines.baseline import Baseline, decay
+from loopback_core.evaluation.tasks import IN_CATALOG
 from loopback_core.recommender import Ranking
 from loopback_core.retrieval.ranking import no_ranking, tie_order
 
 
 class Popularity(Baseline):
     """Ranks the catalog once by :meth:`popularity`; a user gets the best of it that is not excluded."""
+
+    answers = frozenset((*IN_CATALOG, "reference_protocol"))
 
     @abstractmethod
     def popularity(self, data: FitData) -> NDArray[np.float64]:

@@ -1,20 +1,25 @@
 """Hyperparameters of the baselines, chosen per task on validation."""
 
-from collections.abc import Iterable
+import logging
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
 from typing import Any
 
 import numpy as np
 
-from loopback_core.data import FitData
 from loopback_core.evaluation.baselines.baseline import Baseline
 from loopback_core.evaluation.evaluator import rank_users
 from loopback_core.evaluation.metrics import MAIN_METRIC, per_user_metrics
 from loopback_core.evaluation.tasks import Task
 
+log = logging.getLogger("loopback")
+
 BaselineSettings = dict[str, Any]
 """Hyperparameter -> value, a number or a word."""
+
+ROUNDS = 2
+"""The second round tries each hyperparameter again beside what was chosen after it; what was tried costs nothing."""
 
 CUTOFF = int(MAIN_METRIC.partition("@")[2])
 
@@ -29,7 +34,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Tuned:
-    """A baseline with the settings that were best on validation."""
+    """A baseline with the settings that were best on validation in one task."""
 
     baseline: type[Baseline]
     settings: BaselineSettings
@@ -40,27 +45,66 @@ class Tuned:
         """The best nDCG@10 on validation."""
         return max((trial.score for trial in self.trials), default=None)
 
-    def fit(self, data: FitData, seed: int) -> Baseline:
-        """The baseline with the chosen settings, fitted on `data`."""
-        return self.baseline(**self.settings, seed=seed).fit(data)
-
     def as_json(self) -> dict[str, Any]:
-        """The choice and everything that was tried."""
+        """The grid, the choice and everything that was tried."""
+        grid = {name: list(values) for name, values in self.baseline.grid.items()}
         tried = [{"settings": trial.settings, MAIN_METRIC: trial.score} for trial in self.trials]
-        return {"settings": self.settings, MAIN_METRIC: self.score, "trials": tried}
+        return {"grid": grid, "settings": self.settings, MAIN_METRIC: self.score, "trials": tried}
 
 
-def tune(baseline: type[Baseline], task: Task, seed: int) -> Tuned:
-    """Try every point of the baseline's grid on a task of the phase 'tuning'; of equals the first wins."""
-    if not len(task.users):
-        return Tuned(baseline, {}, [])  # the defaults of its constructor
-    points = [dict(zip(baseline.grid, point, strict=True)) for point in product(*baseline.grid.values())]
-    trials = []
-    for settings in points:
-        ranking = rank_users(baseline(**settings, seed=seed).fit(task.fit), task, CUTOFF)
-        values = per_user_metrics(ranking, task.positives, [CUTOFF])[MAIN_METRIC]
-        trials.append(Trial(settings, float(np.mean(values))))
-    return Tuned(baseline, max(trials, key=lambda trial: trial.score).settings, trials)
+def tune(baseline: type[Baseline], tasks: Sequence[Task], seed: int) -> dict[str, Tuned]:
+    """Search the baseline's grid on tasks of the phase 'tuning' that share their fit data; task name -> the best found.
+
+    One hyperparameter at a time, the others at the best so far, in the order of the grid and from the first value of
+    each, twice over: the number of fits is about the sum of the grid's lengths, not their product. Every point that is
+    visited for one task is scored in all, since fitting is what costs. Of equals the first wins.
+    """
+    search, started = _Search(baseline, [task for task in tasks if len(task.users)], seed), time.monotonic()
+    for task in search.tasks:
+        search.visit(task.name)
+    found = {task.name: Tuned(baseline, search.best(task.name), search.trials(task.name)) for task in tasks}
+    scores = ", ".join(f"{name} {tuned.score:.4f}" for name, tuned in found.items() if tuned.score is not None)
+    seconds = time.monotonic() - started
+    log.info(
+        "%s: %s on validation, %d trials in %.1f s", baseline.id, scores or "nothing", len(search.visited), seconds
+    )
+    return found
+
+
+class _Search:
+    """The points of a grid that were visited, in that order, and the score of each in every task."""
+
+    def __init__(self, baseline: type[Baseline], tasks: list[Task], seed: int) -> None:
+        self.baseline, self.tasks, self.seed = baseline, tasks, seed
+        self.visited: list[tuple[BaselineSettings, Mapping[str, float]]] = []
+
+    def visit(self, task: str) -> None:
+        """Search for the best point of one task."""
+        chosen = {name: values[0] for name, values in self.baseline.grid.items()}
+        self._score(chosen)
+        for name, values in [*self.baseline.grid.items()] * ROUNDS:
+            chosen[name] = max(values, key=lambda value: self._score({**chosen, name: value})[task])
+
+    def best(self, task: str) -> BaselineSettings:
+        """The settings with the best score; the constructor's own where nobody could be scored."""
+        return max(self.trials(task), key=lambda trial: trial.score, default=Trial({}, 0)).settings
+
+    def trials(self, task: str) -> list[Trial]:
+        """Every visited point, as scored in one task."""
+        return [Trial(settings, scores[task]) for settings, scores in self.visited if task in scores]
+
+    def _score(self, settings: BaselineSettings) -> Mapping[str, float]:
+        for known, scores in self.visited:
+            if known == settings:
+                return scores
+        fitted = self.baseline(**settings, seed=self.seed).fit_for(self.tasks[0])
+        scores = {task.name: self._ndcg(fitted, task) for task in self.tasks}
+        self.visited.append((dict(settings), scores))
+        return scores
+
+    def _ndcg(self, fitted: Baseline, task: Task) -> float:
+        ranking = rank_users(fitted, task, CUTOFF)
+        return float(np.mean(per_user_metrics(ranking, task.positives, [CUTOFF])[MAIN_METRIC]))
 
 
 def choose_rival(tuned: Iterable[Tuned]) -> str | None:

@@ -1,0 +1,58 @@
+"""The baselines that the towers have to beat."""
+
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from loopback_assets.listens import OWNERS
+from loopback_assets.resources import Loopback, told_to_the_user
+from loopback_assets.splits import temporal_splits
+from loopback_assets.ui import result, table
+
+
+@dg.asset(deps=[temporal_splits], group_name="evaluation", kinds={"numpy", "scipy"}, owners=OWNERS)
+@told_to_the_user()
+def baselines(context: dg.AssetExecutionContext, loopback: Loopback) -> dg.MaterializeResult[Any]:
+    """Every baseline, tuned on validation, with what it recommends at test time; does not depend on the towers."""
+    from loopback_core.evaluation.baseline_lists import BaselineLists, build_baselines
+    from loopback_core.splits import Splits
+
+    step = loopback.step(context)
+    splits, settings = step.sound("temporal_splits"), step.settings.evaluation
+
+    def make(folder: Path) -> dict[str, Any]:
+        return build_baselines(Splits(splits.folder), settings, folder)
+
+    measures = (
+        "evaluation/evaluator.py",
+        "evaluation/metrics.py",
+        "evaluation/tasks.py",
+        "evaluation/baseline_lists.py",
+    )
+    artifact, reused = step.publish(
+        "baselines",
+        make,
+        upstream=[splits],
+        settings=settings.model_dump(mode="json", include={"seed", "baselines", "tuning_users"}),
+        code=("evaluation/baselines", "retrieval/ranking.py", "data.py", *measures),
+    )
+    content = BaselineLists(artifact.folder).tuning
+    rows = [
+        {"task": task, "baseline": name, "validation ndcg@10": tuned["ndcg@10"], "settings": _words(tuned["settings"])}
+        for task, of_task in content["tuning"].items()
+        for name, tuned in of_task.items()
+    ]
+    seconds = artifact.summary["seconds_by_baseline"]
+    return result(
+        artifact,
+        reused=reused,
+        tuned=table(rows),
+        rivals=table([{"task": task, "rival": rival or "none"} for task, rival in content["rival"].items()]),
+        seconds_by_baseline=table([{"baseline": name, "seconds": value} for name, value in seconds.items()]),
+        left_out=dg.MetadataValue.json(content["obstacles"]),
+    )
+
+
+def _words(settings: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in settings.items()) or "none to tune"

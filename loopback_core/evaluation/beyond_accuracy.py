@@ -1,0 +1,105 @@
+"""What lists are like, apart from whether they hit: how popular, how varied, how much of the catalog they show."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loopback_core.evaluation.significance import Mean, bootstrap_means, mean_of
+from loopback_core.evaluation.tasks import Task
+from loopback_core.recommender import NOTHING, Ranking
+from loopback_core.settings import EvaluationSettings
+
+BEYOND_ACCURACY = {
+    "coverage": "coverage@K = candidates that stand among the first K of anyone / candidates",
+    "gini": "gini@K = Gini coefficient of how often each candidate is among the first K of somebody: 0 if all equally "
+    "often, toward 1 if always the same few",
+    "novelty": "novelty@K = mean over the first K of -log2(the track's share of all plays in the fit data)",
+    "artist_diversity": "artist_diversity@K = 1 - share of the pairs among the first K that are by the same artist",
+    "popularity": "popularity@K = mean over the first K of the share of the users of the fit data who played the track",
+    "popularity_amplification": "popularity_amplification@K = popularity@K / the same of the user's positives, both as "
+    "means over users: 1 if as popular as what is played",
+}
+"""Metric -> its formula, as printed in the report."""
+
+Values = NDArray[np.float64]
+
+
+def beyond_accuracy(ranking: Ranking, task: Task, settings: EvaluationSettings) -> dict[str, Mean]:
+    """Metric@K -> value, for every K of the settings; means over the users who were recommended anything.
+
+    ranking: (users, depth). Tracks that the fit data does not know have no novelty, and where they alone are candidates
+    nothing has a popularity: such metrics are left out. Coverage and Gini are no means and have no interval.
+    """
+    given = ranking.tracks[:, 0] != NOTHING
+    lists, positives = ranking.tracks[given], task.positives.take(np.flatnonzero(given))
+    columns: dict[str, Values] = {}
+    found: dict[str, Mean] = {}
+    for k in settings.ks:
+        first = lists[:, :k]
+        count = np.bincount(first[first != NOTHING], minlength=task.n_candidates)
+        found[f"coverage@{k}"] = Mean(float(np.mean(count > 0)) if len(count) else None, None, None)
+        found[f"gini@{k}"] = Mean(gini(count), None, None)
+        columns[f"artist_diversity@{k}"] = artist_diversity(first, task.candidate_artist)
+    if not task.first_candidate:
+        catalog = task.fit.catalog
+        heard = np.zeros(task.n_candidates)
+        heard[: catalog.n_tracks] = catalog.listeners / max(catalog.n_users, 1)
+        columns |= {f"popularity@{k}": _mean_of_lists(heard, lists[:, :k]) for k in settings.ks}
+        if task.n_candidates == catalog.n_tracks:
+            surprise = -np.log2(catalog.plays / max(int(catalog.plays.sum()), 1))
+            columns |= {f"novelty@{k}": _mean_of_lists(surprise, lists[:, :k]) for k in settings.ks}
+        rows = positives.row_numbers()
+        columns["played"] = np.bincount(rows, heard[positives.values], minlength=len(lists)) / np.maximum(
+            positives.lengths, 1
+        )
+    return found | _means(columns, settings)
+
+
+def gini(counts: NDArray[np.int64]) -> float | None:
+    """Gini coefficient of counts, (n,); None when there are none. Only what is not 0 is sorted."""
+    n, positive = len(counts), np.sort(counts[counts > 0])
+    if not len(positive):
+        return None
+    rank = np.arange(n - len(positive) + 1, n + 1, dtype=np.float64)  # among all, those with 0 first
+    return float(2 * np.sum(rank * positive) / (n * positive.sum()) - (n + 1) / n)
+
+
+def artist_diversity(lists: NDArray[np.int64], artist: NDArray[np.int32]) -> Values:
+    """1 - share of the pairs of each list that are by the same artist, (rows,); 1 for a list of one track.
+
+    lists: (rows, K) tracks, NOTHING where a list has ended. artist: (n_candidates,).
+    """
+    rows, k = lists.shape
+    given = lists != NOTHING
+    # Places after the end of a list get artists of their own, so that they make no pair.
+    of_place = np.where(given, artist[np.where(given, lists, 0)] if len(artist) else 0, -1 - np.arange(k))
+    ordered = np.sort(of_place, axis=1)
+    begins = np.ones((rows, k), bool)
+    begins[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+    runs = np.bincount(np.cumsum(begins.ravel()) - 1)
+    same = np.bincount(np.nonzero(begins)[0], runs * (runs - 1) / 2, minlength=rows)
+    length = given.sum(axis=1)
+    return np.asarray(1 - same / np.maximum(length * (length - 1) / 2, 1), np.float64)
+
+
+def _mean_of_lists(value: Values, lists: NDArray[np.int64]) -> Values:
+    """Mean of a value over what stands in each list, (rows,)."""
+    given = lists != NOTHING
+    of_track = np.where(given, value[np.where(given, lists, 0)], 0.0)
+    return np.asarray(of_track.sum(axis=1) / np.maximum(given.sum(axis=1), 1), np.float64)
+
+
+def _means(columns: dict[str, Values], settings: EvaluationSettings) -> dict[str, Mean]:
+    """The mean of each column with its interval; of the played popularity only the ratio to it is reported."""
+    n_users = len(next(iter(columns.values())))
+    resampled: dict[str, Values | None] = dict.fromkeys(columns)
+    if n_users >= settings.min_users:
+        values = np.stack(list(columns.values()), axis=1)
+        resampled |= dict(zip(columns, bootstrap_means(values, settings.resamples, settings.seed).T, strict=True))
+    means = {name: mean_of(values, resampled[name]) for name, values in columns.items()}
+    if (played := means.pop("played", None)) and played.value:
+        for k in settings.ks:
+            popularity, of_played = resampled[f"popularity@{k}"], resampled["played"]
+            ratio = None if popularity is None or of_played is None else popularity / np.maximum(of_played, 1e-12)
+            value = (means[f"popularity@{k}"].value or 0.0) / played.value
+            means[f"popularity_amplification@{k}"] = mean_of(np.array([value]), ratio)
+    return means

@@ -1,0 +1,108 @@
+"""The random recommender, run for real, against its closed form: an exact test of the evaluator itself."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import hypergeom
+
+from loopback_core.evaluation.baselines.random_order import RandomOrder
+from loopback_core.evaluation.evaluator import rank_users
+from loopback_core.evaluation.metrics import per_user_metrics
+from loopback_core.evaluation.random_closed_form import expected_metrics
+from loopback_core.evaluation.tasks import Task
+from loopback_core.settings import EvaluationSettings
+
+THRESHOLD = 1e-4
+"""Of all tests together: one sound run in ten thousand fails."""
+
+MOST_LISTS = 20_000
+SEEDS = 20
+
+Probabilities = NDArray[np.float64]
+
+
+def calibrate(tasks: Sequence[Task], settings: EvaluationSettings) -> dict[str, Any]:
+    """`calibration` of evaluation.json: how many hits random lists had, and how likely that is.
+
+    Lists are drawn with up to SEEDS seeds, fewer where that would be more than MOST_LISTS lists, and measured the way
+    that all others are. Two counts over users and seeds are tested at every K: lists with a hit, each of which the
+    closed form says has a hit rate, and hits, of which each list has a hypergeometric number. Both are sums of
+    independent counts, so their distribution is known exactly. `smallest_p` is two-sided and multiplied by the number
+    of tests (Bonferroni); `low` and `high` are the counts between which a sound run lies but for the threshold.
+    """
+    asked = [task for task in tasks if len(task.users) and task.n_candidates == task.fit.catalog.n_tracks]
+    n_tests = 2 * len(settings.ks) * max(len(asked), 1)
+    found = {task.name: _calibrate(task, settings, THRESHOLD / n_tests) for task in asked}
+    smallest = min((test["p"] for tests in found.values() for test in tests.values()), default=1.0)
+    return {
+        "seeds": SEEDS,
+        "threshold": THRESHOLD,
+        "tests": n_tests,
+        "smallest_p": min(1.0, smallest * n_tests),
+        "tasks": found,
+    }
+
+
+def _calibrate(task: Task, settings: EvaluationSettings, level: float) -> dict[str, dict[str, float]]:
+    n_seeds = max(1, min(SEEDS, MOST_LISTS // len(task.users)))
+    N, P = task.n_candidates_per_user, task.positives.lengths
+    expected = expected_metrics(N, P, settings.ks, max(settings.ks))
+    lists, hits = dict.fromkeys(settings.ks, 0), dict.fromkeys(settings.ks, 0)
+    for seed in range(n_seeds):
+        ranking = rank_users(RandomOrder(seed=seed).fit(task.fit), task, max(settings.ks))
+        measured = per_user_metrics(ranking, task.positives, settings.ks)
+        for k in settings.ks:
+            lists[k] += int(measured[f"hit_rate@{k}"].sum())
+            hits[k] += round(float(measured[f"precision@{k}"].sum()) * k)
+    table = {}
+    for k in settings.ks:
+        has_hit = np.stack([1 - expected[f"hit_rate@{k}"], expected[f"hit_rate@{k}"]], axis=1)
+        n_hits = hypergeom.pmf(np.arange(k + 1), N[:, None], P[:, None], np.minimum(k, N)[:, None])
+        for name, chances, observed in (("hit_rate", has_hit, lists[k]), ("hits", n_hits, hits[k])):
+            trials = len(task.users) * n_seeds
+            table[f"{name}@{k}"] = {"trials": trials, **exact_test(chances, n_seeds, observed, level)}
+    return table
+
+
+def exact_test(chances: Probabilities, repeats: int, observed: int, level: float) -> dict[str, float]:
+    """How a count that is a sum of independent counts compares with what it should be.
+
+    chances: (users, most + 1) the probability that a user's count is 0, 1, …; each is drawn `repeats` times. level:
+    the share of sound counts that may lie outside `low` to `high`. Returns expected, observed, two-sided p, low, high.
+    """
+    value = np.arange(chances.shape[1])
+    mean = chances @ value
+    spread = np.sqrt(repeats * np.sum(chances @ value**2 - mean**2))
+    expected = repeats * float(mean.sum())
+    start, probability = _sum_of_counts(chances, repeats, expected, float(spread))
+    below = np.cumsum(probability)
+    counts = start + np.arange(len(probability))
+    at_most = float(np.sum(probability[counts <= observed]))
+    at_least = float(np.sum(probability[counts >= observed]))
+    low, high = (
+        counts[min(int(np.searchsorted(below, share)), len(counts) - 1)] for share in (level / 2, 1 - level / 2)
+    )
+    return {
+        "expected": expected,
+        "observed": observed,
+        "p": min(1.0, 2 * min(at_most, at_least)),
+        "low": float(max(low, 0)),
+        "high": float(high),
+    }
+
+
+def _sum_of_counts(chances: Probabilities, repeats: int, expected: float, spread: float) -> tuple[int, Probabilities]:
+    """The distribution of the sum in a window of 40 standard deviations: its first value, and the probabilities.
+
+    From the product of the characteristic functions (Hong 2013); what lies outside the window is folded into it, and
+    is far below what a float64 can tell.
+    """
+    width = int(40 * spread) + 64
+    start = int(expected) - width // 2
+    turn = np.exp(-2j * np.pi * np.outer(np.arange(chances.shape[1]), np.arange(width)) / width)
+    with np.errstate(divide="ignore"):
+        transform = np.exp(repeats * np.log(chances @ turn).sum(axis=0))
+    probability = np.fft.ifft(transform).real
+    return start, np.clip(np.roll(probability, -(start % width)), 0, None)

@@ -1,0 +1,125 @@
+"""Time and memory of the evaluation at full size: every baseline, then the report's numbers, a process for each.
+
+    uv run python tests/benchmarks/evaluation.py [--events N] [--users N] [--folder PATH] [--baselines ID ...]
+
+The log is the generated one; at 19,100,000 events it has the size of Last.fm-1K. It is made once and kept in --folder
+(default: .loopback/benchmarks), read and cut by the chain's own steps. Each baseline is tuned, fitted and asked for its
+lists in a process of its own, so that its peak is its own; then the towers (freshly initialised: what they score does
+not change how long it takes), the lists and the closed form are measured in all five tasks. How much of the cores other
+processes took is printed, since these machines are shared.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import psutil
+
+from loopback_core.evaluation.baselines import BASELINES
+
+CHEAP = [name for name in BASELINES if name not in ("ials", "bpr")]
+
+
+def make_splits(folder: Path, events: int, users: int) -> Path:
+    """The splits of a generated log, made unless they are there."""
+    from loopback_core.artifacts import ArtifactStore
+    from loopback_core.listens.ingest import ingest
+    from loopback_core.listens.raw import log_of, publish_raw
+    from loopback_core.settings import SourceSettings, SplitSettings
+    from loopback_core.splits import split_listens
+
+    settings = SourceSettings(sample_events=events, sample_users=users)
+    store = ArtifactStore(folder / f"{events}-{users}")
+    raw, _ = publish_raw(store, settings)
+    steps = {
+        "interactions": lambda out: asdict(ingest(log_of(raw), out, settings)),
+        "temporal_splits": lambda out: asdict(split_listens(store.latest("interactions").folder, out, SplitSettings())),
+    }
+    for asset, make in steps.items():
+        store.build(asset, make, upstream={}, settings={}, code="benchmark")
+    return store.latest("temporal_splits").folder
+
+
+def measure_baseline(splits_folder: Path, lists: Path, name: str) -> None:
+    """Tune, fit and ask one baseline."""
+    from loopback_core.evaluation.baseline_lists import build_baselines
+    from loopback_core.settings import EvaluationSettings
+    from loopback_core.splits import Splits
+
+    build_baselines(Splits(splits_folder), EvaluationSettings(baselines=[name]), lists)
+
+
+def measure_evaluation(splits_folder: Path, lists: Path) -> None:
+    """All five tasks, of towers nobody trained and of every list that was made."""
+    import torch
+
+    from loopback_core.evaluation.baseline_lists import BaselineLists
+    from loopback_core.evaluation.run import Trained, measure
+    from loopback_core.retrieval.embed import track_vectors
+    from loopback_core.retrieval.index import FaissIndex
+    from loopback_core.settings import IndexSettings, Settings
+    from loopback_core.splits import Splits
+    from loopback_core.towers.two_tower import TwoTower, Vocabulary
+
+    splits, settings = Splits(splits_folder), Settings()
+    catalog = splits.tuning.catalog
+    torch.manual_seed(0)
+    model = TwoTower(Vocabulary(catalog.n_users, catalog.n_tracks, catalog.n_artists), settings.towers).eval()
+    vectors = track_vectors(model, splits.testing.catalog.artist)
+    index = FaissIndex.build(vectors, IndexSettings(kind="flat"))
+    started = time.monotonic()
+    results, calibration = measure(splits, Trained(model, vectors, index, 1.0), BaselineLists(lists), settings)
+    print(json.dumps({
+        "seconds": time.monotonic() - started,
+        "recommenders": {name: len([m for m in r.means.values() if m]) for name, r in results.items()},
+        "users": {name: len(result.task.users) for name, result in results.items()},
+        "candidates": {name: result.task.n_candidates for name, result in results.items()},
+        "smallest_p": calibration["smallest_p"],
+    }))  # fmt: skip
+
+
+def in_a_process(*arguments: str) -> dict[str, float]:
+    """Run one step of this file by itself: seconds, peak RSS in MB, share of the cores that others took."""
+    before, started = psutil.cpu_times(), time.monotonic()
+    process = subprocess.Popen([sys.executable, __file__, *arguments])
+    _, status, used = os.wait4(process.pid, 0)
+    seconds = time.monotonic() - started
+    if status:
+        raise SystemExit(f"{' '.join(arguments)} failed")
+    after = psutil.cpu_times()
+    busy = sum(getattr(after, kind) - getattr(before, kind) for kind in ("user", "system"))
+    own = used.ru_utime + used.ru_stime
+    foreign = max(0.0, busy - own) / (seconds * (os.cpu_count() or 1))
+    return {"seconds": seconds, "peak_mb": used.ru_maxrss / 1024, "foreign": foreign}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--events", type=int, default=19_100_000)
+    parser.add_argument("--users", type=int, default=992)
+    parser.add_argument("--folder", type=Path, default=Path(".loopback") / "benchmarks")
+    parser.add_argument("--baselines", nargs="+", default=CHEAP, choices=list(BASELINES), metavar="ID")
+    parser.add_argument("--step", nargs="+", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.step:
+        splits, lists, *name = options.step
+        measure_baseline(Path(splits), Path(lists), *name) if name else measure_evaluation(Path(splits), Path(lists))
+        return
+    splits = make_splits(options.folder, options.events, options.users)
+    lists = options.folder / f"{options.events}-{options.users}" / "lists"
+    print(f"{'step':24} {'seconds':>9} {'peak MB':>9} {'foreign load':>13}")
+    for name in [*options.baselines, ""]:
+        lists.mkdir(parents=True, exist_ok=True)
+        row = in_a_process("--step", str(splits), str(lists), *([name] if name else []))
+        print(
+            f"{name or 'evaluation':24} {row['seconds']:9.1f} {row['peak_mb']:9.0f} {row['foreign']:12.0%}", flush=True
+        )
+
+
+if __name__ == "__main__":
+    main()

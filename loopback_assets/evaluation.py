@@ -36,6 +36,7 @@ from loopback_core.settings import Settings
 @told_to_the_user()
 def evaluation(context: dg.AssetExecutionContext, loopback: Loopback) -> dg.MaterializeResult[Any]:
     """The towers beside every baseline on the held-out future: tables, plots, recommendations, and what they mean."""
+    from loopback_core.evaluation.beyond_accuracy import BEYOND_ACCURACY
     from loopback_core.evaluation.metrics import MAIN_METRIC
     from loopback_core.evaluation.report import metric_rows
 
@@ -44,11 +45,12 @@ def evaluation(context: dg.AssetExecutionContext, loopback: Loopback) -> dg.Mate
     content = json.loads((artifact.folder / "evaluation.json").read_text("utf-8"))
     ks = content["settings"]["evaluation"]["ks"]
     names = [f"{metric}@{k}" for metric in ("ndcg", "recall", "hit_rate", "precision") for k in ks]
+    drawn_over_runs = [*names, *(f"{metric}@{ks[0]}" for metric in BEYOND_ACCURACY)]
     numbers = {
         f"{task}/{metric}": float(mean["value"])
         for task, measured in content["tasks"].items()
         for metric, mean in measured["recommenders"]["two_tower"].items()
-        if mean["value"] is not None
+        if metric in drawn_over_runs and mean["value"] is not None
     }
     against_rival = {
         f"{task}/{metric} above rival": float(paired["difference"])

@@ -4,7 +4,7 @@ from abc import abstractmethod
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_array, csr_matrix
 from threadpoolctl import threadpool_limits
 
 from loopback_core.data import FitData, Floats, Histories, Ragged
@@ -24,8 +24,12 @@ class Factors(Baseline):
         self._tie_rank = tie_order(data.catalog.n_tracks, self.seed)
         with threadpool_limits(1, "blas"):
             self._model = self.model()
-            self._model.fit(csr_matrix(weigh(data.plays, "log")), show_progress=False)
+            self._model.fit(csr_matrix(self.confidence(data.plays)), show_progress=False)
         return self
+
+    def confidence(self, plays: csr_array) -> csr_array:
+        """What the model is told of plays, of the same shape."""
+        return weigh(plays, "log")
 
     def recommend(self, histories: Histories, k: int, exclude: Ragged | None) -> Ranking:
         """The k best tracks. Holds a block of (rows, n_tracks) scores."""
@@ -58,12 +62,17 @@ class IALS(Factors):
         from implicit.cpu.als import AlternatingLeastSquares
 
         return AlternatingLeastSquares(
-            factors=self.factors, regularization=self.regularisation, alpha=self.alpha, random_state=self.seed
+            factors=self.factors, regularization=self.regularisation, alpha=1.0, random_state=self.seed
         )
+
+    def confidence(self, plays: csr_array) -> csr_array:
+        """1 + alpha log(1 + plays). implicit takes the entries as they are, without the 1 of the paper."""
+        logs = weigh(plays, "log")
+        return csr_array((1 + self.alpha * logs.data, logs.indices, logs.indptr), logs.shape)
 
     def score(self, histories: Histories) -> Floats:
         """See :class:`Factors`."""
-        plays = weigh(history_plays(histories, len(self._tie_rank)), "log")
+        plays = self.confidence(history_plays(histories, len(self._tie_rank)))
         with threadpool_limits(1, "blas"):
             users = self._model.recalculate_user(np.arange(len(histories)), csr_matrix(plays))
         return silence(users @ self._model.item_factors.T, plays)

@@ -1,6 +1,7 @@
 """Time and memory of the evaluation at full size: every baseline, then the report's numbers, a process for each.
 
     uv run python tests/benchmarks/evaluation.py [--events N] [--users N] [--folder PATH] [--baselines ID ...]
+        [--tuning-users N]
 
 The log is the generated one; at 19,100,000 events it has the size of Last.fm-1K. It is made once and kept in --folder
 (default: .loopback/benchmarks), read and cut by the chain's own steps. Each baseline is tuned, fitted and asked for its
@@ -45,13 +46,13 @@ def make_splits(folder: Path, events: int, users: int) -> Path:
     return store.latest("temporal_splits").folder
 
 
-def measure_baseline(splits_folder: Path, lists: Path, name: str) -> None:
-    """Tune, fit and ask one baseline."""
+def measure_baseline(splits_folder: Path, lists: Path, name: str, tuning_users: str) -> None:
+    """Tune one baseline on so many users, fit it and ask it for every list."""
     from loopback_core.evaluation.baseline_lists import build_baselines
     from loopback_core.settings import EvaluationSettings
     from loopback_core.splits import Splits
 
-    build_baselines(Splits(splits_folder), EvaluationSettings(baselines=[name]), lists)
+    build_baselines(Splits(splits_folder), EvaluationSettings(baselines=[name], tuning_users=int(tuning_users)), lists)
 
 
 def measure_evaluation(splits_folder: Path, lists: Path) -> None:
@@ -104,6 +105,7 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=992)
     parser.add_argument("--folder", type=Path, default=Path(".loopback") / "benchmarks")
     parser.add_argument("--baselines", nargs="+", default=CHEAP, choices=list(BASELINES), metavar="ID")
+    parser.add_argument("--tuning-users", default="100", help="baselines are tuned on so many (a run: 500)")
     parser.add_argument("--step", nargs="+", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.step:
@@ -115,7 +117,7 @@ def main() -> None:
     print(f"{'step':24} {'seconds':>9} {'peak MB':>9} {'foreign load':>13}")
     for name in [*options.baselines, ""]:
         lists.mkdir(parents=True, exist_ok=True)
-        row = in_a_process("--step", str(splits), str(lists), *([name] if name else []))
+        row = in_a_process("--step", str(splits), str(lists), *([name, options.tuning_users] if name else []))
         print(
             f"{name or 'evaluation':24} {row['seconds']:9.1f} {row['peak_mb']:9.0f} {row['foreign']:12.0%}", flush=True
         )

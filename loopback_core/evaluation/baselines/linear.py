@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 
 from loopback_core.data import FitData, Floats, Histories, Ids, Ragged
 from loopback_core.evaluation.baselines.baseline import Baseline, decay
-from loopback_core.evaluation.baselines.matrices import Weights, by_artist, history_plays, silence, weigh
+from loopback_core.evaluation.baselines.matrices import RightFactor, Weights, by_artist, history_plays, silence, weigh
 from loopback_core.recommender import Ranking
 from loopback_core.retrieval.ranking import rank_rows, tie_order, top_k
 
@@ -30,8 +30,8 @@ class Ease:
     def __init__(self, matrix: csr_array, regularisation: float) -> None:
         """matrix: X, (n_users, n_items). regularisation: λ > 0."""
         n_users, n_items = matrix.shape
-        self._matrix = matrix.astype(np.float32)
-        self._transposed = csr_array(self._matrix.T)
+        self._matrix = RightFactor(matrix)
+        self._transposed = csr_array(matrix.T).astype(np.float32)
         if n_users <= n_items:
             gram = (matrix.astype(np.float64) @ matrix.T.astype(np.float64)).toarray()
             self._inverse = np.linalg.inv(gram + regularisation * np.eye(n_users)).astype(np.float32)
@@ -47,7 +47,7 @@ class Ease:
         if self._rest is None:
             return np.asarray(history @ self._inverse, np.float32)
         reached = np.asarray((history @ self._transposed) @ self._inverse, np.float32)  # (rows, n_users)
-        scores: Floats = np.ascontiguousarray(reached @ self._matrix)
+        scores = self._matrix.times_dense(reached)
         # h - (h - a) / rest, without a dense copy of h: only where h is not 0 do the two h differ from 0.
         scores /= self._rest
         row = np.repeat(np.arange(history.shape[0]), np.diff(history.indptr))
@@ -56,7 +56,7 @@ class Ease:
 
     def _quadratic(self) -> Floats:
         """x_jᵀKx_j of every item, (n_items,), for a block of items at a time."""
-        columns = self._matrix.tocsc()
+        columns = self._matrix.matrix.tocsc()
         blocks = []
         for start in range(0, columns.shape[1], COLUMNS_AT_ONCE):
             block = columns[:, start : start + COLUMNS_AT_ONCE]

@@ -1,5 +1,6 @@
 """Listens as sparse matrices, users in the rows: what the neighbourhood and linear baselines multiply."""
 
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -64,6 +65,30 @@ def silence(scores: Floats, history: csr_array) -> Floats:
     return scores
 
 
+class RightFactor:
+    """A sparse matrix that blocks of a few rows are multiplied with."""
+
+    def __init__(self, matrix: csr_array) -> None:
+        """matrix: (n, m)."""
+        self.matrix = matrix.astype(np.float32)
+
+    @cached_property
+    def _transposed(self) -> csr_array:
+        return csr_array(self.matrix.T)
+
+    def times(self, rows: csr_array) -> csr_array | Floats:
+        """rows @ matrix, (k, n) -> (k, m): dense, in the order of rows, where the rows are no longer sparse."""
+        k, n = rows.shape
+        if rows.nnz <= DENSE * k * n:
+            return csr_array(rows @ self.matrix)
+        return self.times_dense(rows.toarray())
+
+    def times_dense(self, rows: Floats) -> Floats:
+        """The same for dense rows. From the other side: each of the m results is written once, and in order."""
+        product: Floats = np.ascontiguousarray((self._transposed @ rows.T).T)
+        return product
+
+
 class CoOccurrence:
     """How often tracks occur in the same groups (users, sessions), normalised: the similarity of ItemKNN.
 
@@ -81,17 +106,12 @@ class CoOccurrence:
         left = csr_array((groups @ diags_array(length**-asymmetry)).T).astype(np.float32)
         right = csr_array(groups @ diags_array(length ** (asymmetry - 1))).astype(np.float32)
         small = int(np.square(np.diff(groups.indptr).astype(np.int64)).sum()) <= self.MOST_PAIRS
-        self._factors = (csr_array(left @ right),) if small else (left, right)
+        self._left: csr_array | None = None if small else left
+        self._last = RightFactor(csr_array(left @ right) if small else right)
 
     def score(self, history: csr_array) -> csr_array | Floats:
         """Sum over the tracks i of a history of its weight × similarity(i, j), (rows, n_tracks), dense where it is."""
-        *first, last = self._factors
-        for factor in first:
-            history = history @ factor
-        rows, groups = history.shape
-        if history.nnz > DENSE * rows * groups:  # so many groups that they reach nearly every track
-            return np.ascontiguousarray(history.toarray() @ last)
-        return csr_array(history @ last)
+        return self._last.times(history if self._left is None else csr_array(history @ self._left))
 
 
 def rank_positive(scores: csr_array | Floats, k: int, tie_rank: Ids, exclude: Ragged | None) -> Ranking:

@@ -9,6 +9,7 @@ from loopback_core.data import FitData, Floats, Histories, Ragged
 from loopback_core.evaluation.baselines.baseline import Baseline, decay
 from loopback_core.evaluation.baselines.matrices import (
     CoOccurrence,
+    RightFactor,
     Weights,
     by_artist,
     history_plays,
@@ -37,14 +38,14 @@ class UserKNN(Baseline):
     def fit(self, data: FitData) -> Self:
         """Keep every user's plays."""
         self._tie_rank = tie_order(data.catalog.n_tracks, self.seed)
-        self._plays = weigh(data.plays, self.weights)
-        self._profiles = csr_array(unit_rows(self._plays).T)
+        plays = weigh(data.plays, self.weights)
+        self._plays, self._profiles = RightFactor(plays), csr_array(unit_rows(plays).T)
         return self
 
     def recommend(self, histories: Histories, k: int, exclude: Ragged | None) -> Ranking:
         """The k best tracks of the neighbours."""
-        mine = unit_rows(weigh(history_plays(histories, self._plays.shape[1]), self.weights))
-        votes = nearest_users(mine, self._profiles, histories, self.neighbours) @ self._plays
+        mine = unit_rows(weigh(history_plays(histories, len(self._tie_rank)), self.weights))
+        votes = self._plays.times(nearest_users(mine, self._profiles, histories, self.neighbours))
         return rank_positive(votes, k, self._tie_rank, exclude)
 
 

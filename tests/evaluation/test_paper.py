@@ -312,3 +312,11 @@ def test_every_block_of_our_paper_is_known_and_of_one_of_its_three_runs():
         "segments",
         "beyond",
     }
+
+
+def test_every_block_of_our_readme_is_known_and_filled():
+    readme = (PAPER.parents[1] / "README.md").read_text("utf-8")
+    lines = readme.splitlines()
+    blocks = find_blocks(lines)
+    assert [block.marker for block in blocks] == ["verdict sample", "verdict slice"]
+    assert all(lines[block.start].startswith("| task | rival |") for block in blocks)

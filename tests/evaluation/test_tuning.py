@@ -4,6 +4,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
+from loopback_core.evaluation.baselines import BASELINES
 from loopback_core.evaluation.baselines.baseline import Baseline
 from loopback_core.evaluation.baselines.popularity import PopularityPlays
 from loopback_core.evaluation.baselines.tuning import choose_rival, tune
@@ -83,6 +84,37 @@ def test_settings_are_searched_one_at_a_time_and_again_beside_what_was_chosen_la
     # From (1, 1): `first` tells nothing, `second` is better at 3, and beside 3 `first` is better at 2.
     assert tuned.settings == {"first": 2, "second": 3}
     assert TwoSettings.fits == [(1, 1), (2, 1), (1, 3), (1, 5), (2, 3), (2, 5)]  # once each, for both tasks
+
+
+def test_what_fitting_does_not_read_is_changed_without_fitting_again(hand_splits, monkeypatch):
+    tasks = [discovery(hand_splits, "tuning"), next_listen(hand_splits, "tuning")]
+    expected = tune(TwoSettings, tasks, seed=0)["discovery"]
+
+    class Cheap(TwoSettings):
+        asked_only = frozenset({"second"})
+        fits: ClassVar[list[tuple[int, int]]] = []
+
+        def __init__(self, first=1, second=1, seed=0):
+            super().__init__(first, second, seed)
+            self.first, self.second = first, second
+
+        def recommend(self, histories, k, exclude):
+            self.chosen = self.first, self.second
+            return super().recommend(histories, k, exclude)
+
+    assert tune(Cheap, tasks, seed=0)["discovery"].trials == expected.trials
+    assert Cheap.fits == [(1, 1), (2, 1), (1, 3), (2, 3)]  # again only where `first` is another
+
+
+@pytest.mark.parametrize("name", [name for name, baseline in BASELINES.items() if baseline.asked_only])
+def test_a_baseline_changed_after_fitting_is_the_one_fitted_with_those_settings(hand_splits, name):
+    baseline, task = BASELINES[name], next_listen(hand_splits, "testing")
+    last = {key: values[-1] for key, values in baseline.grid.items()}
+    changed = baseline(**{key: value for key, value in last.items() if key not in baseline.asked_only}).fit(task.fit)
+    for key in baseline.asked_only:
+        setattr(changed, key, last[key])
+    found, expected = (one.recommend(task.histories, 5, None) for one in (changed, baseline(**last).fit(task.fit)))
+    assert found.tracks.tolist() == expected.tracks.tolist() and found.scores.tolist() == expected.scores.tolist()
 
 
 def test_a_baseline_without_a_grid_is_scored_once(hand_splits):

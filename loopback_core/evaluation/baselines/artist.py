@@ -16,6 +16,7 @@ class RecentArtist(Baseline):
     """Score = the user's decayed plays of the track's artist × the track's listeners (or plays) ** power."""
 
     id = "recent_artist"
+    asked_only = frozenset({"half_life_days"})
     grid: ClassVar = {
         "counts": ("listeners", "plays"),
         "half_life_days": (7, 14, 30, 60),

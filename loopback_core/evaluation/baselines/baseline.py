@@ -29,6 +29,9 @@ class Baseline(ABC):
     """Tasks that it is asked in. In any other it is n/a, not 0."""
     grid: ClassVar[Mapping[str, Sequence[float | str]]] = {}
 
+    asked_only: ClassVar[frozenset[str]] = frozenset()
+    """Hyperparameters that :meth:`fit` does not read: attributes of these names may be changed after it."""
+
     def __init__(self, seed: int = 0) -> None:
         self.seed = seed  # of the permutation that breaks ties, and of whatever else is drawn
 

@@ -100,6 +100,7 @@ class EaseArtists(Baseline):
     """
 
     id = "ease_artists"
+    asked_only = frozenset({"own", "half_life_days", "power"})
     grid: ClassVar = {
         "own": (0.5, 0.0, 0.25, 0.75, 0.9),
         "half_life_days": (30, 7, 14, 60),
@@ -128,7 +129,6 @@ class EaseArtists(Baseline):
         self._catalog = data.catalog
         self._tie_rank = tie_order(data.catalog.n_tracks, self.seed)
         self._ease = Ease(weigh(by_artist(data.plays, data.catalog), "log"), self.regularisation)
-        self._popularity = data.catalog.listeners.astype(np.float32) ** self.power
         return self
 
     def recommend(self, histories: Histories, k: int, exclude: Ragged | None) -> Ranking:
@@ -140,9 +140,10 @@ class EaseArtists(Baseline):
         learned = self._ease.score(weigh(by_artist(history_plays(histories, catalog.n_tracks), catalog), "log"))
         recent = history_plays(histories, catalog.n_tracks, decay(histories.ages, self.half_life_days))
         affinity = by_artist(recent, catalog).toarray()
+        popularity = catalog.listeners.astype(np.float32) ** self.power
         for of_ease, of_user in zip(learned, affinity, strict=True):
             artists = (1 - self.own) * _share(of_ease) + self.own * _share(of_user)
-            scores = artists[catalog.artist] * self._popularity
+            scores = artists[catalog.artist] * popularity
             positive = np.flatnonzero(scores > 0)
             yield positive, scores[positive]
 

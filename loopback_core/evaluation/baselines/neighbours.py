@@ -28,6 +28,7 @@ class UserKNN(Baseline):
     """
 
     id = "userknn"
+    asked_only = frozenset({"neighbours"})
     grid: ClassVar = {"weights": ("log", "binary"), "neighbours": (20, 50, 100, 200)}
 
     def __init__(self, weights: Weights = "log", neighbours: int = 50, seed: int = 0) -> None:
@@ -57,6 +58,7 @@ class ArtistUserKNN(Baseline):
     """
 
     id = "artist_userknn"
+    asked_only = frozenset({"neighbours", "half_life_days", "power"})
     grid: ClassVar = {"neighbours": (50, 100, 200), "half_life_days": (14, 30, 60, 365), "power": (0.5, 1.0)}
 
     def __init__(self, neighbours: int = 100, half_life_days: float = 30, power: float = 0.5, seed: int = 0) -> None:

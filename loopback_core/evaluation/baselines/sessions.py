@@ -23,6 +23,7 @@ class SessionItemKNN(Baseline):
     """
 
     id = "session_itemknn"
+    asked_only = frozenset({"half_life_days"})
     grid: ClassVar = {"half_life_days": (30, 3, 7, 14, 60, 120), "asymmetry": (0.5, 0.25, 0.75)}
 
     def __init__(self, half_life_days: float = 30, asymmetry: float = 0.5, seed: int = 0) -> None:
@@ -65,6 +66,7 @@ class SequentialRules(Baseline):
     """
 
     id = "sequential_rules"
+    asked_only = frozenset({"half_life_plays", "confidence"})
     grid: ClassVar = {"half_life_plays": (100, 10, 30, 300, 1000), "window": (10, 3, 20), "confidence": (1.0, 0.5)}
 
     def __init__(self, half_life_plays: float = 100, window: int = 10, confidence: float = 1.0, seed: int = 0) -> None:
@@ -75,7 +77,7 @@ class SequentialRules(Baseline):
         """Count the rules, one distance at a time: most pairs come back, and only distinct ones take memory."""
         n_tracks = data.catalog.n_tracks
         self._tie_rank = tie_order(n_tracks, self.seed)
-        self._scale = np.maximum(data.catalog.plays, 1) ** -self.confidence
+        self._n_plays = np.maximum(data.catalog.plays, 1).astype(np.float32)
         order = np.argsort(data.events.user, kind="stable")  # events are sorted by time, so each user's are too
         user, track = data.events.user[order], data.events.track[order]
         self._rules = csr_array((n_tracks, n_tracks), dtype=np.float32)
@@ -92,5 +94,5 @@ class SequentialRules(Baseline):
         plays_later = np.repeat(histories.tracks.offsets[1:], lengths) - np.arange(int(lengths.sum())) - 1
         weight = np.exp2(-plays_later / self.half_life_plays)
         recent = history_plays(histories, len(self._tie_rank), weight)
-        recent.data *= self._scale[recent.indices].astype(np.float32)
+        recent.data *= self._n_plays[recent.indices] ** -self.confidence
         return rank_positive(csr_array(recent @ self._rules), k, self._tie_rank, exclude)

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,6 +78,7 @@ class _Search:
     def __init__(self, baseline: type[Baseline], tasks: list[Task], seed: int) -> None:
         self.baseline, self.tasks, self.seed = baseline, tasks, seed
         self.visited: list[tuple[BaselineSettings, Mapping[str, float]]] = []
+        self._fitted: tuple[BaselineSettings, Baseline] | None = None
 
     def visit(self, task: str) -> None:
         """Search for the best point of one task."""
@@ -97,10 +99,21 @@ class _Search:
         for known, scores in self.visited:
             if known == settings:
                 return scores
-        fitted = self.baseline(**settings, seed=self.seed).fit_for(self.tasks[0])
+        fitted = self._fit(settings)
         scores = {task.name: self._ndcg(fitted, task) for task in self.tasks}
         self.visited.append((dict(settings), scores))
         return scores
+
+    def _fit(self, settings: BaselineSettings) -> Baseline:
+        """A baseline of these settings; the last one that was fitted, when it differs in nothing that fitting reads."""
+        read = {name: value for name, value in settings.items() if name not in self.baseline.asked_only}
+        if self._fitted is None or self._fitted[0] != read:
+            self._fitted = None  # of two models only one is held in memory
+            self._fitted = read, self.baseline(**settings, seed=self.seed).fit_for(self.tasks[0])
+        fitted = copy(self._fitted[1])
+        for name in self.baseline.asked_only:
+            setattr(fitted, name, settings[name])
+        return fitted
 
     def _ndcg(self, fitted: Baseline, task: Task) -> float:
         ranking = rank_users(fitted, task, CUTOFF)

@@ -287,6 +287,25 @@ def test_a_run_goes_on_with_what_it_made_when_another_run_publishes_in_between(
     assert checked == {own}
 
 
+def test_users_who_were_held_out_are_measured_as_new_ones_and_known_to_nothing_that_was_fitted(
+    copied_home: Path, materialize: Materialize
+) -> None:
+    before = read_evaluation(copied_home)
+    materialize(copied_home, split={"held_out_users": 0.5}, training={"epochs": 1})  # hardly trained, so perhaps red
+    content, artifacts = read_evaluation(copied_home), latest(copied_home)
+    assert content["tasks"]["new_users"]["users"] >= before["tasks"]["new_users"]["users"] + 5
+    assert content["settings"]["split"]["held_out_users"] == 0.5
+    held_out = artifacts["temporal_splits"].summary["held_out"]
+    assert (
+        held_out > 1000 and sum(content["split"][part] for part in ("train", "validation", "test")) == 10_000 - held_out
+    )
+    recommended = pl.read_parquet(artifacts["evaluation"].folder / "recommendations.parquet")
+    asked = {task: set(users) for task, users in recommended.group_by("task").agg("user_id").rows()}
+    assert not asked["new_users"] & (asked["discovery"] | asked["next_listen"])
+    popular = content["tasks"]["new_users"]["recommenders"]["popularity_users"]["recall@100"]["value"]
+    assert content["tasks"]["new_users"]["recommenders"]["personal_decayed"]["recall@100"]["value"] > popular
+
+
 def test_a_missed_floor_makes_the_run_red_and_leaves_the_report_that_says_so(
     copied_home: Path, materialize: Materialize, why: Why
 ) -> None:

@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from loopback_core.errors import LoopbackError
-from loopback_core.evaluation.paper import fill, find_blocks, main, read_run
+from loopback_core.evaluation.paper import fill, find_blocks
+from loopback_core.evaluation.paper.__main__ import main, read_run
 
 PAPER = Path(__file__).parents[2] / "docs" / "PAPER.md"
 

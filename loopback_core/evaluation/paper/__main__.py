@@ -1,0 +1,70 @@
+"""The command that fills a paper: `python -m loopback_core.evaluation.paper`."""
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from loopback_core.errors import LoopbackError
+from loopback_core.evaluation.paper.blocks import fill, find_blocks
+from loopback_core.evaluation.paper.tables import Evaluation
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Fill the paper, or with --check name the blocks that differ: 0, 1 when some do, 2 for what cannot be done."""
+    parser = argparse.ArgumentParser(description="Fill the tables of the paper from evaluation.json files.")
+    parser.add_argument("paper", type=Path, help="a Markdown file with blocks to fill")
+    parser.add_argument("--run", action="append", required=True, metavar="NAME=PATH", help="an evaluation.json")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when a block differs")
+    chosen = parser.parse_args(arguments)
+    try:
+        return _run(chosen.paper, dict(map(read_run, chosen.run)), check=chosen.check)
+    except LoopbackError as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+def _run(path: Path, runs: Mapping[str, Evaluation], *, check: bool) -> int:
+    try:
+        paper = path.read_text("utf-8")
+    except OSError as error:
+        raise LoopbackError(f"The paper {path} cannot be read ({error.strerror}).") from None
+    lines = paper.splitlines()
+    blocks = find_blocks(lines)
+    if unused := sorted(set(runs) - {block.run for block in blocks}):
+        raise LoopbackError(f"No block of {path} is of the run {', '.join(unused)}; correct --run or add a block.")
+    given = [block for block in blocks if block.run in runs]
+    differing = [block for block in given if lines[block.start : block.stop] != block.content(runs[block.run])]
+    for block in differing:
+        print(f"{block.marker}: {'differs from its run' if check else 'filled'}")
+    for name in dict.fromkeys(block.run for block in blocks if block.run not in runs):
+        print(f"{name}: not given, its blocks are left as they are")
+    if differing and not check:
+        path.write_text(fill(paper, runs), "utf-8")
+    return 1 if check and differing else 0
+
+
+def read_run(argument: str) -> tuple[str, Evaluation]:
+    """Name and content of `NAME=PATH`.
+
+    Raises:
+        LoopbackError: it is not of that form, or the file is no evaluation.
+    """
+    name, _, path = argument.partition("=")
+    if not (re.fullmatch(r"[\w-]+", name) and path):
+        raise LoopbackError(f"--run {argument} is not of the form NAME=PATH, as in slice=evaluation.json.")
+    try:
+        content: dict[str, Any] = dict(json.loads(Path(path).read_text("utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise LoopbackError(f"The evaluation of the run {name} cannot be read ({error}).") from None
+    version = Path(path).resolve().parent.name
+    if re.fullmatch(r"[0-9a-f]{8,64}", version):  # an artifact's; the name of another folder is nobody's business
+        content["versions"] = {"evaluation": version, **content.get("versions", {})}
+    return name, content
+
+
+if __name__ == "__main__":
+    sys.exit(main())

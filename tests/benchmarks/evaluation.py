@@ -108,10 +108,16 @@ def main() -> None:
     parser.add_argument("--tuning-users", default="100", help="baselines are tuned on so many (a run: 500)")
     parser.add_argument("--step", nargs="+", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.step == ["splits"]:
+        make_splits(options.folder, options.events, options.users)
+        return
     if options.step:
         splits, lists, *name = options.step
         measure_baseline(Path(splits), Path(lists), *name) if name else measure_evaluation(Path(splits), Path(lists))
         return
+    size = ["--folder", str(options.folder), "--events", str(options.events), "--users", str(options.users)]
+    # In a process too: the peak of a child is never below that of the parent it was forked from.
+    in_a_process(*size, "--step", "splits")
     splits = make_splits(options.folder, options.events, options.users)
     lists = options.folder / f"{options.events}-{options.users}" / "lists"
     print(f"{'step':24} {'seconds':>9} {'peak MB':>9} {'foreign load':>13}")

@@ -74,6 +74,7 @@ def evaluation(context: dg.AssetExecutionContext, loopback: Loopback) -> dg.Mate
 def _evaluate(step: Step) -> tuple[Artifact, bool]:
     from loopback_core.evaluation.baseline_lists import BaselineLists
     from loopback_core.evaluation.run import Trained, run_evaluation
+    from loopback_core.retrieval.scoring import load_scoring
     from loopback_core.retrieval.store import load_index, load_vectors
     from loopback_core.splits import Splits
     from loopback_core.towers.two_tower import TwoTower
@@ -91,6 +92,7 @@ def _evaluate(step: Step) -> tuple[Artifact, bool]:
             load_vectors(chain["track_embeddings"].folder),
             load_index(index.folder),
             index.summary["recall@100"],
+            load_scoring(chain["trained_towers"].folder),
             json.loads((chain["trained_towers"].folder / "history.json").read_text("utf-8"))["epochs"],
         )
         return run_evaluation(

@@ -44,10 +44,12 @@ def _train(step: Step) -> Any:
         "towers": settings.towers.model_dump(mode="json"),
         "training": settings.training.model_dump(mode="json"),
         "tie_seed": settings.evaluation.seed,
+        "tuning_users": settings.evaluation.tuning_users,
     }
     # Of evaluation and retrieval what validation reads: an edit of the report must not retrain.
-    measures = ("evaluation/evaluator.py", "evaluation/metrics.py", "evaluation/tasks.py")
-    code = ("towers", "training", "data.py", "retrieval/embed.py", "retrieval/ranking.py", *measures)
+    measures = ("evaluation/evaluator.py", "evaluation/metrics.py", "evaluation/tasks.py", "evaluation/serving.py")
+    scores = ("retrieval/embed.py", "retrieval/ranking.py", "retrieval/recommenders.py", "retrieval/scoring.py")
+    code = ("towers", "training", "data.py", *scores, *measures)
 
     def make(folder: Path) -> dict[str, Any]:
         return train_towers(Splits(splits.folder), settings, folder, step.store.scratch(folder))

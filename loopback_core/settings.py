@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from loopback_core.errors import SettingsError
 
@@ -86,11 +86,48 @@ class SplitSettings(Section):
 class TowersSettings(Section):
     """The shape of the two towers."""
 
-    id_dim: int = Field(64, ge=1, description="Width of every id embedding.")
+    user_encoder: Literal["id", "pooled"] = Field(
+        "id",
+        description="id: an embedding per user. pooled: what was played, pooled on several time scales; serves anybody.",
+    )
+    track_encoder: Literal["mlp", "sum"] = Field(
+        "mlp", description="mlp: an MLP over track and artist embedding. sum: the two added up; pooled needs it."
+    )
+    artist_half_lives: list[float] = Field(
+        default_factory=lambda: [14.0, 90.0, 0.0],
+        description="pooled: days after which plays of an artist count half, one per scale; 0 never forgets.",
+    )
+    artist_powers: list[float] = Field(
+        default_factory=lambda: [1.0, 0.0, 0.0],
+        description="pooled: per scale, a count c of an artist weighs c ** power; 0 stands for log(1 + c).",
+    )
+    track_half_lives: list[float] = Field(
+        default_factory=lambda: [30.0, 0.0],
+        description="pooled: days after which plays of a track count half, one per scale; 0 never forgets.",
+    )
+    track_powers: list[float] = Field(
+        default_factory=lambda: [1.0, 1.0], description="pooled: the same powers for tracks."
+    )
+    history_listens: int = Field(
+        1000, ge=1, description="pooled: what was not heard among so many last listens is left out of the pools."
+    )
+    history_dropout: float = Field(0.2, ge=0, lt=1, description="pooled: share of a history left out in training.")
+    id_dropout: float = Field(0.2, ge=0, lt=1, description="sum: how often training leaves a track's own vector out.")
+    id_dim: int = Field(64, ge=1, description="Width of every id embedding of the encoders id and mlp.")
     hidden_dim: int = Field(256, ge=1, description="Width of the hidden layer of each tower's MLP.")
     output_dim: int = Field(128, ge=1, description="Width of the user and track vectors.")
     embedding_std: float = Field(1.0, gt=0, description="Standard deviation of the initial id embeddings.")
     dropout: float = Field(0.1, ge=0, lt=1, description="Dropout inside each tower's MLP.")
+
+    @model_validator(mode="after")
+    def _a_power_for_every_scale(self) -> Self:
+        for kind in ("artist", "track"):
+            half_lives, powers = getattr(self, f"{kind}_half_lives"), getattr(self, f"{kind}_powers")
+            if len(half_lives) != len(powers) or not half_lives or min(half_lives) < 0 or min(powers) < 0:
+                raise ValueError(
+                    f"{kind}_half_lives and {kind}_powers must be as long as each other, not empty and not negative"
+                )
+        return self
 
 
 class TrainingSettings(Section):
@@ -105,6 +142,40 @@ class TrainingSettings(Section):
     epochs: int = Field(3, ge=1, description="Passes over the training events, at most.")
     patience: int = Field(2, ge=1, description="Epochs without a better validation metric before training stops.")
     batch_size: int = Field(4096, ge=2, description="Events in a step.")
+    objective: Literal["in_batch", "sampled"] = Field(
+        "in_batch",
+        description="in_batch: symmetric InfoNCE over listens. sampled: softmax over shared negatives, many targets for "
+        "each moment of a history.",
+    )
+    negatives: int = Field(2048, ge=1, description="sampled: negatives that all requests of a step share.")
+    uniform_share: float = Field(
+        0.5, ge=0, le=1, description="sampled: share of the negatives drawn from the catalog; the others are targets."
+    )
+    logq: float = Field(
+        1.0, ge=0, le=1, description="sampled: strength of the correction for how often a negative is drawn."
+    )
+    target_window: int = Field(
+        1000, ge=1, description="sampled: a target is any of so many listens after the request; 1: the next one."
+    )
+    request_stride: int = Field(
+        32, ge=1, description="sampled: listens between the requests of a history, and about the targets of each."
+    )
+    users_per_group: int = Field(
+        0, ge=0, description="sampled: a step takes the listens of so many users only; 0: of all users."
+    )
+    scoring: Literal["dot", "fitted"] = Field(
+        "dot",
+        description="dot: the towers alone are served. fitted: popularity and a personal prior are added, with weights "
+        "chosen on validation.",
+    )
+    max_popularity_amplification: float = Field(
+        1.0,
+        gt=0,
+        description="fitted: what is recommended may be so many times as popular as what is played, on validation.",
+    )
+    refit: bool = Field(
+        False, description="After the epoch is chosen, train again as long on train and validation together."
+    )
     optimizer: Literal["dense", "sparse"] = Field(
         "sparse",
         description="dense: AdamW on everything. sparse: row-wise Adagrad on the embedding rows of the batch.",

@@ -23,8 +23,8 @@ def test_without_any_setting_the_default_preset_holds():
     assert Settings().training.preset == "reference_sparse"
 
 
-def test_the_presets_are_the_reference_and_its_sparse_form():
-    assert shipped_presets() == ["reference", "reference_sparse"]
+def test_the_presets_are_the_recipe_the_reference_and_its_sparse_form():
+    assert shipped_presets() == ["default", "reference", "reference_sparse"]
 
 
 def test_the_reference_preset_is_the_reference_to_the_letter():
@@ -113,7 +113,10 @@ def test_dates_are_toml_strings_or_toml_datetimes(tmp_path, written):
         ({"source": {"columns": {"user_id": 1}}}, "source.columns.user_id = 1 is wrong: should be a valid string"),
         ({"training": 5}, "training = 5 is wrong: should be a valid dictionary"),
         ({"training": {"preset": 5}}, "training.preset = 5 is wrong: should be a valid string"),
-        ({"training": {"preset": "best"}}, "'best'; it must be one of reference, reference_sparse, or the path"),
+        (
+            {"training": {"preset": "best"}},
+            "'best'; it must be one of default, reference, reference_sparse, or the path",
+        ),
     ],
 )
 def test_a_mistake_is_named_with_its_key(overrides, said):

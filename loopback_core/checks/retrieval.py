@@ -9,7 +9,8 @@ import numpy as np
 from loopback_core.artifacts import Artifact, ArtifactStore
 from loopback_core.checks.check import Verdict
 from loopback_core.errors import ArtifactError
-from loopback_core.retrieval.store import load_index, load_vectors, real_queries
+from loopback_core.retrieval.scoring import indexed_vectors
+from loopback_core.retrieval.store import load_index, load_popularity, load_vectors, real_queries
 from loopback_core.settings import Settings
 from loopback_core.splits import Splits
 
@@ -60,8 +61,9 @@ def index_recall(artifact: Artifact, store: ArtifactStore, settings: Settings) -
     from loopback_core.retrieval.index import index_recall as measure
 
     splits = Splits(store.upstream(artifact, "temporal_splits").folder)
-    vectors = load_vectors(store.upstream(artifact, "track_embeddings").folder)
-    queries = real_queries(splits, store.upstream(artifact, "trained_towers").folder)
+    embeddings = store.upstream(artifact, "track_embeddings").folder
+    vectors = indexed_vectors(load_vectors(embeddings), load_popularity(embeddings))
+    queries = real_queries(splits, store.upstream(artifact, "trained_towers").folder, embeddings)
     recall = measure(_published_index(artifact), vectors, queries, 100)
     floor = settings.checks.min_index_recall
     sentence = f"recall@100 against exact search is {recall:.4f} over {len(queries):,} users; the floor is {floor}"

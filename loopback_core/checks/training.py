@@ -33,7 +33,8 @@ def weights_load(artifact: Artifact, store: ArtifactStore, settings: Settings) -
 
     model = TwoTower.load(artifact.folder)
     broken = [name for name, tensor in model.state_dict().items() if not bool(torch.isfinite(tensor).all())]
-    catalog = Splits(store.upstream(artifact, "temporal_splits").folder).tuning.catalog
+    splits = Splits(store.upstream(artifact, "temporal_splits").folder)
+    catalog = (splits.testing if artifact.summary["refit"] else splits.tuning).catalog
     wrong = [f"{name} has values that are not finite" for name in broken]
     rows = (model.vocabulary.n_users, model.vocabulary.n_tracks, model.vocabulary.n_artists)
     if rows != (catalog.n_users, catalog.n_tracks, catalog.n_artists):

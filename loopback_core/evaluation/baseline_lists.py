@@ -18,7 +18,7 @@ from loopback_core.errors import ArtifactError, SettingsError
 from loopback_core.evaluation.baselines import BASELINES, Baseline
 from loopback_core.evaluation.baselines.tuning import Tuned, choose_rival, tune
 from loopback_core.evaluation.evaluator import DEPTH, rank_users
-from loopback_core.evaluation.tasks import TASKS, Task
+from loopback_core.evaluation.tasks import LIKE, TASKS, Task
 from loopback_core.progress import progress
 from loopback_core.recommender import Ranking
 from loopback_core.settings import EvaluationSettings
@@ -26,9 +26,6 @@ from loopback_core.splits import Splits
 
 TUNED = ("discovery", "next_listen", "cold_start")
 """The tasks on which settings are tuned and rivals chosen."""
-
-LIKE = {"new_users": "next_listen", "reference_protocol": "discovery"}
-"""Task -> the one whose settings it takes. Validation has hardly any new user to tune on, and the candidates are alike."""
 
 ALWAYS = "popularity_users"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +20,12 @@ from loopback_core.evaluation.examples import Example, example_users
 from loopback_core.evaluation.plots import plot_embedding, plot_evaluation, plot_popularity, plot_training
 from loopback_core.evaluation.report import write_report
 from loopback_core.evaluation.segments import segments_json
+from loopback_core.evaluation.serving import serve
 from loopback_core.evaluation.tasks import IN_CATALOG, TASKS, Task
 from loopback_core.recommender import Ranking
-from loopback_core.retrieval.embed import track_vectors
 from loopback_core.retrieval.latency import measure_latency
 from loopback_core.retrieval.recommenders import IndexRecommender, TowersRecommender
+from loopback_core.retrieval.scoring import ALONE, Scoring
 
 if TYPE_CHECKING:
     from loopback_core.retrieval.index import VectorIndex
@@ -41,6 +42,7 @@ class Trained:
     vectors: Floats
     index: VectorIndex
     index_recall: float
+    scoring: Mapping[str, Scoring]  # task -> what is served in it
     epochs: Sequence[Mapping[str, Any]] = ()  # the training history
 
 
@@ -63,14 +65,15 @@ def run_evaluation(
     results, calibration = measure(splits, trained, baselines, settings)
     tasks = {name: result.task for name, result in results.items()}
     asked = tasks["discovery"]
-    latency = measure_latency(trained.index, trained.model, asked.histories, asked.exclude)
+    served = serve(trained.model, asked, trained.scoring["discovery"], trained.vectors)
+    latency = measure_latency(trained.index, served.queries(asked.histories), asked.exclude)
     content = {
         "schema": 1,
         **{key: provenance[key] for key in ("source", "split")},
-        "tasks": {name: _with_alone(result.task_json()) for name, result in results.items()},
+        "tasks": {name: result.task_json() for name, result in results.items()},
         "paired": {name: result.paired_json() for name, result in results.items()},
         "segments": {
-            name: _segments(results[name], settings)
+            name: segments_json(results[name], settings.evaluation)
             for name in IN_CATALOG
             if name != "new_users" or len(tasks[name].users)
         },
@@ -107,30 +110,19 @@ def _rankings(
     task: Task, trained: Trained, baselines: BaselineLists, settings: Settings
 ) -> Iterator[tuple[str, Ranking | None]]:
     """The lists of the towers and of every baseline, one at a time; None for a baseline that cannot answer the task."""
-    in_catalog, model = task.name in IN_CATALOG, trained.model
-    vectors = trained.vectors if in_catalog else track_vectors(model, task.candidate_artist, task.first_candidate)
-    towers = TowersRecommender(model, vectors, settings.evaluation.seed)
-    yield towers.id, rank_users(towers, task, DEPTH)
+    in_catalog, seed = task.name in IN_CATALOG, settings.evaluation.seed
+    served = serve(trained.model, task, trained.scoring[task.name], trained.vectors)
+    answer = rank_users(TowersRecommender(served, seed), task, DEPTH)
+    yield TOWERS, answer
+    alone = TowersRecommender(replace(served, scoring=ALONE), seed, f"{TOWERS}_alone")
+    yield alone.id, answer if served.scoring == ALONE else rank_users(alone, task, DEPTH)
     if in_catalog:
-        through_index = IndexRecommender(model, trained.index)
+        through_index = IndexRecommender(served, trained.index, seed)
         yield through_index.id, rank_users(through_index, task, DEPTH)
     yield from baselines.rankings(task)
     if in_catalog:
         elsewhere = {name for other in IN_CATALOG for name in baselines.names(other)}
         yield from ((name, None) for name in sorted(elsewhere - set(baselines.names(task.name))))
-
-
-def _with_alone(task: dict[str, Any]) -> dict[str, Any]:
-    """The served score has no part but the dot product yet, so the towers alone are the same measurement."""
-    task["recommenders"]["two_tower_alone"] = task["recommenders"]["two_tower"]
-    return task
-
-
-def _segments(result: TaskResult, settings: Settings) -> dict[str, Any]:
-    table = segments_json(result, settings.evaluation)
-    for recommenders in table.values():
-        recommenders["two_tower_alone"] = recommenders["two_tower"]
-    return table
 
 
 def _write_recommendations(results: Mapping[str, TaskResult], splits: Splits, path: Path) -> None:

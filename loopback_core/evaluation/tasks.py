@@ -39,6 +39,11 @@ class Task:
         return len(self.candidate_artist)
 
     @property
+    def only_new(self) -> bool:
+        """Whether nothing that the user played is a candidate."""
+        return self.exclude is not None or self.first_candidate > 0
+
+    @property
     def n_candidates_per_user(self) -> Ids:
         """Candidates of each user after exclusion, (users,)."""
         n_excluded = np.zeros(len(self.users), np.int64) if self.exclude is None else self.exclude.lengths
@@ -125,6 +130,9 @@ TASKS = {
     "reference_protocol": reference_protocol,
 }
 """Name -> builder."""
+
+LIKE = {"new_users": "next_listen", "reference_protocol": "discovery"}
+"""Task -> the one whose settings it takes. Validation has hardly any new user to tune on, and the candidates are alike."""
 
 IN_CATALOG = ("discovery", "next_listen", "new_users")
 """The tasks whose candidates are the catalog of the fit data."""

@@ -7,7 +7,16 @@ import polars as pl
 
 from loopback_core.retrieval.embed import track_vectors
 from loopback_core.retrieval.index import FaissIndex, index_recall
-from loopback_core.retrieval.store import INDEX, load_vectors, real_queries, save_index, save_vectors
+from loopback_core.retrieval.scoring import indexed_vectors, popularity_columns
+from loopback_core.retrieval.store import (
+    INDEX,
+    load_popularity,
+    load_vectors,
+    real_queries,
+    save_index,
+    save_popularity,
+    save_vectors,
+)
 from loopback_core.settings import IndexSettings
 from loopback_core.splits import Splits
 from loopback_core.towers.two_tower import TwoTower
@@ -18,6 +27,7 @@ def embed_catalog(splits: Splits, towers: Path, folder: Path) -> dict[str, Any]:
     model, catalog = TwoTower.load(towers), splits.testing.catalog
     vectors = track_vectors(model, catalog.artist)
     save_vectors(vectors, folder)
+    save_popularity(popularity_columns(splits.testing), folder)
     unknown = max(0, catalog.n_tracks - model.vocabulary.n_tracks)
     return {"tracks": len(vectors), "dimension": vectors.shape[1], "unknown_tracks": unknown}
 
@@ -26,7 +36,7 @@ def build_index(
     splits: Splits, towers: Path, vectors_folder: Path, settings: IndexSettings, folder: Path
 ) -> dict[str, Any]:
     """Write the index over the vectors and its id map, `tracks.parquet`, into `folder`; returns a summary."""
-    vectors = load_vectors(vectors_folder)
+    vectors = indexed_vectors(load_vectors(vectors_folder), load_popularity(vectors_folder))
     index = FaissIndex.build(vectors, settings)
     save_index(index, folder)
     names = splits.track_names.head(len(vectors)).select("track", "artist_name", "track_name")
@@ -35,5 +45,5 @@ def build_index(
         "tracks": len(index),
         "kind": index.kind,
         "bytes": (folder / INDEX).stat().st_size,
-        "recall@100": index_recall(index, vectors, real_queries(splits, towers), 100),
+        "recall@100": index_recall(index, vectors, real_queries(splits, towers, vectors_folder), 100),
     }

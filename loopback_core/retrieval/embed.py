@@ -6,9 +6,11 @@ from numpy.typing import NDArray
 
 from loopback_core.data import Floats, Histories
 from loopback_core.progress import progress
+from loopback_core.towers.decayed_counts import Moments
+from loopback_core.towers.reading import HistoryReader
 from loopback_core.towers.track import TrackInputs
 from loopback_core.towers.two_tower import TwoTower
-from loopback_core.towers.user import UserInputs
+from loopback_core.towers.user import ANYTHING
 
 
 @torch.inference_mode()
@@ -29,9 +31,19 @@ def track_vectors(model: TwoTower, artist: NDArray[np.int32], first: int = 0, ba
 
 
 @torch.inference_mode()
-def user_vectors(model: TwoTower, histories: Histories) -> Floats:
-    """The vectors of users with these histories, (rows, D) float32 of unit norm."""
+def user_vectors(
+    model: TwoTower, histories: Histories, artist: NDArray[np.int32], intent: int = ANYTHING, batch_size: int = 1024
+) -> Floats:
+    """The vectors of users with these histories, (rows, D) float32 of unit norm: anybody's, also an empty history's.
+
+    artist: (n_tracks,) the artist of every catalog track. intent: whether they want ANYTHING or ONLY_NEW tracks.
+    """
     model.eval()
-    users = torch.from_numpy(histories.users.astype(np.int64)).to(model.device)
-    vectors: Floats = model.users(UserInputs(users)).float().cpu().numpy()
+    vectors = np.empty((len(histories), model.settings.output_dim), np.float32)
+    known = model.vocabulary
+    for start in range(0, len(histories), batch_size):
+        rows = histories.rows(start, min(start + batch_size, len(histories)))
+        reader = HistoryReader(rows, artist, known.n_tracks, known.n_artists, model.settings)
+        inputs = reader.read(Moments.at_the_end(rows), np.full(len(rows), intent))
+        vectors[start : start + len(rows)] = model.users(inputs.to(model.device)).float().cpu().numpy()
     return vectors

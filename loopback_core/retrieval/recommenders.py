@@ -1,24 +1,69 @@
 """The trained towers as recommenders: by exact scores, and through the index."""
 
+from dataclasses import dataclass
 from typing import Self
 
-from loopback_core.data import FitData, Floats, Histories, Ragged
-from loopback_core.recommender import Ranking
+import numpy as np
+from numpy.typing import NDArray
+
+from loopback_core.data import Catalog, FitData, Floats, Histories, Ids, Ragged
+from loopback_core.recommender import NOTHING, Ranking
 from loopback_core.retrieval.embed import user_vectors
 from loopback_core.retrieval.index import VectorIndex
-from loopback_core.retrieval.ranking import tie_order, top_k
+from loopback_core.retrieval.ranking import tie_order, top_k, top_k_sparse
+from loopback_core.retrieval.scoring import (
+    ALONE,
+    Prior,
+    Scoring,
+    add_prior,
+    indexed_vectors,
+    lookup,
+    personal_prior,
+    popularity_columns,
+    queries,
+)
 from loopback_core.towers.two_tower import TwoTower
+from loopback_core.towers.user import ANYTHING
+
+
+@dataclass(frozen=True)
+class Served:
+    """All that a served score is made of."""
+
+    model: TwoTower
+    catalog: Catalog
+    vectors: Floats  # (n_candidates, D) of unit norm, of the tracks that may be recommended
+    popularity: Floats  # (n_candidates, 2); zeros for tracks beyond the catalog
+    candidate_artist: NDArray[np.int32]  # (n_candidates,)
+    scoring: Scoring = ALONE
+    intent: int = ANYTHING
+
+    @classmethod
+    def in_catalog(
+        cls, model: TwoTower, data: FitData, vectors: Floats, scoring: Scoring = ALONE, intent: int = ANYTHING
+    ) -> Self:
+        """What is served from the catalog of `data`. vectors: (n_tracks, D) of all its tracks."""
+        return cls(model, data.catalog, vectors, popularity_columns(data), data.catalog.artist, scoring, intent)
+
+    def queries(self, histories: Histories) -> Floats:
+        """(rows, D + 2) to ask an index of :func:`indexed_vectors` with."""
+        users = user_vectors(self.model, histories, self.catalog.artist, self.intent)
+        inverse_temperature = float(self.model.inverse_temperature().detach())
+        return queries(users, inverse_temperature, self.scoring, self.popularity)
+
+    def prior(self, histories: Histories) -> Prior:
+        """What the user's own plays add."""
+        return personal_prior(histories, self.catalog.artist, self.scoring)
 
 
 class TowersRecommender:
-    """Every candidate scored by the dot product of the two towers' vectors."""
+    """Every candidate scored exactly."""
 
-    id = "two_tower"
-
-    def __init__(self, model: TwoTower, vectors: Floats, seed: int) -> None:
-        """vectors: (n_candidates, D) of the tracks 0, 1, …; seed: of the permutation that breaks ties."""
-        self.model, self.vectors = model, vectors
-        self.tie_rank = tie_order(len(vectors), seed)
+    def __init__(self, served: Served, seed: int, id: str = "two_tower") -> None:
+        """seed: of the permutation that breaks ties."""
+        self.id, self.served = id, served
+        self.vectors = indexed_vectors(served.vectors, served.popularity)
+        self.tie_rank = tie_order(len(self.vectors), seed)
 
     def fit(self, data: FitData) -> Self:
         """The towers were fitted by the training loop; what they read of `data` comes in with each history."""
@@ -26,16 +71,25 @@ class TowersRecommender:
 
     def recommend(self, histories: Histories, k: int, exclude: Ragged | None) -> Ranking:
         """See :class:`loopback_core.recommender.Recommender`. Holds a block of (rows, n_candidates) scores."""
-        return top_k(user_vectors(self.model, histories) @ self.vectors.T, k, self.tie_rank, exclude)
+        scores = self.served.queries(histories) @ self.vectors.T
+        add_prior(scores, self.served.prior(histories), self.served.candidate_artist)
+        return top_k(scores, k, self.tie_rank, exclude)
 
 
 class IndexRecommender:
-    """The same score, found by the nearest-neighbour index."""
+    """The same score, found by the nearest-neighbour index.
+
+    The index finds the best by all but the personal prior; what the prior can lift is little: tracks of the history and
+    of its dearest artists. These are scored beside what was found, and the best of both are the best of all, as far as
+    the index is exact.
+    """
 
     id = "two_tower_index"
 
-    def __init__(self, model: TwoTower, index: VectorIndex) -> None:
-        self.model, self.index = model, index
+    def __init__(self, served: Served, index: VectorIndex, seed: int) -> None:
+        self.served, self.index = served, index
+        self.vectors = indexed_vectors(served.vectors, served.popularity)
+        self.tie_rank = tie_order(len(self.vectors), seed)
 
     def fit(self, data: FitData) -> Self:
         """Nothing to learn: the index was built before."""
@@ -43,4 +97,24 @@ class IndexRecommender:
 
     def recommend(self, histories: Histories, k: int, exclude: Ragged | None) -> Ranking:
         """See :class:`loopback_core.recommender.Recommender`."""
-        return self.index.search(user_vectors(self.model, histories), k, exclude)
+        asked, prior = self.served.queries(histories), self.served.prior(histories)
+        found = self.index.search(asked, k, exclude)
+        if not len(prior.tracks.row) and not len(prior.artists.row):
+            return found
+        candidates = self._candidates(found, prior)
+        row, track = candidates.row_numbers(), candidates.values
+        scores = np.einsum("nd,nd->n", asked[row], self.vectors[track])
+        n_tracks, n_artists = len(self.vectors), self.served.catalog.n_artists
+        scores += lookup(prior.tracks, row, track, n_tracks)
+        scores += lookup(prior.artists, row, self.served.candidate_artist[track].astype(np.int64), n_artists)
+        return top_k_sparse(candidates, scores.astype(np.float32), k, self.tie_rank, exclude)
+
+    def _candidates(self, found: Ranking, prior: Prior) -> Ragged:
+        """What was found, what was played, and the tracks of the dearest artists: distinct tracks for each row."""
+        row, place = np.nonzero(found.tracks != NOTHING)
+        of_artists = self.served.catalog.tracks_of_artist.take(prior.artists.items)
+        rows = [row, prior.tracks.row, np.repeat(prior.artists.row, of_artists.lengths)]
+        tracks: list[Ids] = [found.tracks[row, place], prior.tracks.items, of_artists.values]
+        n = len(self.vectors)
+        pairs = np.unique(np.concatenate(rows) * n + np.concatenate(tracks))
+        return Ragged.from_pairs(pairs // n, pairs % n, len(found.tracks))

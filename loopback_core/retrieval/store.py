@@ -15,7 +15,8 @@ from loopback_core.splits import Splits
 if TYPE_CHECKING:
     from loopback_core.retrieval.index import FaissIndex
 
-VECTORS, INDEX, INDEX_SETTINGS = "track_vectors.npy", "tracks.faiss", "index.json"
+VECTORS, POPULARITY = "track_vectors.npy", "popularity.npy"
+INDEX, INDEX_SETTINGS = "tracks.faiss", "index.json"
 
 
 def save_vectors(vectors: Floats, folder: Path) -> None:
@@ -23,14 +24,28 @@ def save_vectors(vectors: Floats, folder: Path) -> None:
     np.save(folder / VECTORS, vectors)
 
 
+def save_popularity(popularity: Floats, folder: Path) -> None:
+    """Write (n_tracks, 2) float32, the popularity columns of the same tracks."""
+    np.save(folder / POPULARITY, popularity)
+
+
 def load_vectors(folder: Path) -> Floats:
-    """Read them back, mapped into memory. Never unpickles.
+    """Read the vectors back, mapped into memory. Never unpickles.
 
     Raises:
         ArtifactError: the file is missing or damaged.
     """
+    return _load(folder, VECTORS)
+
+
+def load_popularity(folder: Path) -> Floats:
+    """Read those back; as :func:`load_vectors`."""
+    return _load(folder, POPULARITY)
+
+
+def _load(folder: Path, name: str) -> Floats:
     try:
-        vectors: Floats = np.load(folder / VECTORS, mmap_mode="r", allow_pickle=False)
+        vectors: Floats = np.load(folder / name, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise ArtifactError(f"The vectors in {folder} cannot be read ({error}); build them again.") from None
     return vectors
@@ -59,11 +74,25 @@ def load_index(folder: Path) -> FaissIndex:
     return FaissIndex.load(folder / INDEX, settings)
 
 
-def real_queries(splits: Splits, towers: Path, limit: int = 1000) -> Floats:
-    """User vectors to measure an index with: of at most `limit` users of the fit data, (users, D), chosen by seed."""
-    from loopback_core.retrieval.embed import user_vectors
-    from loopback_core.towers.two_tower import TwoTower
+def real_queries(splits: Splits, towers: Path, vectors: Path, limit: int = 1000) -> Floats:
+    """What discovery asks the index: for at most `limit` users of the fit data, (users, D + 2), chosen by seed.
 
-    fit = splits.testing
+    towers, vectors: the folders of both.
+    """
+    from loopback_core.retrieval.recommenders import Served
+    from loopback_core.retrieval.scoring import load_scoring
+    from loopback_core.towers.two_tower import TwoTower
+    from loopback_core.towers.user import ONLY_NEW
+
+    fit, scoring = splits.testing, load_scoring(towers)["discovery"]
     users = np.sort(np.random.default_rng(0).permutation(fit.catalog.n_users)[:limit]).astype(np.int64)
-    return user_vectors(TwoTower.load(towers), Histories.of(fit.events, users, fit.now))
+    served = Served(
+        TwoTower.load(towers),
+        fit.catalog,
+        load_vectors(vectors),
+        load_popularity(vectors),
+        fit.catalog.artist,
+        scoring,
+        ONLY_NEW,
+    )
+    return served.queries(Histories.of(fit.events, users, fit.now))

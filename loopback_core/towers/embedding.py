@@ -21,13 +21,30 @@ class IdEmbedding(nn.Module):
 
     def forward(self, ids: Tensor) -> Tensor:
         """ids: (...,) int64 -> (..., dim)."""
+        return F.embedding(*self._gather(ids))
+
+    def bag(self, ids: Tensor, offsets: Tensor, weights: Tensor) -> Tensor:
+        """Weighted sums over bags of ids, one for each column of weights.
+
+        ids: (n,) int64, bag after bag. offsets: (bags,) int64, where each begins. weights: (n, columns), no gradient.
+        Returns (bags, columns, dim); zeros for an empty bag.
+        """
+        places, rows = self._gather(ids)
+        sums = [
+            F.embedding_bag(places, rows, offsets, mode="sum", per_sample_weights=column.contiguous())
+            for column in weights.T
+        ]
+        return torch.stack(sums, dim=1)
+
+    def _gather(self, ids: Tensor) -> tuple[Tensor, Tensor]:
+        """Places in a table, and that table: the whole one, or the distinct rows of the ids in a leaf of their own."""
         rows = torch.where((ids >= 0) & (ids < self.count), ids, self.count)
         if not (self.sparse and torch.is_grad_enabled()):
-            return F.embedding(rows, self.weight)
-        distinct, place = torch.unique(rows, return_inverse=True)
+            return rows, self.weight
+        distinct, places = torch.unique(rows, return_inverse=True)
         leaf = self.weight.detach()[distinct].requires_grad_()
         self.touched.append((distinct, leaf))
-        return F.embedding(place, leaf)
+        return places, leaf
 
     @torch.no_grad()
     def settle_unknown(self) -> None:

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from loopback_core.errors import ArtifactError
 from loopback_core.settings import TowersSettings
 from loopback_core.towers.embedding import IdEmbedding
-from loopback_core.towers.track import TrackInputs, TrackTower
-from loopback_core.towers.user import UserInputs, UserTower
+from loopback_core.towers.track import TrackInputs, make_track_tower
+from loopback_core.towers.user import UserInputs, make_user_tower
 
 WEIGHTS, SHAPE = "towers.safetensors", "towers.json"
 
@@ -42,8 +42,9 @@ class TwoTower(nn.Module):
         super().__init__()
         self.vocabulary, self.settings = vocabulary, settings
         self.max_inverse_temperature = max_inverse_temperature
-        self.users = UserTower(vocabulary.n_users, settings, sparse=sparse)
-        self.tracks = TrackTower(vocabulary.n_tracks, vocabulary.n_artists, settings, sparse=sparse)
+        tracks = make_track_tower(vocabulary.n_tracks, vocabulary.n_artists, settings, sparse=sparse)
+        self.users = make_user_tower(vocabulary.n_users, tracks, settings, sparse=sparse)
+        self.tracks = tracks
         self.log_inverse_temperature = nn.Parameter(torch.tensor(-math.log(temperature)))
         self.bound_temperature()
 

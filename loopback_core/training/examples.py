@@ -10,6 +10,10 @@ from torch import Tensor
 
 from loopback_core.data import FitData, Ragged
 from loopback_core.settings import TrainingSettings
+from loopback_core.towers.track import TrackInputs
+from loopback_core.towers.two_tower import TwoTower
+from loopback_core.towers.user import UserInputs
+from loopback_core.training.losses import in_batch_infonce
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,14 @@ class Batch:
     track: Tensor  # (B,)
     artist: Tensor  # (B,)
     false_negative: Tensor | None  # (B, B) bool: row i must not be told that the track of row j is wrong
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    def loss(self, model: TwoTower) -> Tensor:
+        """Symmetric InfoNCE, a scalar."""
+        users, tracks = model(UserInputs(self.user), TrackInputs(self.track, self.artist))
+        return in_batch_infonce(users, tracks, model.inverse_temperature(), self.false_negative)
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on `device`."""

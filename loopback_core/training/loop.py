@@ -11,27 +11,28 @@ from pathlib import Path
 import torch
 
 from loopback_core.data import FitData
-from loopback_core.errors import LoopbackError
+from loopback_core.errors import LoopbackError, SettingsError
 from loopback_core.progress import progress
 from loopback_core.settings import Settings, TrainingSettings
-from loopback_core.towers.track import TrackInputs
 from loopback_core.towers.two_tower import TwoTower, Vocabulary
-from loopback_core.towers.user import UserInputs
 from loopback_core.training.checkpoint import Epoch, Progression, load_checkpoint, save_checkpoint
 from loopback_core.training.device import choose_device
 from loopback_core.training.examples import Batch, Examples
-from loopback_core.training.losses import in_batch_infonce
 from loopback_core.training.optimizers import Stepper, make_optimizers
+from loopback_core.training.sampled import SampledBatch, SampledExamples
 
 log = logging.getLogger("loopback")
 
 Validate = Callable[[TwoTower], dict[str, float]]
 
 
-def train(data: FitData, settings: Settings, validate: Validate, checkpoints: Path) -> tuple[TwoTower, Progression]:
+def train(
+    data: FitData, settings: Settings, validate: Validate | None, checkpoints: Path
+) -> tuple[TwoTower, Progression]:
     """Train the towers on `data`, and return them with the weights of the best epoch and their history.
 
-    validate: measures the model after each epoch; its value under `training.validation_metric` picks the best one.
+    validate: measures the model after each epoch; its value under `training.validation_metric` picks the best one. With
+    None the last epoch is kept.
     checkpoints: a folder that outlives a killed run. A run that finds a checkpoint there goes on after it and ends in
     the same weights as one that was never killed: whatever is random is seeded by (seed, epoch).
     """
@@ -42,7 +43,7 @@ def train(data: FitData, settings: Settings, validate: Validate, checkpoints: Pa
     progression = load_checkpoint(path, model, optimizers)
     if progression.history:
         log.info("training goes on after epoch %d, from its checkpoint", progression.history[-1].epoch)
-    examples = Examples(data, chosen)
+    examples = make_examples(data, settings)
     for number in range(len(progression.history) + 1, chosen.epochs + 1):
         if _out_of_patience(progression, chosen):
             log.info("stopping: no better %s for %d epochs", chosen.validation_metric, chosen.patience)
@@ -70,12 +71,26 @@ def set_up(data: FitData, settings: Settings, device: torch.device) -> tuple[Two
     return model, make_optimizers(model, chosen)
 
 
-def training_step(model: TwoTower, optimizers: list[Stepper], batch: Batch) -> torch.Tensor:
+def make_examples(data: FitData, settings: Settings) -> Examples | SampledExamples:
+    """What `training.objective` trains on.
+
+    Raises:
+        SettingsError: the towers read histories, which the objective has no place for.
+    """
+    if settings.training.objective == "sampled":
+        return SampledExamples(data, settings)
+    if settings.towers.user_encoder != "id":
+        raise SettingsError(
+            "training.objective = 'in_batch' trains user ids: set towers.user_encoder = 'id', or 'sampled'."
+        )
+    return Examples(data, settings.training)
+
+
+def training_step(model: TwoTower, optimizers: list[Stepper], batch: Batch | SampledBatch) -> torch.Tensor:
     """One step on one batch; returns the loss, still on the device."""
     for optimizer in optimizers:
         optimizer.zero_grad()
-    users, tracks = model(UserInputs(batch.user), TrackInputs(batch.track, batch.artist))
-    loss = in_batch_infonce(users, tracks, model.inverse_temperature(), batch.false_negative)
+    loss = batch.loss(model)
     torch.autograd.backward(loss)
     for optimizer in optimizers:
         optimizer.step()
@@ -83,7 +98,13 @@ def training_step(model: TwoTower, optimizers: list[Stepper], batch: Batch) -> t
     return loss.detach()
 
 
-def _epoch(number: int, model: TwoTower, optimizers: list[Stepper], examples: Examples, validate: Validate) -> Epoch:
+def _epoch(
+    number: int,
+    model: TwoTower,
+    optimizers: list[Stepper],
+    examples: Examples | SampledExamples,
+    validate: Validate | None,
+) -> Epoch:
     torch.manual_seed(examples.settings.seed * 1_000_003 + number)  # dropout
     model.train()
     losses, started = [], time.monotonic()
@@ -91,7 +112,7 @@ def _epoch(number: int, model: TwoTower, optimizers: list[Stepper], examples: Ex
         for batch in examples.epoch(number):
             loss = training_step(model, optimizers, batch.to(model.device))
             losses.append(loss)
-            shown.advance(len(batch.user), f"loss {loss.item():.3f}")
+            shown.advance(len(batch), f"loss {loss.item():.3f}")
     seconds = time.monotonic() - started
     mean_loss = float(torch.stack(losses).mean())
     if not math.isfinite(mean_loss):
@@ -101,7 +122,7 @@ def _epoch(number: int, model: TwoTower, optimizers: list[Stepper], examples: Ex
         )
     model.eval()
     with torch.no_grad():
-        validation = validate(model)
+        validation = validate(model) if validate else {}
     temperature = 1 / float(model.inverse_temperature().detach())
     return Epoch(number, mean_loss, temperature, seconds, len(examples) / seconds, validation)
 
@@ -109,8 +130,10 @@ def _epoch(number: int, model: TwoTower, optimizers: list[Stepper], examples: Ex
 def _note(epoch: Epoch, model: TwoTower, progression: Progression, settings: TrainingSettings) -> None:
     """Add the epoch to the history, and keep its weights if it is the best."""
     progression.history.append(epoch)
-    value = epoch.validation[settings.validation_metric]
-    log.info("epoch %d: loss %.4f, %s %.4f", epoch.epoch, epoch.loss, settings.validation_metric, value)
+    # Without a validation the last epoch is the best.
+    value = epoch.validation[settings.validation_metric] if epoch.validation else float(epoch.epoch)
+    found = f", {settings.validation_metric} {value:.4f}" if epoch.validation else ""
+    log.info("epoch %d: loss %.4f%s", epoch.epoch, epoch.loss, found)
     if value > progression.best_value:
         progression.best_epoch, progression.best_value = epoch.epoch, value
         progression.best_weights = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
@@ -120,7 +143,9 @@ def _out_of_patience(progression: Progression, settings: TrainingSettings) -> bo
     return len(progression.history) - progression.best_epoch >= settings.patience and bool(progression.history)
 
 
-def save_history(progression: Progression, folder: Path) -> None:
-    """Write `history.json`: one row per epoch, and which was the best."""
+def save_history(progression: Progression, folder: Path, refit: Progression | None = None) -> None:
+    """Write `history.json`: one row per epoch, and which was the best; beside them the epochs of the refit."""
     content = {"best_epoch": progression.best_epoch, "epochs": [asdict(epoch) for epoch in progression.history]}
+    if refit:
+        content["refit"] = [asdict(epoch) for epoch in refit.history]
     (folder / "history.json").write_text(json.dumps(content, indent=1) + "\n", "utf-8")

@@ -1,4 +1,4 @@
-"""The contrastive loss of the towers."""
+"""The contrastive losses of the towers."""
 
 from typing import Any
 
@@ -24,6 +24,36 @@ def in_batch_infonce(
             logits.masked_fill_(false_negative, -torch.inf)
     loss: Tensor = _SymmetricCrossEntropy.apply(logits)
     return loss
+
+
+def sampled_softmax(
+    users: Tensor,
+    positives: Tensor,
+    request: Tensor,
+    negatives: Tensor,
+    inverse_temperature: Tensor,
+    correction: Tensor,
+    false_negative: Tensor | None = None,
+    weights: Tensor | None = None,
+) -> Tensor:
+    """Cross entropy of each positive against the negatives that all requests share.
+
+    With s the scaled score, a positive p of request a costs log(exp s(a, p) + sum over j of exp(s(a, j) - c(j))) - s(a, p).
+    The positive is given, not drawn, and enters as it is ("Correcting the LogQ Correction", RecSys 2025); where
+    c = log(m q), m negatives drawn from q, the sum estimates that of the full softmax (Bengio & Senécal 2003; Yi et al.
+    2019). The correction is taken off after the division by the temperature: before it, it would be scaled along.
+
+    users: (A, D), positives: (T, D), negatives: (M, D), of unit norm. request: (T,) the row of `users` of each positive.
+    inverse_temperature: scalar. correction: (M,) nats. false_negative: (A, M) bool: pairs that leave the denominator.
+    weights: (T,) or None for equal ones. Returns the weighted mean loss in nats, a scalar.
+    """
+    logits = (users * inverse_temperature) @ negatives.T - correction  # (A, M)
+    if false_negative is not None:
+        logits = logits.masked_fill(false_negative, -torch.inf)
+    others = logits.logsumexp(dim=1)  # (A,): one for all positives of a request
+    scores = (users[request] * positives).sum(dim=1) * inverse_temperature  # (T,)
+    losses = torch.logaddexp(scores, others[request]) - scores
+    return losses.mean() if weights is None else (losses * weights).sum() / weights.sum()
 
 
 class _SymmetricCrossEntropy(torch.autograd.Function):

@@ -5,21 +5,36 @@ from pathlib import Path
 from typing import Any
 
 from loopback_core.evaluation.plots import plot_training
+from loopback_core.evaluation.serving import serve
+from loopback_core.evaluation.tasks import LIKE, TASKS
+from loopback_core.retrieval.scoring import ALONE, Scoring, save_scoring
 from loopback_core.settings import Settings
 from loopback_core.splits import Splits
+from loopback_core.towers.two_tower import TwoTower
 from loopback_core.training.loop import save_history, train
+from loopback_core.training.scoring import fit_scoring
 from loopback_core.training.validation import Validation
 
 
 def train_towers(splits: Splits, settings: Settings, folder: Path, checkpoints: Path) -> dict[str, Any]:
-    """Train on train, choose the epoch on validation, write weights, history and the training curve into `folder`.
+    """Train on train, choose the epoch and the scoring on validation; write weights, scoring, history and curve.
 
-    checkpoints: a folder that outlives a killed run. Returns a summary that JSON can hold.
+    With `training.refit` the weights are then those of another training, as long, on train and validation.
+
+    folder: what is published. checkpoints: a folder that outlives a killed run. Returns a summary that JSON can hold.
     """
     validation = Validation(splits, settings)
     model, progression = train(splits.tuning, settings, validation, checkpoints)
+    scoring = {name: _scoring(model, splits, name, settings) for name in TASKS}
+    refit = None
+    if settings.training.refit:
+        as_long = settings.training.model_copy(update={"epochs": progression.best_epoch})
+        again = settings.model_copy(update={"training": as_long})
+        (checkpoints / "refit").mkdir(exist_ok=True)
+        model, refit = train(splits.testing, again, None, checkpoints / "refit")
     model.save(folder)
-    save_history(progression, folder)
+    save_scoring(scoring, folder)
+    save_history(progression, folder, refit)
     losses, metric = [epoch.loss for epoch in progression.history], settings.training.validation_metric
     values = [epoch.validation[metric] for epoch in progression.history]
     plot_training(losses, values, metric, folder / "training.png")
@@ -34,4 +49,16 @@ def train_towers(splits: Splits, settings: Settings, folder: Path, checkpoints: 
         "losses": losses,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "vocabulary": asdict(model.vocabulary),
+        "scoring": {task: asdict(weights) for task, weights in scoring.items()},
+        "refit": settings.training.refit,
     }
+
+
+def _scoring(model: TwoTower, splits: Splits, task: str, settings: Settings) -> Scoring:
+    """What is served in a task; one without users on validation takes the scoring of the task that is most like it."""
+    if settings.training.scoring == "dot" or task == "reference_protocol":
+        return ALONE
+    asked = TASKS[LIKE.get(task, task)](splits, "tuning")
+    asked = asked.sampled(settings.evaluation.tuning_users, settings.evaluation.seed)
+    limit = settings.training.max_popularity_amplification
+    return fit_scoring(serve(model, asked), asked, settings.evaluation.seed, limit)

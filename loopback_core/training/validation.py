@@ -5,6 +5,7 @@ import numpy as np
 from loopback_core.errors import SettingsError
 from loopback_core.evaluation.evaluator import rank_users
 from loopback_core.evaluation.metrics import METRICS, per_user_metrics
+from loopback_core.evaluation.serving import serve
 from loopback_core.evaluation.tasks import Task, discovery, next_listen
 from loopback_core.retrieval.embed import track_vectors
 from loopback_core.retrieval.recommenders import TowersRecommender
@@ -31,10 +32,10 @@ class Validation:
 
     def __call__(self, model: TwoTower) -> dict[str, float]:
         """task/metric@K -> mean over users; 0 for a task in which validation has nobody to score."""
-        catalog = self.tasks[0].fit.catalog
-        towers = TowersRecommender(model, track_vectors(model, catalog.artist), self.seed)
+        vectors = track_vectors(model, self.tasks[0].fit.catalog.artist)
         values: dict[str, float] = {}
         for task in self.tasks:
+            towers = TowersRecommender(serve(model, task, vectors=vectors), self.seed)
             if len(task.users):
                 metrics = per_user_metrics(rank_users(towers, task, max(KS)), task.positives, KS)
             else:

@@ -61,8 +61,10 @@ def measure_evaluation(splits_folder: Path, lists: Path) -> None:
 
     from loopback_core.evaluation.baseline_lists import BaselineLists
     from loopback_core.evaluation.run import Trained, measure
+    from loopback_core.evaluation.tasks import TASKS
     from loopback_core.retrieval.embed import track_vectors
     from loopback_core.retrieval.index import FaissIndex
+    from loopback_core.retrieval.scoring import ALONE, indexed_vectors, popularity_columns
     from loopback_core.settings import IndexSettings, Settings
     from loopback_core.splits import Splits
     from loopback_core.towers.two_tower import TwoTower, Vocabulary
@@ -72,9 +74,12 @@ def measure_evaluation(splits_folder: Path, lists: Path) -> None:
     torch.manual_seed(0)
     model = TwoTower(Vocabulary(catalog.n_users, catalog.n_tracks, catalog.n_artists), settings.towers).eval()
     vectors = track_vectors(model, splits.testing.catalog.artist)
-    index = FaissIndex.build(vectors, IndexSettings(kind="flat"))
+    held = indexed_vectors(vectors, popularity_columns(splits.testing))
+    index = FaissIndex.build(held, IndexSettings(kind="flat"))
     started = time.monotonic()
-    results, calibration = measure(splits, Trained(model, vectors, index, 1.0), BaselineLists(lists), settings)
+    results, calibration = measure(
+        splits, Trained(model, vectors, index, 1.0, dict.fromkeys(TASKS, ALONE)), BaselineLists(lists), settings
+    )
     print(json.dumps({
         "seconds": time.monotonic() - started,
         "recommenders": {name: len([m for m in r.means.values() if m]) for name, r in results.items()},

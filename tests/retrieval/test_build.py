@@ -8,7 +8,8 @@ import torch
 from loopback_core.data import Histories
 from loopback_core.retrieval.build import build_index, embed_catalog
 from loopback_core.retrieval.embed import user_vectors
-from loopback_core.retrieval.store import load_index, load_vectors, real_queries
+from loopback_core.retrieval.scoring import Scoring, indexed_vectors, popularity_columns, save_scoring
+from loopback_core.retrieval.store import load_index, load_popularity, load_vectors, real_queries
 from loopback_core.settings import IndexSettings, SplitSettings, TowersSettings
 from loopback_core.splits import Splits, split_listens
 from loopback_core.towers.track import TrackInputs
@@ -49,6 +50,7 @@ def built(splits, tmp_path):
     torch.manual_seed(0)
     shape = TowersSettings(id_dim=4, hidden_dim=8, output_dim=6)
     TwoTower(Vocabulary(catalog.n_users, catalog.n_tracks, catalog.n_artists), shape).save(folder)
+    save_scoring({"discovery": Scoring(popularity=0.5, trend=0.25)}, folder)
     embedded = embed_catalog(splits, folder, folder)
     indexed = build_index(splits, folder, folder, IndexSettings(kind="flat"), folder)
     return folder, embedded, indexed
@@ -76,14 +78,20 @@ def test_the_id_map_names_the_track_of_every_position_of_the_index(splits, built
     # By its name: the vector of a track of train is made from the ids that its listens have in the splits.
     [day_1] = names.filter(track_name="Jóga")["track"]
     assert splits.train.track[:2].tolist() == [day_1, day_1]
-    found = load_index(folder).search(np.asarray(load_vectors(folder)), 1, None)
+    held = indexed_vectors(load_vectors(folder), load_popularity(folder))
+    found = load_index(folder).search(held, 1, None)
     assert found.tracks[:, 0].tolist() == list(range(6))
 
 
 def test_an_index_is_measured_with_the_vectors_of_real_users(splits, built):
     folder, _, _ = built
     fit = splits.testing
-    queries = real_queries(splits, folder)
+    queries = real_queries(splits, folder, folder)
     everybody = Histories.of(fit.events, np.arange(3), fit.now)  # anna, bela, and carl, whom train does not know
-    np.testing.assert_allclose(queries, user_vectors(TwoTower.load(folder), everybody), atol=1e-6)
-    assert real_queries(splits, folder, limit=2).shape == (2, 6)
+    model, popularity = TwoTower.load(folder), load_popularity(folder)
+    users = user_vectors(model, everybody, fit.catalog.artist) * model.inverse_temperature().item()
+    np.testing.assert_allclose(queries[:, :6], users, rtol=1e-5)
+    np.testing.assert_array_equal(popularity, popularity_columns(fit))
+    held = indexed_vectors(load_vectors(folder), popularity)
+    np.testing.assert_allclose(queries[0, 6:] @ held[:, 6:].T, popularity @ [0.5, 0.25], rtol=1e-5)
+    assert real_queries(splits, folder, folder, limit=2).shape == (2, 8)

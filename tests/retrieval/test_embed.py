@@ -29,14 +29,14 @@ def test_vectors_are_made_without_dropout(towers):
     at_rest = track_vectors(towers, ARTIST)
     assert np.array_equal(track_vectors(towers.train(), ARTIST), at_rest)
     users = histories(0, 1)
-    assert np.array_equal(user_vectors(towers.train(), users), user_vectors(towers.eval(), users))
+    assert np.array_equal(user_vectors(towers.train(), users, ARTIST), user_vectors(towers.eval(), users, ARTIST))
 
 
 def test_a_user_whom_the_weights_do_not_know_is_the_unknown_row(towers):
     with torch.no_grad():
         unknown = towers.users.body(towers.users.user.weight[-1:]).numpy()[0]
         third = towers.users(UserInputs(torch.tensor([3]))).numpy()[0]
-    np.testing.assert_allclose(user_vectors(towers, histories(-1, 3, 5)), [unknown, third, unknown], atol=1e-6)
+    np.testing.assert_allclose(user_vectors(towers, histories(-1, 3, 5), ARTIST), [unknown, third, unknown], atol=1e-6)
 
 
 def test_tracks_can_begin_anywhere_as_those_of_a_cold_start_do(towers):

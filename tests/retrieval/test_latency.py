@@ -1,6 +1,5 @@
 import numpy as np
 
-from loopback_core.data import Histories, Ragged
 from loopback_core.recommender import Ranking
 from loopback_core.retrieval.latency import QUERIES, measure_latency
 
@@ -16,23 +15,22 @@ class Recorder:
         return Ranking(np.zeros((1, k), np.int64), np.zeros((1, k), np.float32))
 
 
-def histories(rows):
-    nothing = Ragged(np.zeros(rows + 1, np.int64), np.zeros(0, np.int64))
-    return Histories(np.arange(rows) % 5, nothing, np.zeros(0, np.int64), now=np.zeros(rows, np.int64))
+def queries(rows):
+    return np.zeros((rows, 4), np.float32)
 
 
-def test_one_user_asks_at_a_time_without_what_she_played(towers, ragged):
+def test_one_user_asks_at_a_time_without_what_she_played(ragged):
     index = Recorder()
-    latency = measure_latency(index, towers, histories(2), ragged([[4, 1], []]), k=7)
+    latency = measure_latency(index, queries(2), ragged([[4, 1], []]), k=7)
     assert index.asked == [(1, 7, [4, 1]), (1, 7, [])]
     assert 0 < latency["p50_ms"] <= latency["p99_ms"]
 
 
-def test_no_more_users_ask_than_are_needed(towers):
+def test_no_more_users_ask_than_are_needed():
     index = Recorder()
-    measure_latency(index, towers, histories(QUERIES + 50), None)
+    measure_latency(index, queries(QUERIES + 50), None)
     assert len(index.asked) == QUERIES
 
 
-def test_nobody_to_ask_is_no_latency(towers):
-    assert measure_latency(Recorder(), towers, histories(0), None) == {"p50_ms": None, "p99_ms": None}
+def test_nobody_to_ask_is_no_latency():
+    assert measure_latency(Recorder(), queries(0), None) == {"p50_ms": None, "p99_ms": None}

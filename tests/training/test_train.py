@@ -7,8 +7,8 @@ from loopback_core.errors import SettingsError
 from loopback_core.evaluation.baselines.popularity import PopularityUsers
 from loopback_core.evaluation.evaluator import rank_users
 from loopback_core.evaluation.metrics import per_user_metrics
+from loopback_core.evaluation.serving import serve
 from loopback_core.evaluation.tasks import discovery
-from loopback_core.retrieval.embed import track_vectors
 from loopback_core.retrieval.recommenders import TowersRecommender
 from loopback_core.settings import load_settings
 from loopback_core.towers.two_tower import TwoTower
@@ -40,7 +40,7 @@ def test_the_towers_find_planted_tastes_that_popularity_cannot(planted, tmp_path
     task = discovery(planted, "testing")
     assert len(task.users) == 60 and set(task.positives.lengths) == {12}
     model = TwoTower.load(tmp_path / "towers")
-    towers = recall_at_10(TowersRecommender(model, track_vectors(model, task.candidate_artist), 0), task)
+    towers = recall_at_10(TowersRecommender(serve(model, task), 0), task)
     popularity = recall_at_10(PopularityUsers().fit(task.fit), task)
     assert popularity < 0.15  # 10 of 162 candidates by chance: .06
     assert towers > 0.6  # knowing the groups and nothing else: 10 / 12
@@ -55,7 +55,9 @@ def test_what_training_leaves_behind_can_be_read_back(planted, tmp_path):
         planted, settings_of("reference_sparse", epochs=2, seed=5), tmp_path / "towers", tmp_path / "checkpoints"
     )
     names = {path.name for path in (tmp_path / "towers").iterdir()}
-    assert names == {"towers.safetensors", "towers.json", "history.json", "training.png", "training.svg"}
+    assert names == {
+        "towers.safetensors", "towers.json", "scoring.json", "history.json", "training.png", "training.svg"
+    }  # fmt: skip
     history = json.loads((tmp_path / "towers" / "history.json").read_text())
     assert [epoch["loss"] for epoch in history["epochs"]] == summary["losses"]
     assert json.loads(json.dumps(summary)) == summary

@@ -1,0 +1,161 @@
+"""The score that is served: the dot product of the towers, and what it leaves out."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loopback_core.data import FitData, Floats, Histories, Ids
+from loopback_core.errors import ArtifactError
+from loopback_core.towers.decayed_counts import Bag, DecayedCounts, Moments, Scale
+
+SCORING = "scoring.json"
+
+TREND_DAYS = 60.0
+"""Half-life of the plays that make a track's trend."""
+
+POPULARITY_LENGTH = 0.1
+"""How long the popularity dimensions of an indexed vector are at most, beside towers of length 1: a graph that is built
+over inner products would otherwise be built over popularity."""
+
+PRIOR_ARTISTS = 100
+"""The artists of a history, the dearest ones, whose tracks get the artist's share of the prior: what a search has to
+look at beside the index stays small however long the history."""
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """Weights of what is added to user · track / temperature, in nats.
+
+    popularity * log(1 + listeners) and trend * log(1 + decayed plays) are dimensions of the indexed vectors. track and
+    artist weigh the personal prior: log(1 + the user's decayed plays) of the track and of its artist.
+    """
+
+    popularity: float = 0.0
+    trend: float = 0.0
+    track: float = 0.0
+    track_days: float = 30.0  # half-life; 0: never forgotten
+    artist: float = 0.0
+    artist_days: float = 90.0
+
+
+ALONE = Scoring()
+"""The towers and nothing else."""
+
+
+def save_scoring(scoring: Mapping[str, Scoring], folder: Path) -> None:
+    """Write the scoring of each task."""
+    content = {task: asdict(weights) for task, weights in scoring.items()}
+    (folder / SCORING).write_text(json.dumps(content, indent=1) + "\n", "utf-8")
+
+
+def load_scoring(folder: Path) -> dict[str, Scoring]:
+    """Read it back: task -> scoring.
+
+    Raises:
+        ArtifactError: it is missing or damaged.
+    """
+    try:
+        content = json.loads((folder / SCORING).read_text("utf-8"))
+        return {task: Scoring(**weights) for task, weights in content.items()}
+    except (OSError, ValueError, TypeError) as error:
+        raise ArtifactError(f"The scoring in {folder} cannot be read ({error}); train the towers again.") from None
+
+
+def popularity_columns(data: FitData) -> Floats:
+    """(n_tracks, 2) float32: log(1 + listeners) and log(1 + decayed plays) of every catalog track."""
+    age = data.now - data.events.timestamp
+    decayed = np.bincount(data.events.track, np.exp2(-age / (TREND_DAYS * 86_400)), minlength=data.catalog.n_tracks)
+    return np.log1p(np.stack([data.catalog.listeners, decayed], axis=1)).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Prior:
+    """What some histories say about tracks and artists by themselves: one weight per pair."""
+
+    tracks: Bag
+    artists: Bag  # at most PRIOR_ARTISTS for each history, the dearest ones
+
+
+def personal_prior(histories: Histories, artist: NDArray[np.int32], scoring: Scoring) -> Prior:
+    """The prior of each history, weights included. artist: (n_tracks,) the artist of every catalog track."""
+    bags = personal_plays(histories, artist, [scoring.track_days], [scoring.artist_days])
+    weights = (scoring.track, scoring.artist)
+    tracks, artists = (
+        Bag(bag.items, weight * bag.weights, bag.row) if weight else _nothing()
+        for bag, weight in zip(bags, weights, strict=True)
+    )
+    return Prior(tracks, artists)
+
+
+def personal_plays(
+    histories: Histories, artist: NDArray[np.int32], track_days: list[float], artist_days: list[float]
+) -> tuple[Bag, Bag]:
+    """log(1 + decayed plays) of every track and of the dearest artists, a column for each half-life."""
+    track = histories.tracks.values
+    known = track < len(artist)
+    of_track = np.where(known, artist[np.minimum(track, len(artist) - 1)], -1).astype(np.int64)
+    moments = Moments.at_the_end(histories)
+    tracks, artists = (
+        DecayedCounts(histories, items, [Scale(d, 0) for d in days]).bag(moments, len(track))
+        for items, days in ((np.where(known, track, -1), track_days), (of_track, artist_days))
+    )
+    return tracks, _dearest(artists, len(histories))
+
+
+def _dearest(bag: Bag, rows: int) -> Bag:
+    """The PRIOR_ARTISTS items of the largest weight of each row; of several scales their sum decides."""
+    order = np.lexsort((bag.items, -bag.weights.sum(axis=1), bag.row))
+    counts = np.bincount(bag.row, minlength=rows)
+    place = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
+    kept = order[place < PRIOR_ARTISTS]
+    return Bag(bag.items[kept], bag.weights[kept], bag.row[kept])
+
+
+def _nothing() -> Bag:
+    return Bag(np.zeros(0, np.int64), np.zeros((0, 1), np.float32), np.zeros(0, np.int64))
+
+
+def indexed_vectors(vectors: Floats, popularity: Floats) -> Floats:
+    """(n, D + 2): what an index holds, the towers' unit vectors and after them popularity, scaled down."""
+    return np.concatenate([vectors, popularity * _scale(popularity)], axis=1)
+
+
+def queries(users: Floats, inverse_temperature: float, scoring: Scoring, popularity: Floats) -> Floats:
+    """(rows, D + 2): what is asked of it; the inner product is the served score but for the personal prior.
+
+    popularity: that of the indexed tracks, which tells how it was scaled.
+    """
+    weights = np.array([scoring.popularity, scoring.trend], np.float32) / _scale(popularity)
+    return np.concatenate([users * inverse_temperature, np.tile(weights, (len(users), 1))], axis=1).astype(np.float32)
+
+
+def _scale(popularity: Floats) -> np.float32:
+    return np.float32(POPULARITY_LENGTH / max(float(np.linalg.norm(popularity, axis=1).max(initial=0)), 1e-6))
+
+
+def add_prior(scores: Floats, prior: Prior, artist: NDArray[np.int32]) -> None:
+    """Add the prior to a block of scores, (rows, n_candidates), in place. artist: (n_candidates,) of each."""
+    np.add.at(scores, (prior.tracks.row, prior.tracks.items), prior.tracks.weights[:, 0])
+    if not len(prior.artists.row):
+        return
+    for row in range(len(scores)):
+        low, high = np.searchsorted(prior.artists.row, [row, row + 1])
+        of_artist = np.zeros(max(artist.max(initial=0), prior.artists.items.max()) + 1, np.float32)
+        of_artist[prior.artists.items[low:high]] = prior.artists.weights[low:high, 0]
+        scores[row] += of_artist[artist]
+
+
+def lookup(bag: Bag, row: Ids, items: Ids, n_items: int) -> Floats:
+    """The weight of each (row, item) in a bag of one column, 0 where there is none. row, items: (n,)."""
+    keys = bag.row * n_items + bag.items
+    order = np.argsort(keys)
+    wanted = row * n_items + items
+    place = np.minimum(np.searchsorted(keys[order], wanted), max(len(keys) - 1, 0))
+    if not len(keys):
+        return np.zeros(len(wanted), np.float32)
+    found = order[place]
+    return np.where(keys[found] == wanted, bag.weights[found, 0], np.float32(0))

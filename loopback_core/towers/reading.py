@@ -1,0 +1,58 @@
+"""From histories to what the user tower reads."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from loopback_core.data import Histories, Ids
+from loopback_core.settings import TowersSettings
+from loopback_core.towers.decayed_counts import Bag, DecayedCounts, Moments, Scale
+from loopback_core.towers.user import Pool, UserInputs
+
+
+class HistoryReader:
+    """Reads any moment of some histories for the user tower."""
+
+    def __init__(
+        self, histories: Histories, artist: NDArray[np.int32], n_tracks: int, n_artists: int, settings: TowersSettings
+    ) -> None:
+        """artist: (tracks,) the artist of every catalog track. n_tracks, n_artists: those that the weights know.
+
+        A listen of a track beyond the catalog says nothing; one that the weights do not know says who its artist is.
+        """
+        self.histories, self.settings = histories, settings
+        if settings.user_encoder == "id":
+            return
+        track = histories.tracks.values
+        of_track = np.where(track < len(artist), artist[np.minimum(track, len(artist) - 1)], -1).astype(np.int64)
+        self._artists = DecayedCounts(
+            histories, np.where(of_track < n_artists, of_track, -1), _scales(settings, "artist")
+        )
+        self._tracks = DecayedCounts(histories, np.where(track < n_tracks, track, -1), _scales(settings, "track"))
+
+    def read(self, moments: Moments, intent: Ids) -> UserInputs:
+        """What the tower reads of each moment. intent: (A,) ANYTHING or ONLY_NEW."""
+        user = torch.from_numpy(self.histories.users[moments.row].astype(np.int64))
+        if self.settings.user_encoder == "id":
+            return UserInputs(user)
+        pools = (
+            _pool(counts.bag(moments, self.settings.history_listens), len(moments))
+            for counts in (self._artists, self._tracks)
+        )
+        return UserInputs(user, torch.from_numpy(np.asarray(intent, np.int64)), *pools)
+
+
+def _scales(settings: TowersSettings, kind: str) -> list[Scale]:
+    half_lives, powers = getattr(settings, f"{kind}_half_lives"), getattr(settings, f"{kind}_powers")
+    return [Scale(days, power) for days, power in zip(half_lives, powers, strict=True)]
+
+
+def _pool(bag: Bag, requests: int) -> Pool:
+    """The bags with weights whose squares add up to 1 on every scale: how much somebody listens does not matter."""
+    counts = np.bincount(bag.row, minlength=requests)
+    squares = np.stack(
+        [np.bincount(bag.row, column, minlength=requests) for column in np.square(bag.weights).T], axis=1
+    )
+    weights = bag.weights / np.sqrt(np.maximum(squares, 1e-12))[bag.row]
+    offsets = np.cumsum(counts) - counts
+    return Pool(torch.from_numpy(bag.items), torch.from_numpy(offsets), torch.from_numpy(weights.astype(np.float32)))

@@ -1,0 +1,82 @@
+"""Shared negatives of a step: drawn from its own targets and from the catalog, with what they are not negative for."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loopback_core.data import FitData, Floats, Ids, Ragged
+from loopback_core.settings import TrainingSettings
+from loopback_core.towers.user import ONLY_NEW
+from loopback_core.training.requests import RequestPlan, Requests
+
+
+@dataclass(frozen=True)
+class Negatives:
+    """M negatives that all requests of a step share: first those among its targets, then those of the catalog."""
+
+    among_targets: Ids  # (m,) places in the step's targets
+    uniform: Ids  # (M - m,) tracks
+    correction: Floats  # (M,) what is taken off each score, in nats
+    false_negative: NDArray[np.bool_]  # (A, M)
+
+
+class NegativeSampler:
+    """Draws mixed negatives (Yang et al. 2020): in-batch ones alone never show most of the catalog.
+
+    The proposal is the mixture q(t) = (1 - uniform_share) * share of t among the targets + uniform_share / tracks, and
+    the correction logq * log(M q(t)): with it the scores learn how often something is played, without it how much more
+    often than elsewhere (Bengio & Senécal 2003; Yi et al. 2019).
+    """
+
+    def __init__(self, data: FitData, plan: RequestPlan, settings: TrainingSettings) -> None:
+        self.settings, self.n_tracks = settings, data.catalog.n_tracks
+        # Row u: the tracks that user u plays, and beside them after how many listens of hers.
+        first = plan.first_plays
+        tracks = plan.histories.tracks
+        self._known = Ragged.from_pairs(plan.row[first], tracks.values[first], len(tracks))
+        self._after = first - tracks.offsets[plan.row[first]]
+        self._offsets = tracks.offsets
+        self._column = np.full(self.n_tracks, -1, np.int64)  # scratch: where a track stands among the negatives
+
+    def draw(self, requests: Requests, rng: np.random.Generator) -> Negatives:
+        """The negatives of one step."""
+        chosen = self.settings
+        n_uniform = round(chosen.negatives * chosen.uniform_share)
+        among = rng.integers(0, len(requests.target), chosen.negatives - n_uniform)
+        uniform = rng.integers(0, self.n_tracks, n_uniform)
+        tracks = np.concatenate([requests.target[among], uniform])
+        share = (1 - chosen.uniform_share) * requests.shares.of(tracks) + chosen.uniform_share / self.n_tracks
+        correction = chosen.logq * np.log(chosen.negatives * share)
+        return Negatives(among, uniform, correction.astype(np.float32), self.false_negatives(requests, tracks))
+
+    def false_negatives(self, requests: Requests, tracks: Ids) -> NDArray[np.bool_]:
+        """(A, M) bool: what must not be told to be wrong.
+
+        A negative that is a target of the request itself; and for a request for new tracks what the user knew before or
+        gets to know within the window: the first are no candidates, the second are right answers. What she discovers
+        later stays a negative, or nothing would teach when something fits.
+        """
+        distinct, spread = np.unique(tracks, return_inverse=True)
+        self._column[distinct] = np.arange(len(distinct))
+        mask = np.zeros((len(requests.moments), len(distinct)), np.bool_)
+        if self.settings.mask_same_track:
+            column = self._column[requests.target]
+            mask[requests.request[column >= 0], column[column >= 0]] = True
+        if self.settings.mask_known_positives:
+            self._mask_known(mask, requests)
+        self._column[distinct] = -1
+        wide: NDArray[np.bool_] = mask.take(spread, axis=1)
+        return wide
+
+    def _mask_known(self, mask: NDArray[np.bool_], requests: Requests) -> None:
+        asks = np.flatnonzero(requests.intent == ONLY_NEW)
+        users, which = np.unique(requests.moments.row[asks], return_inverse=True)
+        lists = self._known.take(users)
+        column = self._column[lists.values]
+        here = column >= 0
+        after = Ragged(self._known.offsets, self._after).take(users).values[here]
+        first_play = np.full((len(users), mask.shape[1]), np.iinfo(np.int64).max)
+        first_play[lists.row_numbers()[here], column[here]] = after
+        heard = requests.moments.place[asks] - self._offsets[requests.moments.row[asks]]
+        mask[asks] |= first_play[which] < (heard + self.settings.target_window)[:, None]

@@ -1,0 +1,89 @@
+"""Batches of the sampled softmax: requests, their targets, shared negatives."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from loopback_core.data import FitData
+from loopback_core.settings import Settings
+from loopback_core.towers.reading import HistoryReader
+from loopback_core.towers.track import TrackInputs
+from loopback_core.towers.two_tower import TwoTower
+from loopback_core.towers.user import UserInputs
+from loopback_core.training.losses import sampled_softmax
+from loopback_core.training.negatives import NegativeSampler
+from loopback_core.training.requests import RequestPlan, Requests
+
+
+@dataclass(frozen=True)
+class SampledBatch:
+    """A requests with T targets and M negatives."""
+
+    users: UserInputs  # of A requests
+    tracks: TrackInputs  # the T targets, then the negatives that are none
+    request: Tensor  # (T,) int64
+    negatives: Tensor  # (M,) int64 places in `tracks`
+    correction: Tensor  # (M,)
+    false_negative: Tensor  # (A, M) bool
+
+    def __len__(self) -> int:
+        return len(self.request)
+
+    def to(self, device: torch.device) -> "SampledBatch":
+        """The same batch on `device`."""
+        names = ("request", "negatives", "correction", "false_negative")
+        moved = {name: getattr(self, name).to(device, non_blocking=True) for name in names}
+        tracks = TrackInputs(self.tracks.track.to(device), self.tracks.artist.to(device))
+        return replace(self, users=self.users.to(device), tracks=tracks, **moved)
+
+    def loss(self, model: TwoTower) -> Tensor:
+        """The sampled softmax, a scalar."""
+        users, tracks = model(self.users, self.tracks)
+        return sampled_softmax(
+            users,
+            tracks[: len(self)],
+            self.request,
+            tracks[self.negatives],
+            model.inverse_temperature(),
+            self.correction,
+            self.false_negative,
+        )
+
+
+class SampledExamples:
+    """All listens of the fit data as targets of earlier moments, in seeded batches."""
+
+    def __init__(self, data: FitData, settings: Settings) -> None:
+        self.settings, catalog = settings.training, data.catalog
+        self._plan = RequestPlan(data, settings.training)
+        self._negatives = NegativeSampler(data, self._plan, settings.training)
+        self._artist = catalog.artist.astype(np.int64)
+        self._reader = HistoryReader(
+            self._plan.histories, catalog.artist, catalog.n_tracks, catalog.n_artists, settings.towers
+        )
+
+    def __len__(self) -> int:
+        return len(self._plan)
+
+    def epoch(self, epoch: int) -> Iterator[SampledBatch]:
+        """Every listen once, in an order that depends on (seed, epoch) alone."""
+        rng = np.random.default_rng([self.settings.seed, epoch, 1])
+        for requests in self._plan.epoch(epoch):
+            yield self.batch(requests, rng)
+
+    def batch(self, requests: Requests, rng: np.random.Generator) -> SampledBatch:
+        """Read the histories of the requests, and draw negatives."""
+        drawn = self._negatives.draw(requests, rng)
+        track = np.concatenate([requests.target, drawn.uniform])
+        uniform = np.arange(len(requests.target), len(track))
+        return SampledBatch(
+            self._reader.read(requests.moments, requests.intent),
+            TrackInputs(torch.from_numpy(track), torch.from_numpy(self._artist[track])),
+            torch.from_numpy(requests.request),
+            torch.from_numpy(np.concatenate([drawn.among_targets, uniform])),
+            torch.from_numpy(drawn.correction),
+            torch.from_numpy(drawn.false_negative),
+        )

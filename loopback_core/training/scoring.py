@@ -1,0 +1,175 @@
+"""The weights of the served score, chosen per task on validation."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from functools import cached_property
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from loopback_core.data import Floats, Ids, Ragged
+from loopback_core.evaluation.metrics import per_user_metrics
+from loopback_core.evaluation.tasks import Task
+from loopback_core.recommender import NOTHING, Ranking
+from loopback_core.retrieval.ranking import rank_rows, tie_order, top_k
+from loopback_core.retrieval.recommenders import Served
+from loopback_core.retrieval.scoring import Scoring, indexed_vectors, lookup, personal_plays
+from loopback_core.towers.decayed_counts import Bag
+
+log = logging.getLogger("loopback")
+
+CUTOFFS = (10, 100)
+"""Weights are compared by the mean of nDCG at both: what the verdict reads, and what a ranker would be handed, which is
+less a matter of chance."""
+
+DAYS = (7.0, 30.0, 90.0, 0.0)
+
+GRID: Mapping[str, Sequence[float]] = {
+    "popularity": (0, 0.25, 0.5, 1, 2, 4),
+    "trend": (0, 0.25, 0.5, 1, 2),
+    "track": (0, 1, 2, 4, 8, 16, 32),
+    "track_days": DAYS,
+    "artist": (0, 0.5, 1, 2, 4, 8, 16),
+    "artist_days": DAYS,
+}
+
+STARTS = (Scoring(), Scoring(popularity=1, track=8, artist=4))
+"""A term that helps only beside another one is found from where both are there."""
+
+ROUNDS = 2
+
+POOL = 500
+"""Of the towers' and of the most popular candidates so many are looked at for each user, beside all that a prior lifts."""
+
+
+class Found(NamedTuple):
+    """How good some weights are; the larger of two is the better one."""
+
+    within: float  # 0, or by how much popularity is amplified beyond what is allowed, negative
+    ndcg: float  # mean of nDCG@10 and nDCG@100
+
+
+def fit_scoring(served: Served, task: Task, seed: int, max_amplification: float) -> Scoring:
+    """The weights with the best nDCG on a task of the phase 'tuning': coordinate search from two starts.
+
+    max_amplification: what is recommended may be so many times as popular as what was played, at both cut-offs; weights
+    that go beyond lose against all that do not. Every weight of the grid is compared on the same few candidates of each user, those that any term ranks high: what
+    no term ranks high is in no list. `served` is that of the task; its own scoring is not read. With nobody to score,
+    the towers alone.
+    """
+    if not len(task.users):
+        return Scoring()
+    pool = _Pool(served, task, seed, max_amplification)
+    useless = useless_terms(task)
+    starts = [replace(start, **dict.fromkeys(useless, 0.0)) for start in STARTS]
+    best = max((pool.climb(start, useless) for start in starts), key=pool.score)
+    log.info(
+        "%s: ndcg alone %.4f, served %.4f on validation (%s)",
+        task.name,
+        pool.score(Scoring()).ndcg,
+        pool.score(best).ndcg,
+        ", ".join(f"{name} {value:g}" for name, value in asdict(best).items()),
+    )
+    return best
+
+
+def useless_terms(task: Task) -> list[str]:
+    """The terms that say nothing in a task: plays of tracks that are no candidates, popularity of what nobody heard."""
+    if task.first_candidate:
+        return ["track", "popularity", "trend"]
+    return ["track"] if task.only_new else []
+
+
+class _Pool:
+    """The candidates of every user with every term of the score, and what was tried."""
+
+    def __init__(self, served: Served, task: Task, seed: int, max_amplification: float) -> None:
+        self.task, self.tie_rank, self.max_amplification = task, tie_order(task.n_candidates, seed), max_amplification
+        vectors, popularity = indexed_vectors(served.vectors, served.popularity), served.popularity
+        asked = replace(served, scoring=Scoring()).queries(task.histories)
+        tracks, artists = personal_plays(task.histories, served.catalog.artist, list(DAYS), list(DAYS))
+        self.candidates = self._candidates(asked, vectors, served, tracks, artists)
+        row, track = self.candidates.row_numbers(), self.candidates.values
+        of_artist = served.candidate_artist[track].astype(np.int64)
+        n_artists = int(max(of_artist.max(initial=0) + 1, served.catalog.n_artists))
+        self.towers = np.einsum("nd,nd->n", asked[row], vectors[track])
+        self.popularity = popularity[track]
+        catalog_track = track + task.first_candidate
+        n_tracks = int(max(catalog_track.max(initial=0) + 1, served.catalog.n_tracks))
+        self.tracks = _columns(tracks, row, catalog_track, n_tracks)
+        self.artists = _columns(artists, row, of_artist, n_artists)
+        self.heard = np.zeros(task.n_candidates)
+        self.heard[: served.catalog.n_tracks] = 0 if task.first_candidate else served.catalog.listeners
+        self.tried: dict[Scoring, Found] = {}
+
+    def _candidates(self, asked: Floats, vectors: Floats, served: Served, tracks: Bag, artists: Bag) -> Ragged:
+        task, n = self.task, self.task.n_candidates
+        of_artist = Ragged.from_pairs(
+            served.candidate_artist.astype(np.int64),
+            np.arange(n),
+            int(max(served.candidate_artist.max(initial=0) + 1, served.catalog.n_artists)),
+        )
+        popular = np.argsort(-served.popularity[:, 0], kind="stable")[:POOL]
+        excluded = [np.zeros(0, np.int64)] * len(task.users) if task.exclude is None else task.exclude
+        rows, found = [], []
+        for row in range(len(task.users)):
+            without = Ragged(np.array([0, len(excluded[row])]), np.asarray(excluded[row], np.int64))
+            best = top_k(asked[row : row + 1] @ vectors.T, POOL, self.tie_rank, without).tracks[0]
+            low, high = np.searchsorted(artists.row, [row, row + 1])
+            lifted = of_artist.take(artists.items[low:high]).values
+            low, high = np.searchsorted(tracks.row, [row, row + 1])
+            played = tracks.items[low:high] - task.first_candidate
+            whole = np.unique(np.concatenate([best[best >= 0], popular, lifted, played[(played >= 0) & (played < n)]]))
+            whole = whole[~np.isin(whole, excluded[row])]
+            rows.append(np.full(len(whole), row))
+            found.append(whole)
+        return Ragged.from_pairs(np.concatenate(rows), np.concatenate(found), len(task.users))
+
+    @cached_property
+    def _ends(self) -> list[tuple[int, int]]:
+        offsets = self.candidates.offsets.tolist()
+        return list(pairwise(offsets))
+
+    def score(self, scoring: Scoring) -> Found:
+        """How good these weights are."""
+        if scoring not in self.tried:
+            total = self.towers + self.popularity @ np.array([scoring.popularity, scoring.trend], np.float32)
+            total = total + scoring.track * self.tracks[:, DAYS.index(scoring.track_days)]
+            total = total + scoring.artist * self.artists[:, DAYS.index(scoring.artist_days)]
+            rows = ((self.candidates.values[low:high], total[low:high]) for low, high in self._ends)
+            ranking = rank_rows(rows, len(self._ends), max(CUTOFFS), self.tie_rank)
+            metrics = per_user_metrics(ranking, self.task.positives, CUTOFFS)
+            ndcg = float(np.mean([metrics[f"ndcg@{k}"].mean() for k in CUTOFFS]))
+            self.tried[scoring] = Found(min(0.0, self.max_amplification - self._amplification(ranking)), ndcg)
+        return self.tried[scoring]
+
+    def _amplification(self, ranking: Ranking) -> float:
+        """How many times as popular the lists are as what was played, at the worse cut-off; 0 where nothing is."""
+        positives = self.task.positives
+        sums = np.bincount(positives.row_numbers(), self.heard[positives.values], minlength=len(positives))
+        played = float(np.mean(sums / positives.lengths))
+        return max(self._popularity(ranking.tracks[:, :k]) for k in CUTOFFS) / played if played else 0.0
+
+    def _popularity(self, lists: Ids) -> float:
+        given = lists != NOTHING
+        of_track = np.where(given, self.heard[np.where(given, lists, 0)], 0.0)
+        return float(np.mean(of_track.sum(axis=1) / np.maximum(given.sum(axis=1), 1)))
+
+    def climb(self, scoring: Scoring, useless: Sequence[str]) -> Scoring:
+        """The best point of a coordinate search that begins here; of equals the first."""
+        for name, values in [*GRID.items()] * ROUNDS:
+            if name in useless:
+                continue
+            if name.endswith("_days") and not getattr(scoring, name.removesuffix("_days")):
+                continue
+            points = [scoring, *(replace(scoring, **{name: value}) for value in values)]
+            scoring = max(points, key=self.score)
+        return scoring
+
+
+def _columns(bag: Bag, row: Ids, items: Ids, n_items: int) -> Floats:
+    """(n, scales): the weights of each (row, item) in the bag."""
+    columns = [Bag(bag.items, bag.weights[:, [scale]], bag.row) for scale in range(bag.weights.shape[1])]
+    return np.stack([lookup(column, row, items, n_items) for column in columns], axis=1)

@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+
+from loopback_core.data import Histories, Ragged
+from loopback_core.towers.decayed_counts import DecayedCounts, Moments, Scale
+
+DAY = 86_400
+
+
+def histories(rows, seed=None):
+    """rows: lists of (item, day), oldest first."""
+    numbers = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
+    items = np.array([item for row in rows for item, _ in row], np.int64)
+    days = np.array([day for row in rows for _, day in row], np.float64)
+    now = np.full(len(rows), 100 * DAY, np.int64)
+    return Histories(
+        np.arange(len(rows)), Ragged.from_pairs(numbers, items, len(rows)), (days * DAY).astype(np.int64), now
+    )
+
+
+def as_dict(bag, row, scale=0):
+    return {int(i): float(w) for i, w, r in zip(bag.items, bag.weights[:, scale], bag.row, strict=True) if r == row}
+
+
+def test_plays_count_by_their_age_and_never_twice():
+    history = histories([[(7, 0), (8, 10), (7, 20)], []])
+    bag = DecayedCounts(history, history.tracks.values, [Scale(10, 1), Scale(0, 1), Scale(0, 0)]).bag(
+        Moments(np.array([0]), np.array([3]), np.array([30 * DAY])), 100
+    )
+    assert as_dict(bag, 0) == pytest.approx({7: 0.5**3 + 0.5, 8: 0.25})
+    assert as_dict(bag, 0, 1) == {7: 2.0, 8: 1.0}
+    assert as_dict(bag, 0, 2) == pytest.approx({7: np.log(3), 8: np.log(2)})
+
+
+def test_a_moment_knows_nothing_of_what_comes_after_it():
+    history = histories([[(7, 0), (8, 10), (7, 20), (9, 21)]])
+    counts = DecayedCounts(history, history.tracks.values, [Scale(0, 1)])
+    for heard, expected in enumerate([{}, {7: 1}, {7: 1, 8: 1}, {7: 2, 8: 1}, {7: 2, 8: 1, 9: 1}]):
+        assert as_dict(counts.bag(Moments(np.array([0]), np.array([heard]), np.array([50 * DAY])), 100), 0) == expected
+
+
+def test_what_was_not_heard_lately_is_left_out_and_what_was_keeps_all_its_plays():
+    history = histories([[(7, 0), (8, 1), (7, 2), (9, 3)]])
+    bag = DecayedCounts(history, history.tracks.values, [Scale(0, 1)]).bag(Moments.at_the_end(history), 2)
+    assert as_dict(bag, 0) == {7: 2, 9: 1}
+
+
+def test_unknown_items_are_in_no_bag():
+    history = histories([[(-1, 0), (3, 1), (-1, 2)]])
+    bag = DecayedCounts(history, history.tracks.values, [Scale(0, 1)]).bag(Moments.at_the_end(history), 10)
+    assert as_dict(bag, 0) == {3: 1}
+
+
+def test_any_moment_of_any_history_agrees_with_counting_from_the_start():
+    rng = np.random.default_rng(0)
+    rows = [
+        sorted(
+            zip(rng.integers(0, 9, n).tolist(), (rng.random(n) * 90).tolist(), strict=True), key=lambda pair: pair[1]
+        )
+        for n in (40, 0, 1, 70)
+    ]
+    history = histories(rows)
+    scales = [Scale(5, 1), Scale(0, 0), Scale(30, 0.5)]
+    counts = DecayedCounts(history, history.tracks.values, scales)
+    row = np.array([0, 0, 1, 2, 3, 3])
+    heard = np.array([13, 40, 0, 1, 5, 69])
+    now = np.full(6, 95 * DAY)
+    bag = counts.bag(Moments(row, history.tracks.offsets[row] + heard, now), 1000)
+    for request in range(6):
+        seen = rows[row[request]][: heard[request]]
+        for number, (days, power) in enumerate(scales):
+            expected = {}
+            for item, day in seen:
+                age = 95 - int(day * DAY) / DAY
+                expected[item] = expected.get(item, 0) + (0.5 ** (age / days) if days else 1)
+            expected = {item: np.log1p(count) if power == 0 else count**power for item, count in expected.items()}
+            assert as_dict(bag, request, number) == pytest.approx(expected, rel=1e-4)

@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+
+from loopback_core.data import Histories
+from loopback_core.settings import TrainingSettings
+from loopback_core.towers.user import ONLY_NEW
+from loopback_core.training.negatives import NegativeSampler
+from loopback_core.training.requests import RequestPlan
+
+
+def drawn(data, **chosen):
+    given = {"batch_size": 60, "request_stride": 4, "target_window": 5, "negatives": 50, **chosen}
+    settings = TrainingSettings(objective="sampled", **given)
+    plan = RequestPlan(data, settings)
+    sampler = NegativeSampler(data, plan, settings)
+    rng = np.random.default_rng(0)
+    return settings, [(requests, sampler.draw(requests, rng)) for requests in plan.epoch(1)]
+
+
+def tracks_of(requests, negatives):
+    return np.concatenate([requests.target[negatives.among_targets], negatives.uniform])
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_so_many_are_uniform_and_the_others_are_targets(random_log, share):
+    _, batches = drawn(random_log, uniform_share=share)
+    for requests, negatives in batches:
+        assert (len(negatives.uniform), len(negatives.among_targets)) == (round(50 * share), 50 - round(50 * share))
+        assert negatives.uniform.max(initial=0) < 30 and negatives.among_targets.max(initial=0) < len(requests.target)
+
+
+@pytest.mark.parametrize("logq", [0.0, 0.5, 1.0])
+def test_the_correction_is_that_of_the_mixture_they_were_drawn_from(random_log, logq):
+    _, batches = drawn(random_log, uniform_share=0.4, logq=logq)
+    targets = np.concatenate([requests.target for requests, _ in batches])
+    share = np.bincount(targets, minlength=30) / len(targets)  # one group: all targets of the epoch
+    for requests, negatives in batches:
+        tracks = tracks_of(requests, negatives)
+        expected = logq * np.log(50 * (0.6 * share[tracks] + 0.4 / 30))
+        np.testing.assert_allclose(negatives.correction, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_the_mask_holds_own_targets_and_for_discovery_what_is_known_by_the_end_of_the_window(random_log):
+    settings, batches = drawn(random_log)
+    history = Histories.of(random_log.events, np.arange(12), random_log.now)
+    seen = {True: 0, False: 0}
+    for requests, negatives in batches:
+        tracks = tracks_of(requests, negatives)
+        for row, (user, place) in enumerate(zip(requests.moments.row, requests.moments.place, strict=True)):
+            known = set(requests.target[requests.request == row])
+            if requests.intent[row] == ONLY_NEW:
+                low, high = history.tracks.offsets[user : user + 2]
+                known |= set(history.tracks.values[low : min(place + settings.target_window, high)])
+            expected = [track in known for track in tracks]
+            assert negatives.false_negative[row].tolist() == expected
+            seen[True] += sum(expected)
+            seen[False] += len(expected) - sum(expected)
+    assert min(seen.values()) > 100
+
+
+def test_nothing_is_masked_unless_asked(random_log):
+    _, batches = drawn(random_log, mask_same_track=False, mask_known_positives=False)
+    assert not any(negatives.false_negative.any() for _, negatives in batches)

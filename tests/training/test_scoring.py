@@ -1,0 +1,119 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from loopback_core.data import Events, FitData, Histories, Ragged
+from loopback_core.evaluation.metrics import per_user_metrics
+from loopback_core.evaluation.serving import serve
+from loopback_core.evaluation.tasks import Task
+from loopback_core.retrieval.recommenders import TowersRecommender
+from loopback_core.retrieval.scoring import ALONE
+from loopback_core.settings import TowersSettings
+from loopback_core.splits.catalog import count_catalog
+from loopback_core.towers.two_tower import TwoTower, Vocabulary
+from loopback_core.training.scoring import fit_scoring, useless_terms
+
+USERS, TRACKS = 12, 60
+DAY = 86_400
+
+
+def log(rng):
+    """Every user plays 6 tracks of 30, track 0 is everybody's."""
+    user = np.repeat(np.arange(USERS), 7)
+    track = np.concatenate([[0, *rng.choice(np.arange(1, 30), 6, replace=False)] for _ in range(USERS)])
+    events = Events(
+        np.append(user, 0).astype(np.int32),
+        np.append(track, TRACKS - 1).astype(np.int32),
+        np.arange(len(user) + 1) * DAY,
+    )
+    artist = (np.arange(TRACKS) % 10).astype(np.int32)
+    return FitData(events, count_catalog(events, artist), len(user) * DAY)
+
+
+def task_of(data, name, positives, exclude=None):
+    users = np.arange(USERS)
+    rows = Ragged.from_pairs(
+        np.repeat(users, [len(row) for row in positives]), np.concatenate(positives).astype(np.int64), USERS
+    )
+    return Task(name, users, Histories.of(data.events, users, data.now), rows, exclude, data, data.catalog.artist, 0.0)
+
+
+@pytest.fixture
+def data():
+    return log(np.random.default_rng(0))
+
+
+@pytest.fixture
+def model(data):
+    torch.manual_seed(0)
+    shape = TowersSettings(id_dim=4, hidden_dim=8, output_dim=4)
+    return TwoTower(Vocabulary(USERS, TRACKS, 10), shape).eval()
+
+
+def ndcg(served, task):
+    ranking = TowersRecommender(served, 0).recommend(task.histories, 100, task.exclude)
+    return np.mean([per_user_metrics(ranking, task.positives, [k])[f"ndcg@{k}"].mean() for k in (10, 100)])
+
+
+def played(data, user):
+    return np.unique(data.events.track[data.events.user == user])
+
+
+def test_who_plays_the_same_again_is_served_what_she_played(data, model):
+    task = task_of(data, "next_listen", [played(data, user) for user in range(USERS)])
+    scoring = fit_scoring(serve(model, task), task, 0, max_amplification=10.0)
+    assert scoring.track > 0
+    assert ndcg(serve(model, task, scoring), task) > 0.95 > ndcg(serve(model, task), task) + 0.3
+
+
+def test_who_goes_on_with_her_artists_is_served_those(data, model):
+    histories = [played(data, user) for user in range(USERS)]
+    exclude = Ragged.from_pairs(
+        np.repeat(np.arange(USERS), [len(row) for row in histories]), np.concatenate(histories).astype(np.int64), USERS
+    )
+    new = [
+        np.array([t for t in range(30, TRACKS - 1) if t % 10 in set(mine % 10) and t not in mine]) for mine in histories
+    ]
+    task = task_of(data, "discovery", new, exclude)
+    scoring = fit_scoring(serve(model, task), task, 0, max_amplification=10.0)
+    assert scoring.artist > 0 and scoring.track == 0
+    assert ndcg(serve(model, task, scoring), task) > ndcg(serve(model, task), task) + 0.1
+
+
+def test_the_pool_scores_as_the_recommender_does(data, model):
+    from loopback_core.training.scoring import _Pool  # what is compared must be what is served
+
+    task = task_of(data, "next_listen", [played(data, user)[:3] for user in range(USERS)])
+    served = serve(model, task)
+    pool = _Pool(served, task, 0, 10.0)
+    for scoring in (ALONE, replace(ALONE, popularity=1, trend=0.5, track=2, track_days=7.0, artist=4, artist_days=0.0)):
+        assert pool.score(scoring).ndcg == pytest.approx(ndcg(replace(served, scoring=scoring), task))
+
+
+def test_popularity_is_not_amplified_beyond_what_is_allowed(data, model):
+    task = task_of(data, "next_listen", [np.array([0, 30 + user]) for user in range(USERS)])
+
+    def first_ten(limit):
+        scoring = fit_scoring(serve(model, task), task, 0, max_amplification=limit)
+        ranking = TowersRecommender(serve(model, task, scoring), 0).recommend(task.histories, 10, None)
+        return data.catalog.listeners[ranking.tracks].mean()
+
+    listeners = data.catalog.listeners
+    positives = np.mean([listeners[task.positives[user]].mean() for user in range(USERS)])
+    assert first_ten(0.5) <= 0.5 * positives < first_ten(100.0)
+
+
+def test_terms_that_say_nothing_stay_out(data, model):
+    task = task_of(data, "next_listen", [np.array([1])] * USERS)
+    assert useless_terms(task) == []
+    excluded = Ragged(np.zeros(USERS + 1, np.int64), np.zeros(0, np.int64))
+    assert useless_terms(replace(task, exclude=excluded)) == ["track"]
+    assert useless_terms(replace(task, first_candidate=60)) == ["track", "popularity", "trend"]
+
+
+def test_with_nobody_to_score_the_towers_are_served_alone(data, model):
+    task = task_of(data, "next_listen", [np.array([1])] * USERS)
+    nobody = task.sampled(0, 0)
+    assert fit_scoring(serve(model, nobody), nobody, 0, 1.0) == ALONE

@@ -134,8 +134,8 @@ class TrainingSettings(Section):
     """How the towers are trained."""
 
     preset: str = Field(
-        "reference_sparse",
-        description="A preset shipped with the package (reference, reference_sparse) or a TOML path.",
+        "default",
+        description="A preset shipped with the package (default, reference, reference_sparse) or a TOML path.",
     )
     seed: int = Field(0, ge=0, description="Seed of initial weights, batch order and dropout.")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="auto takes a GPU when there is one.")
@@ -169,7 +169,7 @@ class TrainingSettings(Section):
         "chosen on validation.",
     )
     max_popularity_amplification: float = Field(
-        1.0,
+        3.0,
         gt=0,
         description="fitted: what is recommended may be so many times as popular as what is played, on validation.",
     )
@@ -283,6 +283,8 @@ def load_settings(
         if isinstance(training, Mapping) and isinstance(training.get("preset"), str):
             preset = training["preset"]
     layers.insert(0, (f"preset {preset!r}", _read_preset(preset)))
+    if preset not in shipped_presets():  # a preset of somebody's own says what it changes of the recipe
+        layers.insert(0, ("the default preset", _read_preset(TrainingSettings().preset)))
 
     merged: dict[str, Any] = {}
     for origin, layer in layers:

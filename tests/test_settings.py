@@ -19,8 +19,25 @@ def refusal(overrides=None, environ=None):
 
 
 def test_without_any_setting_the_default_preset_holds():
-    assert load_settings({}, {}) == Settings()
-    assert Settings().training.preset == "reference_sparse"
+    settings = load_settings({}, {})
+    assert settings == load_settings({"training": {"preset": "default"}}, {})
+    assert settings.training.preset == "default"
+    assert (settings.towers.user_encoder, settings.training.objective) == ("pooled", "sampled")
+
+
+def test_a_preset_of_ones_own_says_what_it_changes_of_the_recipe(tmp_path):
+    own = toml(tmp_path / "own.toml", "[training]\nepochs = 2\n")
+    settings, recipe = load_settings({"training": {"preset": own}}, {}), load_settings({}, {})
+    assert settings.training == recipe.training.model_copy(update={"epochs": 2, "preset": own})
+    assert settings.towers == recipe.towers
+
+
+def test_the_recipe_needs_no_user_id_and_the_references_read_no_history():
+    assert load_settings({}, {}).towers.user_encoder == "pooled"
+    for preset in ("reference", "reference_sparse"):
+        settings = load_settings({"training": {"preset": preset}}, {})
+        assert (settings.towers.user_encoder, settings.training.objective) == ("id", "in_batch")
+        assert (settings.training.scoring, settings.training.refit) == ("dot", False)
 
 
 def test_the_presets_are_the_recipe_the_reference_and_its_sparse_form():
@@ -79,7 +96,7 @@ def test_the_overrides_may_name_another_preset_than_the_file(tmp_path):
 
 
 def test_empty_variables_are_as_good_as_unset():
-    assert load_settings({}, {"LOOPBACK_CONFIG": "", "LOOPBACK_SOURCE": ""}) == Settings()
+    assert load_settings({}, {"LOOPBACK_CONFIG": "", "LOOPBACK_SOURCE": ""}) == load_settings({}, {})
 
 
 def test_a_preset_may_be_a_file_of_the_user(tmp_path):

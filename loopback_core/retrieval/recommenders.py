@@ -16,7 +16,6 @@ from loopback_core.retrieval.scoring import (
     Prior,
     Scoring,
     add_prior,
-    indexed_vectors,
     lookup,
     personal_prior,
     popularity_columns,
@@ -45,11 +44,19 @@ class Served:
         """What is served from the catalog of `data`. vectors: (n_tracks, D) of all its tracks."""
         return cls(model, data.catalog, vectors, popularity_columns(data), data.catalog.artist, scoring, intent)
 
+    def users(self, histories: Histories) -> Floats:
+        """(rows, D): user vectors divided by the temperature."""
+        vectors = user_vectors(self.model, histories, self.catalog.artist, self.intent)
+        return vectors * np.float32(self.model.inverse_temperature().item())
+
     def queries(self, histories: Histories) -> Floats:
         """(rows, D + 2) to ask an index of :func:`indexed_vectors` with."""
-        users = user_vectors(self.model, histories, self.catalog.artist, self.intent)
-        inverse_temperature = float(self.model.inverse_temperature().detach())
-        return queries(users, inverse_temperature, self.scoring, self.popularity)
+        return queries(self.users(histories), self.scoring, self.popularity)
+
+    def liked_by_all(self) -> Floats:
+        """(n_candidates,): what popularity adds to every user's score."""
+        liked: Floats = self.popularity @ np.array([self.scoring.popularity, self.scoring.trend], np.float32)
+        return liked
 
     def prior(self, histories: Histories) -> Prior:
         """What the user's own plays add."""
@@ -62,8 +69,8 @@ class TowersRecommender:
     def __init__(self, served: Served, seed: int, id: str = "two_tower") -> None:
         """seed: of the permutation that breaks ties."""
         self.id, self.served = id, served
-        self.vectors = indexed_vectors(served.vectors, served.popularity)
-        self.tie_rank = tie_order(len(self.vectors), seed)
+        self._liked = served.liked_by_all()
+        self.tie_rank = tie_order(len(served.vectors), seed)
 
     def fit(self, data: FitData) -> Self:
         """The towers were fitted by the training loop; what they read of `data` comes in with each history."""
@@ -71,7 +78,8 @@ class TowersRecommender:
 
     def recommend(self, histories: Histories, k: int, exclude: Ragged | None) -> Ranking:
         """See :class:`loopback_core.recommender.Recommender`. Holds a block of (rows, n_candidates) scores."""
-        scores = self.served.queries(histories) @ self.vectors.T
+        scores = self.served.users(histories) @ self.served.vectors.T
+        scores += self._liked
         add_prior(scores, self.served.prior(histories), self.served.candidate_artist)
         return top_k(scores, k, self.tie_rank, exclude)
 
@@ -88,8 +96,8 @@ class IndexRecommender:
 
     def __init__(self, served: Served, index: VectorIndex, seed: int) -> None:
         self.served, self.index = served, index
-        self.vectors = indexed_vectors(served.vectors, served.popularity)
-        self.tie_rank = tie_order(len(self.vectors), seed)
+        self._liked = served.liked_by_all()
+        self.tie_rank = tie_order(len(served.vectors), seed)
 
     def fit(self, data: FitData) -> Self:
         """Nothing to learn: the index was built before."""
@@ -97,14 +105,14 @@ class IndexRecommender:
 
     def recommend(self, histories: Histories, k: int, exclude: Ragged | None) -> Ranking:
         """See :class:`loopback_core.recommender.Recommender`."""
-        asked, prior = self.served.queries(histories), self.served.prior(histories)
-        found = self.index.search(asked, k, exclude)
+        users, prior = self.served.users(histories), self.served.prior(histories)
+        found = self.index.search(queries(users, self.served.scoring, self.served.popularity), k, exclude)
         if not len(prior.tracks.row) and not len(prior.artists.row):
             return found
         candidates = self._candidates(found, prior)
         row, track = candidates.row_numbers(), candidates.values
-        scores = np.einsum("nd,nd->n", asked[row], self.vectors[track])
-        n_tracks, n_artists = len(self.vectors), self.served.catalog.n_artists
+        scores = np.einsum("nd,nd->n", users[row], self.served.vectors[track]) + self._liked[track]
+        n_tracks, n_artists = len(self.served.vectors), self.served.catalog.n_artists
         scores += lookup(prior.tracks, row, track, n_tracks)
         scores += lookup(prior.artists, row, self.served.candidate_artist[track].astype(np.int64), n_artists)
         return top_k_sparse(candidates, scores.astype(np.float32), k, self.tie_rank, exclude)
@@ -115,6 +123,6 @@ class IndexRecommender:
         of_artists = self.served.catalog.tracks_of_artist.take(prior.artists.items)
         rows = [row, prior.tracks.row, np.repeat(prior.artists.row, of_artists.lengths)]
         tracks: list[Ids] = [found.tracks[row, place], prior.tracks.items, of_artists.values]
-        n = len(self.vectors)
+        n = len(self.served.vectors)
         pairs = np.unique(np.concatenate(rows) * n + np.concatenate(tracks))
         return Ragged.from_pairs(pairs // n, pairs % n, len(found.tracks))

@@ -124,13 +124,13 @@ def indexed_vectors(vectors: Floats, popularity: Floats) -> Floats:
     return np.concatenate([vectors, popularity * _scale(popularity)], axis=1)
 
 
-def queries(users: Floats, inverse_temperature: float, scoring: Scoring, popularity: Floats) -> Floats:
+def queries(users: Floats, scoring: Scoring, popularity: Floats) -> Floats:
     """(rows, D + 2): what is asked of it; the inner product is the served score but for the personal prior.
 
-    popularity: that of the indexed tracks, which tells how it was scaled.
+    users: (rows, D) divided by the temperature. popularity: that of the indexed tracks, which tells how it was scaled.
     """
     weights = np.array([scoring.popularity, scoring.trend], np.float32) / _scale(popularity)
-    return np.concatenate([users * inverse_temperature, np.tile(weights, (len(users), 1))], axis=1).astype(np.float32)
+    return np.concatenate([users, np.tile(weights, (len(users), 1))], axis=1).astype(np.float32)
 
 
 def _scale(popularity: Floats) -> np.float32:

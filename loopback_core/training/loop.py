@@ -108,7 +108,8 @@ def _epoch(
     torch.manual_seed(examples.settings.seed * 1_000_003 + number)  # dropout
     model.train()
     losses, started = [], time.monotonic()
-    with progress(f"epoch {number} of {examples.settings.epochs}", len(examples), "events") as shown:
+    what = "epoch" if validate else "refit, epoch"
+    with progress(f"{what} {number} of {examples.settings.epochs}", len(examples), "events") as shown:
         for batch in examples.epoch(number):
             loss = training_step(model, optimizers, batch.to(model.device))
             losses.append(loss)
@@ -133,7 +134,8 @@ def _note(epoch: Epoch, model: TwoTower, progression: Progression, settings: Tra
     # Without a validation the last epoch is the best.
     value = epoch.validation[settings.validation_metric] if epoch.validation else float(epoch.epoch)
     found = f", {settings.validation_metric} {value:.4f}" if epoch.validation else ""
-    log.info("epoch %d: loss %.4f%s", epoch.epoch, epoch.loss, found)
+    what = "epoch" if epoch.validation else "refit, epoch"
+    log.info("%s %d: loss %.4f%s", what, epoch.epoch, epoch.loss, found)
     if value > progression.best_value:
         progression.best_epoch, progression.best_value = epoch.epoch, value
         progression.best_weights = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}

@@ -9,13 +9,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from loopback_core.data import Floats, Ids, Ragged
+from loopback_core.data import FitData, Floats, Ids, Ragged
 from loopback_core.evaluation.metrics import per_user_metrics
-from loopback_core.evaluation.tasks import Task
+from loopback_core.evaluation.tasks import TASKS, Task
 from loopback_core.recommender import NOTHING, Ranking
 from loopback_core.retrieval.ranking import rank_rows, tie_order, top_k
 from loopback_core.retrieval.recommenders import Served
-from loopback_core.retrieval.scoring import Scoring, indexed_vectors, lookup, personal_plays
+from loopback_core.retrieval.scoring import Scoring, lookup, personal_plays
+from loopback_core.splits import Splits
 from loopback_core.towers.decayed_counts import Bag
 
 log = logging.getLogger("loopback")
@@ -40,6 +41,9 @@ STARTS = (Scoring(), Scoring(popularity=1, track=8, artist=4))
 
 ROUNDS = 2
 
+MOMENTS = (0.0, 1 / 3, 2 / 3)
+"""Shares of validation that were heard when a task is asked."""
+
 POOL = 500
 """Of the towers' and of the most popular candidates so many are looked at for each user, beside all that a prior lifts."""
 
@@ -51,25 +55,45 @@ class Found(NamedTuple):
     ndcg: float  # mean of nDCG@10 and nDCG@100
 
 
-def fit_scoring(served: Served, task: Task, seed: int, max_amplification: float) -> Scoring:
-    """The weights with the best nDCG on a task of the phase 'tuning': coordinate search from two starts.
+def moments_of_validation(splits: Splits, task: str) -> list[Task]:
+    """The task as asked at several moments of validation: what was heard by then is history, what comes after is asked.
 
-    max_amplification: what is recommended may be so many times as popular as what was played, at both cut-offs; weights
-    that go beyond lose against all that do not. Every weight of the grid is compared on the same few candidates of each user, those that any term ranks high: what
-    no term ranks high is in no list. `served` is that of the task; its own scoring is not read. With nobody to score,
-    the towers alone.
+    Few users make a noisy choice; the same users asked again later make it less so.
     """
-    if not len(task.users):
+    train, validation, catalog = splits.train, splits.validation, splits.tuning.catalog
+    asked = []
+    for share in MOMENTS:
+        heard = np.arange(len(validation)) < int(share * len(validation))
+        known = heard & (validation.track < catalog.n_tracks)
+        events = train.then(validation.where(known))
+        later = Splits(splits.folder)
+        # Where a cached property keeps its value: these splits are cut later, and all else is as it was.
+        later.__dict__["validation"] = validation.where(~heard)
+        later.__dict__["tuning"] = FitData(events, catalog, int(events.timestamp[-1]))
+        asked.append(TASKS[task](later, "tuning"))
+    return asked
+
+
+def fit_scoring(asked: Sequence[tuple[Served, Task]], seed: int, max_amplification: float) -> Scoring:
+    """The weights with the best mean nDCG over some tasks of one kind, of the phase 'tuning'.
+
+    A coordinate search from two starts. max_amplification: what is recommended may be so many times as popular as what
+    was played, at both cut-offs; weights that go beyond lose against all that do not. Every point of the grid is
+    compared on the same few candidates of each user, those that any term ranks high: what no term ranks high is in no
+    list. What is served brings its own scoring, which is not read. With nobody to score, the towers alone.
+    """
+    asked = [(served, task) for served, task in asked if len(task.users)]
+    if not asked:
         return Scoring()
-    pool = _Pool(served, task, seed, max_amplification)
-    useless = useless_terms(task)
+    search = _Search([_Pool(served, task, seed) for served, task in asked], max_amplification)
+    useless = useless_terms(asked[0][1])
     starts = [replace(start, **dict.fromkeys(useless, 0.0)) for start in STARTS]
-    best = max((pool.climb(start, useless) for start in starts), key=pool.score)
+    best = max((search.climb(start, useless) for start in starts), key=search.score)
     log.info(
         "%s: ndcg alone %.4f, served %.4f on validation (%s)",
-        task.name,
-        pool.score(Scoring()).ndcg,
-        pool.score(best).ndcg,
+        asked[0][1].name,
+        search.score(Scoring()).ndcg,
+        search.score(best).ndcg,
         ", ".join(f"{name} {value:g}" for name, value in asdict(best).items()),
     )
     return best
@@ -83,28 +107,26 @@ def useless_terms(task: Task) -> list[str]:
 
 
 class _Pool:
-    """The candidates of every user with every term of the score, and what was tried."""
+    """The candidates of every user of a task, with every term of the score."""
 
-    def __init__(self, served: Served, task: Task, seed: int, max_amplification: float) -> None:
-        self.task, self.tie_rank, self.max_amplification = task, tie_order(task.n_candidates, seed), max_amplification
-        vectors, popularity = indexed_vectors(served.vectors, served.popularity), served.popularity
-        asked = replace(served, scoring=Scoring()).queries(task.histories)
+    def __init__(self, served: Served, task: Task, seed: int) -> None:
+        self.task, self.tie_rank = task, tie_order(task.n_candidates, seed)
+        users = served.users(task.histories)
         tracks, artists = personal_plays(task.histories, served.catalog.artist, list(DAYS), list(DAYS))
-        self.candidates = self._candidates(asked, vectors, served, tracks, artists)
+        self.candidates = self._candidates(users, served, tracks, artists)
         row, track = self.candidates.row_numbers(), self.candidates.values
         of_artist = served.candidate_artist[track].astype(np.int64)
         n_artists = int(max(of_artist.max(initial=0) + 1, served.catalog.n_artists))
-        self.towers = np.einsum("nd,nd->n", asked[row], vectors[track])
-        self.popularity = popularity[track]
+        self.towers = np.einsum("nd,nd->n", users[row], served.vectors[track])
+        self.popularity = served.popularity[track]
         catalog_track = track + task.first_candidate
         n_tracks = int(max(catalog_track.max(initial=0) + 1, served.catalog.n_tracks))
         self.tracks = _columns(tracks, row, catalog_track, n_tracks)
         self.artists = _columns(artists, row, of_artist, n_artists)
         self.heard = np.zeros(task.n_candidates)
         self.heard[: served.catalog.n_tracks] = 0 if task.first_candidate else served.catalog.listeners
-        self.tried: dict[Scoring, Found] = {}
 
-    def _candidates(self, asked: Floats, vectors: Floats, served: Served, tracks: Bag, artists: Bag) -> Ragged:
+    def _candidates(self, users: Floats, served: Served, tracks: Bag, artists: Bag) -> Ragged:
         task, n = self.task, self.task.n_candidates
         of_artist = Ragged.from_pairs(
             served.candidate_artist.astype(np.int64),
@@ -116,7 +138,7 @@ class _Pool:
         rows, found = [], []
         for row in range(len(task.users)):
             without = Ragged(np.array([0, len(excluded[row])]), np.asarray(excluded[row], np.int64))
-            best = top_k(asked[row : row + 1] @ vectors.T, POOL, self.tie_rank, without).tracks[0]
+            best = top_k(users[row : row + 1] @ served.vectors.T, POOL, self.tie_rank, without).tracks[0]
             low, high = np.searchsorted(artists.row, [row, row + 1])
             lifted = of_artist.take(artists.items[low:high]).values
             low, high = np.searchsorted(tracks.row, [row, row + 1])
@@ -132,21 +154,18 @@ class _Pool:
         offsets = self.candidates.offsets.tolist()
         return list(pairwise(offsets))
 
-    def score(self, scoring: Scoring) -> Found:
-        """How good these weights are."""
-        if scoring not in self.tried:
-            total = self.towers + self.popularity @ np.array([scoring.popularity, scoring.trend], np.float32)
-            total = total + scoring.track * self.tracks[:, DAYS.index(scoring.track_days)]
-            total = total + scoring.artist * self.artists[:, DAYS.index(scoring.artist_days)]
-            rows = ((self.candidates.values[low:high], total[low:high]) for low, high in self._ends)
-            ranking = rank_rows(rows, len(self._ends), max(CUTOFFS), self.tie_rank)
-            metrics = per_user_metrics(ranking, self.task.positives, CUTOFFS)
-            ndcg = float(np.mean([metrics[f"ndcg@{k}"].mean() for k in CUTOFFS]))
-            self.tried[scoring] = Found(min(0.0, self.max_amplification - self._amplification(ranking)), ndcg)
-        return self.tried[scoring]
+    def measure(self, scoring: Scoring) -> tuple[float, float]:
+        """The mean nDCG of these weights, and how many times as popular as what was played their lists are."""
+        total = self.towers + self.popularity @ np.array([scoring.popularity, scoring.trend], np.float32)
+        total = total + scoring.track * self.tracks[:, DAYS.index(scoring.track_days)]
+        total = total + scoring.artist * self.artists[:, DAYS.index(scoring.artist_days)]
+        rows = ((self.candidates.values[low:high], total[low:high]) for low, high in self._ends)
+        ranking = rank_rows(rows, len(self._ends), max(CUTOFFS), self.tie_rank)
+        metrics = per_user_metrics(ranking, self.task.positives, CUTOFFS)
+        return float(np.mean([metrics[f"ndcg@{k}"].mean() for k in CUTOFFS])), self._amplification(ranking)
 
     def _amplification(self, ranking: Ranking) -> float:
-        """How many times as popular the lists are as what was played, at the worse cut-off; 0 where nothing is."""
+        """At the worse cut-off; 0 where nothing that is played was heard before."""
         positives = self.task.positives
         sums = np.bincount(positives.row_numbers(), self.heard[positives.values], minlength=len(positives))
         played = float(np.mean(sums / positives.lengths))
@@ -157,8 +176,23 @@ class _Pool:
         of_track = np.where(given, self.heard[np.where(given, lists, 0)], 0.0)
         return float(np.mean(of_track.sum(axis=1) / np.maximum(given.sum(axis=1), 1)))
 
+
+class _Search:
+    """A coordinate search over the grid, by the mean over some pools."""
+
+    def __init__(self, pools: Sequence[_Pool], max_amplification: float) -> None:
+        self.pools, self.max_amplification = pools, max_amplification
+        self.tried: dict[Scoring, Found] = {}
+
+    def score(self, scoring: Scoring) -> Found:
+        """How good these weights are."""
+        if scoring not in self.tried:
+            ndcg, amplification = np.mean([pool.measure(scoring) for pool in self.pools], axis=0).tolist()
+            self.tried[scoring] = Found(min(0.0, self.max_amplification - amplification), ndcg)
+        return self.tried[scoring]
+
     def climb(self, scoring: Scoring, useless: Sequence[str]) -> Scoring:
-        """The best point of a coordinate search that begins here; of equals the first."""
+        """The best point of a search that begins here; of equals the first."""
         for name, values in [*GRID.items()] * ROUNDS:
             if name in useless:
                 continue

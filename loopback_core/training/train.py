@@ -7,12 +7,13 @@ from typing import Any
 from loopback_core.evaluation.plots import plot_training
 from loopback_core.evaluation.serving import serve
 from loopback_core.evaluation.tasks import LIKE, TASKS
+from loopback_core.retrieval.embed import track_vectors
 from loopback_core.retrieval.scoring import ALONE, Scoring, save_scoring
 from loopback_core.settings import Settings
 from loopback_core.splits import Splits
 from loopback_core.towers.two_tower import TwoTower
 from loopback_core.training.loop import save_history, train
-from loopback_core.training.scoring import fit_scoring
+from loopback_core.training.scoring import fit_scoring, moments_of_validation
 from loopback_core.training.validation import Validation
 
 
@@ -58,7 +59,9 @@ def _scoring(model: TwoTower, splits: Splits, task: str, settings: Settings) -> 
     """What is served in a task; one without users on validation takes the scoring of the task that is most like it."""
     if settings.training.scoring == "dot" or task == "reference_protocol":
         return ALONE
-    asked = TASKS[LIKE.get(task, task)](splits, "tuning")
-    asked = asked.sampled(settings.evaluation.tuning_users, settings.evaluation.seed)
+    chosen = settings.evaluation
+    moments = moments_of_validation(splits, LIKE.get(task, task))
+    asked = [moment.sampled(chosen.tuning_users, chosen.seed) for moment in moments]
     limit = settings.training.max_popularity_amplification
-    return fit_scoring(serve(model, asked), asked, settings.evaluation.seed, limit)
+    vectors = track_vectors(model, splits.tuning.catalog.artist)
+    return fit_scoring([(serve(model, one, vectors=vectors), one) for one in asked], chosen.seed, limit)

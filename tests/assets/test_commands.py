@@ -128,7 +128,9 @@ def test_the_first_command_twice_at_once_in_an_empty_folder_makes_one_report(twi
 
 def test_the_log_of_the_command_tells_of_each_epoch_once(twice: tuple[Path, list[str]]) -> None:
     _, outputs = twice
-    trained = [sum(f"epoch {number}: loss" in line for line in "".join(outputs).splitlines()) for number in range(1, 6)]
+    trained = [
+        sum(f" - epoch {number}: loss" in line for line in "".join(outputs).splitlines()) for number in range(1, 6)
+    ]
     assert trained == [1, 1, 1, 1, 1]  # the other waited and reused
 
 

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from loopback_assets.config import FORMS
 from loopback_assets.resources import Loopback
 from loopback_core.errors import SettingsError
-from loopback_core.settings import Section, Settings
+from loopback_core.settings import Section, Settings, load_settings
 
 
 def filled_in(sections: dict[str, Any]) -> Loopback:
@@ -43,7 +43,7 @@ def test_the_launchpad_has_every_key_of_every_section() -> None:
 
 
 def test_an_empty_launchpad_leaves_the_defaults() -> None:
-    assert launched({}).settings() == Settings()
+    assert launched({}).settings() == load_settings({}, {})
 
 
 def test_the_launchpad_reaches_settings_of_every_kind() -> None:
@@ -95,7 +95,7 @@ def test_python_that_fills_the_resource_in_is_told_the_key_too(key: str, value: 
     ("section", "key", "value", "sentence"),
     [
         ("training", "epochs", 0, "Settings of the overrides: training.epochs = 0 is wrong: "),
-        ("training", "preset", "best", "training.preset is 'best'; it must be one of reference, reference_sparse, "),
+        ("training", "preset", "best", "training.preset is 'best'; it must be one of default, reference, "),
         ("split", "train_until", "yesterday", "Settings of the overrides: split.train_until = 'yesterday' is wrong: "),
         ("split", "strategy", "random", "Settings of the overrides: split.strategy = 'random' is wrong: "),
     ],

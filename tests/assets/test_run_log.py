@@ -47,7 +47,9 @@ def test_the_logger_of_the_core_is_left_as_it_was_also_after_an_error() -> None:
 def test_training_tells_the_run_of_each_epoch(copied_home: Path, materialize: Materialize) -> None:
     instance = dg.DagsterInstance.ephemeral()
     result = materialize(copied_home, "trained_towers", training={"seed": 9}, instance=instance)
-    epochs = [line for line in told(instance, result.run_id) if "epoch" in line[2]]
+    epochs = [line for line in told(instance, result.run_id) if line[2].startswith("epoch")]
+    refit = [line[2] for line in told(instance, result.run_id) if line[2].startswith("refit, epoch")]
+    assert 1 <= len(refit) <= 3
     assert [(step, level) for step, level, _ in epochs] == [("trained_towers", "INFO")] * 3
     for number, (_, _, message) in enumerate(epochs, 1):
         assert message.startswith(f"epoch {number}: loss ")

@@ -1,19 +1,21 @@
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
+from planted_log import planted_splits
 
 from loopback_core.data import Events, FitData, Histories, Ragged
 from loopback_core.evaluation.metrics import per_user_metrics
 from loopback_core.evaluation.serving import serve
-from loopback_core.evaluation.tasks import Task
+from loopback_core.evaluation.tasks import Task, discovery
 from loopback_core.retrieval.recommenders import TowersRecommender
 from loopback_core.retrieval.scoring import ALONE
 from loopback_core.settings import TowersSettings
 from loopback_core.splits.catalog import count_catalog
 from loopback_core.towers.two_tower import TwoTower, Vocabulary
-from loopback_core.training.scoring import fit_scoring, useless_terms
+from loopback_core.training.scoring import fit_scoring, moments_of_validation, useless_terms
 
 USERS, TRACKS = 12, 60
 DAY = 86_400
@@ -63,7 +65,7 @@ def played(data, user):
 
 def test_who_plays_the_same_again_is_served_what_she_played(data, model):
     task = task_of(data, "next_listen", [played(data, user) for user in range(USERS)])
-    scoring = fit_scoring(serve(model, task), task, 0, max_amplification=10.0)
+    scoring = fit_scoring([(serve(model, task), task)], 0, max_amplification=10.0)
     assert scoring.track > 0
     assert ndcg(serve(model, task, scoring), task) > 0.95 > ndcg(serve(model, task), task) + 0.3
 
@@ -77,7 +79,7 @@ def test_who_goes_on_with_her_artists_is_served_those(data, model):
         np.array([t for t in range(30, TRACKS - 1) if t % 10 in set(mine % 10) and t not in mine]) for mine in histories
     ]
     task = task_of(data, "discovery", new, exclude)
-    scoring = fit_scoring(serve(model, task), task, 0, max_amplification=10.0)
+    scoring = fit_scoring([(serve(model, task), task)], 0, max_amplification=10.0)
     assert scoring.artist > 0 and scoring.track == 0
     assert ndcg(serve(model, task, scoring), task) > ndcg(serve(model, task), task) + 0.1
 
@@ -87,16 +89,16 @@ def test_the_pool_scores_as_the_recommender_does(data, model):
 
     task = task_of(data, "next_listen", [played(data, user)[:3] for user in range(USERS)])
     served = serve(model, task)
-    pool = _Pool(served, task, 0, 10.0)
+    pool = _Pool(served, task, 0)
     for scoring in (ALONE, replace(ALONE, popularity=1, trend=0.5, track=2, track_days=7.0, artist=4, artist_days=0.0)):
-        assert pool.score(scoring).ndcg == pytest.approx(ndcg(replace(served, scoring=scoring), task))
+        assert pool.measure(scoring)[0] == pytest.approx(ndcg(replace(served, scoring=scoring), task))
 
 
 def test_popularity_is_not_amplified_beyond_what_is_allowed(data, model):
     task = task_of(data, "next_listen", [np.array([0, 30 + user]) for user in range(USERS)])
 
     def first_ten(limit):
-        scoring = fit_scoring(serve(model, task), task, 0, max_amplification=limit)
+        scoring = fit_scoring([(serve(model, task), task)], 0, max_amplification=limit)
         ranking = TowersRecommender(serve(model, task, scoring), 0).recommend(task.histories, 10, None)
         return data.catalog.listeners[ranking.tracks].mean()
 
@@ -116,4 +118,19 @@ def test_terms_that_say_nothing_stay_out(data, model):
 def test_with_nobody_to_score_the_towers_are_served_alone(data, model):
     task = task_of(data, "next_listen", [np.array([1])] * USERS)
     nobody = task.sampled(0, 0)
-    assert fit_scoring(serve(model, nobody), nobody, 0, 1.0) == ALONE
+    assert fit_scoring([(serve(model, nobody), nobody)], 0, 1.0) == ALONE
+
+
+def test_a_task_is_asked_at_several_moments_of_validation(tmp_path):
+    splits = planted_splits(tmp_path)
+    moments = moments_of_validation(splits, "discovery")
+    assert len(moments) == 3
+    first = discovery(splits, "tuning")
+    assert np.array_equal(moments[0].positives.values, first.positives.values)
+    assert np.array_equal(moments[0].histories.tracks.values, first.histories.tracks.values)
+    for earlier, later in pairwise(moments):
+        assert len(later.histories.tracks.values) > len(earlier.histories.tracks.values)
+        assert len(later.positives.values) < len(earlier.positives.values)
+        for row in range(len(later.users)):
+            assert not np.isin(later.positives[row], later.histories.tracks[row]).any()
+    assert splits.validation is not None and len(splits.validation) == len(moments[0].fit.events) * 8 // 30

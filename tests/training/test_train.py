@@ -24,6 +24,8 @@ def planted(tmp_path_factory):
 
 def settings_of(preset, **training):
     given = {"preset": preset, "batch_size": 256, "learning_rate": 0.01, "epochs": 8, "device": "cpu", **training}
+    if preset == "default":
+        given = {"negatives": 64, "users_per_group": 0, **given}
     return load_settings({"towers": TINY, "training": given}, environ={})
 
 
@@ -31,7 +33,7 @@ def recall_at_10(recommender, task):
     return per_user_metrics(rank_users(recommender, task, 10), task.positives, [10])["recall@10"].mean()
 
 
-@pytest.mark.parametrize("preset", ["reference", "reference_sparse"])
+@pytest.mark.parametrize("preset", ["default", "reference", "reference_sparse"])
 def test_the_towers_find_planted_tastes_that_popularity_cannot(planted, tmp_path, preset):
     for name in ("towers", "checkpoints"):
         (tmp_path / name).mkdir()

@@ -57,7 +57,9 @@ def plot_recall(recommenders: Recommenders, rival: str | None, path: Path, title
 def plot_main_metric(recommenders: Recommenders, rival: str | None, path: Path, title: str) -> None:
     """nDCG@10 with its interval of everyone who answered the task, best on top."""
     means = {name: (metrics or {}).get(MAIN_METRIC, {}) for name, metrics in recommenders.items()}
-    listed = [name for name, mean in means.items() if mean.get("value") is not None and name != "two_tower_alone"]
+    same = means.get("two_tower_alone") == means.get(TOWERS)
+    listed = [name for name, mean in means.items() if mean.get("value") is not None]
+    listed = [name for name in listed if name != "two_tower_alone" or not same]
     listed.sort(key=lambda name: means[name]["value"] or 0.0)
     with figure(path, height=1.0 + 0.19 * len(listed)) as (panel,):
         for row, name in enumerate(listed):

@@ -51,6 +51,11 @@ def _limits(evaluation: Mapping[str, Any]) -> Iterator[str]:
         "**Overlapping intervals compare nothing.** Between two recommenders look at the paired differences, in the table at "
         "the top and for all baselines in `evaluation.json`. Only the comparison with the rival by the main metric was planned."
     )
+    if evaluation["settings"].get("training", {}).get("refit"):
+        yield (
+            "**The towers were fitted once more on train and validation**, as baselines are. The reference protocol means a "
+            "fit on train: its row of the towers has seen more."
+        )
     minimum = evaluation["settings"]["evaluation"]["min_users"]
     for name, task in evaluation["tasks"].items():
         if task["users"] < minimum:

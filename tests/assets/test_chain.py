@@ -85,9 +85,9 @@ def test_a_run_of_the_chain_is_green_and_records_exactly_its_checks(finished: Fi
     assert result.success
     evaluations = [(e.asset_key.to_user_string(), e.check_name) for e in result.get_asset_check_evaluations()]
     assert sorted(evaluations) == sorted(CHECKS)
-    # Towers this small do not beat their rivals: the run says so and is green all the same.
+    # Towers this small do not beat every rival: the run says so and is green all the same.
     failed = {e.check_name for e in result.get_asset_check_evaluations() if not e.passed}
-    assert failed <= WARNINGS and "beats_rival_next_listen" in failed
+    assert failed and failed <= WARNINGS
     kept = {(asset, check) for asset, artifact in latest(home).items() for check in artifact.verdicts()}
     assert kept == set(CHECKS)
 

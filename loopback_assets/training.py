@@ -31,6 +31,7 @@ def trained_towers(context: dg.AssetExecutionContext, loopback: Loopback) -> dg.
         events_per_second=float(best["events_per_second"]),
         parameters=summary["parameters"],
         validation=table([{"metric": name, "value": value} for name, value in best["validation"].items()]),
+        scoring=table([{"task": task, **weights} for task, weights in summary["scoring"].items()]),
         training_curve=picture(artifact.folder / "training.png"),
     )
 

@@ -1,6 +1,7 @@
 """The trained towers as recommenders: by exact scores, and through the index."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -58,6 +59,17 @@ class Served:
         liked: Floats = self.popularity @ np.array([self.scoring.popularity, self.scoring.trend], np.float32)
         return liked
 
+    @cached_property
+    def n_artists(self) -> int:
+        """Artists of the catalog and of the candidates."""
+        return int(max(self.candidate_artist.max(initial=-1) + 1, self.catalog.n_artists))
+
+    @cached_property
+    def tracks_of_artist(self) -> Ragged:
+        """Row a: the candidates by artist a."""
+        everything = np.arange(len(self.candidate_artist))
+        return Ragged.from_pairs(self.candidate_artist.astype(np.int64), everything, self.n_artists)
+
     def prior(self, histories: Histories) -> Prior:
         """What the user's own plays add."""
         return personal_prior(histories, self.catalog.artist, self.scoring)
@@ -80,7 +92,7 @@ class TowersRecommender:
         """See :class:`loopback_core.recommender.Recommender`. Holds a block of (rows, n_candidates) scores."""
         scores = self.served.users(histories) @ self.served.vectors.T
         scores += self._liked
-        add_prior(scores, self.served.prior(histories), self.served.candidate_artist)
+        add_prior(scores, self.served.prior(histories), self.served.candidate_artist, self.served.n_artists)
         return top_k(scores, k, self.tie_rank, exclude)
 
 
@@ -112,15 +124,15 @@ class IndexRecommender:
         candidates = self._candidates(found, prior)
         row, track = candidates.row_numbers(), candidates.values
         scores = np.einsum("nd,nd->n", users[row], self.served.vectors[track]) + self._liked[track]
-        n_tracks, n_artists = len(self.served.vectors), self.served.catalog.n_artists
-        scores += lookup(prior.tracks, row, track, n_tracks)
-        scores += lookup(prior.artists, row, self.served.candidate_artist[track].astype(np.int64), n_artists)
+        artist = self.served.candidate_artist[track].astype(np.int64)
+        scores += lookup(prior.tracks, row, track, len(self.served.vectors))[:, 0]
+        scores += lookup(prior.artists, row, artist, self.served.n_artists)[:, 0]
         return top_k_sparse(candidates, scores.astype(np.float32), k, self.tie_rank, exclude)
 
     def _candidates(self, found: Ranking, prior: Prior) -> Ragged:
         """What was found, what was played, and the tracks of the dearest artists: distinct tracks for each row."""
         row, place = np.nonzero(found.tracks != NOTHING)
-        of_artists = self.served.catalog.tracks_of_artist.take(prior.artists.items)
+        of_artists = self.served.tracks_of_artist.take(prior.artists.items)
         rows = [row, prior.tracks.row, np.repeat(prior.artists.row, of_artists.lengths)]
         tracks: list[Ids] = [found.tracks[row, place], prior.tracks.items, of_artists.values]
         n = len(self.served.vectors)

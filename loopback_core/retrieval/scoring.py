@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from loopback_core.data import FitData, Floats, Histories, Ids
 from loopback_core.errors import ArtifactError
-from loopback_core.towers.decayed_counts import Bag, DecayedCounts, Moments, Scale
+from loopback_core.towers.decayed_counts import Bag, DecayedCounts, Moments, Scale, artist_of_listens
 
 SCORING = "scoring.json"
 
@@ -95,13 +95,11 @@ def personal_plays(
     histories: Histories, artist: NDArray[np.int32], track_days: list[float], artist_days: list[float]
 ) -> tuple[Bag, Bag]:
     """log(1 + decayed plays) of every track and of the dearest artists, a column for each half-life."""
-    track = histories.tracks.values
-    known = track < len(artist)
-    of_track = np.where(known, artist[np.minimum(track, len(artist) - 1)], -1).astype(np.int64)
-    moments = Moments.at_the_end(histories)
+    track, moments = histories.tracks.values, Moments.at_the_end(histories)
+    of_catalog = np.where(track < len(artist), track, -1)
     tracks, artists = (
         DecayedCounts(histories, items, [Scale(d, 0) for d in days]).bag(moments, len(track))
-        for items, days in ((np.where(known, track, -1), track_days), (of_track, artist_days))
+        for items, days in ((of_catalog, track_days), (artist_of_listens(histories, artist), artist_days))
     )
     return tracks, _dearest(artists, len(histories))
 
@@ -137,25 +135,21 @@ def _scale(popularity: Floats) -> np.float32:
     return np.float32(POPULARITY_LENGTH / max(float(np.linalg.norm(popularity, axis=1).max(initial=0)), 1e-6))
 
 
-def add_prior(scores: Floats, prior: Prior, artist: NDArray[np.int32]) -> None:
-    """Add the prior to a block of scores, (rows, n_candidates), in place. artist: (n_candidates,) of each."""
+def add_prior(scores: Floats, prior: Prior, artist: NDArray[np.int32], n_artists: int) -> None:
+    """Add the prior to a block of scores, (rows, n_candidates), in place. artist: (n_candidates,) below n_artists."""
     np.add.at(scores, (prior.tracks.row, prior.tracks.items), prior.tracks.weights[:, 0])
-    if not len(prior.artists.row):
-        return
-    for row in range(len(scores)):
+    for row in np.unique(prior.artists.row):
         low, high = np.searchsorted(prior.artists.row, [row, row + 1])
-        of_artist = np.zeros(max(artist.max(initial=0), prior.artists.items.max()) + 1, np.float32)
+        of_artist = np.zeros(n_artists, np.float32)
         of_artist[prior.artists.items[low:high]] = prior.artists.weights[low:high, 0]
         scores[row] += of_artist[artist]
 
 
 def lookup(bag: Bag, row: Ids, items: Ids, n_items: int) -> Floats:
-    """The weight of each (row, item) in a bag of one column, 0 where there is none. row, items: (n,)."""
-    keys = bag.row * n_items + bag.items
+    """(n, scales): the weights of each (row, item) in a bag, 0 where there is none. row, items: (n,)."""
+    if not len(bag.row):
+        return np.zeros((len(row), bag.weights.shape[1]), np.float32)
+    keys, wanted = bag.row * n_items + bag.items, row * n_items + items
     order = np.argsort(keys)
-    wanted = row * n_items + items
-    place = np.minimum(np.searchsorted(keys[order], wanted), max(len(keys) - 1, 0))
-    if not len(keys):
-        return np.zeros(len(wanted), np.float32)
-    found = order[place]
-    return np.where(keys[found] == wanted, bag.weights[found, 0], np.float32(0))
+    found = order[np.minimum(np.searchsorted(keys[order], wanted), len(keys) - 1)]
+    return np.where((keys[found] == wanted)[:, None], bag.weights[found], np.float32(0))

@@ -31,6 +31,13 @@ class Moments:
         return len(self.row)
 
 
+def artist_of_listens(histories: Histories, artist: NDArray[np.int32]) -> Ids:
+    """(total,) the artist of every listen, -1 where the track is beyond the catalog. artist: (n_tracks,)."""
+    track = histories.tracks.values
+    known = track < len(artist)
+    return np.where(known, artist[np.where(known, track, 0)], -1).astype(np.int64)
+
+
 class Scale(NamedTuple):
     """How fast plays are forgotten, and how much more many of them say than few."""
 

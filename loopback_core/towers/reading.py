@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from loopback_core.data import Histories, Ids
 from loopback_core.settings import TowersSettings
-from loopback_core.towers.decayed_counts import Bag, DecayedCounts, Moments, Scale
+from loopback_core.towers.decayed_counts import Bag, DecayedCounts, Moments, Scale, artist_of_listens
 from loopback_core.towers.user import Pool, UserInputs
 
 
@@ -24,7 +24,7 @@ class HistoryReader:
         if settings.user_encoder == "id":
             return
         track = histories.tracks.values
-        of_track = np.where(track < len(artist), artist[np.minimum(track, len(artist) - 1)], -1).astype(np.int64)
+        of_track = artist_of_listens(histories, artist)
         self._artists = DecayedCounts(
             histories, np.where(of_track < n_artists, of_track, -1), _scales(settings, "artist")
         )

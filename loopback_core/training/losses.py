@@ -34,7 +34,6 @@ def sampled_softmax(
     inverse_temperature: Tensor,
     correction: Tensor,
     false_negative: Tensor | None = None,
-    weights: Tensor | None = None,
 ) -> Tensor:
     """Cross entropy of each positive against the negatives that all requests share.
 
@@ -45,15 +44,14 @@ def sampled_softmax(
 
     users: (A, D), positives: (T, D), negatives: (M, D), of unit norm. request: (T,) the row of `users` of each positive.
     inverse_temperature: scalar. correction: (M,) nats. false_negative: (A, M) bool: pairs that leave the denominator.
-    weights: (T,) or None for equal ones. Returns the weighted mean loss in nats, a scalar.
+    Returns the mean loss in nats, a scalar.
     """
     logits = (users * inverse_temperature) @ negatives.T - correction  # (A, M)
     if false_negative is not None:
         logits = logits.masked_fill(false_negative, -torch.inf)
     others = logits.logsumexp(dim=1)  # (A,): one for all positives of a request
     scores = (users[request] * positives).sum(dim=1) * inverse_temperature  # (T,)
-    losses = torch.logaddexp(scores, others[request]) - scores
-    return losses.mean() if weights is None else (losses * weights).sum() / weights.sum()
+    return (torch.logaddexp(scores, others[request]) - scores).mean()
 
 
 class _SymmetricCrossEntropy(torch.autograd.Function):

@@ -47,7 +47,7 @@ class RequestPlan:
     """Which listens of the fit data answer which moment; every listen is a target once an epoch.
 
     The moments of a history lie `request_stride` listens apart, from a phase that each epoch draws. A listen answers a
-    moment at most `target_window` listens before it, so that one reading of a history serves about a stride of targets.
+    moment at most `target_window` listens before it (or a stride, where that is longer), so that one reading of a history serves about a stride of targets.
     First plays answer requests for new tracks as well.
     """
 

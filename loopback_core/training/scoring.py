@@ -116,23 +116,17 @@ class _Pool:
         self.candidates = self._candidates(users, served, tracks, artists)
         row, track = self.candidates.row_numbers(), self.candidates.values
         of_artist = served.candidate_artist[track].astype(np.int64)
-        n_artists = int(max(of_artist.max(initial=0) + 1, served.catalog.n_artists))
         self.towers = np.einsum("nd,nd->n", users[row], served.vectors[track])
         self.popularity = served.popularity[track]
         catalog_track = track + task.first_candidate
         n_tracks = int(max(catalog_track.max(initial=0) + 1, served.catalog.n_tracks))
-        self.tracks = _columns(tracks, row, catalog_track, n_tracks)
-        self.artists = _columns(artists, row, of_artist, n_artists)
+        self.tracks = lookup(tracks, row, catalog_track, n_tracks)
+        self.artists = lookup(artists, row, of_artist, served.n_artists)
         self.heard = np.zeros(task.n_candidates)
         self.heard[: served.catalog.n_tracks] = 0 if task.first_candidate else served.catalog.listeners
 
     def _candidates(self, users: Floats, served: Served, tracks: Bag, artists: Bag) -> Ragged:
         task, n = self.task, self.task.n_candidates
-        of_artist = Ragged.from_pairs(
-            served.candidate_artist.astype(np.int64),
-            np.arange(n),
-            int(max(served.candidate_artist.max(initial=0) + 1, served.catalog.n_artists)),
-        )
         popular = np.argsort(-served.popularity[:, 0], kind="stable")[:POOL]
         excluded = [np.zeros(0, np.int64)] * len(task.users) if task.exclude is None else task.exclude
         rows, found = [], []
@@ -140,7 +134,7 @@ class _Pool:
             without = Ragged(np.array([0, len(excluded[row])]), np.asarray(excluded[row], np.int64))
             best = top_k(users[row : row + 1] @ served.vectors.T, POOL, self.tie_rank, without).tracks[0]
             low, high = np.searchsorted(artists.row, [row, row + 1])
-            lifted = of_artist.take(artists.items[low:high]).values
+            lifted = served.tracks_of_artist.take(artists.items[low:high]).values
             low, high = np.searchsorted(tracks.row, [row, row + 1])
             played = tracks.items[low:high] - task.first_candidate
             whole = np.unique(np.concatenate([best[best >= 0], popular, lifted, played[(played >= 0) & (played < n)]]))
@@ -201,9 +195,3 @@ class _Search:
             points = [scoring, *(replace(scoring, **{name: value}) for value in values)]
             scoring = max(points, key=self.score)
         return scoring
-
-
-def _columns(bag: Bag, row: Ids, items: Ids, n_items: int) -> Floats:
-    """(n, scales): the weights of each (row, item) in the bag."""
-    columns = [Bag(bag.items, bag.weights[:, [scale]], bag.row) for scale in range(bag.weights.shape[1])]
-    return np.stack([lookup(column, row, items, n_items) for column in columns], axis=1)

@@ -26,12 +26,14 @@ def train_towers(splits: Splits, settings: Settings, folder: Path, checkpoints: 
     """
     validation = Validation(splits, settings)
     model, progression = train(splits.tuning, settings, validation, checkpoints)
-    scoring = {name: _scoring(model, splits, name, settings) for name in TASKS}
+    scoring = _scoring(model, splits, settings)
     refit = None
     if settings.training.refit:
         as_long = settings.training.model_copy(update={"epochs": progression.best_epoch})
         again = settings.model_copy(update={"training": as_long})
         (checkpoints / "refit").mkdir(exist_ok=True)
+        progression.best_weights.clear()  # of two sets of towers one is held in memory
+        del model
         model, refit = train(splits.testing, again, None, checkpoints / "refit")
     model.save(folder)
     save_scoring(scoring, folder)
@@ -55,13 +57,15 @@ def train_towers(splits: Splits, settings: Settings, folder: Path, checkpoints: 
     }
 
 
-def _scoring(model: TwoTower, splits: Splits, task: str, settings: Settings) -> Scoring:
-    """What is served in a task; one without users on validation takes the scoring of the task that is most like it."""
-    if settings.training.scoring == "dot" or task == "reference_protocol":
-        return ALONE
-    chosen = settings.evaluation
-    moments = moments_of_validation(splits, LIKE.get(task, task))
-    asked = [moment.sampled(chosen.tuning_users, chosen.seed) for moment in moments]
-    limit = settings.training.max_popularity_amplification
-    vectors = track_vectors(model, splits.tuning.catalog.artist)
-    return fit_scoring([(serve(model, one, vectors=vectors), one) for one in asked], chosen.seed, limit)
+def _scoring(model: TwoTower, splits: Splits, settings: Settings) -> dict[str, Scoring]:
+    """What is served in each task; one that validation cannot measure takes the scoring of the task most like it."""
+    if settings.training.scoring == "dot":
+        return dict.fromkeys(TASKS, ALONE)
+    chosen, vectors = settings.evaluation, track_vectors(model, splits.tuning.catalog.artist)
+    fitted = {}
+    for name in [task for task in TASKS if task not in LIKE]:
+        asked = [task.sampled(chosen.tuning_users, chosen.seed) for task in moments_of_validation(splits, name)]
+        served = [(serve(model, task, vectors=vectors), task) for task in asked]
+        fitted[name] = fit_scoring(served, chosen.seed, settings.training.max_popularity_amplification)
+    # The reference knows no scoring: in its protocol the towers stand alone.
+    return {name: fitted[LIKE.get(name, name)] for name in TASKS} | {"reference_protocol": ALONE}

@@ -1,20 +1,9 @@
-"""Every setting of the project: one frozen model per section, read from defaults, a preset, a TOML file and overrides.
+"""Every setting of the project: one frozen model per section."""
 
-The order of precedence, weakest first: the defaults below, the preset, the file in `LOOPBACK_CONFIG`,
-`LOOPBACK_SOURCE`, the overrides (the launchpad or `--config-json`).
-"""
-
-import os
-import tomllib
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from importlib import resources
-from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-
-from loopback_core.errors import SettingsError
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 SplitStrategy = Literal["global", "dates", "per_user", "leave_last"]
 
@@ -155,7 +144,9 @@ class TrainingSettings(Section):
         1.0, ge=0, le=1, description="sampled: strength of the correction for how often a negative is drawn."
     )
     target_window: int = Field(
-        1000, ge=1, description="sampled: a target is any of so many listens after the request; 1: the next one."
+        1000,
+        ge=1,
+        description="sampled: a target is any of so many listens after its request; 1, with a request_stride of 1: the next.",
     )
     request_stride: int = Field(
         32, ge=1, description="sampled: listens between the requests of a history, and about the targets of each."
@@ -186,9 +177,11 @@ class TrainingSettings(Section):
     temperature: float = Field(0.07, gt=0, description="Initial temperature of the softmax; it is learned.")
     max_inverse_temperature: float = Field(100.0, gt=0, description="Upper bound of 1 / temperature.")
     mask_same_track: bool = Field(True, description="The positive's track elsewhere in the batch is no negative.")
-    mask_same_user: bool = Field(True, description="Other rows of the same user are no negatives.")
+    mask_same_user: bool = Field(True, description="in_batch: other rows of the same user are no negatives.")
     mask_known_positives: bool = Field(
-        True, description="Tracks that the user plays anywhere in train are no negatives."
+        True,
+        description="in_batch: tracks that the user plays anywhere in train are no negatives. sampled: for requests for new "
+        "tracks, those that she knows by the end of the window.",
     )
     validation_metric: str = Field("discovery/ndcg@10", description="task/metric@K that picks the best epoch.")
 
@@ -217,7 +210,7 @@ class EvaluationSettings(Section):
         description="Ids of the baselines to tune and measure, or 'all'; popularity_users is always among them.",
     )
     tuning_users: int = Field(
-        500, ge=1, description="Baselines are tuned on at most so many users of validation, chosen by seed."
+        500, ge=1, description="Baselines and scoring are tuned on at most so many users of validation, chosen by seed."
     )
 
     @field_validator("ks")
@@ -260,79 +253,3 @@ class Settings(Section):
     index: IndexSettings = Field(default_factory=IndexSettings)
     evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings)
     checks: ChecksSettings = Field(default_factory=ChecksSettings)
-
-
-def load_settings(
-    overrides: Mapping[str, Mapping[str, Any]] | None = None, environ: Mapping[str, str] = os.environ
-) -> Settings:
-    """Read the settings from the file, the environment and `overrides` (section -> key -> value).
-
-    Raises:
-        SettingsError: a file is missing or is no TOML, or a key is unknown, of the wrong type or out of range.
-    """
-    layers: list[tuple[str, Mapping[str, Any]]] = []
-    if path := environ.get("LOOPBACK_CONFIG"):
-        layers.append((f"LOOPBACK_CONFIG ({path})", _read_toml(Path(path), "LOOPBACK_CONFIG")))
-    if source := environ.get("LOOPBACK_SOURCE"):
-        layers.append(("LOOPBACK_SOURCE", {"source": {"name": source}}))
-    layers.append(("the overrides", overrides or {}))
-
-    preset = TrainingSettings().preset
-    for _, layer in layers:
-        training = layer.get("training")
-        if isinstance(training, Mapping) and isinstance(training.get("preset"), str):
-            preset = training["preset"]
-    layers.insert(0, (f"preset {preset!r}", _read_preset(preset)))
-    if preset not in shipped_presets():  # a preset of somebody's own says what it changes of the recipe
-        layers.insert(0, ("the default preset", _read_preset(TrainingSettings().preset)))
-
-    merged: dict[str, Any] = {}
-    for origin, layer in layers:
-        _validated(layer, origin)  # a mistake is reported with the place it stands in
-        for section, values in layer.items():
-            merged[section] = {**merged.get(section, {}), **values}
-    return _validated(merged, "the settings together")
-
-
-def shipped_presets() -> list[str]:
-    """Names of the presets inside the package."""
-    folder = resources.files("loopback_core") / "presets"
-    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
-
-
-def _read_preset(name: str) -> dict[str, Any]:
-    if name in shipped_presets():
-        return tomllib.loads((resources.files("loopback_core") / "presets" / f"{name}.toml").read_text("utf-8"))
-    if name.endswith(".toml"):
-        return _read_toml(Path(name), "training.preset")
-    known = ", ".join(shipped_presets())
-    raise SettingsError(f"training.preset is {name!r}; it must be one of {known}, or the path of a .toml file.")
-
-
-def _read_toml(path: Path, named_by: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise SettingsError(f"There is no settings file {path}; correct or unset {named_by}.") from None
-    except OSError as error:
-        raise SettingsError(f"{path} cannot be read ({error.strerror}); correct or unset {named_by}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} is not a TOML file: {error}.") from None
-
-
-def _validated(values: Mapping[str, Any], origin: str) -> Settings:
-    try:
-        return Settings.model_validate(values)
-    except ValidationError as error:
-        raise SettingsError(f"Settings of {origin}: " + "; ".join(_sentence(e) for e in error.errors()) + ".") from None
-
-
-def _sentence(error: Any) -> str:
-    key = ".".join(str(part) for part in error["loc"])
-    if error["type"] == "extra_forbidden":
-        known = Settings.model_fields
-        if len(error["loc"]) > 1:
-            section = known[error["loc"][0]].annotation
-            known = section.model_fields if isinstance(section, type) and issubclass(section, BaseModel) else known
-        return f"{key} is no setting; known are {', '.join(known)}"
-    return f"{key} = {error['input']!r} is wrong: {error['msg'].removeprefix('Input ').lower()}"

@@ -124,6 +124,7 @@ class FitData:
     events: Events
     catalog: Catalog
     now: int  # seconds since 1970-01-01 UTC: the end of the fit data, the same for every user
+    demographics: NDArray[np.int16] | None = None  # (log users, 3) codes, 0 for what nobody told; None: no profiles
 
     @cached_property
     def plays(self) -> csr_array:
@@ -148,6 +149,7 @@ class Histories:
     tracks: Ragged  # rows of track ids
     timestamps: Ids  # (total,) seconds, beside tracks.values
     now: Ids  # (rows,) seconds: the moment of each request
+    demographics: NDArray[np.int16] | None = None  # (rows, 3) codes
 
     @property
     def ages(self) -> Ids:
@@ -158,8 +160,11 @@ class Histories:
         return len(self.users)
 
     @classmethod
-    def of(cls, events: Events, users: Ids, now: int) -> Self:
-        """The histories of `users` (rows, dense ids) in `events`, all asked for at the same moment `now`."""
+    def of(cls, events: Events, users: Ids, now: int, demographics: NDArray[np.int16] | None = None) -> Self:
+        """The histories of `users` (rows, dense ids) in `events`, all asked for at the same moment `now`.
+
+        demographics: (log users, 3) codes by dense id.
+        """
         n_users = int(max(events.user.max(initial=-1), np.max(users, initial=-1))) + 1
         order = np.argsort(events.user, kind="stable")  # events are sorted by time, so each row is too
         counts = np.bincount(events.user, minlength=n_users)
@@ -167,16 +172,19 @@ class Histories:
         chosen = whole.take(np.asarray(users, dtype=np.int64))
         tracks = events.track[chosen.values].astype(np.int64)
         moments = np.full(len(chosen), now, np.int64)
-        return cls(np.asarray(users), Ragged(chosen.offsets, tracks), events.timestamp[chosen.values], moments)
+        who = None if demographics is None else demographics[users]
+        return cls(np.asarray(users), Ragged(chosen.offsets, tracks), events.timestamp[chosen.values], moments, who)
 
     def rows(self, start: int, stop: int) -> Histories:
         """Rows start to stop."""
         low, high = self.tracks.offsets[start], self.tracks.offsets[stop]
         tracks = Ragged(self.tracks.offsets[start : stop + 1] - low, self.tracks.values[low:high])
-        return Histories(self.users[start:stop], tracks, self.timestamps[low:high], self.now[start:stop])
+        who = None if self.demographics is None else self.demographics[start:stop]
+        return Histories(self.users[start:stop], tracks, self.timestamps[low:high], self.now[start:stop], who)
 
     def take(self, rows: Ids) -> Histories:
         """The given rows, in the given order."""
         places = Ragged(self.tracks.offsets, np.arange(len(self.timestamps))).take(rows)
         tracks = Ragged(places.offsets, self.tracks.values[places.values])
-        return Histories(self.users[rows], tracks, self.timestamps[places.values], self.now[rows])
+        who = None if self.demographics is None else self.demographics[rows]
+        return Histories(self.users[rows], tracks, self.timestamps[places.values], self.now[rows], who)

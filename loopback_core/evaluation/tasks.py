@@ -87,7 +87,7 @@ def new_users(splits: "Splits", phase: Phase) -> Task:
     fit, held_out = _parts(splits, phase)
     strangers = held_out.where(held_out.user >= fit.catalog.n_users)
     everyone = np.unique(strangers.user).astype(np.int64)
-    whole = Histories.of(strangers, everyone, fit.now)
+    whole = Histories.of(strangers, everyone, fit.now, fit.demographics)
     place = np.arange(len(strangers)) - np.repeat(whole.tracks.offsets[:-1], whole.tracks.lengths)
     early = place < np.repeat(whole.tracks.lengths // 2, whole.tracks.lengths)
 
@@ -103,7 +103,7 @@ def new_users(splits: "Splits", phase: Phase) -> Task:
     return Task(
         "new_users",
         users,
-        Histories(users, tracks, timestamps, now),
+        Histories(users, tracks, timestamps, now, None if fit.demographics is None else fit.demographics[users]),
         _tracks_of(users, positives, n_tracks),
         None,
         fit,
@@ -165,7 +165,7 @@ def _build(
     return Task(
         name,
         users,
-        Histories.of(fit.events, users, fit.now),
+        Histories.of(fit.events, users, fit.now, fit.demographics),
         _tracks_of(users, positives, n_tracks, start),
         _tracks_of(users, played, n_tracks) if only_new else None,
         fit,

@@ -39,7 +39,7 @@ class Scoring:
     track: float = 0.0
     track_days: float = 30.0  # half-life; 0: never forgotten
     artist: float = 0.0
-    artist_days: float = 90.0
+    artist_days: float = 60.0
 
 
 ALONE = Scoring()

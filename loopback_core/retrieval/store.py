@@ -95,4 +95,4 @@ def real_queries(splits: Splits, towers: Path, vectors: Path, limit: int = 1000)
         scoring,
         ONLY_NEW,
     )
-    return served.queries(Histories.of(fit.events, users, fit.now))
+    return served.queries(Histories.of(fit.events, users, fit.now, fit.demographics))

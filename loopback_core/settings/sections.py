@@ -75,12 +75,14 @@ class SplitSettings(Section):
 class TowersSettings(Section):
     """The shape of the two towers."""
 
-    user_encoder: Literal["id", "pooled"] = Field(
+    user_encoder: Literal["id", "pooled", "ema", "transformer"] = Field(
         "id",
-        description="id: an embedding per user. pooled: what was played, pooled on several time scales; serves anybody.",
+        description="id: an embedding per user. pooled: what was played, pooled on several time scales; serves anybody. "
+        "ema, transformer: the pools, and an encoding of the last listens in order.",
     )
     track_encoder: Literal["mlp", "sum"] = Field(
-        "mlp", description="mlp: an MLP over track and artist embedding. sum: the two added up; pooled needs it."
+        "mlp",
+        description="mlp: an MLP over track and artist embedding. sum: the two added up; what reads histories needs it.",
     )
     artist_half_lives: list[float] = Field(
         default_factory=lambda: [14.0, 90.0, 0.0],
@@ -98,15 +100,38 @@ class TowersSettings(Section):
         default_factory=lambda: [1.0, 1.0], description="pooled: the same powers for tracks."
     )
     history_listens: int = Field(
-        1000, ge=1, description="pooled: what was not heard among so many last listens is left out of the pools."
+        1000,
+        ge=0,
+        description="pooled: what was not heard among so many last listens is left out of the pools; 0: no pools, for "
+        "ema and transformer.",
     )
+    window: int = Field(64, ge=1, description="ema, transformer: the last listens that are read in order.")
+    ema_half_lives: list[float] = Field(
+        default_factory=lambda: [2.0, 8.0, 32.0],
+        min_length=1,
+        description="ema: listens after which one counts half, one per average, at the start; they are learned.",
+    )
+    layers: int = Field(1, ge=1, description="transformer: blocks.")
+    heads: int = Field(4, ge=1, description="transformer: attention heads; they divide output_dim.")
+    context: bool = Field(False, description="Read the hour, the weekday and the place in the session of a request.")
+    demographics: bool = Field(False, description="Read gender, age and country, where the log comes with profiles.")
     history_dropout: float = Field(0.2, ge=0, lt=1, description="pooled: share of a history left out in training.")
     id_dropout: float = Field(0.2, ge=0, lt=1, description="sum: how often training leaves a track's own vector out.")
     id_dim: int = Field(64, ge=1, description="Width of every id embedding of the encoders id and mlp.")
-    hidden_dim: int = Field(256, ge=1, description="Width of the hidden layer of each tower's MLP.")
+    hidden_dim: int = Field(256, ge=1, description="Width of the hidden layers of MLPs and of the transformer.")
     output_dim: int = Field(128, ge=1, description="Width of the user and track vectors.")
     embedding_std: float = Field(1.0, gt=0, description="Standard deviation of the initial id embeddings.")
-    dropout: float = Field(0.1, ge=0, lt=1, description="Dropout inside each tower's MLP.")
+    dropout: float = Field(0.1, ge=0, lt=1, description="Dropout inside MLPs and the transformer.")
+
+    @model_validator(mode="after")
+    def _something_to_read(self) -> Self:
+        if self.user_encoder == "pooled" and not self.history_listens:
+            raise ValueError("user_encoder = 'pooled' reads nothing with history_listens = 0")
+        if self.user_encoder == "transformer" and self.output_dim % self.heads:
+            raise ValueError(f"heads = {self.heads} must divide output_dim = {self.output_dim}")
+        if min(self.ema_half_lives) <= 0:
+            raise ValueError("ema_half_lives must be above 0")
+        return self
 
     @model_validator(mode="after")
     def _a_power_for_every_scale(self) -> Self:

@@ -9,6 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from loopback_core.data import Catalog, Events, FitData
+from loopback_core.demographics import demographic_codes
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,11 @@ class Splits:
         return pl.read_parquet(self.folder / "users.parquet", glob=False)
 
     @cached_property
+    def demographics(self) -> NDArray[np.int16] | None:
+        """(users, 3) codes of gender, age and country by dense id; None where the log came without profiles."""
+        return demographic_codes(self.users) if "gender" in self.users.columns else None
+
+    @cached_property
     def track_names(self) -> pl.DataFrame:
         """artist_name and track_name of every track of the log, by dense id (log-only tracks last)."""
         columns = ("track", "artist", "artist_name", "track_name")
@@ -85,7 +91,7 @@ class Splits:
             *(tracks[name].to_numpy() for name in counts),
             *(artists[name].to_numpy() for name in counts),
         )
-        return FitData(events, catalog, int(events.timestamp[-1]))
+        return FitData(events, catalog, int(events.timestamp[-1]), self.demographics)
 
 
 def _read_events(path: Path) -> Events:

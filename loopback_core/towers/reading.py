@@ -6,7 +6,9 @@ from numpy.typing import NDArray
 
 from loopback_core.data import Histories, Ids
 from loopback_core.settings import TowersSettings
+from loopback_core.towers.context import request_context
 from loopback_core.towers.decayed_counts import Bag, DecayedCounts, Moments, Scale, artist_of_listens
+from loopback_core.towers.sequences import SequenceReader
 from loopback_core.towers.user import Pool, UserInputs
 
 
@@ -23,6 +25,9 @@ class HistoryReader:
         self.histories, self.settings = histories, settings
         if settings.user_encoder == "id":
             return
+        self._last = SequenceReader(histories, artist, settings.window) if settings.user_encoder != "pooled" else None
+        if not settings.history_listens:
+            return
         track = histories.tracks.values
         of_track = artist_of_listens(histories, artist)
         self._artists = DecayedCounts(
@@ -35,11 +40,24 @@ class HistoryReader:
         user = torch.from_numpy(self.histories.users[moments.row].astype(np.int64))
         if self.settings.user_encoder == "id":
             return UserInputs(user)
-        pools = (
-            _pool(counts.bag(moments, self.settings.history_listens), len(moments))
-            for counts in (self._artists, self._tracks)
+        context = request_context(self.histories, moments) if self.settings.context else None
+        who = self.histories.demographics if self.settings.demographics else None
+        return UserInputs(
+            user,
+            torch.from_numpy(np.asarray(intent, np.int64)),
+            *self._pools(moments),
+            None if self._last is None else self._last.read(moments),
+            None if context is None else torch.from_numpy(context),
+            None if who is None else torch.from_numpy(who[moments.row].astype(np.int64)),
         )
-        return UserInputs(user, torch.from_numpy(np.asarray(intent, np.int64)), *pools)
+
+    def _pools(self, moments: Moments) -> tuple[Pool | None, Pool | None]:
+        if not (listens := self.settings.history_listens):
+            return None, None
+        artists, tracks = (
+            _pool(counts.bag(moments, listens), len(moments)) for counts in (self._artists, self._tracks)
+        )
+        return artists, tracks
 
 
 def _scales(settings: TowersSettings, kind: str) -> list[Scale]:

@@ -1,15 +1,19 @@
 """The user towers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from loopback_core.demographics import DEMOGRAPHIC_SIZES
 from loopback_core.errors import SettingsError
 from loopback_core.settings import TowersSettings
+from loopback_core.towers.context import CONTEXT_SIZES, CodeEmbedding
 from loopback_core.towers.embedding import IdEmbedding
+from loopback_core.towers.encoders import make_encoder
 from loopback_core.towers.mlp import UnitMLP
+from loopback_core.towers.sequences import GAPS, HOURS, NOBODY, Sequences
 from loopback_core.towers.track import SumTrackTower, TrackTower
 
 ANYTHING, ONLY_NEW = 0, 1
@@ -31,21 +35,20 @@ class Pool:
 
 @dataclass(frozen=True)
 class UserInputs:
-    """What the user tower reads of A requests; the pools are None for a tower that reads no history."""
+    """What the user tower reads of A requests; None is what it does not read."""
 
     user: Tensor  # (A,) int64 dense ids; an id outside those of train is the unknown user
     intent: Tensor | None = None  # (A,) int64: ANYTHING or ONLY_NEW
     artists: Pool | None = None
     tracks: Pool | None = None
+    last: Sequences | None = None
+    context: Tensor | None = None  # (A, 3) int64 codes below CONTEXT_SIZES
+    demographics: Tensor | None = None  # (A, 3) int64 codes below DEMOGRAPHIC_SIZES
 
     def to(self, device: torch.device) -> "UserInputs":
         """The same requests on `device`."""
-        return UserInputs(
-            self.user.to(device),
-            None if self.intent is None else self.intent.to(device),
-            None if self.artists is None else self.artists.to(device),
-            None if self.tracks is None else self.tracks.to(device),
-        )
+        parts = {field.name: getattr(self, field.name) for field in fields(self)}
+        return replace(self, **{name: part.to(device) for name, part in parts.items() if part is not None})
 
 
 class IdUserTower(nn.Module):
@@ -63,12 +66,13 @@ class IdUserTower(nn.Module):
 
 
 class HistoryUserTower(nn.Module):
-    """What was played, pooled on several time scales -> unit vector; no user has a vector of its own.
+    """What was played, and what is known of the request -> unit vector; no user has a vector of its own.
 
     u = sum over the scales of g_s * (weighted sum of the artists' vectors) + h_s * (that of the tracks' own vectors) +
-    a vector of the intent. The gates g and h weigh each dimension, apart for each intent: what to play next and what
-    to discover ask different questions of the same history, and get one vector each from one set of tables. A history
-    without a known listen is answered by the intent's vector alone.
+    f * (an encoding of the last listens) + vectors of the intent, the context and the demographics, as far as each is
+    read. The gates g, h and f weigh each dimension, apart for each intent: what to play next and what to discover ask
+    different questions of the same history, and get one vector each from one set of tables. A history without a known
+    listen is answered by the rest.
     """
 
     def __init__(self, tracks: SumTrackTower, settings: TowersSettings) -> None:
@@ -79,19 +83,46 @@ class HistoryUserTower(nn.Module):
         self.artist_gates, self.track_gates = (nn.Parameter(torch.full((2, n, dim), 1 / n)) for n in scales)
         self.intents = nn.Parameter(torch.zeros(2, dim))
         self.dropout = settings.history_dropout
+        self.encoder = make_encoder(settings)
+        if self.encoder is not None:
+            n = self.encoder.outputs
+            self.last_gates = nn.Parameter(torch.full((2, n, dim), 1 / n))
+            self.when = CodeEmbedding((HOURS, GAPS), dim, 0.0)
+        self.context = CodeEmbedding(CONTEXT_SIZES, dim, self.dropout) if settings.context else None
+        self.demographics = CodeEmbedding(DEMOGRAPHIC_SIZES, dim, self.dropout) if settings.demographics else None
 
     def forward(self, inputs: UserInputs) -> Tensor:
         """-> (A, D) of unit norm."""
-        assert inputs.intent is not None and inputs.artists is not None and inputs.tracks is not None
+        assert inputs.intent is not None
         total = self.intents[inputs.intent]
-        for table, gates, pool in zip(
-            self._tables, (self.artist_gates, self.track_gates), (inputs.artists, inputs.tracks), strict=True
-        ):
-            weights = pool.weights
-            if self.training and self.dropout:
-                weights = weights * (torch.rand(len(weights), 1, device=weights.device) >= self.dropout)
-            total = total + (table.bag(pool.ids, pool.offsets, weights) * gates[inputs.intent]).sum(dim=1)
+        gates = (self.artist_gates, self.track_gates)
+        for table, gate, pool in zip(self._tables, gates, (inputs.artists, inputs.tracks), strict=True):
+            if pool is not None:
+                weights = pool.weights * self._kept(len(pool.weights), pool.weights)[:, None]
+                total = total + (table.bag(pool.ids, pool.offsets, weights) * gate[inputs.intent]).sum(dim=1)
+        if inputs.last is not None:
+            total = total + (self._encode(inputs.last) * self.last_gates[inputs.intent]).sum(dim=1)
+        for vectors, codes in ((self.context, inputs.context), (self.demographics, inputs.demographics)):
+            if vectors is not None and codes is not None:
+                total = total + vectors(codes)
         return F.normalize(total, dim=-1)
+
+    def _encode(self, last: Sequences) -> Tensor:
+        """-> (A, outputs, D): the stretches encoded, and read where each request stands; zeros where nothing was heard."""
+        assert self.encoder is not None
+        artist, track = self._tables
+        there = last.tracks != NOBODY
+        kept = there & (self._kept(there.numel(), artist.weight).view(there.shape) > 0)
+        listens = artist(last.artists) + track(last.tracks) + self.when(torch.stack([last.hour, last.gap], dim=-1))
+        encoded: Tensor = self.encoder(listens * kept[..., None], kept)
+        read = encoded.flatten(0, 1)[last.last]
+        return read * there.flatten()[last.last][:, None, None]
+
+    def _kept(self, count: int, like: Tensor) -> Tensor:
+        """(count,) of 0 and 1: training leaves out some of a history at random."""
+        if not (self.training and self.dropout):
+            return torch.ones(count, device=like.device)
+        return (torch.rand(count, device=like.device) >= self.dropout).to(like.dtype)
 
 
 UserTower = IdUserTower | HistoryUserTower
@@ -107,6 +138,6 @@ def make_user_tower(n_users: int, tracks: TrackTower, settings: TowersSettings, 
         return IdUserTower(n_users, settings, sparse=sparse)
     if not isinstance(tracks, SumTrackTower):
         raise SettingsError(
-            "towers.user_encoder = 'pooled' needs towers.track_encoder = 'sum', whose vectors it pools."
+            f"towers.user_encoder = {settings.user_encoder!r} needs towers.track_encoder = 'sum', whose vectors it reads."
         )
     return HistoryUserTower(tracks, settings)

@@ -51,9 +51,10 @@ class RequestPlan:
     First plays answer requests for new tracks as well.
     """
 
-    def __init__(self, data: FitData, settings: TrainingSettings) -> None:
-        self.settings = settings
-        self.histories = Histories.of(data.events, np.arange(data.catalog.n_users), data.now)
+    def __init__(self, data: FitData, settings: TrainingSettings, together: int = 1) -> None:
+        """together: requests within so many listens of a history come in one step, so that one encoding serves them."""
+        self.settings, self.together = settings, together
+        self.histories = Histories.of(data.events, np.arange(data.catalog.n_users), data.now, data.demographics)
         tracks = self.histories.tracks
         self.row = tracks.row_numbers()
         self._place = np.arange(len(self.row)) - tracks.offsets[self.row]
@@ -101,8 +102,9 @@ class RequestPlan:
         row = np.searchsorted(self.histories.tracks.offsets, moments, side="right") - 1
         n_groups = self._n_groups()
         group = rng.permutation(len(self.histories))[row] % n_groups
-        order = rng.permutation(len(moments))
-        order = order[np.argsort(group[order], kind="stable")]
+        heard = moments - self.histories.tracks.offsets[row]
+        _, stretch = np.unique(row * (len(self.row) + 1) + (heard - 1) // self.together, return_inverse=True)
+        order = np.lexsort((rng.permutation(len(moments))[stretch], group))
         rank = np.empty(len(order), np.int64)
         rank[order] = np.arange(len(order))
         by_rank = np.argsort(rank[request], kind="stable")

@@ -58,7 +58,8 @@ class SampledExamples:
 
     def __init__(self, data: FitData, settings: Settings) -> None:
         self.settings, catalog = settings.training, data.catalog
-        self._plan = RequestPlan(data, settings.training)
+        in_order = settings.towers.user_encoder in ("ema", "transformer")
+        self._plan = RequestPlan(data, settings.training, settings.towers.window if in_order else 1)
         self._negatives = NegativeSampler(data, self._plan, settings.training)
         self._artist = catalog.artist.astype(np.int64)
         self._reader = HistoryReader(

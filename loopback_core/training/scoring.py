@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from loopback_core.data import FitData, Floats, Ids, Ragged
+from loopback_core.data import Floats, Ids, Ragged
 from loopback_core.evaluation.metrics import per_user_metrics
 from loopback_core.evaluation.tasks import TASKS, Task
 from loopback_core.recommender import NOTHING, Ranking
@@ -25,12 +25,12 @@ CUTOFFS = (10, 100)
 """Weights are compared by the mean of nDCG at both: what the verdict reads, and what a ranker would be handed, which is
 less a matter of chance."""
 
-DAYS = (7.0, 30.0, 90.0, 0.0)
+DAYS = (3.0, 7.0, 14.0, 30.0, 60.0, 120.0, 0.0)
 
 GRID: Mapping[str, Sequence[float]] = {
     "popularity": (0, 0.25, 0.5, 1, 2, 4),
     "trend": (0, 0.25, 0.5, 1, 2),
-    "track": (0, 1, 2, 4, 8, 16, 32),
+    "track": (0, 1, 2, 4, 8, 16, 32, 64, 128),
     "track_days": DAYS,
     "artist": (0, 0.5, 1, 2, 4, 8, 16),
     "artist_days": DAYS,
@@ -41,8 +41,9 @@ STARTS = (Scoring(), Scoring(popularity=1, track=8, artist=4))
 
 ROUNDS = 2
 
-MOMENTS = (0.0, 1 / 3, 2 / 3)
-"""Shares of validation that were heard when a task is asked."""
+MOMENTS = (0.0, 1 / 4, 1 / 2)
+"""Shares of validation that were heard when a task is asked. Not more than half of it: what is left is the horizon, and
+over a short one plays of last week say more than they would over one as long as test."""
 
 POOL = 500
 """Of the towers' and of the most popular candidates so many are looked at for each user, beside all that a prior lifts."""
@@ -69,7 +70,7 @@ def moments_of_validation(splits: Splits, task: str) -> list[Task]:
         later = Splits(splits.folder)
         # Where a cached property keeps its value: these splits are cut later, and all else is as it was.
         later.__dict__["validation"] = validation.where(~heard)
-        later.__dict__["tuning"] = FitData(events, catalog, int(events.timestamp[-1]))
+        later.__dict__["tuning"] = replace(splits.tuning, events=events, now=int(events.timestamp[-1]))
         asked.append(TASKS[task](later, "tuning"))
     return asked
 

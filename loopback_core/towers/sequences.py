@@ -1,0 +1,81 @@
+"""The last listens before each request, in order: what the sequence encoders read."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from loopback_core.data import Histories, Ids
+from loopback_core.towers.decayed_counts import Moments, artist_of_listens
+
+HOURS, GAPS = 24, 24
+"""Hours of the day (UTC), and steps of the time since the listen before: step g is 2 ** g seconds and more."""
+
+NOBODY = -1
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """C stretches of L = 2 W listens, oldest first, from which A requests are read.
+
+    Stretches of one history overlap by half, so that each listen has W - 1 others before it in the stretch in whose
+    later half it lies: one pass over a stretch answers every request there.
+    """
+
+    tracks: Tensor  # (C, L) int64, NOBODY where there is no listen
+    artists: Tensor  # (C, L) int64, likewise
+    gap: Tensor  # (C, L) int64 below GAPS
+    hour: Tensor  # (C, L) int64 below HOURS
+    last: Tensor  # (A,) int64: place of the last listen that each request has heard, in the flattened stretches
+
+    def to(self, device: torch.device) -> "Sequences":
+        """The same stretches on `device`."""
+        names = ("tracks", "artists", "gap", "hour", "last")
+        return Sequences(*(getattr(self, name).to(device) for name in names))
+
+    def rows(self, start: int, stop: int) -> "Sequences":
+        """Requests start to stop, with the stretches that they are read from."""
+        length = self.tracks.shape[1]
+        stretch, place = self.last[start:stop] // length, self.last[start:stop] % length
+        kept, number = torch.unique(stretch, return_inverse=True)
+        cut = {name: getattr(self, name)[kept] for name in ("tracks", "artists", "gap", "hour")}
+        return replace(self, last=number * length + place, **cut)
+
+
+class SequenceReader:
+    """Cuts stretches out of some histories."""
+
+    def __init__(self, histories: Histories, artist: NDArray[np.int32], window: int) -> None:
+        """artist: (tracks,) the artist of every catalog track. window: W, the listens that an encoder looks back."""
+        self._offsets, self._timestamps = histories.tracks.offsets, histories.timestamps
+        self._tracks, self._artists = histories.tracks.values, artist_of_listens(histories, artist)
+        self.window = window
+
+    def read(self, moments: Moments) -> Sequences:
+        """The stretches that hold what each request heard last."""
+        window, begins = self.window, self._offsets[moments.row]
+        last = moments.place - 1 - begins  # -1 where nothing was heard: a stretch without listens
+        key = moments.row * (len(self._tracks) + 2) + last // window + 1
+        _, first, number = np.unique(key, return_index=True, return_inverse=True)
+        start = begins[first] + (last[first] // window - 1) * window
+        listen = start[:, None] + np.arange(2 * window)
+        row = moments.row[first]
+        there = (listen >= self._offsets[row][:, None]) & (listen < self._offsets[row + 1][:, None])
+        listen = np.where(there, listen, 0)
+        if not len(self._tracks):
+            nothing = torch.from_numpy(listen)
+            return Sequences(
+                nothing + NOBODY, nothing + NOBODY, nothing, nothing, torch.from_numpy(number * 2 * window)
+            )
+        seconds = np.maximum(self._timestamps[listen] - self._timestamps[np.maximum(listen - 1, 0)], 1)
+        gap = np.where(listen > self._offsets[row][:, None], np.log2(seconds), GAPS).astype(np.int64)
+        place = number * 2 * window + last - (last // window - 1) * window
+        stretches: tuple[Ids, ...] = (
+            np.where(there, self._tracks[listen], NOBODY),
+            np.where(there, self._artists[listen], NOBODY),
+            np.minimum(gap, GAPS - 1),
+            self._timestamps[listen] // 3600 % HOURS,
+        )
+        return Sequences(*map(torch.from_numpy, (*stretches, place)))

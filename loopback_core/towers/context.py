@@ -49,9 +49,9 @@ class CodeEmbedding(nn.Module):
         nn.init.zeros_(self.vectors.weight)
 
     def forward(self, codes: Tensor) -> Tensor:
-        """codes: (A, columns) int64 -> (A, dim)."""
+        """codes: (..., columns) int64 -> (..., dim)."""
         known = (codes > 0).to(self.vectors.weight.dtype)
         if self.training and self.dropout:
-            known = known * (torch.rand(len(codes), 1, device=codes.device) >= self.dropout)
-        vectors: Tensor = (self.vectors(codes + self.first) * known[..., None]).sum(dim=1)
+            known = known * (torch.rand(*codes.shape[:-1], 1, device=codes.device) >= self.dropout)
+        vectors: Tensor = (self.vectors(codes + self.first) * known[..., None]).sum(dim=-2)
         return vectors

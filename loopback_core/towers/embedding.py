@@ -1,8 +1,11 @@
 """An embedding table with a row for the unknown, whose gradient covers only the rows that a batch touched."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 
 class IdEmbedding(nn.Module):
@@ -21,7 +24,11 @@ class IdEmbedding(nn.Module):
 
     def forward(self, ids: Tensor) -> Tensor:
         """ids: (...,) int64 -> (..., dim)."""
-        return F.embedding(*self._gather(ids))
+        rows = self._rows(ids)
+        if not self._in_leaves():
+            return F.embedding(rows, self.weight)
+        distinct, places = torch.unique(rows, return_inverse=True)
+        return F.embedding(places, self._leaf(distinct))
 
     def bag(self, ids: Tensor, offsets: Tensor, weights: Tensor) -> Tensor:
         """Weighted sums over bags of ids, one for each column of weights.
@@ -29,24 +36,64 @@ class IdEmbedding(nn.Module):
         ids: (n,) int64, bag after bag. offsets: (bags,) int64, where each begins. weights: (n, columns), no gradient.
         Returns (bags, columns, dim); zeros for an empty bag.
         """
-        places, rows = self._gather(ids)
-        sums = [
-            F.embedding_bag(places, rows, offsets, mode="sum", per_sample_weights=column.contiguous())
-            for column in weights.T
-        ]
-        return torch.stack(sums, dim=1)
+        rows = self._rows(ids)
+        if not torch.is_grad_enabled():
+            return _sums(rows, self.weight, offsets, weights)
+        ordered, order = torch.sort(rows, stable=True)
+        distinct, number = torch.unique_consecutive(ordered, return_inverse=True)
+        table = self._leaf(distinct) if self.sparse else self.weight[distinct]
+        sums: Tensor = _WeightedBags.apply(table, order, number, offsets, weights)
+        return sums
 
-    def _gather(self, ids: Tensor) -> tuple[Tensor, Tensor]:
-        """Places in a table, and that table: the whole one, or the distinct rows of the ids in a leaf of their own."""
-        rows = torch.where((ids >= 0) & (ids < self.count), ids, self.count)
-        if not (self.sparse and torch.is_grad_enabled()):
-            return rows, self.weight
-        distinct, places = torch.unique(rows, return_inverse=True)
+    def _rows(self, ids: Tensor) -> Tensor:
+        return torch.where((ids >= 0) & (ids < self.count), ids, self.count)
+
+    def _in_leaves(self) -> bool:
+        return self.sparse and torch.is_grad_enabled()
+
+    def _leaf(self, distinct: Tensor) -> Tensor:
         leaf = self.weight.detach()[distinct].requires_grad_()
         self.touched.append((distinct, leaf))
-        return places, leaf
+        return leaf
 
     @torch.no_grad()
     def settle_unknown(self) -> None:
         """Put the unknown row at the mean of the known ones: a neutral place instead of a random one."""
         self.weight[self.count] = self.weight[: self.count].mean(dim=0)
+
+
+class _WeightedBags(torch.autograd.Function):
+    """Bags whose gradient is made of bags: of what the rows of the table weigh in each.
+
+    The rows are sorted once, for both directions; torch's own backward sorts them again for every column of weights.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, table: Tensor, order: Tensor, number: Tensor, offsets: Tensor, weights: Tensor) -> Tensor:
+        """table: (distinct, dim). order: (n,) the entries by row. number: (n,) row of the table of each of them."""
+        places = torch.empty_like(order)
+        places[order] = number
+        ctx.save_for_backward(order, number, offsets, weights)
+        ctx.rows = len(table)
+        return _sums(places, table, offsets, weights)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None, None, None, None]:
+        """upstream: (bags, columns, dim)."""
+        order, number, offsets, weights = ctx.saved_tensors
+        lengths = torch.diff(offsets, append=torch.tensor([len(order)], device=offsets.device))
+        bag = torch.repeat_interleave(lengths)[order]
+        begins = torch.searchsorted(number, torch.arange(ctx.rows, device=number.device))
+        gradient = torch.zeros(ctx.rows, upstream.shape[2], device=upstream.device)
+        for of_column, column in zip(upstream.unbind(dim=1), weights[order].T, strict=True):
+            gradient += _sums(bag, of_column.contiguous(), begins, column[:, None])[:, 0]
+        return gradient, None, None, None, None
+
+
+def _sums(places: Tensor, table: Tensor, offsets: Tensor, weights: Tensor) -> Tensor:
+    """(bags, columns, dim)."""
+    columns = [column.contiguous() for column in weights.T]
+    return torch.stack(
+        [F.embedding_bag(places, table, offsets, mode="sum", per_sample_weights=column) for column in columns], dim=1
+    )

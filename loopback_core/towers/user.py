@@ -87,7 +87,7 @@ class HistoryUserTower(nn.Module):
         if self.encoder is not None:
             n = self.encoder.outputs
             self.last_gates = nn.Parameter(torch.full((2, n, dim), 1 / n))
-            self.when = CodeEmbedding((HOURS, GAPS), dim, 0.0)
+            self.when = CodeEmbedding((HOURS + 1, GAPS + 1), dim, 0.0)
         self.context = CodeEmbedding(CONTEXT_SIZES, dim, self.dropout) if settings.context else None
         self.demographics = CodeEmbedding(DEMOGRAPHIC_SIZES, dim, self.dropout) if settings.demographics else None
 
@@ -113,7 +113,7 @@ class HistoryUserTower(nn.Module):
         artist, track = self._tables
         there = last.tracks != NOBODY
         kept = there & (self._kept(there.numel(), artist.weight).view(there.shape) > 0)
-        listens = artist(last.artists) + track(last.tracks) + self.when(torch.stack([last.hour, last.gap], dim=-1))
+        listens = artist(last.artists) + track(last.tracks) + self.when(torch.stack([last.hour, last.gap], dim=-1) + 1)
         encoded: Tensor = self.encoder(listens * kept[..., None], kept)
         read = encoded.flatten(0, 1)[last.last]
         return read * there.flatten()[last.last][:, None, None]

@@ -129,3 +129,29 @@ def test_a_bag_is_the_weighted_sum_of_its_rows_with_the_gradient_of_one(sparse):
         torch.testing.assert_close(leaf.grad, dense.grad[touched])
     else:
         torch.testing.assert_close(table.weight.grad, dense.grad)
+
+
+@pytest.mark.parametrize("kind", ["ema", "transformer"])
+def test_the_order_of_the_last_listens_matters_to_an_encoder_and_what_lies_before_its_window_to_the_pools_alone(kind):
+    shape = SHAPE.model_copy(update={"user_encoder": kind, "window": 2, "heads": 2})
+    vocabulary = Vocabulary(n_users=3, n_tracks=4, n_artists=3)
+    torch.manual_seed(0)
+    made = TwoTower(vocabulary, shape, sparse=True).eval()
+    one, other = user_vectors(made, histories([2, 0, 3], [2, 3, 0]), ARTIST)
+    assert not np.allclose(one, other)
+    without_pools = TwoTower(vocabulary, shape.model_copy(update={"history_listens": 0}), sparse=True).eval()
+    one, other, longer = user_vectors(without_pools, histories([2, 0], [0, 2], [3, 1, 2, 0]), ARTIST)
+    assert not np.allclose(one, other)
+    # listens of one moment each, so that hour and gap tell nothing apart but the first listen of all
+    np.testing.assert_allclose(one, longer, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["ema", "transformer"])
+def test_an_empty_history_is_answered_by_the_intent_and_the_context(kind):
+    shape = SHAPE.model_copy(update={"user_encoder": kind, "context": True, "demographics": True, "heads": 2})
+    made = TwoTower(Vocabulary(n_users=3, n_tracks=4, n_artists=3), shape).eval()
+    with torch.no_grad():
+        made.users.intents[:, 0] = 1.0
+        made.users.context.vectors.weight[:, 1] = 1.0
+    found = user_vectors(made, histories([]), ARTIST)[0]
+    np.testing.assert_allclose(found, np.array([1, 3, 0, 0, 0, 0, 0, 0]) / 10**0.5, atol=1e-6)

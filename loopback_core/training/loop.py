@@ -4,7 +4,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from loopback_core.training.checkpoint import Epoch, Progression, load_checkpoin
 from loopback_core.training.device import choose_device
 from loopback_core.training.examples import Batch, Examples
 from loopback_core.training.optimizers import Stepper, make_optimizers
+from loopback_core.training.prefetch import prefetch
 from loopback_core.training.sampled import SampledBatch, SampledExamples
 
 log = logging.getLogger("loopback")
@@ -110,7 +111,8 @@ def _epoch(
     losses, started = [], time.monotonic()
     what = "epoch" if validate else "refit, epoch"
     with progress(f"{what} {number} of {examples.settings.epochs}", len(examples), "events") as shown:
-        for batch in examples.epoch(number):
+        batches: Iterator[Batch | SampledBatch] = examples.epoch(number)
+        for batch in prefetch(batches):
             loss = training_step(model, optimizers, batch.to(model.device))
             losses.append(loss)
             shown.advance(len(batch), f"loss {loss.item():.3f}")

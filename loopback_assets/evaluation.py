@@ -106,7 +106,7 @@ def _evaluate(step: Step) -> tuple[Artifact, bool]:
 
     used = settings.model_dump(mode="json", include={"evaluation"})
     used["recall_floor"] = settings.checks.recall_floor  # the report states whether it was met
-    code = ("evaluation", "evaluation/report/style.css", "retrieval", "towers", "data.py")
+    code = ("evaluation", "evaluation/report/style.css", "retrieval", "towers", "features", "data.py")
     return step.publish("evaluation", make, upstream=[index, chain["baselines"]], settings=used, code=code)
 
 

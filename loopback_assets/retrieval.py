@@ -25,7 +25,7 @@ def track_embeddings(context: dg.AssetExecutionContext, loopback: Loopback) -> d
     def make(folder: Path) -> dict[str, Any]:
         return embed_catalog(splits, towers.folder, folder)
 
-    code = ("towers", "retrieval", "data.py")
+    code = ("towers", "features", "retrieval", "data.py")
     artifact, reused = step.publish("track_embeddings", make, upstream=[towers], settings={}, code=code)
     summary = artifact.summary
     return result(
@@ -69,7 +69,7 @@ def faiss_index(context: dg.AssetExecutionContext, loopback: Loopback) -> dg.Mat
         make,
         upstream=[vectors],
         settings=settings.model_dump(mode="json"),
-        code=("towers", "retrieval", "data.py"),
+        code=("towers", "features", "retrieval", "data.py"),
     )
     summary = artifact.summary
     return result(

@@ -9,6 +9,7 @@ from loopback_assets.listens import OWNERS
 from loopback_assets.resources import Loopback, Step, told_to_the_user
 from loopback_assets.splits import temporal_splits
 from loopback_assets.ui import picture, result, table
+from loopback_core.digests import file_sha256
 
 
 @dg.asset(deps=[temporal_splits], group_name="training", kinds={"pytorch"}, owners=OWNERS)
@@ -47,10 +48,12 @@ def _train(step: Step) -> Any:
         "tie_seed": settings.evaluation.seed,
         "tuning_users": settings.evaluation.tuning_users,
     }
+    if (features := settings.towers.features) and Path(features).is_file():
+        chosen["features"] = file_sha256(Path(features))
     # Of evaluation and retrieval what validation reads: an edit of the report must not retrain.
     measures = ("evaluation/evaluator.py", "evaluation/metrics.py", "evaluation/tasks.py", "evaluation/serving.py")
     scores = ("retrieval/embed.py", "retrieval/ranking.py", "retrieval/recommenders.py", "retrieval/scoring.py")
-    code = ("towers", "training", "data.py", *scores, *measures)
+    code = ("towers", "features", "training", "data.py", *scores, *measures)
 
     def make(folder: Path) -> dict[str, Any]:
         return train_towers(Splits(splits.folder), settings, folder, step.store.scratch(folder))

@@ -17,8 +17,12 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
+    from loopback_core.features.names import TrackNames
+
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float32]
+
+SECONDS_PER_DAY = 86_400
 
 
 @dataclass(frozen=True)
@@ -125,6 +129,7 @@ class FitData:
     catalog: Catalog
     now: int  # seconds since 1970-01-01 UTC: the end of the fit data, the same for every user
     demographics: NDArray[np.int16] | None = None  # (log users, 3) codes, 0 for what nobody told; None: no profiles
+    names: TrackNames | None = None  # of every track of the log
 
     @cached_property
     def plays(self) -> csr_array:

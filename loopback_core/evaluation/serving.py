@@ -4,6 +4,7 @@ import numpy as np
 
 from loopback_core.data import Floats
 from loopback_core.evaluation.tasks import Task
+from loopback_core.features.content import track_content
 from loopback_core.retrieval.embed import track_vectors
 from loopback_core.retrieval.recommenders import Served
 from loopback_core.retrieval.scoring import ALONE, Scoring
@@ -19,7 +20,9 @@ def serve(model: TwoTower, task: Task, scoring: Scoring = ALONE, vectors: Floats
     intent = ONLY_NEW if task.only_new else ANYTHING
     in_catalog = task.first_candidate == 0 and task.n_candidates == task.fit.catalog.n_tracks
     if vectors is None or not in_catalog:
-        vectors = track_vectors(model, task.candidate_artist, task.first_candidate)
+        before = task.fit.catalog.artist[: task.first_candidate]
+        artist = np.concatenate([before, task.candidate_artist])
+        vectors = track_vectors(model, track_content(task.fit, model.settings, artist), task.first_candidate)
     if in_catalog:
         return Served.in_catalog(model, task.fit, vectors, scoring, intent)
     unknown = np.zeros((task.n_candidates, 2), np.float32)

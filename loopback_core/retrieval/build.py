@@ -5,9 +5,11 @@ from typing import Any
 
 import polars as pl
 
+from loopback_core.features.content import track_content
+from loopback_core.features.popularity import popularity_columns
 from loopback_core.retrieval.embed import track_vectors
 from loopback_core.retrieval.index import FaissIndex, index_recall
-from loopback_core.retrieval.scoring import indexed_vectors, popularity_columns
+from loopback_core.retrieval.scoring import indexed_vectors
 from loopback_core.retrieval.store import (
     INDEX,
     load_popularity,
@@ -25,7 +27,7 @@ from loopback_core.towers.two_tower import TwoTower
 def embed_catalog(splits: Splits, towers: Path, folder: Path) -> dict[str, Any]:
     """Write the vectors of all tracks known at test time into `folder`; returns a summary."""
     model, catalog = TwoTower.load(towers), splits.testing.catalog
-    vectors = track_vectors(model, catalog.artist)
+    vectors = track_vectors(model, track_content(splits.testing, model.settings))
     save_vectors(vectors, folder)
     save_popularity(popularity_columns(splits.testing), folder)
     unknown = max(0, catalog.n_tracks - model.vocabulary.n_tracks)

@@ -5,28 +5,29 @@ import torch
 from numpy.typing import NDArray
 
 from loopback_core.data import Floats, Histories
+from loopback_core.features.content import TrackContent
 from loopback_core.progress import progress
 from loopback_core.towers.decayed_counts import Moments
-from loopback_core.towers.reading import HistoryReader
-from loopback_core.towers.track import TrackInputs
+from loopback_core.towers.reading import HistoryReader, TrackReader
 from loopback_core.towers.two_tower import TwoTower
 from loopback_core.towers.user import ANYTHING
 
 
 @torch.inference_mode()
-def track_vectors(model: TwoTower, artist: NDArray[np.int32], first: int = 0, batch_size: int = 16_384) -> Floats:
-    """The vectors of tracks `first`, `first` + 1, …, (n_tracks, D) float32 of unit norm.
+def track_vectors(model: TwoTower, content: TrackContent, first: int = 0, batch_size: int = 16_384) -> Floats:
+    """The vectors of tracks `first` to the last of the content, (n_tracks - first, D) float32 of unit norm.
 
-    artist: (n_tracks,) the artist of each. Tracks and artists beyond the weights' vocabulary get its unknown rows.
+    Tracks and artists beyond the weights' vocabulary get its unknown rows, and what their content says.
     """
     model.eval()
-    vectors = np.empty((len(artist), model.settings.output_dim), np.float32)
-    with progress("track embeddings", len(artist), "tracks") as shown:
-        for start in range(0, len(artist), batch_size):
-            of_batch = torch.from_numpy(artist[start : start + batch_size].astype(np.int64)).to(model.device)
-            ids = torch.arange(first + start, first + start + len(of_batch), device=model.device)
-            vectors[start : start + len(ids)] = model.tracks(TrackInputs(ids, of_batch)).float().cpu().numpy()
-            shown.advance(len(ids))
+    reader = TrackReader(content, model.settings)
+    vectors = np.empty((len(content) - first, model.settings.output_dim), np.float32)
+    with progress("track embeddings", len(vectors), "tracks") as shown:
+        for start in range(0, len(vectors), batch_size):
+            stop = min(start + batch_size, len(vectors))
+            inputs = reader.read(np.arange(first + start, first + stop)).to(model.device)
+            vectors[start:stop] = model.tracks(inputs).float().cpu().numpy()
+            shown.advance(stop - start)
     return vectors
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loopback_core.data import Catalog, FitData, Floats, Histories, Ids, Ragged
+from loopback_core.features.popularity import popularity_columns
 from loopback_core.recommender import NOTHING, Ranking
 from loopback_core.retrieval.embed import user_vectors
 from loopback_core.retrieval.index import VectorIndex
@@ -19,7 +20,6 @@ from loopback_core.retrieval.scoring import (
     add_prior,
     lookup,
     personal_prior,
-    popularity_columns,
     queries,
 )
 from loopback_core.towers.two_tower import TwoTower

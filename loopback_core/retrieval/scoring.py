@@ -8,14 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from loopback_core.data import FitData, Floats, Histories, Ids
+from loopback_core.data import Floats, Histories, Ids
 from loopback_core.errors import ArtifactError
 from loopback_core.towers.decayed_counts import Bag, DecayedCounts, Moments, Scale, artist_of_listens
 
 SCORING = "scoring.json"
-
-TREND_DAYS = 60.0
-"""Half-life of the plays that make a track's trend."""
 
 POPULARITY_LENGTH = 0.1
 """How long the popularity dimensions of an indexed vector are at most, beside towers of length 1: a graph that is built
@@ -63,13 +60,6 @@ def load_scoring(folder: Path) -> dict[str, Scoring]:
         return {task: Scoring(**weights) for task, weights in content.items()}
     except (OSError, ValueError, TypeError) as error:
         raise ArtifactError(f"The scoring in {folder} cannot be read ({error}); train the towers again.") from None
-
-
-def popularity_columns(data: FitData) -> Floats:
-    """(n_tracks, 2) float32: log(1 + listeners) and log(1 + decayed plays) of every catalog track."""
-    age = data.now - data.events.timestamp
-    decayed = np.bincount(data.events.track, np.exp2(-age / (TREND_DAYS * 86_400)), minlength=data.catalog.n_tracks)
-    return np.log1p(np.stack([data.catalog.listeners, decayed], axis=1)).astype(np.float32)
 
 
 @dataclass(frozen=True)

@@ -117,6 +117,24 @@ class TowersSettings(Section):
     demographics: bool = Field(False, description="Read gender, age and country, where the log comes with profiles.")
     history_dropout: float = Field(0.2, ge=0, lt=1, description="pooled: share of a history left out in training.")
     id_dropout: float = Field(0.2, ge=0, lt=1, description="sum: how often training leaves a track's own vector out.")
+    artist_dropout: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="sum: how often training leaves the artist's vector out, so that content carries it.",
+    )
+    ngram_buckets: int = Field(
+        0, ge=0, description="sum: buckets of the hashed trigrams of titles and artist names; 0: names are not read."
+    )
+    ngram_dim: int = Field(32, ge=1, description="sum: width of a trigram's vector.")
+    track_statistics: bool = Field(
+        False, description="sum: read plays, listeners, trend and age of each track; left out together with its id."
+    )
+    features: str | None = Field(
+        None,
+        description="sum: a Parquet file with artist_name, track_name and columns of numbers (or lists of them) that "
+        "describe tracks.",
+    )
     id_dim: int = Field(64, ge=1, description="Width of every id embedding of the encoders id and mlp.")
     hidden_dim: int = Field(256, ge=1, description="Width of the hidden layers of MLPs and of the transformer.")
     output_dim: int = Field(128, ge=1, description="Width of the user and track vectors.")
@@ -129,6 +147,8 @@ class TowersSettings(Section):
             raise ValueError("user_encoder = 'pooled' reads nothing with history_listens = 0")
         if self.user_encoder == "transformer" and self.output_dim % self.heads:
             raise ValueError(f"heads = {self.heads} must divide output_dim = {self.output_dim}")
+        if self.track_encoder != "sum" and (self.ngram_buckets or self.track_statistics or self.features):
+            raise ValueError("ngram_buckets, track_statistics and features need track_encoder = 'sum'")
         if min(self.ema_half_lives) <= 0:
             raise ValueError("ema_half_lives must be above 0")
         return self

@@ -9,7 +9,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from loopback_core.data import Catalog, Events, FitData
-from loopback_core.demographics import demographic_codes
+from loopback_core.features.demographics import demographic_codes
+from loopback_core.features.names import TrackNames
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,10 @@ class Splits:
         columns = ("track", "artist", "artist_name", "track_name")
         return pl.concat(pl.read_parquet(path, columns=list(columns), glob=False) for path in self._every("tracks"))
 
+    @cached_property
+    def _names(self) -> TrackNames:
+        return TrackNames(lambda: self.track_names)
+
     @property
     def log_artist(self) -> NDArray[np.int32]:
         """The artist of every track of the log, (n_log_tracks,)."""
@@ -91,7 +96,7 @@ class Splits:
             *(tracks[name].to_numpy() for name in counts),
             *(artists[name].to_numpy() for name in counts),
         )
-        return FitData(events, catalog, int(events.timestamp[-1]), self.demographics)
+        return FitData(events, catalog, int(events.timestamp[-1]), self.demographics, self._names)
 
 
 def _read_events(path: Path) -> Events:

@@ -8,9 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from loopback_core.data import Floats, Histories, Ids
+from loopback_core.data import SECONDS_PER_DAY, Floats, Histories, Ids
 
-SECONDS_PER_DAY = 86_400
 NEVER = np.iinfo(np.int64).max
 
 

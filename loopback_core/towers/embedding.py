@@ -1,11 +1,25 @@
 """An embedding table with a row for the unknown, whose gradient covers only the rows that a batch touched."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Weighted bags of ids, one per row, on several scales."""
+
+    ids: Tensor  # (n,) int64, bag after bag
+    offsets: Tensor  # (rows,) int64: where each bag begins
+    weights: Tensor  # (n, scales) float32, without a gradient
+
+    def to(self, device: torch.device) -> "Pool":
+        """The same pool on `device`."""
+        return Pool(self.ids.to(device), self.offsets.to(device), self.weights.to(device))
 
 
 class IdEmbedding(nn.Module):
@@ -30,19 +44,15 @@ class IdEmbedding(nn.Module):
         distinct, places = torch.unique(rows, return_inverse=True)
         return F.embedding(places, self._leaf(distinct))
 
-    def bag(self, ids: Tensor, offsets: Tensor, weights: Tensor) -> Tensor:
-        """Weighted sums over bags of ids, one for each column of weights.
-
-        ids: (n,) int64, bag after bag. offsets: (bags,) int64, where each begins. weights: (n, columns), no gradient.
-        Returns (bags, columns, dim); zeros for an empty bag.
-        """
-        rows = self._rows(ids)
+    def bag(self, pool: Pool) -> Tensor:
+        """The weighted sum of each bag, (rows, scales, dim); zeros for an empty bag."""
+        rows = self._rows(pool.ids)
         if not torch.is_grad_enabled():
-            return _sums(rows, self.weight, offsets, weights)
+            return _sums(rows, self.weight, pool.offsets, pool.weights)
         ordered, order = torch.sort(rows, stable=True)
         distinct, number = torch.unique_consecutive(ordered, return_inverse=True)
         table = self._leaf(distinct) if self.sparse else self.weight[distinct]
-        sums: Tensor = _WeightedBags.apply(table, order, number, offsets, weights)
+        sums: Tensor = _WeightedBags.apply(table, order, number, pool.offsets, pool.weights)
         return sums
 
     def _rows(self, ids: Tensor) -> Tensor:

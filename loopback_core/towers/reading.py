@@ -1,15 +1,19 @@
-"""From histories to what the user tower reads."""
+"""From histories and tracks to what the towers read."""
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from loopback_core.data import Histories, Ids
+from loopback_core.features.content import TrackContent
+from loopback_core.features.names import Names
 from loopback_core.settings import TowersSettings
 from loopback_core.towers.context import request_context
 from loopback_core.towers.decayed_counts import Bag, DecayedCounts, Moments, Scale, artist_of_listens
+from loopback_core.towers.embedding import Pool
 from loopback_core.towers.sequences import SequenceReader
-from loopback_core.towers.user import Pool, UserInputs
+from loopback_core.towers.track import TrackInputs
+from loopback_core.towers.user import UserInputs
 
 
 class HistoryReader:
@@ -58,6 +62,38 @@ class HistoryReader:
             _pool(counts.bag(moments, listens), len(moments)) for counts in (self._artists, self._tracks)
         )
         return artists, tracks
+
+
+class TrackReader:
+    """Reads any tracks for the track tower."""
+
+    def __init__(self, content: TrackContent, settings: TowersSettings) -> None:
+        self.content, self.settings = content, settings
+
+    def read(self, tracks: Ids) -> TrackInputs:
+        """What the tower reads of each track. tracks: (B,) below the length of the content."""
+        artist = self.content.artist[tracks].astype(np.int64)
+        dense = self.content.dense(tracks)
+        titles = names = None
+        if self.content.names is not None:
+            titles, names = (
+                self._trigrams(self.content.names.titles, tracks),
+                self._trigrams(self.content.names.artists, artist),
+            )
+        return TrackInputs(
+            torch.from_numpy(np.asarray(tracks, np.int64)),
+            torch.from_numpy(artist),
+            titles,
+            names,
+            None if dense is None else torch.from_numpy(dense),
+        )
+
+    def _trigrams(self, names: Names, ids: Ids) -> Pool:
+        """Trigrams of each name, with weights that make their sum a mean."""
+        found = names.trigrams(ids, self.settings.ngram_buckets)
+        weights = np.repeat(1 / np.maximum(found.lengths, 1), found.lengths).astype(np.float32)
+        parts = (found.values, found.offsets[:-1], weights[:, None])
+        return Pool(*map(torch.from_numpy, parts))
 
 
 def _scales(settings: TowersSettings, kind: str) -> list[Scale]:

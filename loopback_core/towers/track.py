@@ -1,23 +1,32 @@
 """The track towers."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from loopback_core.settings import TowersSettings
-from loopback_core.towers.embedding import IdEmbedding
+from loopback_core.towers.content import NameEncoder, NumberEncoder
+from loopback_core.towers.embedding import IdEmbedding, Pool
 from loopback_core.towers.mlp import UnitMLP
 
 
 @dataclass(frozen=True)
 class TrackInputs:
-    """What the track tower reads of B tracks."""
+    """What the track tower reads of B tracks; None is what it does not read."""
 
     track: Tensor  # (B,) int64 dense ids; an id outside those of train is the unknown track
     artist: Tensor  # (B,) int64 dense ids; likewise
+    title: Pool | None = None  # trigrams
+    artist_name: Pool | None = None
+    dense: Tensor | None = None  # (B, statistics + columns), NaN where nothing is known
+
+    def to(self, device: torch.device) -> "TrackInputs":
+        """The same tracks on `device`."""
+        parts = {field.name: getattr(self, field.name) for field in fields(self)}
+        return replace(self, **{name: part.to(device) for name, part in parts.items() if part is not None})
 
 
 class MLPTrackTower(nn.Module):
@@ -37,34 +46,52 @@ class MLPTrackTower(nn.Module):
 
 
 class SumTrackTower(nn.Module):
-    """The artist's vector and the track's own, added up -> unit vector.
+    """The artist's vector, the track's own, and what its names and numbers say, added up -> unit vector.
 
     No layer lies between the tables and the result, so that the user tower can add up the same rows: a user who plays
-    an artist lies near that artist's tracks before anything is learned. In training the track's own vector is left
-    out at random, so that the artist has to carry a track that the weights never saw.
+    an artist lies near that artist's tracks before anything is learned. Content starts silent: its layers are zero. In
+    training ids are left out at random, so that the artist, and content, have to carry a track that the weights never
+    saw.
     """
 
-    def __init__(self, n_tracks: int, n_artists: int, settings: TowersSettings, *, sparse: bool) -> None:
+    def __init__(
+        self, n_tracks: int, n_artists: int, settings: TowersSettings, widths: tuple[int, int], *, sparse: bool
+    ) -> None:
+        """widths: how many statistics and how many columns of features there are."""
         super().__init__()
         dim = settings.output_dim
         unit = 1 / math.sqrt(dim)  # the standard deviation at which a vector has a length of about 1
         self.track = IdEmbedding(n_tracks, dim, std=settings.embedding_std * unit, sparse=sparse)
         self.artist = IdEmbedding(n_artists, dim, std=unit, sparse=sparse)
-        self.id_dropout = settings.id_dropout
+        self.id_dropout, self.artist_dropout = settings.id_dropout, settings.artist_dropout
+        self.names = NameEncoder(settings, sparse=sparse) if settings.ngram_buckets else None
+        self.numbers = NumberEncoder(*widths, dim) if any(widths) else None
 
     def forward(self, inputs: TrackInputs) -> Tensor:
         """-> (B, D) of unit norm."""
         own = self.track(inputs.track)
-        known = (inputs.track >= 0) & (inputs.track < self.track.count)
-        if self.training and self.id_dropout:
-            known = known & (torch.rand(len(own), device=own.device) >= self.id_dropout)
-        return F.normalize(self.artist(inputs.artist) + own * known[:, None], dim=-1)
+        known = (inputs.track >= 0) & (inputs.track < self.track.count) & self._kept(own, self.id_dropout)
+        total = self.artist(inputs.artist) * self._kept(own, self.artist_dropout)[:, None] + own * known[:, None]
+        if self.names is not None and inputs.title is not None and inputs.artist_name is not None:
+            total = total + self.names(inputs.title, inputs.artist_name)
+        if self.numbers is not None and inputs.dense is not None:
+            total = total + self.numbers(inputs.dense, known)
+        return F.normalize(total, dim=-1)
+
+    def _kept(self, like: Tensor, dropout: float) -> Tensor:
+        """(B,) bool: training leaves some out at random."""
+        if not (self.training and dropout):
+            return torch.ones(len(like), dtype=torch.bool, device=like.device)
+        return torch.rand(len(like), device=like.device) >= dropout
 
 
 TrackTower = MLPTrackTower | SumTrackTower
 
 
-def make_track_tower(n_tracks: int, n_artists: int, settings: TowersSettings, *, sparse: bool) -> TrackTower:
-    """The track tower that `towers.track_encoder` names."""
-    kind = SumTrackTower if settings.track_encoder == "sum" else MLPTrackTower
-    return kind(n_tracks, n_artists, settings, sparse=sparse)
+def make_track_tower(
+    n_tracks: int, n_artists: int, settings: TowersSettings, widths: tuple[int, int] = (0, 0), *, sparse: bool
+) -> TrackTower:
+    """The track tower that `towers.track_encoder` names. widths: see :class:`SumTrackTower`."""
+    if settings.track_encoder == "sum":
+        return SumTrackTower(n_tracks, n_artists, settings, widths, sparse=sparse)
+    return MLPTrackTower(n_tracks, n_artists, settings, sparse=sparse)

@@ -20,11 +20,13 @@ WEIGHTS, SHAPE = "towers.safetensors", "towers.json"
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """How many ids the towers have a row for: those that occur in train."""
+    """How many ids the towers have a row for, those that occur in train, and how many numbers describe a track."""
 
     n_users: int
     n_tracks: int
     n_artists: int
+    n_statistics: int = 0  # numbers that the fit data tells of a track
+    n_columns: int = 0  # numbers that a file of features tells of it
 
 
 class TwoTower(nn.Module):
@@ -42,7 +44,8 @@ class TwoTower(nn.Module):
         super().__init__()
         self.vocabulary, self.settings = vocabulary, settings
         self.max_inverse_temperature = max_inverse_temperature
-        tracks = make_track_tower(vocabulary.n_tracks, vocabulary.n_artists, settings, sparse=sparse)
+        widths = vocabulary.n_statistics, vocabulary.n_columns
+        tracks = make_track_tower(vocabulary.n_tracks, vocabulary.n_artists, settings, widths, sparse=sparse)
         self.users = make_user_tower(vocabulary.n_users, tracks, settings, sparse=sparse)
         self.tracks = tracks
         self.log_inverse_temperature = nn.Parameter(torch.tensor(-math.log(temperature)))

@@ -6,11 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from loopback_core.demographics import DEMOGRAPHIC_SIZES
 from loopback_core.errors import SettingsError
+from loopback_core.features.demographics import DEMOGRAPHIC_SIZES
 from loopback_core.settings import TowersSettings
 from loopback_core.towers.context import CONTEXT_SIZES, CodeEmbedding
-from loopback_core.towers.embedding import IdEmbedding
+from loopback_core.towers.embedding import IdEmbedding, Pool
 from loopback_core.towers.encoders import make_encoder
 from loopback_core.towers.mlp import UnitMLP
 from loopback_core.towers.sequences import GAPS, HOURS, NOBODY, Sequences
@@ -18,19 +18,6 @@ from loopback_core.towers.track import SumTrackTower, TrackTower
 
 ANYTHING, ONLY_NEW = 0, 1
 """What a request wants: whatever fits, or only what the user never played."""
-
-
-@dataclass(frozen=True)
-class Pool:
-    """Weighted bags of ids, one per request, on several time scales."""
-
-    ids: Tensor  # (n,) int64, bag after bag
-    offsets: Tensor  # (A,) int64: where the bag of each request begins
-    weights: Tensor  # (n, scales) float32
-
-    def to(self, device: torch.device) -> "Pool":
-        """The same pool on `device`."""
-        return Pool(self.ids.to(device), self.offsets.to(device), self.weights.to(device))
 
 
 @dataclass(frozen=True)
@@ -99,7 +86,7 @@ class HistoryUserTower(nn.Module):
         for table, gate, pool in zip(self._tables, gates, (inputs.artists, inputs.tracks), strict=True):
             if pool is not None:
                 weights = pool.weights * self._kept(len(pool.weights), pool.weights)[:, None]
-                total = total + (table.bag(pool.ids, pool.offsets, weights) * gate[inputs.intent]).sum(dim=1)
+                total = total + (table.bag(replace(pool, weights=weights)) * gate[inputs.intent]).sum(dim=1)
         if inputs.last is not None:
             total = total + (self._encode(inputs.last) * self.last_gates[inputs.intent]).sum(dim=1)
         for vectors, codes in ((self.context, inputs.context), (self.demographics, inputs.demographics)):

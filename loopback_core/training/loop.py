@@ -8,12 +8,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from loopback_core.data import FitData
 from loopback_core.errors import LoopbackError, SettingsError
+from loopback_core.features.content import track_content
 from loopback_core.progress import progress
 from loopback_core.settings import Settings, TrainingSettings
+from loopback_core.towers.track import SumTrackTower
 from loopback_core.towers.two_tower import TwoTower, Vocabulary
 from loopback_core.training.checkpoint import Epoch, Progression, load_checkpoint, save_checkpoint
 from loopback_core.training.device import choose_device
@@ -62,14 +65,18 @@ def set_up(data: FitData, settings: Settings, device: torch.device) -> tuple[Two
     """Freshly initialised towers for the ids of `data`, on `device`, with their optimizers; seeded."""
     chosen = settings.training
     torch.manual_seed(chosen.seed)  # on the CPU, so that every device starts from the same weights
+    content, catalog = track_content(data, settings.towers), data.catalog
     model = TwoTower(
-        Vocabulary(data.catalog.n_users, data.catalog.n_tracks, data.catalog.n_artists),
+        Vocabulary(catalog.n_users, catalog.n_tracks, catalog.n_artists, *content.widths),
         settings.towers,
         sparse=chosen.optimizer == "sparse",
         temperature=chosen.temperature,
         max_inverse_temperature=chosen.max_inverse_temperature,
-    ).to(device)
-    return model, make_optimizers(model, chosen)
+    )
+    numbers = content.dense(np.arange(catalog.n_tracks))
+    if isinstance(model.tracks, SumTrackTower) and model.tracks.numbers is not None and numbers is not None:
+        model.tracks.numbers.standardise(numbers)
+    return model.to(device), make_optimizers(model, chosen)
 
 
 def make_examples(data: FitData, settings: Settings) -> Examples | SampledExamples:

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from loopback_core.data import FitData
+from loopback_core.features.content import track_content
 from loopback_core.settings import Settings
-from loopback_core.towers.reading import HistoryReader
+from loopback_core.towers.reading import HistoryReader, TrackReader
 from loopback_core.towers.track import TrackInputs
 from loopback_core.towers.two_tower import TwoTower
 from loopback_core.towers.user import UserInputs
@@ -36,8 +37,7 @@ class SampledBatch:
         """The same batch on `device`."""
         names = ("request", "negatives", "correction", "false_negative")
         moved = {name: getattr(self, name).to(device, non_blocking=True) for name in names}
-        tracks = TrackInputs(self.tracks.track.to(device), self.tracks.artist.to(device))
-        return replace(self, users=self.users.to(device), tracks=tracks, **moved)
+        return replace(self, users=self.users.to(device), tracks=self.tracks.to(device), **moved)
 
     def loss(self, model: TwoTower) -> Tensor:
         """The sampled softmax, a scalar."""
@@ -61,7 +61,7 @@ class SampledExamples:
         in_order = settings.towers.user_encoder in ("ema", "transformer")
         self._plan = RequestPlan(data, settings.training, settings.towers.window if in_order else 1)
         self._negatives = NegativeSampler(data, self._plan, settings.training)
-        self._artist = catalog.artist.astype(np.int64)
+        self._tracks = TrackReader(track_content(data, settings.towers), settings.towers)
         self._reader = HistoryReader(
             self._plan.histories, catalog.artist, catalog.n_tracks, catalog.n_artists, settings.towers
         )
@@ -82,7 +82,7 @@ class SampledExamples:
         uniform = np.arange(len(requests.target), len(track))
         return SampledBatch(
             self._reader.read(requests.moments, requests.intent),
-            TrackInputs(torch.from_numpy(track), torch.from_numpy(self._artist[track])),
+            self._tracks.read(track),
             torch.from_numpy(requests.request),
             torch.from_numpy(np.concatenate([drawn.among_targets, uniform])),
             torch.from_numpy(drawn.correction),

@@ -56,14 +56,17 @@ class Found(NamedTuple):
     ndcg: float  # mean of nDCG@10 and nDCG@100
 
 
-def moments_of_validation(splits: Splits, task: str) -> list[Task]:
-    """The task as asked at several moments of validation: what was heard by then is history, what comes after is asked.
+def moments_of_validation(splits: Splits, task: str, enough: int) -> list[Task]:
+    """The task as asked at moments of validation: what was heard by then is history, what comes after is asked.
 
-    Few users make a noisy choice; the same users asked again later make it less so.
+    Few users make a noisy choice, and the same users asked again later make it less so: there are as many moments as
+    it takes to ask `enough` times, the first of them the one that is most like test.
     """
     train, validation, catalog = splits.train, splits.validation, splits.tuning.catalog
-    asked = []
+    asked: list[Task] = []
     for share in MOMENTS:
+        if sum(len(one.users) for one in asked) >= enough:
+            break
         heard = np.arange(len(validation)) < int(share * len(validation))
         known = heard & (validation.track < catalog.n_tracks)
         events = train.then(validation.where(known))

@@ -7,6 +7,7 @@ from typing import Any
 from loopback_core.evaluation.plots import plot_training
 from loopback_core.evaluation.serving import serve
 from loopback_core.evaluation.tasks import LIKE, TASKS
+from loopback_core.features.content import track_content
 from loopback_core.retrieval.embed import track_vectors
 from loopback_core.retrieval.scoring import ALONE, Scoring, save_scoring
 from loopback_core.settings import Settings
@@ -61,10 +62,12 @@ def _scoring(model: TwoTower, splits: Splits, settings: Settings) -> dict[str, S
     """What is served in each task; one that validation cannot measure takes the scoring of the task most like it."""
     if settings.training.scoring == "dot":
         return dict.fromkeys(TASKS, ALONE)
-    chosen, vectors = settings.evaluation, track_vectors(model, splits.tuning.catalog.artist)
+    chosen = settings.evaluation
+    vectors = track_vectors(model, track_content(splits.tuning, settings.towers))
     fitted = {}
     for name in [task for task in TASKS if task not in LIKE]:
-        asked = [task.sampled(chosen.tuning_users, chosen.seed) for task in moments_of_validation(splits, name)]
+        moments = moments_of_validation(splits, name, chosen.tuning_users)
+        asked = [task.sampled(chosen.tuning_users, chosen.seed) for task in moments]
         served = [(serve(model, task, vectors=vectors), task) for task in asked]
         fitted[name] = fit_scoring(served, chosen.seed, settings.training.max_popularity_amplification)
     # The reference knows no scoring: in its protocol the towers stand alone.

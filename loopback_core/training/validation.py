@@ -7,6 +7,7 @@ from loopback_core.evaluation.evaluator import rank_users
 from loopback_core.evaluation.metrics import METRICS, per_user_metrics
 from loopback_core.evaluation.serving import serve
 from loopback_core.evaluation.tasks import Task, discovery, next_listen
+from loopback_core.features.content import track_content
 from loopback_core.retrieval.embed import track_vectors
 from loopback_core.retrieval.recommenders import TowersRecommender
 from loopback_core.settings import Settings
@@ -26,13 +27,14 @@ class Validation:
     def __init__(self, splits: Splits, settings: Settings) -> None:
         self.tasks: list[Task] = [discovery(splits, "tuning"), next_listen(splits, "tuning")]
         self.seed = settings.evaluation.seed
+        self.content = track_content(splits.tuning, settings.towers)
         known = [f"{task.name}/{metric}@{k}" for task in self.tasks for metric in METRICS for k in KS]
         if (asked := settings.training.validation_metric) not in known:
             raise SettingsError(f"training.validation_metric is {asked!r}; it must be one of {', '.join(known)}.")
 
     def __call__(self, model: TwoTower) -> dict[str, float]:
         """task/metric@K -> mean over users; 0 for a task in which validation has nobody to score."""
-        vectors = track_vectors(model, self.tasks[0].fit.catalog.artist)
+        vectors = track_vectors(model, self.content)
         values: dict[str, float] = {}
         for task in self.tasks:
             towers = TowersRecommender(serve(model, task, vectors=vectors), self.seed)

@@ -62,9 +62,11 @@ def measure_evaluation(splits_folder: Path, lists: Path) -> None:
     from loopback_core.evaluation.baseline_lists import BaselineLists
     from loopback_core.evaluation.run import Trained, measure
     from loopback_core.evaluation.tasks import TASKS
+    from loopback_core.features.content import TrackContent
+    from loopback_core.features.popularity import popularity_columns
     from loopback_core.retrieval.embed import track_vectors
     from loopback_core.retrieval.index import FaissIndex
-    from loopback_core.retrieval.scoring import ALONE, indexed_vectors, popularity_columns
+    from loopback_core.retrieval.scoring import ALONE, indexed_vectors
     from loopback_core.settings import IndexSettings, Settings
     from loopback_core.splits import Splits
     from loopback_core.towers.two_tower import TwoTower, Vocabulary
@@ -73,7 +75,7 @@ def measure_evaluation(splits_folder: Path, lists: Path) -> None:
     catalog = splits.tuning.catalog
     torch.manual_seed(0)
     model = TwoTower(Vocabulary(catalog.n_users, catalog.n_tracks, catalog.n_artists), settings.towers).eval()
-    vectors = track_vectors(model, splits.testing.catalog.artist)
+    vectors = track_vectors(model, TrackContent(splits.testing.catalog.artist))
     held = indexed_vectors(vectors, popularity_columns(splits.testing))
     index = FaissIndex.build(held, IndexSettings(kind="flat"))
     started = time.monotonic()

@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from loopback_core.data import Histories, Ragged
+from loopback_core.features.content import TrackContent
 from loopback_core.retrieval.embed import track_vectors, user_vectors
 from loopback_core.towers.track import TrackInputs
 from loopback_core.towers.user import UserInputs
@@ -17,7 +18,7 @@ def histories(*users):
 
 @pytest.mark.parametrize("batch_size", [1, 7, 22, 23])
 def test_vectors_made_in_batches_are_those_made_at_once(towers, batch_size):
-    vectors = track_vectors(towers, ARTIST, batch_size=batch_size)
+    vectors = track_vectors(towers, TrackContent(ARTIST), batch_size=batch_size)
     with torch.no_grad():
         at_once = towers.tracks(TrackInputs(torch.arange(23), torch.from_numpy(ARTIST).long())).numpy()
     assert vectors.dtype == np.float32
@@ -26,8 +27,8 @@ def test_vectors_made_in_batches_are_those_made_at_once(towers, batch_size):
 
 
 def test_vectors_are_made_without_dropout(towers):
-    at_rest = track_vectors(towers, ARTIST)
-    assert np.array_equal(track_vectors(towers.train(), ARTIST), at_rest)
+    at_rest = track_vectors(towers, TrackContent(ARTIST))
+    assert np.array_equal(track_vectors(towers.train(), TrackContent(ARTIST)), at_rest)
     users = histories(0, 1)
     assert np.array_equal(user_vectors(towers.train(), users, ARTIST), user_vectors(towers.eval(), users, ARTIST))
 
@@ -40,5 +41,5 @@ def test_a_user_whom_the_weights_do_not_know_is_the_unknown_row(towers):
 
 
 def test_tracks_can_begin_anywhere_as_those_of_a_cold_start_do(towers):
-    whole = track_vectors(towers, ARTIST)
-    assert track_vectors(towers, ARTIST[18:], first=18) == pytest.approx(whole[18:], abs=1e-6)
+    whole = track_vectors(towers, TrackContent(ARTIST))
+    assert track_vectors(towers, TrackContent(ARTIST), first=18) == pytest.approx(whole[18:], abs=1e-6)

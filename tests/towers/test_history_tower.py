@@ -5,9 +5,10 @@ import torch.nn.functional as F
 
 from loopback_core.data import Histories, Ragged
 from loopback_core.errors import SettingsError
+from loopback_core.features.content import TrackContent
 from loopback_core.retrieval.embed import track_vectors, user_vectors
 from loopback_core.settings import TowersSettings
-from loopback_core.towers.embedding import IdEmbedding
+from loopback_core.towers.embedding import IdEmbedding, Pool
 from loopback_core.towers.track import TrackInputs
 from loopback_core.towers.two_tower import TwoTower, Vocabulary
 from loopback_core.towers.user import ANYTHING, ONLY_NEW
@@ -74,13 +75,13 @@ def test_everybody_with_nothing_known_gets_the_vector_of_the_intent(model):
 
 
 def test_an_artist_lies_nearest_to_who_plays_it_before_anything_is_learned(model):
-    vectors = track_vectors(model, ARTIST)
+    vectors = track_vectors(model, TrackContent(ARTIST))
     users = user_vectors(model, histories([0, 1], [2], [3]), ARTIST)
     assert ARTIST[np.argmax(users @ vectors[:4].T, axis=1)].tolist() == [0, 1, 2]
 
 
 def test_a_track_that_the_weights_do_not_know_has_the_vector_of_its_artist(model):
-    vectors = track_vectors(model, ARTIST)
+    vectors = track_vectors(model, TrackContent(ARTIST))
     with torch.no_grad():
         expected = F.normalize(model.tracks.artist.weight[2], dim=0).numpy()
     np.testing.assert_allclose(vectors[4], expected, atol=1e-6)
@@ -115,7 +116,7 @@ def test_a_bag_is_the_weighted_sum_of_its_rows_with_the_gradient_of_one(sparse):
     table = IdEmbedding(6, 3, std=1.0, sparse=sparse)
     ids, offsets = torch.tensor([4, 1, 4, 99]), torch.tensor([0, 2, 2])
     weights = torch.tensor([[1.0, 0.5], [2.0, 0.0], [3.0, 1.0], [1.0, 1.0]])
-    bags = table.bag(ids, offsets, weights)
+    bags = table.bag(Pool(ids, offsets, weights))
     dense = table.weight.detach().clone().requires_grad_()
     rows = dense[torch.tensor([4, 1, 4, 6])]
     expected = torch.stack([(rows[:2, None] * weights[:2, :, None]).sum(0), torch.zeros(2, 3),

@@ -123,8 +123,9 @@ def test_with_nobody_to_score_the_towers_are_served_alone(data, model):
 
 def test_a_task_is_asked_at_several_moments_of_validation(tmp_path):
     splits = planted_splits(tmp_path)
-    moments = moments_of_validation(splits, "discovery")
+    moments = moments_of_validation(splits, "discovery", enough=1_000)
     assert len(moments) == 3
+    assert len(moments_of_validation(splits, "discovery", enough=len(moments[0].users))) == 1  # enough with the first
     first = discovery(splits, "tuning")
     assert np.array_equal(moments[0].positives.values, first.positives.values)
     assert np.array_equal(moments[0].histories.tracks.values, first.histories.tracks.values)

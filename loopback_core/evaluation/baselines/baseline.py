@@ -7,11 +7,9 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from loopback_core.data import FitData, Histories, Ragged
+from loopback_core.data import SECONDS_PER_DAY, FitData, Histories, Ragged
 from loopback_core.evaluation.tasks import IN_CATALOG, Task
 from loopback_core.recommender import Ranking
-
-SECONDS_PER_DAY = 86_400
 
 REPEATS_ALLOWED = frozenset({"next_listen", "new_users"})
 """The tasks in which what the user played is a candidate."""

@@ -6,8 +6,8 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from loopback_core.data import FitData, Histories, Ids, Ragged
-from loopback_core.evaluation.baselines.baseline import REPEATS_ALLOWED, SECONDS_PER_DAY, Baseline, decay
+from loopback_core.data import SECONDS_PER_DAY, FitData, Histories, Ids, Ragged
+from loopback_core.evaluation.baselines.baseline import REPEATS_ALLOWED, Baseline, decay
 from loopback_core.recommender import Ranking
 from loopback_core.retrieval.ranking import tie_order, top_k_sparse
 

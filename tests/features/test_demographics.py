@@ -1,6 +1,6 @@
 import polars as pl
 
-from loopback_core.demographics import DEMOGRAPHIC_SIZES, demographic_codes
+from loopback_core.features.demographics import DEMOGRAPHIC_SIZES, demographic_codes
 
 
 def test_gender_age_and_country_become_codes_and_what_is_not_told_is_0():

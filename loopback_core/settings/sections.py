@@ -212,6 +212,10 @@ class TrainingSettings(Section):
     refit: bool = Field(
         False, description="After the epoch is chosen, train again as long on train and validation together."
     )
+    average_epochs: bool = Field(
+        False,
+        description="What is measured and kept after an epoch is the mean of the weights after each epoch so far.",
+    )
     optimizer: Literal["dense", "sparse"] = Field(
         "sparse",
         description="dense: AdamW on everything. sparse: row-wise Adagrad on the embedding rows of the batch.",

@@ -32,6 +32,7 @@ class Progression:
     best_epoch: int = 0  # 0: none yet
     best_value: float = -1.0
     best_weights: dict[str, torch.Tensor] = field(default_factory=dict)
+    mean_weights: dict[str, torch.Tensor] = field(default_factory=dict)  # over the epochs; empty: not wanted
 
 
 def save_checkpoint(path: Path, model: TwoTower, optimizers: list[Stepper], progression: Progression) -> None:
@@ -39,7 +40,7 @@ def save_checkpoint(path: Path, model: TwoTower, optimizers: list[Stepper], prog
     content = {
         "model": model.state_dict(),
         "optimizers": [optimizer.state_dict() for optimizer in optimizers],
-        "progression": {**asdict(progression), "best_weights": progression.best_weights},
+        "progression": vars(progression) | {"history": [asdict(epoch) for epoch in progression.history]},
     }
     new = path.with_name(f".{path.name}.{os.getpid()}")
     torch.save(content, new)
@@ -64,6 +65,4 @@ def load_checkpoint(path: Path, model: TwoTower, optimizers: list[Stepper]) -> P
     for optimizer, state in zip(optimizers, content["optimizers"], strict=True):
         optimizer.load_state_dict(state)
     kept = content["progression"]
-    return Progression(
-        [Epoch(**epoch) for epoch in kept["history"]], kept["best_epoch"], kept["best_value"], kept["best_weights"]
-    )
+    return Progression(**kept | {"history": [Epoch(**epoch) for epoch in kept["history"]]})

@@ -5,7 +5,8 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from contextlib import nullcontext
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from loopback_core.progress import progress
 from loopback_core.settings import Settings, TrainingSettings
 from loopback_core.towers.track import SumTrackTower
 from loopback_core.towers.two_tower import TwoTower, Vocabulary
+from loopback_core.training.averaging import averaged
 from loopback_core.training.checkpoint import Epoch, Progression, load_checkpoint, save_checkpoint
 from loopback_core.training.device import choose_device
 from loopback_core.training.examples import Batch, Examples
@@ -52,8 +54,10 @@ def train(
         if _out_of_patience(progression, chosen):
             log.info("stopping: no better %s for %d epochs", chosen.validation_metric, chosen.patience)
             break
-        epoch = _epoch(number, model, optimizers, examples, validate)
-        _note(epoch, model, progression, chosen)
+        epoch = _epoch(number, model, optimizers, examples, "epoch" if validate else "refit, epoch")
+        mean = averaged(model, progression.mean_weights, number - 1) if chosen.average_epochs else nullcontext()
+        with mean, torch.no_grad():
+            _note(replace(epoch, validation=validate(model.eval()) if validate else {}), model, progression, chosen)
         save_checkpoint(path, model, optimizers, progression)
     model.load_state_dict(progression.best_weights)
     for table in model.embeddings():
@@ -111,12 +115,11 @@ def _epoch(
     model: TwoTower,
     optimizers: list[Stepper],
     examples: Examples | SampledExamples,
-    validate: Validate | None,
+    what: str,
 ) -> Epoch:
     torch.manual_seed(examples.settings.seed * 1_000_003 + number)  # dropout
     model.train()
     losses, started = [], time.monotonic()
-    what = "epoch" if validate else "refit, epoch"
     with progress(f"{what} {number} of {examples.settings.epochs}", len(examples), "events") as shown:
         batches: Iterator[Batch | SampledBatch] = examples.epoch(number)
         for batch in prefetch(batches):
@@ -130,11 +133,8 @@ def _epoch(
             f"The loss of epoch {number} is not finite: lower training.learning_rate or "
             "training.embedding_learning_rate and train again."
         )
-    model.eval()
-    with torch.no_grad():
-        validation = validate(model) if validate else {}
     temperature = 1 / float(model.inverse_temperature().detach())
-    return Epoch(number, mean_loss, temperature, seconds, len(examples) / seconds, validation)
+    return Epoch(number, mean_loss, temperature, seconds, len(examples) / seconds, {})
 
 
 def _note(epoch: Epoch, model: TwoTower, progression: Progression, settings: TrainingSettings) -> None:

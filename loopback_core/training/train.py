@@ -33,7 +33,8 @@ def train_towers(splits: Splits, settings: Settings, folder: Path, checkpoints: 
         as_long = settings.training.model_copy(update={"epochs": progression.best_epoch})
         again = settings.model_copy(update={"training": as_long})
         (checkpoints / "refit").mkdir(exist_ok=True)
-        progression.best_weights.clear()  # of two sets of towers one is held in memory
+        progression.best_weights.clear()
+        progression.mean_weights.clear()  # of two sets of towers one is held in memory
         del model
         model, refit = train(splits.testing, again, None, checkpoints / "refit")
     model.save(folder)

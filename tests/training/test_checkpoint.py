@@ -47,9 +47,12 @@ def folders(tmp_path):
     return tmp_path / "whole", tmp_path / "killed"
 
 
+@pytest.mark.parametrize("average", [False, True])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_a_run_that_failed_in_an_epoch_goes_on_to_the_same_weights(random_log, settings_for, folders, optimizer):
-    settings, (whole, killed) = settings_for(optimizer), folders
+def test_a_run_that_failed_in_an_epoch_goes_on_to_the_same_weights(
+    random_log, settings_for, folders, optimizer, average
+):
+    settings, (whole, killed) = settings_for(optimizer, average_epochs=average), folders
     expected = weights(random_log, settings, VALUES, whole)
 
     with pytest.raises(StopIteration):  # the validation of the second epoch fails

@@ -1,6 +1,7 @@
 """The report."""
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,10 @@ from loopback_assets.retrieval import faiss_index
 from loopback_assets.ui import columns, picture, result, table
 from loopback_core.artifacts import Artifact
 from loopback_core.chain import CHAIN
+from loopback_core.errors import ArtifactError
 from loopback_core.settings import Settings
+
+log = logging.getLogger("loopback")
 
 
 @dg.asset(
@@ -84,7 +88,7 @@ def _evaluate(step: Step) -> tuple[Artifact, bool]:
     above = [asset for asset in CHAIN if asset not in ("baselines", "faiss_index", "evaluation")]
     chain = {asset: step.require(step.store.upstream(index, asset)) for asset in above} | {"faiss_index": index}
     chain["baselines"] = step.beside("baselines", chain["temporal_splits"])
-    settings = step.settings
+    presets, settings = _other_presets(step, chain), step.settings
 
     def make(folder: Path) -> dict[str, Any]:
         trained = Trained(
@@ -94,23 +98,45 @@ def _evaluate(step: Step) -> tuple[Artifact, bool]:
             index.summary["recall@100"],
             load_scoring(chain["trained_towers"].folder),
             json.loads((chain["trained_towers"].folder / "history.json").read_text("utf-8"))["epochs"],
+            {name: towers.folder for name, towers in presets.items()},
         )
         return run_evaluation(
             Splits(chain["temporal_splits"].folder),
             trained,
             BaselineLists(chain["baselines"].folder),
             settings,
-            _provenance(chain, settings),
+            _provenance(chain, presets, settings),
             folder,
         )
 
     used = settings.model_dump(mode="json", include={"evaluation"})
     used["recall_floor"] = settings.checks.recall_floor  # the report states whether it was met
+    used["presets"] = {name: towers.version for name, towers in presets.items()}
     code = ("evaluation", "evaluation/report/style.css", "retrieval", "towers", "features", "data.py")
     return step.publish("evaluation", make, upstream=[index, chain["baselines"]], settings=used, code=code)
 
 
-def _provenance(chain: dict[str, Artifact], settings: Settings) -> dict[str, Any]:
+def _other_presets(step: Step, chain: dict[str, Artifact]) -> dict[str, Artifact]:
+    """The newest towers of every other preset that were made from the same splits; unsound ones are left out, and named."""
+    from loopback_core.evaluation.names import of_preset
+
+    evaluated = of_preset(chain["trained_towers"].summary["preset"])
+    towers = step.store.all_made_from("trained_towers", chain["temporal_splits"])
+    newest = {of_preset(one.summary["preset"]): one for one in towers}
+    sound = {}
+    for name, artifact in sorted(newest.items()):
+        if name == evaluated:
+            continue
+        try:
+            if damaged := artifact.damaged_files():  # since its checks ran
+                raise ArtifactError(f"{', '.join(damaged)} of {artifact} is damaged; train that preset again.")
+            sound[name] = step.require(artifact)
+        except ArtifactError as error:
+            log.warning("%s is left out of the report: %s", name, error)
+    return sound
+
+
+def _provenance(chain: dict[str, Artifact], presets: dict[str, Artifact], settings: Settings) -> dict[str, Any]:
     """What `evaluation.json` says of where its numbers come from; `settings` fills in what no artifact depends on."""
     listens, splits, towers = (chain[asset].summary for asset in ("interactions", "temporal_splits", "trained_towers"))
     trained = chain["trained_towers"].manifest["settings"]
@@ -125,6 +151,7 @@ def _provenance(chain: dict[str, Artifact], settings: Settings) -> dict[str, Any
         "split": {"strategy": splits["strategy"], **splits["events"]},
         "preset": towers["preset"],
         "seed": towers["seed"],
+        "presets": {name: {"version": one.version, "seed": one.summary["seed"]} for name, one in presets.items()},
         "settings": {
             "source": {
                 **settings.source.model_dump(mode="json"),

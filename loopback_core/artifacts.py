@@ -7,6 +7,7 @@ it published, and reuses it.
 
 import errno
 import json
+import logging
 import os
 import shutil
 import time
@@ -21,6 +22,8 @@ from filelock import FileLock, Timeout
 from loopback_core.digests import digest, file_sha256
 from loopback_core.errors import ArtifactError
 from loopback_core.memory import peak_memory
+
+log = logging.getLogger("loopback")
 
 BUILD_EVERYTHING = "dagster asset materialize --select '*evaluation' -m loopback_assets.definitions"
 
@@ -136,13 +139,26 @@ class ArtifactStore:
         Raises:
             ArtifactError: there is none.
         """
-        manifests = (self.home / asset).glob("*/manifest.json")
-        found = [Artifact(asset, path.parent.name, path.parent) for path in manifests]
-        found = [one for one in found if one.manifest["upstream"].get(upstream.asset) == upstream.version]
+        found = self.all_made_from(asset, upstream)
         if not found:
             raise ArtifactError(f"There is no {asset} of {upstream} in {self.home}; build it first: {BUILD_EVERYTHING}")
-        newest = (self.home / asset / "LATEST").read_text("utf-8").strip()
-        return max(found, key=lambda one: (one.version == newest, one.manifest["created"]))
+        return found[-1]
+
+    def all_made_from(self, asset: str, upstream: Artifact) -> list[Artifact]:
+        """Every version of `asset` that was made from just this version of the stage above it, the newest last.
+
+        One whose manifest cannot be read is named in the log and left out.
+        """
+        found = []
+        for path in (self.home / asset).glob("*/manifest.json"):
+            one = Artifact(asset, path.parent.name, path.parent)
+            try:
+                if one.manifest["upstream"].get(upstream.asset) == upstream.version:
+                    found.append(one)
+            except ArtifactError as error:
+                log.warning("%s", error)
+        newest = (self.home / asset / "LATEST").read_text("utf-8").strip() if found else ""
+        return sorted(found, key=lambda one: (one.version == newest, one.manifest["created"]))
 
     def scratch(self, building: Path) -> Path:
         """A folder for checkpoints that outlives a killed run, for the version that `make` writes into `building`.

@@ -21,6 +21,9 @@ from loopback_core.settings import EvaluationSettings
 TOWERS = "two_tower"
 """Id of the recommender that would be served; its variants begin with it and are no baselines."""
 
+OTHER_PRESET = f"{TOWERS}:"
+"""How the ids of towers of another preset begin."""
+
 RANDOM = "random"
 
 USERS_AT_ONCE = 64
@@ -39,7 +42,7 @@ class TaskResult:
     task: Task
     per_user: dict[str, PerUser | None]  # recommender -> metric -> (users,)
     means: dict[str, dict[str, Mean] | None]
-    comparisons: dict[str, dict[str, Comparison]]  # baseline -> metric -> the towers minus the baseline
+    comparisons: dict[str, dict[str, Comparison]]  # baseline or other preset -> metric -> the towers minus that one
     rankings: dict[str, Ranking]  # the first SHOWN of all that answered; `random` is a closed form and has none
 
     def task_json(self) -> dict[str, Any]:
@@ -98,7 +101,7 @@ def evaluate_task(
     means = mean_over_users(per_user, settings)
     for name, of_lists in beyond.items():
         means[name] = {**(means[name] or {}), **of_lists}
-    return TaskResult(task, per_user, means, _compare_with_baselines(per_user, settings), shown)
+    return TaskResult(task, per_user, means, _compare_with_others(per_user, settings), shown)
 
 
 def mean_over_users(
@@ -145,25 +148,36 @@ def _resample(columns: Columns, settings: EvaluationSettings) -> Columns | None:
     return dict(zip(columns, means.T, strict=True))
 
 
-def _compare_with_baselines(
+def _compare_with_others(
     per_user: dict[str, PerUser | None], settings: EvaluationSettings
 ) -> dict[str, dict[str, Comparison]]:
-    """The towers against each baseline by every metric. Differences are taken before resampling, so ties are exact."""
+    """The towers against each baseline and each other preset, which are two families: a preset more in the home must
+    not change what Holm's correction leaves of a baseline."""
     towers = per_user.get(TOWERS)
-    baselines = {name: m for name, m in per_user.items() if m is not None and not name.startswith(TOWERS)}
     if towers is None or not all(len(values) for values in towers.values()):
         return {}
+    answered = {name: m for name, m in per_user.items() if m is not None}
+    baselines = {name: m for name, m in answered.items() if not name.startswith(TOWERS)}
+    presets = {name: m for name, m in answered.items() if name.startswith(OTHER_PRESET)}
+    families = [_compare(towers, family, settings) for family in (baselines, presets) if family]
+    return {name: metrics for family in families for name, metrics in family.items()}
+
+
+def _compare(
+    towers: PerUser, others: dict[str, PerUser], settings: EvaluationSettings
+) -> dict[str, dict[str, Comparison]]:
+    """By every metric. Differences are taken before resampling, so ties are exact."""
     differences = {
-        (name, metric): values - of_baseline[metric]
-        for name, of_baseline in baselines.items()
+        (name, metric): values - of_other[metric]
+        for name, of_other in others.items()
         for metric, values in towers.items()
     }
     resampled = _resample(differences, settings)
-    table: dict[str, dict[str, Comparison]] = {name: {} for name in baselines}
+    table: dict[str, dict[str, Comparison]] = {name: {} for name in others}
     for metric in towers:
-        keys = [(name, metric) for name in baselines]
+        keys = [(name, metric) for name in others]
         of_resamples = None if resampled is None else [resampled[key] for key in keys]
         found = compare([differences[key] for key in keys], of_resamples)
-        for name, comparison in zip(baselines, found, strict=True):
+        for name, comparison in zip(others, found, strict=True):
             table[name][metric] = comparison
     return table

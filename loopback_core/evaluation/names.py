@@ -1,6 +1,9 @@
-"""Names of artists, tracks and users: text that strangers wrote, made safe for a page and for a picture."""
+"""Names of artists, tracks, users and presets: text that strangers wrote, made safe for a page and for a picture."""
 
 import re
+from pathlib import Path
+
+from loopback_core.evaluation.evaluator import OTHER_PRESET
 
 UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufffe\uffff]+")
 """Control characters, which XML forbids, and those that turn the direction of the text around them."""
@@ -23,3 +26,8 @@ def markdown(name: str) -> str:
 def code(name: str) -> str:
     """The name as code in Markdown, where nothing but a backtick has a meaning."""
     return "`" + plain(name).replace("`", "'") + "`"
+
+
+def of_preset(preset: str) -> str:
+    """Id of the towers of another preset; one of somebody's own is called by its file, for its folder is nobody's business."""
+    return f"{OTHER_PRESET}{plain(Path(preset).name, 40)}"

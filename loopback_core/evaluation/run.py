@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,8 +24,8 @@ from loopback_core.evaluation.serving import serve
 from loopback_core.evaluation.tasks import IN_CATALOG, TASKS, Task
 from loopback_core.recommender import Ranking
 from loopback_core.retrieval.latency import measure_latency
-from loopback_core.retrieval.recommenders import IndexRecommender, TowersRecommender
-from loopback_core.retrieval.scoring import ALONE, Scoring
+from loopback_core.retrieval.recommenders import IndexRecommender, Served, TowersRecommender
+from loopback_core.retrieval.scoring import ALONE, Scoring, load_scoring
 
 if TYPE_CHECKING:
     from loopback_core.retrieval.index import VectorIndex
@@ -44,6 +44,7 @@ class Trained:
     index_recall: float
     scoring: Mapping[str, Scoring]  # task -> what is served in it
     epochs: Sequence[Mapping[str, Any]] = ()  # the training history
+    presets: Mapping[str, Path] = field(default_factory=dict)  # id -> folder of the towers of another preset
 
 
 def run_evaluation(
@@ -58,8 +59,8 @@ def run_evaluation(
 
     Returns the number of scored users by task, a summary.
 
-    provenance: source, split, settings, versions, preset, seed, seconds and peak_rss_mb of what was evaluated, put
-    into `evaluation.json` as they are.
+    provenance: source, split, settings, versions, preset, presets, seed, seconds and peak_rss_mb of what was evaluated,
+    put into `evaluation.json` as they are.
     """
     started = time.monotonic()
     results, calibration = measure(splits, trained, baselines, settings)
@@ -109,7 +110,10 @@ def measure(
 def _rankings(
     task: Task, trained: Trained, baselines: BaselineLists, settings: Settings
 ) -> Iterator[tuple[str, Ranking | None]]:
-    """The lists of the towers and of every baseline, one at a time; None for a baseline that cannot answer the task."""
+    """The lists of the towers, of every other preset and of every baseline, one at a time.
+
+    None for a baseline that cannot answer the task.
+    """
     in_catalog, seed = task.name in IN_CATALOG, settings.evaluation.seed
     served = serve(trained.model, task, trained.scoring[task.name], trained.vectors)
     answer = rank_users(TowersRecommender(served, seed), task, DEPTH)
@@ -119,10 +123,19 @@ def _rankings(
     if in_catalog:
         through_index = IndexRecommender(served, trained.index, seed)
         yield through_index.id, rank_users(through_index, task, DEPTH)
+    for name, folder in trained.presets.items():
+        yield name, rank_users(TowersRecommender(_served_from(folder, task), seed, name), task, DEPTH)
     yield from baselines.rankings(task)
     if in_catalog:
         elsewhere = {name for other in IN_CATALOG for name in baselines.names(other)}
         yield from ((name, None) for name in sorted(elsewhere - set(baselines.names(task.name))))
+
+
+def _served_from(folder: Path, task: Task) -> Served:
+    """The towers of another preset as they would be served. Read anew for each task: one set more is held in memory."""
+    from loopback_core.towers.two_tower import TwoTower
+
+    return serve(TwoTower.load(folder), task, load_scoring(folder)[task.name])
 
 
 def _write_recommendations(results: Mapping[str, TaskResult], splits: Splits, path: Path) -> None:

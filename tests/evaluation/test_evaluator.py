@@ -29,10 +29,10 @@ class FixedTowers:
         return ranking
 
 
-def evaluate(splits, settings, **more):
+def evaluate(splits, settings, others=(), **more):
     task = discovery(splits, "testing")  # users 0 and 2, positives {1, 4} and {0}
     depth = max(*settings.ks, more.get("depth", 2))
-    recommenders = [FixedTowers(1), FixedTowers(1, "two_tower_index"), PopularityPlays().fit(task.fit)]
+    recommenders = [FixedTowers(1), FixedTowers(1, "two_tower_index"), PopularityPlays().fit(task.fit), *others]
     rankings = [(one.id, rank_users(one, task, depth)) for one in recommenders]
     return evaluate_task(task, [*rankings, ("personal_most_played", None)], settings, **{"depth": 2, **more})
 
@@ -74,6 +74,15 @@ def test_the_towers_are_compared_with_every_baseline_and_not_with_themselves(han
     assert (recall["difference"], recall["won"], recall["lost"], recall["tied"]) == (-0.5, 0, 1, 1)
     assert recall["low"] == -1
     assert recall["high"] == 0
+
+
+def test_another_preset_is_compared_too_and_changes_no_p_of_a_baseline(hand_splits):
+    without = evaluate(hand_splits, FEW_USERS).paired_json()
+    paired = evaluate(hand_splits, FEW_USERS, [FixedTowers(0, "two_tower:reference")]).paired_json()
+    compared = paired.pop("two_tower:reference")["recall@1"]  # .5 against 0, 0 against 1
+    assert (compared["difference"], compared["won"], compared["lost"], compared["tied"]) == (-0.25, 1, 1, 0)
+    assert compared["p_holm"] == compared["p"]
+    assert paired == without
 
 
 def test_too_few_users_leave_values_without_intervals_or_p(hand_splits):

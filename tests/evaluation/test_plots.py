@@ -17,7 +17,7 @@ from loopback_core.evaluation.plots import (
     plot_recall,
     plot_training,
 )
-from loopback_core.evaluation.plots.colours import COLOURS, INK, colour, standing_out
+from loopback_core.evaluation.plots.colours import COLOURS, INK, colour, line, standing_out
 from loopback_core.evaluation.plots.embedding import mean_vectors, principal_directions
 from loopback_core.evaluation.plots.figure import spread
 from loopback_core.recommender import NOTHING, Ranking
@@ -178,6 +178,11 @@ def test_every_colour_is_legible_on_the_light_and_on_the_dark_page(name, page):
 def test_every_baseline_has_a_colour_and_variants_of_the_towers_have_theirs():
     assert set(BASELINES) <= set(COLOURS) and len(set(COLOURS.values())) == len(COLOURS)
     assert colour("two_tower:my.toml") == colour("two_tower_index") == COLOURS["two_tower"]
+
+
+def test_another_preset_stands_out_in_the_colour_of_the_towers_by_a_line_of_its_own():
+    assert standing_out(["two_tower:reference", "ease"], None) == ["two_tower:reference"]
+    assert line("two_tower:reference") != line("two_tower")
 
 
 def test_who_stands_out_is_the_towers_the_rival_popularity_and_random():

@@ -233,6 +233,20 @@ def test_hostile_names_are_text_in_the_page_and_change_no_table(evaluation, writ
     assert row.count("<td>") == 5  # the bars in the names divide no cell
 
 
+def test_other_presets_have_a_section_and_without_any_there_is_none(evaluation, written):
+    assert "## Presets" not in written(evaluation)[0]
+    evaluation["presets"] = {"two_tower:reference": {"version": "a2f58abc6265fba3", "seed": 3}}
+    evaluation["tasks"]["discovery"]["recommenders"]["two_tower:reference"] = metrics(0.15)
+    evaluation["paired"]["discovery"]["two_tower:reference"] = paired(0.05, 0.02, 0.08, 0.001)
+    text, _ = written(evaluation)
+    section = text.split("## Presets")[1].split("\n## ")[0]
+    assert "`two_tower:reference` (seed 3)" in section
+    assert (
+        "| discovery | two_tower:reference | 0.1500 [0.0750, 0.3000] | +0.0500 [+0.0200, +0.0800] | 0.001 | 30 / 10 / 60 |"
+        in section
+    )
+
+
 def test_the_page_is_one_file_that_asks_for_nothing(evaluation, written):
     _, page = written(evaluation, [example("Air")])
     assert not re.search(r"<(script|link|iframe|object)|src=|@import|url\(", page)

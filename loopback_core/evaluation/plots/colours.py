@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from loopback_core.evaluation.evaluator import RANDOM, TOWERS
+from loopback_core.evaluation.evaluator import OTHER_PRESET, RANDOM, TOWERS
 
 INK = "#1b2433"
 """Text and axes. In an SVG it becomes `currentColor`, so that a page decides."""
@@ -38,6 +38,13 @@ VARIANTS = ("two_tower_index", "two_tower_alone")
 def colour(name: str) -> str:
     """The colour of a recommender; variants of the towers are towers, an unknown baseline is ink."""
     return COLOURS[TOWERS] if name.startswith(TOWERS) else COLOURS.get(name, INK)
+
+
+def line(name: str) -> tuple[str, float]:
+    """Style and width of the line of one who stands out: the towers thick, another preset in their colour but dashed."""
+    if name.startswith(OTHER_PRESET):
+        return "--", 1.5
+    return (":" if name == RANDOM else "-"), (2.4 if name.startswith(TOWERS) else 1.5)
 
 
 def standing_out(names: Iterable[str], rival: str | None) -> list[str]:

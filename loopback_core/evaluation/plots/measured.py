@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from loopback_core.evaluation.evaluator import RANDOM, TOWERS
+from loopback_core.evaluation.evaluator import TOWERS
 from loopback_core.evaluation.metrics import MAIN_METRIC
-from loopback_core.evaluation.plots.colours import INK, VARIANTS, colour, standing_out
+from loopback_core.evaluation.plots.colours import INK, VARIANTS, colour, line, standing_out
 from loopback_core.evaluation.plots.figure import figure, spread
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def plot_recall(recommenders: Recommenders, rival: str | None, path: Path, title
         for name, curve in curves.items():
             ks, values = list(curve), [value or np.nan for value in curve.values()]  # a logarithmic axis has no zero
             if name in emphasised:
-                style, width = ":" if name == RANDOM else "-", 2.4 if name.startswith(TOWERS) else 1.5
+                style, width = line(name)
                 panel.plot(ks, values, style, marker=".", color=colour(name), lw=width, zorder=3)
             else:
                 panel.plot(ks, values, color=INK, alpha=0.25, lw=0.8)

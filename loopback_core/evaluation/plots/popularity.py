@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from loopback_core.evaluation.evaluator import TOWERS
-from loopback_core.evaluation.plots.colours import INK, VARIANTS, colour, standing_out
+from loopback_core.evaluation.plots.colours import INK, VARIANTS, colour, line, standing_out
 from loopback_core.evaluation.plots.figure import figure
 from loopback_core.recommender import NOTHING, Ranking
 
@@ -35,12 +34,12 @@ def plot_popularity(
                 continue
             values, counts = np.unique(listeners[tracks], return_counts=True)
             shares = np.cumsum(counts) / counts.sum()
-            line = np.append(values, last), np.append(shares, 1.0)  # each line runs to the right edge
+            steps = np.append(values, last), np.append(shares, 1.0)  # each line runs to the right edge
             if name in emphasised:
-                width, style = (2.2, "--") if name == PLAYED else (2.2 if name.startswith(TOWERS) else 1.5, "-")
-                panel.step(*line, style, where="post", color=colour(name), lw=width, label=name, zorder=3)
+                style, width = ("--", 2.2) if name == PLAYED else line(name)
+                panel.step(*steps, style, where="post", color=colour(name), lw=width, label=name, zorder=3)
             else:
-                panel.step(*line, where="post", color=INK, alpha=0.25, lw=0.8)
+                panel.step(*steps, where="post", color=INK, alpha=0.25, lw=0.8)
         panel.set(
             xlabel="listeners of the track in the fit data",
             ylabel="share of tracks with at most that many",

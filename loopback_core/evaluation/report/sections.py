@@ -9,6 +9,7 @@ from loopback_core.evaluation.metrics import MAIN_METRIC, METRICS
 from loopback_core.evaluation.names import code, markdown
 from loopback_core.evaluation.report.limits import limits
 from loopback_core.evaluation.report.listeners import listeners_section
+from loopback_core.evaluation.report.presets import presets_section
 from loopback_core.evaluation.report.tables import table
 from loopback_core.evaluation.report.tasks import folded, pictures_there, task_section
 from loopback_core.evaluation.report.verdict import verdict
@@ -28,6 +29,7 @@ def report_text(evaluation: Mapping[str, Any], examples: Sequence[Example], pict
         *verdict(evaluation),
         *_setting(evaluation),
         *(line for name in evaluation["tasks"] for line in task_section(name, evaluation, pictures)),
+        *presets_section(evaluation),
         *listeners_section(examples),
         *_model(pictures),
         *_evaluator(evaluation, pictures),
@@ -121,7 +123,7 @@ def _formulas(evaluation: Mapping[str, Any]) -> Iterator[str]:
         "padded: a recommender that has nothing more to say misses. A dash means that it cannot answer the task at all, or "
         "that the metric has no meaning there. The *rival* of a task is the baseline with the best "
         f"{MAIN_METRIC} on validation, before test was looked at; *best* is the first on test. `two_tower` is what would "
-        "be served, `two_tower_index` the same through the index."
+        "be served, `two_tower_index` the same through the index, `two_tower:NAME` the towers of another preset."
     )
 
 

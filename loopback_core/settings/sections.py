@@ -246,6 +246,25 @@ class EvaluationSettings(Section):
         return sorted(set(ks))
 
 
+class AblationSettings(Section):
+    """Which choices of the recipe are measured, and how often each is trained."""
+
+    choices: list[str] = Field(
+        default_factory=lambda: ["all"],
+        description="Names of the choices to train, or 'all'; the recipe, 'default', is always among them.",
+    )
+    seeds: list[int] = Field(
+        default_factory=lambda: [0, 1, 2], description="Each choice is trained once for each of these seeds."
+    )
+
+    @field_validator("seeds")
+    @classmethod
+    def _some_seeds(cls, seeds: list[int]) -> list[int]:
+        if not seeds or min(seeds) < 0:
+            raise ValueError("seeds must hold at least one number, and none below 0")
+        return sorted(set(seeds))
+
+
 class ChecksSettings(Section):
     """Thresholds of the asset checks."""
 
@@ -277,4 +296,5 @@ class Settings(Section):
     training: TrainingSettings = Field(default_factory=TrainingSettings)
     index: IndexSettings = Field(default_factory=IndexSettings)
     evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings)
+    ablation: AblationSettings = Field(default_factory=AblationSettings)
     checks: ChecksSettings = Field(default_factory=ChecksSettings)

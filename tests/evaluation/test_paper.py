@@ -284,7 +284,7 @@ def test_check_writes_nothing_and_fails_until_the_paper_is_filled(files, capsys)
         ("slice", None, "The evaluation of the run slice cannot be read"),
         ("slice", "{", "The evaluation of the run slice cannot be read"),
         ("slice", "[1]", "The evaluation of the run slice cannot be read"),
-        ("artists", "{}", "is of the run artists; correct --run or add a block."),
+        ("artists", "{}", "is of the run artists; correct its name or add a block."),
         ("", "{}", "is not of the form NAME=PATH"),
     ],
 )

@@ -88,7 +88,7 @@ def _evaluate(step: Step) -> tuple[Artifact, bool]:
     above = [asset for asset in CHAIN if asset not in ("baselines", "faiss_index", "evaluation")]
     chain = {asset: step.require(step.store.upstream(index, asset)) for asset in above} | {"faiss_index": index}
     chain["baselines"] = step.beside("baselines", chain["temporal_splits"])
-    presets, settings = _other_presets(step, chain), step.settings
+    presets, ablation, settings = _other_presets(step, chain), _ablation(step, chain), step.settings
 
     def make(folder: Path) -> dict[str, Any]:
         trained = Trained(
@@ -107,13 +107,34 @@ def _evaluate(step: Step) -> tuple[Artifact, bool]:
             settings,
             _provenance(chain, presets, settings),
             folder,
+            ablation.folder if ablation else None,
         )
 
     used = settings.model_dump(mode="json", include={"evaluation"})
     used["recall_floor"] = settings.checks.recall_floor  # the report states whether it was met
     used["presets"] = {name: towers.version for name, towers in presets.items()}
+    used["ablation"] = ablation.version if ablation else None
     code = ("evaluation", "evaluation/report/style.css", "retrieval", "towers", "features", "data.py")
     return step.publish("evaluation", make, upstream=[index, chain["baselines"]], settings=used, code=code)
+
+
+def _ablation(step: Step, chain: dict[str, Artifact]) -> Artifact | None:
+    """The newest ablation on the same splits, if there is a sound one."""
+    for artifact in reversed(step.store.all_made_from("ablation", chain["temporal_splits"])):
+        return artifact if _is_sound(step, artifact) else None
+    return None
+
+
+def _is_sound(step: Step, artifact: Artifact) -> bool:
+    """Whether it is whole and passed its checks; otherwise the log names it."""
+    try:
+        if damaged := artifact.damaged_files():  # since its checks ran
+            raise ArtifactError(f"{', '.join(damaged)} of {artifact} is damaged; materialize {artifact.asset} again.")
+        step.require(artifact)
+    except ArtifactError as error:
+        log.warning("left out of the report: %s", error)
+        return False
+    return True
 
 
 def _other_presets(step: Step, chain: dict[str, Artifact]) -> dict[str, Artifact]:
@@ -123,17 +144,8 @@ def _other_presets(step: Step, chain: dict[str, Artifact]) -> dict[str, Artifact
     evaluated = of_preset(chain["trained_towers"].summary["preset"])
     towers = step.store.all_made_from("trained_towers", chain["temporal_splits"])
     newest = {of_preset(one.summary["preset"]): one for one in towers}
-    sound = {}
-    for name, artifact in sorted(newest.items()):
-        if name == evaluated:
-            continue
-        try:
-            if damaged := artifact.damaged_files():  # since its checks ran
-                raise ArtifactError(f"{', '.join(damaged)} of {artifact} is damaged; train that preset again.")
-            sound[name] = step.require(artifact)
-        except ArtifactError as error:
-            log.warning("%s is left out of the report: %s", name, error)
-    return sound
+    newest.pop(evaluated, None)
+    return {name: artifact for name, artifact in sorted(newest.items()) if _is_sound(step, artifact)}
 
 
 def _provenance(chain: dict[str, Artifact], presets: dict[str, Artifact], settings: Settings) -> dict[str, Any]:

@@ -36,7 +36,11 @@ class Loopback(_Forms):
 
     def settings(self) -> Settings:
         """The settings of this run."""
-        return load_settings(overrides({name: getattr(self, name) for name in FORMS}))
+        return load_settings(self.given())
+
+    def given(self) -> dict[str, dict[str, Any]]:
+        """What was filled in: section -> key -> value."""
+        return overrides({name: getattr(self, name) for name in FORMS})
 
     def step(self, context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> "Step":
         """What an asset or check of this run works with."""

@@ -160,6 +160,12 @@ class ArtifactStore:
         newest = (self.home / asset / "LATEST").read_text("utf-8").strip() if found else ""
         return sorted(found, key=lambda one: (one.version == newest, one.manifest["created"]))
 
+    def kept(self, asset: str) -> Path:
+        """A folder for parts of an asset that are dear to make, found again by every later run whatever its version."""
+        folder = self.home / ".kept" / asset
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
     def scratch(self, building: Path) -> Path:
         """A folder for checkpoints that outlives a killed run, for the version that `make` writes into `building`.
 

@@ -12,5 +12,8 @@ UPSTREAM: dict[str, tuple[str, ...]] = {
 }
 """Stage -> the stages it reads; `evaluation` follows their manifests to what they were made from."""
 
+BESIDE: dict[str, tuple[str, ...]] = {"ablation": ("temporal_splits",)}
+"""The same of what no run of the chain makes; the report shows it when it is there."""
+
 CHAIN = tuple(UPSTREAM)
 """The stages in an order in which data flows."""

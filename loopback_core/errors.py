@@ -9,6 +9,10 @@ class SettingsError(LoopbackError):
     """A setting is unknown, of the wrong type or out of range. The message names its key."""
 
 
+class DivergedError(LoopbackError):
+    """A training whose loss is not finite any more. The message says what to lower."""
+
+
 class BadLogError(LoopbackError):
     """The listening log cannot be found, read or used."""
 

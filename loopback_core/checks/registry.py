@@ -1,8 +1,8 @@
 """All checks by asset, and the refusal to build on an artifact that failed one."""
 
 from loopback_core.artifacts import Artifact, ArtifactStore
-from loopback_core.chain import CHAIN
-from loopback_core.checks import baselines, files, listens, retrieval, splits, training
+from loopback_core.chain import BESIDE, CHAIN
+from loopback_core.checks import ablation, baselines, files, listens, retrieval, splits, training
 from loopback_core.checks import evaluation as report
 from loopback_core.checks.check import Check, judge
 from loopback_core.errors import ArtifactError
@@ -28,6 +28,8 @@ _SPECIFIC = (
     Check("evaluation", "metrics_sane", report.metrics_sane),
     Check("evaluation", "random_agrees", report.random_agrees),
     *(Check("evaluation", f"beats_rival_{task}", report.beats_rival(task), blocking=False) for task in report.VERDICTS),
+    Check("ablation", "losses_finite", ablation.losses_finite),
+    Check("ablation", "recipe_holds", ablation.recipe_holds, blocking=False),
 )
 
 CHECKS: dict[str, tuple[Check, ...]] = {
@@ -35,7 +37,7 @@ CHECKS: dict[str, tuple[Check, ...]] = {
         Check(asset, "files_intact", files.files_intact),
         *(check for check in _SPECIFIC if check.asset == asset),
     )
-    for asset in CHAIN
+    for asset in (*CHAIN, *BESIDE)
 }
 """Asset -> its checks."""
 

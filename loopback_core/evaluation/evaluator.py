@@ -1,6 +1,6 @@
 """Run recommenders on a task: per-user metrics, means with intervals, and the towers against every baseline."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -159,25 +159,28 @@ def _compare_with_others(
     answered = {name: m for name, m in per_user.items() if m is not None}
     baselines = {name: m for name, m in answered.items() if not name.startswith(TOWERS)}
     presets = {name: m for name, m in answered.items() if name.startswith(OTHER_PRESET)}
-    families = [_compare(towers, family, settings) for family in (baselines, presets) if family]
-    return {name: metrics for family in families for name, metrics in family.items()}
+    found: dict[str, dict[str, Comparison]] = {}
+    for family in (baselines, presets):
+        differences = {name: {metric: towers[metric] - m[metric] for metric in towers} for name, m in family.items()}
+        found |= compare_over_users(differences, settings)
+    return found
 
 
-def _compare(
-    towers: PerUser, others: dict[str, PerUser], settings: EvaluationSettings
+def compare_over_users(
+    differences_of: Mapping[str, PerUser], settings: EvaluationSettings
 ) -> dict[str, dict[str, Comparison]]:
-    """By every metric. Differences are taken before resampling, so ties are exact."""
-    differences = {
-        (name, metric): values - of_other[metric]
-        for name, of_other in others.items()
-        for metric, values in towers.items()
-    }
-    resampled = _resample(differences, settings)
-    table: dict[str, dict[str, Comparison]] = {name: {} for name in others}
-    for metric in towers:
-        keys = [(name, metric) for name in others]
+    """One recommender against a family of others by every metric; Holm's correction is over the family.
+
+    differences_of: other -> metric -> (users,) differences for at least one user, taken before resampling, so that ties
+    are exact.
+    """
+    differences = {(name, metric): values for name, m in differences_of.items() for metric, values in m.items()}
+    table: dict[str, dict[str, Comparison]] = {name: {} for name in differences_of}
+    resampled = _resample(differences, settings) if differences else None
+    for metric in dict.fromkeys(metric for _, metric in differences):
+        keys = [(name, metric) for name in differences_of]
         of_resamples = None if resampled is None else [resampled[key] for key in keys]
         found = compare([differences[key] for key in keys], of_resamples)
-        for name, comparison in zip(others, found, strict=True):
+        for name, comparison in zip(differences_of, found, strict=True):
             table[name][metric] = comparison
     return table

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -54,13 +55,14 @@ def run_evaluation(
     settings: Settings,
     provenance: Mapping[str, Any],
     folder: Path,
+    ablation: Path | None = None,
 ) -> dict[str, Any]:
     """Write `evaluation.json`, the report, its pictures and `recommendations.parquet` into `folder`.
 
     Returns the number of scored users by task, a summary.
 
     provenance: source, split, settings, versions, preset, presets, seed, seconds and peak_rss_mb of what was evaluated,
-    put into `evaluation.json` as they are.
+    put into `evaluation.json` as they are. ablation: the folder of one that was made on the same splits.
     """
     started = time.monotonic()
     results, calibration = measure(splits, trained, baselines, settings)
@@ -88,6 +90,10 @@ def run_evaluation(
         "index": {"kind": trained.index.kind, "recall@100": trained.index_recall, **latency},
         **{key: value for key, value in provenance.items() if key not in ("source", "split", "settings")},
     }
+    if ablation:
+        content["ablation"] = json.loads((ablation / "ablation.json").read_text("utf-8"))
+        for picture in ablation.glob("ablation.[ps][nv]g"):
+            shutil.copyfile(picture, folder / picture.name)
     content["seconds"] = {**provenance["seconds"], "evaluation": round(time.monotonic() - started, 3)}
     (folder / "evaluation.json").write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", "utf-8")
     _write_recommendations(results, splits, folder / "recommendations.parquet")

@@ -2,6 +2,7 @@
 
 from loopback_core.settings.loading import load_settings, shipped_presets
 from loopback_core.settings.sections import (
+    AblationSettings,
     ChecksSettings,
     EvaluationSettings,
     IndexSettings,
@@ -15,6 +16,7 @@ from loopback_core.settings.sections import (
 )
 
 __all__ = [
+    "AblationSettings",
     "ChecksSettings",
     "EvaluationSettings",
     "IndexSettings",

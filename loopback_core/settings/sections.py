@@ -147,8 +147,6 @@ class TowersSettings(Section):
             raise ValueError("user_encoder = 'pooled' reads nothing with history_listens = 0")
         if self.user_encoder == "transformer" and self.output_dim % self.heads:
             raise ValueError(f"heads = {self.heads} must divide output_dim = {self.output_dim}")
-        if self.track_encoder != "sum" and (self.ngram_buckets or self.track_statistics or self.features):
-            raise ValueError("ngram_buckets, track_statistics and features need track_encoder = 'sum'")
         if min(self.ema_half_lives) <= 0:
             raise ValueError("ema_half_lives must be above 0")
         return self
@@ -270,6 +268,25 @@ class EvaluationSettings(Section):
         return sorted(set(ks))
 
 
+class AblationSettings(Section):
+    """Which choices of the recipe are measured, and how often each is trained."""
+
+    choices: list[str] = Field(
+        default_factory=lambda: ["all"],
+        description="Names of the choices to train, or 'all'; the recipe, 'default', is always among them.",
+    )
+    seeds: list[int] = Field(
+        default_factory=lambda: [0, 1, 2], description="Each choice is trained once for each of these seeds."
+    )
+
+    @field_validator("seeds")
+    @classmethod
+    def _some_seeds(cls, seeds: list[int]) -> list[int]:
+        if not seeds or min(seeds) < 0:
+            raise ValueError("seeds must hold at least one number, and none below 0")
+        return sorted(set(seeds))
+
+
 class ChecksSettings(Section):
     """Thresholds of the asset checks."""
 
@@ -301,4 +318,5 @@ class Settings(Section):
     training: TrainingSettings = Field(default_factory=TrainingSettings)
     index: IndexSettings = Field(default_factory=IndexSettings)
     evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings)
+    ablation: AblationSettings = Field(default_factory=AblationSettings)
     checks: ChecksSettings = Field(default_factory=ChecksSettings)

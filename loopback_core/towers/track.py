@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from loopback_core.errors import SettingsError
 from loopback_core.settings import TowersSettings
 from loopback_core.towers.content import NameEncoder, NumberEncoder
 from loopback_core.towers.embedding import IdEmbedding, Pool
@@ -91,7 +92,15 @@ TrackTower = MLPTrackTower | SumTrackTower
 def make_track_tower(
     n_tracks: int, n_artists: int, settings: TowersSettings, widths: tuple[int, int] = (0, 0), *, sparse: bool
 ) -> TrackTower:
-    """The track tower that `towers.track_encoder` names. widths: see :class:`SumTrackTower`."""
+    """The track tower that `towers.track_encoder` names. widths: see :class:`SumTrackTower`.
+
+    Raises:
+        SettingsError: content is asked for, and the tower reads none.
+    """
     if settings.track_encoder == "sum":
         return SumTrackTower(n_tracks, n_artists, settings, widths, sparse=sparse)
+    if settings.ngram_buckets or any(widths):
+        raise SettingsError(
+            "towers.ngram_buckets, track_statistics and features need towers.track_encoder = 'sum', which reads them."
+        )
     return MLPTrackTower(n_tracks, n_artists, settings, sparse=sparse)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from loopback_core.data import FitData
-from loopback_core.errors import LoopbackError, SettingsError
+from loopback_core.errors import DivergedError, SettingsError
 from loopback_core.features.content import track_content
 from loopback_core.progress import progress
 from loopback_core.settings import Settings, TrainingSettings
@@ -129,7 +129,7 @@ def _epoch(
     seconds = time.monotonic() - started
     mean_loss = float(torch.stack(losses).mean())
     if not math.isfinite(mean_loss):
-        raise LoopbackError(
+        raise DivergedError(
             f"The loss of epoch {number} is not finite: lower training.learning_rate or "
             "training.embedding_learning_rate and train again."
         )

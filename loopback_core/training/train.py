@@ -27,7 +27,7 @@ def train_towers(splits: Splits, settings: Settings, folder: Path, checkpoints: 
     """
     validation = Validation(splits, settings)
     model, progression = train(splits.tuning, settings, validation, checkpoints)
-    scoring = _scoring(model, splits, settings)
+    scoring = choose_scoring(model, splits, settings)
     refit = None
     if settings.training.refit:
         as_long = settings.training.model_copy(update={"epochs": progression.best_epoch})
@@ -59,7 +59,7 @@ def train_towers(splits: Splits, settings: Settings, folder: Path, checkpoints: 
     }
 
 
-def _scoring(model: TwoTower, splits: Splits, settings: Settings) -> dict[str, Scoring]:
+def choose_scoring(model: TwoTower, splits: Splits, settings: Settings) -> dict[str, Scoring]:
     """What is served in each task; one that validation cannot measure takes the scoring of the task most like it."""
     if settings.training.scoring == "dot":
         return dict.fromkeys(TASKS, ALONE)

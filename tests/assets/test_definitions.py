@@ -5,7 +5,7 @@ import dagster as dg
 import pytest
 
 from loopback_assets.definitions import defs
-from loopback_core.chain import UPSTREAM
+from loopback_core.chain import BESIDE, CHAIN, UPSTREAM
 
 CHECKS = {
     "raw_listens": {"files_intact", "source_unchanged"},
@@ -27,6 +27,7 @@ CHECKS = {
         "beats_rival_cold_start",
         "beats_rival_new_users",
     },
+    "ablation": {"files_intact", "losses_finite", "recipe_holds"},
 }
 
 SPECS = list(defs.resolve_all_asset_specs())
@@ -36,7 +37,7 @@ def test_definitions_load() -> None:
     dg.Definitions.validate_loadable(defs)
 
 
-def test_the_assets_are_one_graph_the_baselines_beside_the_towers() -> None:
+def test_the_assets_are_one_graph_the_baselines_and_the_ablation_beside_the_towers() -> None:
     upstream = {spec.key.to_user_string(): {dep.asset_key.to_user_string() for dep in spec.deps} for spec in SPECS}
     assert upstream == {
         "raw_listens": set(),
@@ -47,11 +48,17 @@ def test_the_assets_are_one_graph_the_baselines_beside_the_towers() -> None:
         "track_embeddings": {"trained_towers"},
         "faiss_index": {"track_embeddings"},
         "evaluation": {"faiss_index", "baselines"},
+        "ablation": {"temporal_splits"},
     }
-    assert {asset: set(above) for asset, above in UPSTREAM.items()} == upstream
+    assert {asset: set(above) for asset, above in (UPSTREAM | BESIDE).items()} == upstream
 
 
-def test_each_asset_has_its_checks_and_all_block_but_those_of_the_rival() -> None:
+def test_the_ablation_is_no_part_of_what_the_report_needs() -> None:
+    selected = dg.AssetSelection.from_string("*evaluation").resolve(list(defs.assets or ()))
+    assert {key.to_user_string() for key in selected} == set(CHAIN)
+
+
+def test_each_asset_has_its_checks_and_all_block_but_those_of_the_rival_and_of_the_recipe() -> None:
     specs = [spec for checks in defs.asset_checks or () for spec in checks.check_specs]
     by_asset: dict[str, set[str]] = {}
     for spec in specs:
@@ -59,7 +66,8 @@ def test_each_asset_has_its_checks_and_all_block_but_those_of_the_rival() -> Non
     assert by_asset == CHECKS
     assert all(spec.description for spec in specs)
     assert {spec.name for spec in specs if not spec.blocking} == {
-        f"beats_rival_{task}" for task in ("discovery", "next_listen", "cold_start", "new_users")
+        *(f"beats_rival_{task}" for task in ("discovery", "next_listen", "cold_start", "new_users")),
+        "recipe_holds",
     }
 
 
@@ -91,8 +99,9 @@ def test_tables_have_a_schema_that_describes_each_column(asset: str, columns: li
 
 def test_retrain_runs_the_whole_chain_with_its_checks_and_data_quality_every_check_and_no_asset() -> None:
     nodes = {name: set(defs.resolve_job_def(name).graph.node_dict) for name in ("retrain", "data_quality")}
-    checks = {f"{asset}_{check}" for asset, names in CHECKS.items() for check in names}
-    assert nodes == {"retrain": checks | set(CHECKS), "data_quality": checks}
+    checks = {asset: {f"{asset}_{check}" for check in names} for asset, names in CHECKS.items()}
+    of_chain = set().union(*(checks[asset] for asset in CHAIN))
+    assert nodes == {"retrain": of_chain | set(CHAIN), "data_quality": of_chain | checks["ablation"]}
     assert {job.name for job in defs.jobs or ()} == {"retrain", "data_quality"}
 
 

@@ -284,7 +284,7 @@ def test_check_writes_nothing_and_fails_until_the_paper_is_filled(files, capsys)
         ("slice", None, "The evaluation of the run slice cannot be read"),
         ("slice", "{", "The evaluation of the run slice cannot be read"),
         ("slice", "[1]", "The evaluation of the run slice cannot be read"),
-        ("artists", "{}", "is of the run artists; correct --run or add a block."),
+        ("artists", "{}", "is of the run artists; correct its name or add a block."),
         ("", "{}", "is not of the form NAME=PATH"),
     ],
 )
@@ -300,6 +300,43 @@ def test_a_folder_that_is_no_version_is_not_taken_for_one(tmp_path, run):
     path = tmp_path / "evaluation.json"
     path.write_text(json.dumps(run))
     assert read_run(f"slice={path}")[1]["versions"] == {"trained_towers": "a2f58abc6265fba3"}
+
+
+@pytest.fixture
+def ablation():
+    """Two choices of which one was measured, in discovery alone."""
+    served = {"ndcg@10": mean(0.03, 0.02, 0.04), "recall@100": mean(0.1)}
+    costs = {"best_epoch": 2.0, "seconds": 60.0, "targets_per_second": 1e4, "parameters": 5000.0}
+    row = {"choice": "default", "diverged": [], **costs, "tasks": {"discovery": {"served": served}}, "paired": {}}
+    worse = {"served": {"ndcg@10": {"difference": -0.01, "low": -0.02, "high": -0.005}}}
+    other = {**row, "choice": "reference", "paired": {"discovery": worse}}
+    return {"schema": 1, "seeds": [0, 1], "resamples": 2000, "users": {"discovery": 75}, "rows": [other, row]}
+
+
+def test_an_ablation_fills_the_block_of_its_name_beside_a_run_of_the_same_name(files, ablation, tmp_path, capsys):
+    (tmp_path / "ablation.json").write_text(json.dumps(ablation))
+    paper, slice_ = files
+    Path(paper).write_text(block("ablation slice", "*not filled yet*") + Path(paper).read_text())
+    assert main([paper, "--ablation", f"slice={tmp_path / 'ablation.json'}"]) == 0
+    text = Path(paper).read_text()
+    assert "with the seeds 0, 1, and measured on validation" in text
+    assert "| reference | 0.0300 [0.0200, 0.0400] | -0.0100 [-0.0200, -0.0050] | – | – | 0.1000 | – |" in text
+    assert "| **default** | 2.0 | 60 | 10,000 | 5,000 |" in text
+    assert "slice: not given, its blocks are left as they are" in capsys.readouterr().out
+    assert main([paper, "--run", slice_, "--ablation", f"slice={tmp_path / 'ablation.json'}", "--check"]) == 1
+    assert capsys.readouterr().out.splitlines()[0] == "facts slice: differs from its run"
+
+
+def test_an_evaluation_is_no_ablation_and_nothing_at_all_fills_nothing(files, capsys):
+    paper, slice_ = files
+    assert main([paper, "--ablation", slice_]) == 2
+    assert (
+        "The ablation of the run slice cannot be read (resamples, rows, seeds, users missing)"
+        in capsys.readouterr().err
+    )
+    with pytest.raises(SystemExit):
+        main([paper])
+    assert "give at least one --run or --ablation" in capsys.readouterr().err
 
 
 def test_every_block_of_our_paper_is_known_and_of_one_of_its_three_runs():

@@ -10,6 +10,7 @@ import pytest
 from loopback_core.data import Events
 from loopback_core.evaluation.baselines import BASELINES
 from loopback_core.evaluation.plots import (
+    plot_ablation,
     plot_calibration,
     plot_embedding,
     plot_evaluation,
@@ -168,6 +169,19 @@ def contrast(one, other):
 
     dark, light = sorted((luminance(one), luminance(other)))
     return (light + 0.05) / (dark + 0.05)
+
+
+def test_an_ablation_has_a_panel_for_each_task_and_a_line_for_each_choice_the_first_on_top(tmp_path):
+    measured = {"served": {"ndcg@10": mean(0.2, 0.1, 0.3)}, "alone": {"ndcg@10": mean(0.1)}}
+    rows = [
+        {"choice": "reference", "tasks": {}},  # it diverged
+        {"choice": "default", "tasks": {"discovery": measured, "next_listen": measured}},
+    ]
+    content = {"users": {"discovery": 9, "next_listen": 9}, "rows": rows}
+    plot_ablation(content, tmp_path / "ablation.png")
+    found = texts(read(tmp_path / "ablation.png"))
+    assert {"Discovery", "Next listen", "what is served", "the towers alone"} <= set(found)
+    assert [text for text in found if text in ("reference", "default")] == ["default", "reference"] * 2
 
 
 @pytest.mark.parametrize(("name", "page"), [*itertools.product(COLOURS, ("#ffffff", "#14181e"))])

@@ -5,7 +5,6 @@ import polars as pl
 import pytest
 import torch
 import torch.nn.functional as F
-from pydantic import ValidationError
 
 from loopback_core.data import Events, FitData
 from loopback_core.errors import SettingsError
@@ -132,5 +131,5 @@ def test_an_unknown_artist_is_read_by_name_alone():
 def test_content_needs_names_and_a_tower_that_reads_it():
     with pytest.raises(SettingsError, match="need the names of the tracks"):
         track_content(replace(fit_data(), names=None), shape(ngram_buckets=8))
-    with pytest.raises(ValidationError, match="need track_encoder = 'sum'"):
-        TowersSettings(ngram_buckets=8)
+    with pytest.raises(SettingsError, match=r"need towers\.track_encoder = 'sum'"):
+        TwoTower(Vocabulary(2, 3, 3), TowersSettings(ngram_buckets=8))

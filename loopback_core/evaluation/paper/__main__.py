@@ -15,13 +15,19 @@ from loopback_core.evaluation.paper.tables import Evaluation
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Fill the paper, or with --check name the blocks that differ: 0, 1 when some do, 2 for what cannot be done."""
-    parser = argparse.ArgumentParser(description="Fill the tables of the paper from evaluation.json files.")
+    parser = argparse.ArgumentParser(
+        description="Fill the tables of the paper from evaluation.json and ablation.json files."
+    )
     parser.add_argument("paper", type=Path, help="a Markdown file with blocks to fill")
-    parser.add_argument("--run", action="append", required=True, metavar="NAME=PATH", help="an evaluation.json")
+    parser.add_argument("--run", action="append", default=[], metavar="NAME=PATH", help="an evaluation.json")
+    parser.add_argument("--ablation", action="append", default=[], metavar="NAME=PATH", help="an ablation.json")
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when a block differs")
     chosen = parser.parse_args(arguments)
+    if not (chosen.run or chosen.ablation):
+        parser.error("give at least one --run or --ablation")
     try:
-        return _run(chosen.paper, dict(map(read_run, chosen.run)), check=chosen.check)
+        runs = dict(map(read_run, chosen.run)) | dict(map(read_ablation, chosen.ablation))
+        return _run(chosen.paper, runs, check=chosen.check)
     except LoopbackError as error:
         print(error, file=sys.stderr)
         return 2
@@ -35,7 +41,7 @@ def _run(path: Path, runs: Mapping[str, Evaluation], *, check: bool) -> int:
     lines = paper.splitlines()
     blocks = find_blocks(lines)
     if unused := sorted(set(runs) - {block.run for block in blocks}):
-        raise LoopbackError(f"No block of {path} is of the run {', '.join(unused)}; correct --run or add a block.")
+        raise LoopbackError(f"No block of {path} is of the run {', '.join(unused)}; correct its name or add a block.")
     given = [block for block in blocks if block.run in runs]
     differing = [block for block in given if lines[block.start : block.stop] != block.content(runs[block.run])]
     for block in differing:
@@ -53,17 +59,33 @@ def read_run(argument: str) -> tuple[str, Evaluation]:
     Raises:
         LoopbackError: it is not of that form, or the file is no evaluation.
     """
-    name, _, path = argument.partition("=")
-    if not (re.fullmatch(r"[\w-]+", name) and path):
-        raise LoopbackError(f"--run {argument} is not of the form NAME=PATH, as in slice=evaluation.json.")
-    try:
-        content: dict[str, Any] = dict(json.loads(Path(path).read_text("utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise LoopbackError(f"The evaluation of the run {name} cannot be read ({error}).") from None
-    version = Path(path).resolve().parent.name
+    name, path, content = _read(argument, "run", "evaluation")
+    version = path.resolve().parent.name
     if re.fullmatch(r"[0-9a-f]{8,64}", version):  # an artifact's; the name of another folder is nobody's business
         content["versions"] = {"evaluation": version, **content.get("versions", {})}
     return name, content
+
+
+def read_ablation(argument: str) -> tuple[str, dict[str, Any]]:
+    """`ablation NAME`, as its block is called, and content of `NAME=PATH`.
+
+    Raises:
+        LoopbackError: it is not of that form, or the file is no ablation.
+    """
+    name, _, content = _read(argument, "ablation", "ablation")
+    if missing := {"rows", "users", "seeds", "resamples"} - set(content):
+        raise LoopbackError(f"The ablation of the run {name} cannot be read ({', '.join(sorted(missing))} missing).")
+    return f"ablation {name}", content
+
+
+def _read(argument: str, option: str, what: str) -> tuple[str, Path, dict[str, Any]]:
+    name, _, path = argument.partition("=")
+    if not (re.fullmatch(r"[\w-]+", name) and path):
+        raise LoopbackError(f"--{option} {argument} is not of the form NAME=PATH, as in slice={what}.json.")
+    try:
+        return name, Path(path), dict(json.loads(Path(path).read_text("utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise LoopbackError(f"The {what} of the run {name} cannot be read ({error}).") from None
 
 
 if __name__ == "__main__":

@@ -19,8 +19,9 @@ class Block:
 
     @property
     def run(self) -> str:
-        """Name of the run."""
-        return self.marker.split()[1]
+        """Name of the run; `ablation NAME` of an ablation, which may be called like a run."""
+        kind, name = self.marker.split()[:2]
+        return f"{kind} {name}" if kind == "ablation" else name
 
     def content(self, run: Evaluation) -> list[str]:
         """What has to stand there."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from loopback_core.evaluation.metrics import MAIN_METRIC
 from loopback_core.evaluation.report import metric_rows
+from loopback_core.evaluation.report.ablation import ablation_text
 
 Evaluation = Mapping[str, Any]
 """The content of an `evaluation.json`, perhaps an older one: any key may be missing."""
@@ -58,6 +59,10 @@ def _tuning(run: Evaluation, name: str) -> str:
     table = _markdown(["task", "baseline", "chosen", f"{MAIN_METRIC} on validation", "points tried"], rows, words=3)
     obstacles = [f"Not fitted: {baseline}. {why}." for baseline, why in run.get("obstacles", {}).items()]
     return "\n\n".join([table, *obstacles])
+
+
+def _ablation(content: Mapping[str, Any], name: str) -> str:
+    return "\n\n".join(ablation_text(content))
 
 
 def _table(run: Evaluation, task: str) -> str:
@@ -130,6 +135,6 @@ def _without_path(name: str) -> str:
     return kind + colon + ("custom" if re.search(r"[/\\]|\.toml$", preset) else preset)
 
 
-OF_RUN = {"facts": _facts, "verdict": _verdict, "tuning": _tuning}
+OF_RUN = {"facts": _facts, "verdict": _verdict, "tuning": _tuning, "ablation": _ablation}
 KINDS = {**OF_RUN, "table": _table, "segments": _segments, "beyond": _beyond}
 """Kind of block -> what fills it, given the run and its name or, for those not in OF_RUN, the task."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from loopback_core.evaluation.plots.ablation import plot_ablation
 from loopback_core.evaluation.plots.calibration import plot_calibration
 from loopback_core.evaluation.plots.embedding import plot_embedding
 from loopback_core.evaluation.plots.measured import plot_main_metric, plot_recall, plot_segments
@@ -11,6 +12,7 @@ from loopback_core.evaluation.plots.popularity import plot_popularity
 from loopback_core.evaluation.plots.training import plot_training
 
 __all__ = [
+    "plot_ablation",
     "plot_calibration",
     "plot_embedding",
     "plot_evaluation",

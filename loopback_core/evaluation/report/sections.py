@@ -7,6 +7,7 @@ from loopback_core.evaluation.beyond_accuracy import BEYOND_ACCURACY
 from loopback_core.evaluation.examples import Example
 from loopback_core.evaluation.metrics import MAIN_METRIC, METRICS
 from loopback_core.evaluation.names import code, markdown
+from loopback_core.evaluation.report.ablation import ablation_section
 from loopback_core.evaluation.report.limits import limits
 from loopback_core.evaluation.report.listeners import listeners_section
 from loopback_core.evaluation.report.presets import presets_section
@@ -30,6 +31,7 @@ def report_text(evaluation: Mapping[str, Any], examples: Sequence[Example], pict
         *_setting(evaluation),
         *(line for name in evaluation["tasks"] for line in task_section(name, evaluation, pictures)),
         *presets_section(evaluation),
+        *ablation_section(evaluation, pictures),
         *listeners_section(examples),
         *_model(pictures),
         *_evaluator(evaluation, pictures),

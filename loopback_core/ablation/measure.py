@@ -1,0 +1,136 @@
+"""One choice under one seed: trained on train, measured on validation, and kept where a later run finds it."""
+
+import json
+import logging
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+
+from loopback_core.digests import digest
+from loopback_core.errors import DivergedError
+from loopback_core.evaluation.evaluator import rank_users
+from loopback_core.evaluation.metrics import MAIN_METRIC, PerUser, per_user_metrics
+from loopback_core.evaluation.serving import serve
+from loopback_core.retrieval.embed import track_vectors
+from loopback_core.retrieval.recommenders import TowersRecommender
+from loopback_core.retrieval.scoring import ALONE
+from loopback_core.settings import Settings
+from loopback_core.splits import Splits
+from loopback_core.training.loop import train
+from loopback_core.training.train import choose_scoring
+from loopback_core.training.validation import KS, Validation
+
+log = logging.getLogger("loopback")
+
+TASKS = ("discovery", "next_listen")
+
+MEASURED = {"alone": "the towers alone", "served": "what is served"}
+"""What is measured of each training."""
+
+METRICS = (MAIN_METRIC, "recall@100")
+
+
+@dataclass(frozen=True)
+class Training:
+    """What one training came to. `per_user`: 'task/alone or served/metric' -> (users,); empty when the loss diverged."""
+
+    facts: dict[str, Any]  # seed, losses; epochs, best_epoch, seconds, targets_per_second, parameters unless diverged
+    per_user: PerUser
+
+    @property
+    def diverged(self) -> bool:
+        """Whether the loss was not finite, so that there is nothing to measure."""
+        return bool(self.facts["diverged"])
+
+
+def key_of(settings: Settings, splits_version: str, code: str) -> str:
+    """A name for all that a training and its measuring depend on. The preset's name is none of it: its values are."""
+    training = settings.training.model_dump(mode="json", exclude={"preset"})
+    return digest(
+        {
+            "splits": splits_version,
+            "code": code,
+            "towers": settings.towers.model_dump(mode="json"),
+            "training": training,
+            "evaluation": settings.evaluation.model_dump(mode="json", include={"seed", "tuning_users"}),
+        }
+    )
+
+
+def found_or_trained(
+    splits: Splits, settings: Settings, key: str, kept: Path, checkpoints: Path
+) -> tuple[Training, bool]:
+    """The training of this key as an earlier run kept it, else made now and kept; and whether it was found.
+
+    kept: a folder that outlives every version of the ablation. checkpoints: one that outlives a killed run.
+    """
+    if (found := _read(kept / key)) is not None:
+        return found, True
+    at_work = checkpoints / key
+    at_work.mkdir(parents=True, exist_ok=True)
+    training = _train(splits, settings, at_work)
+    _keep(training, kept / key)
+    shutil.rmtree(at_work, ignore_errors=True)
+    return training, False
+
+
+def _train(splits: Splits, settings: Settings, checkpoints: Path) -> Training:
+    validation, seed = Validation(splits, settings), settings.training.seed
+    try:
+        model, progression = train(splits.tuning, settings, validation, checkpoints)
+    except DivergedError as error:
+        log.warning("seed %d: %s", seed, error)
+        return Training({"seed": seed, "diverged": True, "losses": []}, {})
+    scoring = choose_scoring(model, splits, settings)
+    vectors = track_vectors(model, validation.content)
+    per_user: PerUser = {}
+    for task in validation.tasks:
+        for what, weights in {"alone": ALONE, "served": scoring[task.name]}.items():
+            values: PerUser = {metric: np.zeros(0) for metric in METRICS}  # with nobody to score
+            if len(task.users):
+                towers = TowersRecommender(
+                    serve(model, task, weights, vectors), validation.seed, f"{what}, seed {seed}"
+                )
+                values = per_user_metrics(rank_users(towers, task, max(KS)), task.positives, KS)
+            per_user |= {f"{task.name}/{what}/{metric}": values[metric] for metric in METRICS}
+    history = progression.history
+    facts = {
+        "seed": seed,
+        "diverged": False,
+        "losses": [epoch.loss for epoch in history],
+        "best_epoch": progression.best_epoch,
+        "seconds": sum(epoch.seconds for epoch in history),
+        "targets_per_second": float(np.mean([epoch.events_per_second for epoch in history])),
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "device": model.device.type,
+    }
+    return Training(facts, per_user)
+
+
+def _keep(training: Training, place: Path) -> None:
+    """The facts last: what has them is whole."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    new = place.with_name(f".{place.name}.{os.getpid()}")
+    with new.open("wb") as file:
+        np.savez_compressed(file, **training.per_user)  # type: ignore[arg-type]
+    new.replace(place.with_suffix(".npz"))
+    new.write_text(json.dumps(training.facts, indent=1, allow_nan=False) + "\n", "utf-8")
+    new.replace(place.with_suffix(".json"))
+
+
+def _read(place: Path) -> Training | None:
+    """What was kept there; None when there is nothing, or nothing that can be read."""
+    try:
+        facts = json.loads(place.with_suffix(".json").read_text("utf-8"))
+        with np.load(place.with_suffix(".npz"), allow_pickle=False) as kept:
+            return Training(facts, {name: kept[name] for name in kept.files})
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
+        log.warning("%s cannot be read (%s): it is trained again", place, error)
+        return None

@@ -1,0 +1,76 @@
+"""The ablation step: every choice under every seed, then the table, the text and the picture."""
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from loopback_core.ablation.measure import TASKS, Training, found_or_trained, key_of
+from loopback_core.ablation.table import ablation_rows
+from loopback_core.digests import code_digest
+from loopback_core.evaluation.metrics import MAIN_METRIC
+from loopback_core.evaluation.plots import plot_ablation
+from loopback_core.evaluation.report.ablation import ablation_text
+from loopback_core.progress import progress
+from loopback_core.settings import Settings
+from loopback_core.splits import Splits
+
+log = logging.getLogger("loopback")
+
+TRAINING_CODE = (
+    *("towers", "features", "training", "data.py", "ablation/measure.py"),
+    *(f"retrieval/{name}.py" for name in ("embed", "ranking", "recommenders", "scoring")),
+    *(f"evaluation/{name}.py" for name in ("evaluator", "metrics", "tasks", "serving")),
+)
+"""What a training and its measuring depend on: an edit of the table must not train again."""
+
+
+def run_ablation(
+    splits: Splits,
+    version: str,
+    plan: Mapping[str, Sequence[Settings]],
+    kept: Path,
+    checkpoints: Path,
+    folder: Path,
+) -> dict[str, Any]:
+    """Write `ablation.json`, `ablation.md` and `ablation.png` into `folder`; returns a summary. Test is never read.
+
+    version: that of the splits. plan: choice -> its settings, one for each seed. kept: a folder where each training is
+    kept as soon as it is finished, found by later runs too. checkpoints: one that outlives a killed run.
+    """
+    code = code_digest(*TRAINING_CODE)
+    trainings: dict[str, list[Training]] = {choice: [] for choice in plan}
+    reused = 0
+    with progress("ablation", sum(map(len, plan.values())), "trainings") as shown:
+        for choice, settings_by_seed in plan.items():
+            for settings in settings_by_seed:
+                key = key_of(settings, version, code)
+                training, found = found_or_trained(splits, settings, key, kept, checkpoints)
+                reused += found
+                trainings[choice].append(training)
+                log.info("%s, seed %d: %s%s", choice, settings.training.seed, _told(training), ", kept" * found)
+                shown.advance(note=choice)
+    asked = next(iter(plan.values()))[0].evaluation
+    users, rows = ablation_rows(trainings, asked)
+    content = {
+        "schema": 1,
+        "versions": {"temporal_splits": version},
+        "seeds": [settings.training.seed for settings in next(iter(plan.values()))],
+        "resamples": asked.resamples,
+        "users": users,
+        "rows": rows,
+    }
+    (folder / "ablation.json").write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", "utf-8")
+    plot_ablation(content, folder / "ablation.png")
+    (folder / "ablation.md").write_text("\n\n".join(["# Ablation", *ablation_text(content)]) + "\n", "utf-8")
+    return {"choices": len(plan), "trainings": sum(map(len, plan.values())), "found": reused}
+
+
+def _told(training: Training) -> str:
+    if training.diverged:
+        return "the loss diverged"
+    served = {task: training.per_user[f"{task}/served/{MAIN_METRIC}"] for task in TASKS}
+    return ", ".join(f"{task} {np.mean(values):.4f}" for task, values in served.items() if len(values)) or "nobody"

@@ -1,0 +1,136 @@
+import json
+import shutil
+
+import pytest
+import torch
+from planted_log import planted_splits
+
+from loopback_core.ablation import measure
+from loopback_core.ablation.choices import CHOICES, settings_of
+from loopback_core.ablation.run import run_ablation
+from loopback_core.errors import DivergedError
+from loopback_core.splits import Splits
+
+GIVEN = {
+    "towers": {"id_dim": 4, "hidden_dim": 8, "output_dim": 8, "history_listens": 50, "window": 8},
+    "training": {"epochs": 1, "batch_size": 512, "negatives": 16, "device": "cpu"},
+    "evaluation": {"resamples": 100, "tuning_users": 10},
+}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Steps this small wait for a second thread longer than they compute."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def splits(tmp_path_factory):
+    """The planted log without its test part: an ablation has no business there."""
+    planted = planted_splits(tmp_path_factory.mktemp("planted"))
+    (planted.folder / "test.parquet").unlink()
+    return planted
+
+
+@pytest.fixture
+def run(splits, tmp_path):
+    """run(choices, seeds) -> content of `ablation.json` and the summary; what was trained is kept between calls."""
+
+    def run(choices=("reference", "default"), seeds=(0, 1)):
+        plan = {choice: [settings_of(choice, seed, GIVEN, {}) for seed in seeds] for choice in choices}
+        folder = tmp_path / "made"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        kept, checkpoints = tmp_path / "kept", tmp_path / "checkpoints"
+        summary = run_ablation(Splits(splits.folder), "a-version", plan, kept, checkpoints, folder)
+        return json.loads((folder / "ablation.json").read_text()), summary
+
+    return run
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """(preset, seed) of each training that is begun."""
+    begun, train = [], measure.train
+
+    def counted(data, settings, *more):
+        begun.append((settings.training.preset, settings.training.seed))
+        return train(data, settings, *more)
+
+    monkeypatch.setattr(measure, "train", counted)
+    return begun
+
+
+def test_a_run_that_was_killed_trains_nothing_again_that_was_finished(run, trained, monkeypatch):
+    counted = measure.train
+
+    def killed(data, settings, *more):
+        if (settings.training.preset, settings.training.seed) == ("default", 0):
+            raise KeyboardInterrupt
+        return counted(data, settings, *more)
+
+    monkeypatch.setattr(measure, "train", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    assert trained == [("reference", 0), ("reference", 1)]
+    trained.clear()
+    monkeypatch.setattr(measure, "train", counted)
+    content, summary = run()
+    assert trained == [("default", 0), ("default", 1)]
+    assert summary == {"choices": 2, "trainings": 4, "found": 2}
+    trained.clear()
+    assert run() == (content, {**summary, "found": 4}) and trained == []
+
+
+def test_another_choice_or_seed_trains_only_that_one_and_what_is_damaged_is_trained_again(run, trained, tmp_path):
+    run(["default"], [0])
+    run(["default", "without logQ"], [0])
+    run(["default"], [0, 1])
+    assert trained == [("default", 0), ("default", 0), ("default", 1)]
+    trained.clear()
+    for path in (tmp_path / "kept").glob("*.npz"):
+        path.write_bytes(b"PK")
+    run(["default"], [0])
+    assert trained == [("default", 0)]
+
+
+def test_what_is_measured_of_each_choice(run, tmp_path):
+    content, _ = run()
+    assert content["schema"] == 1 and content["seeds"] == [0, 1]
+    assert content["users"] == {"discovery": 60, "next_listen": 60}
+    reference, default = content["rows"]
+    for row in (reference, default):
+        assert [facts["seed"] for facts in row["runs"]] == [0, 1] and row["best_epoch"] == 1
+        assert row["seconds"] > 0 and row["targets_per_second"] > 0 and row["parameters"] > 0
+        for task in ("discovery", "next_listen"):
+            for metric in ("ndcg@10", "recall@100"):
+                for what in ("alone", "served"):
+                    found = row["tasks"][task][what][metric]
+                    assert 0 <= found["low"] <= found["value"] <= found["high"] <= 1
+    assert reference["tasks"]["discovery"]["alone"] == reference["tasks"]["discovery"]["served"]  # it knows no scoring
+    assert default["tasks"]["next_listen"]["alone"] != default["tasks"]["next_listen"]["served"]
+    assert reference["paired"]["discovery"]["served"]["ndcg@10"]["low"] is not None
+    assert {path.name for path in (tmp_path / "made").iterdir()} == {
+        "ablation.json", "ablation.md", "ablation.png", "ablation.svg"
+    }  # fmt: skip
+    assert not list((tmp_path / "checkpoints").iterdir())
+
+
+def test_a_choice_that_diverges_is_recorded_and_the_others_are_trained(run, monkeypatch):
+    train = measure.train
+
+    def diverges(data, settings, *more):
+        if settings.training.preset == "reference":
+            raise DivergedError("The loss of epoch 1 is not finite.")
+        return train(data, settings, *more)
+
+    monkeypatch.setattr(measure, "train", diverges)
+    reference, default = run(seeds=[0])[0]["rows"]
+    assert reference["diverged"] == [0] and reference["tasks"] == {}
+    assert default["diverged"] == [] and "discovery" in default["tasks"]
+
+
+def test_every_choice_can_be_trained(run):
+    content, _ = run(list(CHOICES), [0])
+    assert [row["choice"] for row in content["rows"]] == list(CHOICES)
+    assert all(row["diverged"] == [] for row in content["rows"])

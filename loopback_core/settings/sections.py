@@ -194,6 +194,12 @@ class TrainingSettings(Section):
     request_stride: int = Field(
         32, ge=1, description="sampled: listens between the requests of a history, and about the targets of each."
     )
+    repeat_weight: float = Field(
+        1.0,
+        ge=0,
+        description="sampled: weight in the loss of a target that the user had played before, beside 1 for a first play; "
+        "0: repeats are not trained, but for being negatives of others.",
+    )
     users_per_group: int = Field(
         0, ge=0, description="sampled: a step takes the listens of so many users only; 0: of all users."
     )

@@ -34,6 +34,7 @@ def sampled_softmax(
     inverse_temperature: Tensor,
     correction: Tensor,
     false_negative: Tensor | None = None,
+    weight: Tensor | None = None,
 ) -> Tensor:
     """Cross entropy of each positive against the negatives that all requests share.
 
@@ -44,6 +45,7 @@ def sampled_softmax(
 
     users: (A, D), positives: (T, D), negatives: (M, D), of unit norm. request: (T,) the row of `users` of each positive.
     inverse_temperature: scalar. correction: (M,) nats. false_negative: (A, M) bool: pairs that leave the denominator.
+    weight: (T,) of each positive in the mean, or None: all the same; 0 where all weights are 0.
     Returns the mean loss in nats, a scalar.
     """
     logits = (users * inverse_temperature) @ negatives.T - correction  # (A, M)
@@ -51,7 +53,10 @@ def sampled_softmax(
         logits = logits.masked_fill(false_negative, -torch.inf)
     others = logits.logsumexp(dim=1)  # (A,): one for all positives of a request
     scores = (users[request] * positives).sum(dim=1) * inverse_temperature  # (T,)
-    return (torch.logaddexp(scores, others[request]) - scores).mean()
+    losses = torch.logaddexp(scores, others[request]) - scores
+    if weight is None:
+        return losses.mean()
+    return (weight * losses).sum() / weight.sum().clamp(min=torch.finfo(weight.dtype).tiny)
 
 
 class _SymmetricCrossEntropy(torch.autograd.Function):

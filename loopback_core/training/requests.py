@@ -39,6 +39,7 @@ class Requests:
     moments: Moments
     intent: Ids  # (A,) ANYTHING or ONLY_NEW
     target: Ids  # (T,) tracks
+    is_repeat: NDArray[np.bool_]  # (T,) the user had played the track before that listen
     request: Ids  # (T,) the request that each target answers, ascending
     shares: Shares  # of the tracks among all targets of the epoch that this step's were taken from
 
@@ -61,6 +62,8 @@ class RequestPlan:
         pair = self.row * data.catalog.n_tracks + tracks.values
         order = np.argsort(pair, kind="stable")  # of one track of one user the first play comes first
         self.first_plays = order[np.diff(pair[order], prepend=-1) != 0]  # by user, then by track
+        self._is_repeat = np.ones(len(self.row), np.bool_)
+        self._is_repeat[self.first_plays] = False
 
     def __len__(self) -> int:
         """Targets of an epoch."""
@@ -125,6 +128,7 @@ class RequestPlan:
                 Moments(row[asked], moments[asked], self._now(row[asked], moments[asked])),
                 intent[asked],
                 tracks[low:high],
+                self._is_repeat[targets[low:high]],
                 request[low:high] - start,
                 shares[number],
             )

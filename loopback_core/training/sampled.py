@@ -29,6 +29,7 @@ class SampledBatch:
     negatives: Tensor  # (M,) int64 places in `tracks`
     correction: Tensor  # (M,)
     false_negative: Tensor  # (A, M) bool
+    weight: Tensor | None  # (T,) of each target in the loss; None: all the same
 
     def __len__(self) -> int:
         return len(self.request)
@@ -37,7 +38,8 @@ class SampledBatch:
         """The same batch on `device`."""
         names = ("request", "negatives", "correction", "false_negative")
         moved = {name: getattr(self, name).to(device, non_blocking=True) for name in names}
-        return replace(self, users=self.users.to(device), tracks=self.tracks.to(device), **moved)
+        weight = None if self.weight is None else self.weight.to(device, non_blocking=True)
+        return replace(self, users=self.users.to(device), tracks=self.tracks.to(device), weight=weight, **moved)
 
     def loss(self, model: TwoTower) -> Tensor:
         """The sampled softmax, a scalar."""
@@ -50,6 +52,7 @@ class SampledBatch:
             model.inverse_temperature(),
             self.correction,
             self.false_negative,
+            self.weight,
         )
 
 
@@ -87,4 +90,10 @@ class SampledExamples:
             torch.from_numpy(np.concatenate([drawn.among_targets, uniform])),
             torch.from_numpy(drawn.correction),
             torch.from_numpy(drawn.false_negative),
+            self._weight(requests),
         )
+
+    def _weight(self, requests: Requests) -> Tensor | None:
+        if (of_repeats := self.settings.repeat_weight) == 1:
+            return None
+        return torch.from_numpy(np.where(requests.is_repeat, of_repeats, 1.0).astype(np.float32))

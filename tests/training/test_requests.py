@@ -92,3 +92,20 @@ def test_a_step_of_a_group_sees_its_users_only_and_their_exact_shares(random_log
 def test_a_track_that_is_no_target_has_no_share():
     shares = Shares.among(np.array([4, 2, 4, 9]))
     assert shares.of(np.array([0, 2, 4, 9, 10])).tolist() == [0, 0.25, 0.5, 0.25, 0]
+
+
+def test_a_repeat_is_a_listen_of_a_track_that_its_user_had_played_before(hand_log):
+    chosen = settings(request_stride=1, target_window=1)
+    found = [
+        (int(b.intent[r]), int(b.moments.row[r]), int(track), bool(repeat))
+        for b in RequestPlan(hand_log, chosen).epoch(1)
+        for r, track, repeat in zip(b.request, b.target, b.is_repeat, strict=True)
+    ]
+    # User 0 plays 0, 1, 1 and user 1 plays 1, 2; what is heard first answers nothing.
+    assert sorted(found) == [
+        (ANYTHING, 0, 1, False),
+        (ANYTHING, 0, 1, True),
+        (ANYTHING, 1, 2, False),
+        (ONLY_NEW, 0, 1, False),
+        (ONLY_NEW, 1, 2, False),
+    ]

@@ -84,3 +84,17 @@ def test_the_corrected_estimate_converges_to_the_full_softmax():
     many = np.mean([gap(10_000, 1.0) for _ in range(50)])
     assert many < few / 5 and many < 0.1
     assert np.mean([gap(10_000, 0.0) for _ in range(5)]) > 1
+
+
+def test_the_loss_is_the_weighted_mean_over_the_positives(case):
+    weight = torch.tensor([1.0, 0.25, 1.0, 0.0, 0.25], **DOUBLE)
+    each = [
+        sampled_softmax(**{**case, "positives": case["positives"][[t]], "request": case["request"][[t]]}).item()
+        for t in range(5)
+    ]
+    expected = (each[0] + 0.25 * each[1] + each[2] + 0.25 * each[4]) / 2.5
+    assert sampled_softmax(**case, weight=weight).item() == pytest.approx(expected, rel=1e-12)
+
+
+def test_with_no_weight_on_any_positive_there_is_nothing_to_lose(case):
+    assert sampled_softmax(**case, weight=torch.zeros(5, **DOUBLE)).item() == 0

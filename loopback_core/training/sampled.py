@@ -13,6 +13,7 @@ from loopback_core.towers.reading import HistoryReader
 from loopback_core.towers.track import TrackInputs
 from loopback_core.towers.two_tower import TwoTower
 from loopback_core.towers.user import UserInputs
+from loopback_core.training.hard_negatives import HardNegatives
 from loopback_core.training.losses import sampled_softmax
 from loopback_core.training.negatives import NegativeSampler
 from loopback_core.training.requests import RequestPlan, Requests
@@ -64,6 +65,7 @@ class SampledExamples:
         in_order = settings.towers.user_encoder in ("ema", "transformer")
         self._plan = RequestPlan(data, settings.training, settings.towers.window if in_order else 1)
         self._negatives = NegativeSampler(data, self._plan, settings.training)
+        self._hard = HardNegatives(data, self._plan, settings)
         self._artist = catalog.artist.astype(np.int64)
         self._reader = HistoryReader(
             self._plan.histories, catalog.artist, catalog.n_tracks, catalog.n_artists, settings.towers
@@ -71,6 +73,11 @@ class SampledExamples:
 
     def __len__(self) -> int:
         return len(self._plan)
+
+    def refresh(self, model: TwoTower) -> None:
+        """Mine hard negatives with the weights as they are now; before the epoch, whose batches are made ahead."""
+        if self._hard.count:
+            self._hard.mine(model)
 
     def epoch(self, epoch: int) -> Iterator[SampledBatch]:
         """Every listen once, in an order that depends on (seed, epoch) alone."""
@@ -81,15 +88,17 @@ class SampledExamples:
     def batch(self, requests: Requests, rng: np.random.Generator) -> SampledBatch:
         """Read the histories of the requests, and draw negatives."""
         drawn = self._negatives.draw(requests, rng)
-        track = np.concatenate([requests.target, drawn.uniform])
-        uniform = np.arange(len(requests.target), len(track))
+        hard = self._hard.draw(requests, rng)
+        track = np.concatenate([requests.target, drawn.uniform, hard])
+        correction = np.full(len(hard), -np.log(self.settings.hard_weight), np.float32)
+        masks = [drawn.false_negative, self._hard.false_negatives(requests, hard)]
         return SampledBatch(
             self._reader.read(requests.moments, requests.intent),
             TrackInputs(torch.from_numpy(track), torch.from_numpy(self._artist[track])),
             torch.from_numpy(requests.request),
-            torch.from_numpy(np.concatenate([drawn.among_targets, uniform])),
-            torch.from_numpy(drawn.correction),
-            torch.from_numpy(drawn.false_negative),
+            torch.from_numpy(np.concatenate([drawn.among_targets, np.arange(len(requests.target), len(track))])),
+            torch.from_numpy(np.concatenate([drawn.correction, correction])),
+            torch.from_numpy(np.concatenate(masks, axis=1)),
             self._weight(requests),
         )
 

@@ -183,6 +183,17 @@ class TrainingSettings(Section):
     hard_pool: int = Field(
         100, ge=1, description="sampled: neighbours of each user that are kept to draw hard negatives."
     )
+    memory: int = Field(
+        0,
+        ge=0,
+        description="sampled: the last so many targets of earlier steps of the epoch are negatives too, with the vectors "
+        "that they had then; 0: none.",
+    )
+    memory_weight: float = Field(
+        1.0,
+        gt=0,
+        description="sampled: so many times what its score says a remembered negative weighs; it is not corrected.",
+    )
     target_window: int = Field(
         1000,
         ge=1,

@@ -186,6 +186,32 @@ class TrainingSettings(Section):
     logq: float = Field(
         1.0, ge=0, le=1, description="sampled: strength of the correction for how often a negative is drawn."
     )
+    hard_share: float = Field(
+        0.0,
+        ge=0,
+        description="sampled: hard negatives of a step, beside the others, as a share of `negatives`: tracks near the "
+        "step's users that they never play, mined before every epoch but the first; 0: none.",
+    )
+    hard_weight: float = Field(
+        1.0,
+        gt=0,
+        description="sampled: so many times what its score says a hard negative weighs; drawn by no simple proposal, it "
+        "is not corrected.",
+    )
+    hard_pool: int = Field(
+        100, ge=1, description="sampled: neighbours of each user that are kept to draw hard negatives."
+    )
+    memory: int = Field(
+        0,
+        ge=0,
+        description="sampled: the last so many targets of earlier steps of the epoch are negatives too, with the vectors "
+        "that they had then; 0: none.",
+    )
+    memory_weight: float = Field(
+        1.0,
+        gt=0,
+        description="sampled: so many times what its score says a remembered negative weighs; it is not corrected.",
+    )
     target_window: int = Field(
         1000,
         ge=1,

@@ -61,6 +61,9 @@ class Examples:
     def __len__(self) -> int:
         return len(self.events)
 
+    def refresh(self, model: TwoTower) -> None:
+        """Nothing here depends on the weights."""
+
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """Every listen once, in an order that depends on (seed, epoch) alone, so that a resumed run sees the same."""
         order = np.random.default_rng([self.settings.seed, epoch]).permutation(len(self.events))

@@ -117,9 +117,11 @@ def _epoch(
     examples: Examples | SampledExamples,
     what: str,
 ) -> Epoch:
+    losses, started = [], time.monotonic()
+    if number > 1:  # weights that learned nothing have nothing to say about what is hard
+        examples.refresh(model)
     torch.manual_seed(examples.settings.seed * 1_000_003 + number)  # dropout
     model.train()
-    losses, started = [], time.monotonic()
     with progress(f"{what} {number} of {examples.settings.epochs}", len(examples), "events") as shown:
         batches: Iterator[Batch | SampledBatch] = examples.epoch(number)
         for batch in prefetch(batches):

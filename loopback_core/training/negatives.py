@@ -31,12 +31,8 @@ class NegativeSampler:
 
     def __init__(self, data: FitData, plan: RequestPlan, settings: TrainingSettings) -> None:
         self.settings, self.n_tracks = settings, data.catalog.n_tracks
-        # Row u: the tracks that user u plays, and beside them after how many listens of hers.
-        first = plan.first_plays
-        tracks = plan.histories.tracks
-        self._known = Ragged.from_pairs(plan.row[first], tracks.values[first], len(tracks))
-        self._after = first - tracks.offsets[plan.row[first]]
-        self._offsets = tracks.offsets
+        self._known, self._offsets = plan.played, plan.histories.tracks.offsets
+        self._after = plan.first_plays - self._offsets[plan.row[plan.first_plays]]  # after how many listens of hers
         self._column = np.full(self.n_tracks, -1, np.int64)  # scratch: where a track stands among the negatives
 
     def draw(self, requests: Requests, rng: np.random.Generator) -> Negatives:

@@ -3,6 +3,7 @@
 from typing import Any, Protocol
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from loopback_core.settings import TrainingSettings
@@ -30,7 +31,8 @@ class RowwiseAdagrad:
     """Adagrad with one accumulator per embedding row, the mean of the row's squared gradients.
 
     (Duchi et al. 2011; row-wise as in Naumov et al. 2019, DLRM.) A step costs what the touched rows cost, however
-    large the tables are; AdamW would move every row of every table and both its moments.
+    large the tables are; AdamW would move every row of every table and both its moments. However often a step looks a
+    row up, it moves once, by the sum of its gradients.
     """
 
     def __init__(self, tables: list[IdEmbedding], learning_rate: float, epsilon: float = 1e-8) -> None:
@@ -41,10 +43,13 @@ class RowwiseAdagrad:
     def step(self) -> None:
         """Move the touched rows."""
         for table, accumulator in zip(self.tables, self.accumulators, strict=True):
-            for rows, gradient in _gradients(table):
-                accumulator[rows] += gradient.square().mean(dim=1)
-                scale = self.learning_rate / (accumulator[rows].sqrt() + self.epsilon)
-                table.weight[rows] -= scale[:, None] * gradient
+            if (total := _gradient(table)) is None:
+                continue
+            rows, gradient = total
+            accumulated = accumulator[rows] + gradient.square().mean(dim=1)
+            accumulator[rows] = accumulated
+            scale = -self.learning_rate / (accumulated.sqrt() + self.epsilon)
+            table.weight.index_add_(0, rows, scale[:, None] * gradient)
 
     def zero_grad(self) -> None:
         """Forget which rows were touched."""
@@ -61,9 +66,15 @@ class RowwiseAdagrad:
             mine.copy_(kept)
 
 
-def _gradients(table: IdEmbedding) -> list[tuple[Tensor, Tensor]]:
-    """(rows, gradient) of every lookup that got one; rows looked up twice in a step are moved twice, in order."""
-    return [(rows, leaf.grad) for rows, leaf in table.touched if leaf.grad is not None]
+def _gradient(table: IdEmbedding) -> tuple[Tensor, Tensor] | None:
+    """The rows that any lookup of the step touched, each once, and the sum of the gradients of each; None: no lookup."""
+    lookups = [(rows, leaf.grad) for rows, leaf in table.touched if leaf.grad is not None]
+    if len(lookups) < 2:  # the rows of one lookup are distinct
+        return lookups[0] if lookups else None
+    rows, order = torch.sort(torch.cat([rows for rows, _ in lookups]), stable=True)
+    distinct, counts = torch.unique_consecutive(rows, return_counts=True)
+    gradients = torch.cat([gradient for _, gradient in lookups])
+    return distinct, F.embedding_bag(order, gradients, counts.cumsum(0) - counts, mode="sum")
 
 
 def make_optimizers(model: TwoTower, settings: TrainingSettings) -> list[Stepper]:

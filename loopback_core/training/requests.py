@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from loopback_core.data import FitData, Histories, Ids
+from loopback_core.data import FitData, Histories, Ids, Ragged
 from loopback_core.settings import TrainingSettings
 from loopback_core.towers.decayed_counts import Moments
 from loopback_core.towers.user import ANYTHING, ONLY_NEW
@@ -62,6 +62,8 @@ class RequestPlan:
         pair = self.row * data.catalog.n_tracks + tracks.values
         order = np.argsort(pair, kind="stable")  # of one track of one user the first play comes first
         self.first_plays = order[np.diff(pair[order], prepend=-1) != 0]  # by user, then by track
+        # Row u: the tracks that user u ever plays, each once, in the order of `first_plays`.
+        self.played = Ragged.from_pairs(self.row[self.first_plays], tracks.values[self.first_plays], len(tracks))
         self._is_repeat = np.ones(len(self.row), np.bool_)
         self._is_repeat[self.first_plays] = False
 

@@ -14,22 +14,26 @@ from loopback_core.towers.reading import HistoryReader, TrackReader
 from loopback_core.towers.track import TrackInputs
 from loopback_core.towers.two_tower import TwoTower
 from loopback_core.towers.user import UserInputs
+from loopback_core.training.hard_negatives import HardNegatives
 from loopback_core.training.losses import sampled_softmax
+from loopback_core.training.memory import TrackMemory
 from loopback_core.training.negatives import NegativeSampler
 from loopback_core.training.requests import RequestPlan, Requests
 
 
 @dataclass(frozen=True)
 class SampledBatch:
-    """A requests with T targets and M negatives."""
+    """A requests with T targets and M negatives, of which the last N may be what a memory holds of earlier steps."""
 
     users: UserInputs  # of A requests
     tracks: TrackInputs  # the T targets, then the negatives that are none
     request: Tensor  # (T,) int64
-    negatives: Tensor  # (M,) int64 places in `tracks`
+    negatives: Tensor  # (M - N,) int64 places in `tracks`
     correction: Tensor  # (M,)
     false_negative: Tensor  # (A, M) bool
-    weight: Tensor | None  # (T,) of each target in the loss; None: all the same
+    weight: Tensor | None = None  # (T,) of each target in the loss; None: all the same
+    memory: TrackMemory | None = None  # of the epoch
+    step: int = 0  # of the memory
 
     def __len__(self) -> int:
         return len(self.request)
@@ -42,13 +46,16 @@ class SampledBatch:
         return replace(self, users=self.users.to(device), tracks=self.tracks.to(device), weight=weight, **moved)
 
     def loss(self, model: TwoTower) -> Tensor:
-        """The sampled softmax, a scalar."""
+        """The sampled softmax, a scalar. With a memory: once for each batch, in the order in which they were made."""
         users, tracks = model(self.users, self.tracks)
+        negatives = tracks[self.negatives]
+        if self.memory is not None:
+            negatives = torch.cat([negatives, self.memory.exchange(self.step, tracks[: len(self)])])
         return sampled_softmax(
             users,
             tracks[: len(self)],
             self.request,
-            tracks[self.negatives],
+            negatives,
             model.inverse_temperature(),
             self.correction,
             self.false_negative,
@@ -64,6 +71,7 @@ class SampledExamples:
         in_order = settings.towers.user_encoder in ("ema", "transformer")
         self._plan = RequestPlan(data, settings.training, settings.towers.window if in_order else 1)
         self._negatives = NegativeSampler(data, self._plan, settings.training)
+        self._hard = HardNegatives(data, self._plan, settings)
         self._tracks = TrackReader(track_content(data, settings.towers), settings.towers)
         self._reader = HistoryReader(
             self._plan.histories, catalog.artist, catalog.n_tracks, catalog.n_artists, settings.towers
@@ -72,25 +80,41 @@ class SampledExamples:
     def __len__(self) -> int:
         return len(self._plan)
 
+    def refresh(self, model: TwoTower) -> None:
+        """Mine hard negatives with the weights as they are now; before the epoch, whose batches are made ahead."""
+        if self._hard.count:
+            self._hard.mine(model)
+
     def epoch(self, epoch: int) -> Iterator[SampledBatch]:
         """Every listen once, in an order that depends on (seed, epoch) alone."""
         rng = np.random.default_rng([self.settings.seed, epoch, 1])
+        memory = TrackMemory(self.settings.memory) if self.settings.memory else None
         for requests in self._plan.epoch(epoch):
-            yield self.batch(requests, rng)
+            batch = self.batch(requests, rng, memory)
+            if memory is not None:
+                memory.expect(requests.target)
+            yield batch
 
-    def batch(self, requests: Requests, rng: np.random.Generator) -> SampledBatch:
-        """Read the histories of the requests, and draw negatives."""
+    def batch(self, requests: Requests, rng: np.random.Generator, memory: TrackMemory | None = None) -> SampledBatch:
+        """Read the histories of the requests, and draw negatives; what the memory holds are negatives too."""
         drawn = self._negatives.draw(requests, rng)
-        track = np.concatenate([requests.target, drawn.uniform])
-        uniform = np.arange(len(requests.target), len(track))
+        hard = self._hard.draw(requests, rng)
+        track = np.concatenate([requests.target, drawn.uniform, hard])
+        corrections = [drawn.correction, np.full(len(hard), -np.log(self.settings.hard_weight), np.float32)]
+        masks = [drawn.false_negative, self._hard.false_negatives(requests, hard)]
+        if memory is not None:
+            corrections.append(np.full(len(memory.tracks), -np.log(self.settings.memory_weight), np.float32))
+            masks.append(self._negatives.false_negatives(requests, memory.tracks))
         return SampledBatch(
             self._reader.read(requests.moments, requests.intent),
             self._tracks.read(track),
             torch.from_numpy(requests.request),
-            torch.from_numpy(np.concatenate([drawn.among_targets, uniform])),
-            torch.from_numpy(drawn.correction),
-            torch.from_numpy(drawn.false_negative),
+            torch.from_numpy(np.concatenate([drawn.among_targets, np.arange(len(requests.target), len(track))])),
+            torch.from_numpy(np.concatenate(corrections)),
+            torch.from_numpy(np.concatenate(masks, axis=1)),
             self._weight(requests),
+            memory,
+            0 if memory is None else memory.steps,
         )
 
     def _weight(self, requests: Requests) -> Tensor | None:

@@ -49,11 +49,15 @@ def test_rows_outside_the_batch_keep_every_bit():
     assert moved.nonzero().flatten().tolist() == [7, 9]
 
 
-def test_a_row_looked_up_twice_in_a_step_moves_by_both_gradients():
-    table = table_of([[1.0, 1.0], [2.0, 2.0]])
-    step(table, RowwiseAdagrad([table], learning_rate=0.5), ([0], [[1.0, 1.0]]), ([0], [[2.0, 2.0]]))
-    moved = 0.5 / 1 + 0.5 / 5**0.5 * 2
-    assert table.weight[0].tolist() == pytest.approx([1 - moved, 1 - moved])
+def test_a_row_looked_up_by_both_towers_moves_once_by_the_sum_of_its_gradients():
+    table = table_of([[1.0, 1.0], [2.0, 2.0], [3.0, 3.0]])
+    optimizer = RowwiseAdagrad([table], learning_rate=0.5)
+    step(table, optimizer, ([0, 1], [[1.0, 1.0], [1.0, 0.0]]), ([0, 2], [[2.0, 3.0], [0.0, 1.0]]))
+    moved = 0.5 / 12.5**0.5  # the gradient of row 0 is (3, 4)
+    assert table.weight[0].tolist() == pytest.approx([1 - 3 * moved, 1 - 4 * moved])
+    assert table.weight[1].tolist() == pytest.approx([2 - 0.5 / 0.5**0.5, 2.0])
+    assert table.weight[2].tolist() == pytest.approx([3.0, 3 - 0.5 / 0.5**0.5])
+    assert optimizer.accumulators[0].tolist() == pytest.approx([12.5, 0.5, 0.5])
 
 
 def towers(optimizer):

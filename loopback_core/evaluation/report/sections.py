@@ -53,8 +53,8 @@ def _setting(evaluation: Mapping[str, Any]) -> Iterator[str]:
         f"{source['artists']:,} artists, {source['users']:,} users.",
         f"Split `{split['strategy']}`: {split['train']:,} listens in train, {split['validation']:,} in validation, "
         f"{split['test']:,} in test.",
-        f"Towers: preset {code(evaluation['preset'])}, seed {evaluation['seed']}, weights from train, chosen on "
-        f"validation by {settings['training']['validation_metric']}, not refitted. Baselines: tuned on validation, then "
+        f"Towers: preset {code(evaluation['preset'])}, seed {evaluation['seed']}, the epoch chosen on "
+        f"validation by {settings['training']['validation_metric']}, {_weights(settings)}. Baselines: tuned on validation, then "
         "fitted on train + validation.",
         "At prediction time nothing of the test period is known: neither its tracks, nor its counts, nor its times.",
         f"Index: {index['kind']}, recall@100 {index['recall@100']:.4f} against exact search{latency}.",
@@ -131,3 +131,11 @@ def _formulas(evaluation: Mapping[str, Any]) -> Iterator[str]:
 
 def _settings(settings: Mapping[str, Any]) -> str:
     return markdown(", ".join(f"{key} {value}" for key, value in settings.items())) or "none to choose"
+
+
+def _weights(settings: Mapping[str, Any]) -> str:
+    return (
+        "trained again as long on train + validation"
+        if settings["training"].get("refit")
+        else "weights from train alone"
+    )

@@ -16,6 +16,8 @@ RECIPE = "default"
 _MASKS = {"mask_same_track": True, "mask_same_user": True, "mask_known_positives": True}
 _MIXED = {"objective": "sampled", "uniform_share": 0.5, "logq": 0.0}
 _IDS = {"user_encoder": "id", "track_encoder": "mlp"}
+_HISTORIES = {"user_encoder": "pooled", "track_encoder": "sum"}
+_NEXT = {"target_window": 1, "request_stride": 1}
 _SHORT = {"artist_half_lives": [14.0], "artist_powers": [1.0], "track_half_lives": [30.0], "track_powers": [1.0]}
 
 CHOICES: dict[str, tuple[str, Overrides]] = {
@@ -25,7 +27,7 @@ CHOICES: dict[str, tuple[str, Overrides]] = {
     "+ mixed negatives": ("reference_sparse", {"towers": _IDS, "training": _MIXED}),
     "+ logQ 0.5": ("reference_sparse", {"towers": _IDS, "training": _MIXED | {"logq": 0.5}}),
     "+ logQ 1": ("reference_sparse", {"towers": _IDS, "training": _MIXED | {"logq": 1.0}}),
-    "+ history": ("default", {"training": {"scoring": "dot"}}),
+    "+ history": ("reference_sparse", {"towers": _HISTORIES, "training": _MIXED | {"logq": 1.0}}),
     RECIPE: ("default", {}),
     "without masks": ("default", {"training": dict.fromkeys(_MASKS, False)}),
     "without uniform negatives": ("default", {"training": {"uniform_share": 0.0}}),
@@ -37,6 +39,7 @@ CHOICES: dict[str, tuple[str, Overrides]] = {
     "without averaging": ("default", {"training": {"average_epochs": False}}),
     "with names": ("default", {"towers": {"ngram_buckets": 65_536}}),
     "with track statistics": ("default", {"towers": {"track_statistics": True}}),
+    "the next listen only": ("default", {"training": _NEXT}),
     "all users in a step": ("default", {"training": {"users_per_group": 0}}),
     "with EMA": ("default", {"towers": {"user_encoder": "ema"}}),
     "with a transformer": ("default", {"towers": {"user_encoder": "transformer"}}),

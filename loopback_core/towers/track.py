@@ -19,6 +19,13 @@ class TrackInputs:
     track: Tensor  # (B,) int64 dense ids; an id outside those of train is the unknown track
     artist: Tensor  # (B,) int64 dense ids; likewise
 
+    def __len__(self) -> int:
+        return len(self.track)
+
+    def rows(self, start: int, stop: int) -> "TrackInputs":
+        """What is read of tracks start to stop."""
+        return TrackInputs(self.track[start:stop], self.artist[start:stop])
+
 
 class MLPTrackTower(nn.Module):
     """Track id and artist id -> MLP -> unit vector."""

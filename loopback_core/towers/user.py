@@ -1,6 +1,7 @@
 """The user towers."""
 
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -32,6 +33,13 @@ class Pool:
         """The same pool on `device`."""
         return Pool(self.ids.to(device), self.offsets.to(device), self.weights.to(device))
 
+    def rows(self, start: int, stop: int) -> "Pool":
+        """The bags of requests start to stop."""
+        offsets = self.offsets[start:stop]
+        low = int(offsets[0]) if len(offsets) else 0
+        high = int(self.offsets[stop]) if stop < len(self.offsets) else len(self.ids)
+        return Pool(self.ids[low:high], offsets - low, self.weights[low:high])
+
 
 @dataclass(frozen=True)
 class UserInputs:
@@ -49,6 +57,19 @@ class UserInputs:
         """The same requests on `device`."""
         parts = {field.name: getattr(self, field.name) for field in fields(self)}
         return replace(self, **{name: part.to(device) for name, part in parts.items() if part is not None})
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    def rows(self, start: int, stop: int) -> "UserInputs":
+        """What is read of requests start to stop."""
+        parts = {field.name: getattr(self, field.name) for field in fields(self)}
+        cut: dict[str, Any] = {
+            name: part[start:stop] if isinstance(part, Tensor) else part.rows(start, stop)
+            for name, part in parts.items()
+            if part is not None
+        }
+        return replace(self, **cut)
 
 
 class IdUserTower(nn.Module):

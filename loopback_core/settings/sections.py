@@ -246,6 +246,12 @@ class TrainingSettings(Section):
         False,
         description="What is measured and kept after an epoch is the mean of the weights after each epoch so far.",
     )
+    cached_gradients: int = Field(
+        0,
+        ge=0,
+        description="sampled: requests or tracks whose graph is in memory at a time: larger batches in the same memory, for "
+        "reading everything twice; 0: all.",
+    )
     optimizer: Literal["dense", "sparse"] = Field(
         "sparse",
         description="dense: AdamW on everything. sparse: row-wise Adagrad on the embedding rows of the batch.",

@@ -21,6 +21,13 @@ class Pool:
         """The same pool on `device`."""
         return Pool(self.ids.to(device), self.offsets.to(device), self.weights.to(device))
 
+    def rows(self, start: int, stop: int) -> "Pool":
+        """The bags of rows start to stop."""
+        offsets = self.offsets[start:stop]
+        low = int(offsets[0]) if len(offsets) else 0
+        high = int(self.offsets[stop]) if stop < len(self.offsets) else len(self.ids)
+        return Pool(self.ids[low:high], offsets - low, self.weights[low:high])
+
 
 class IdEmbedding(nn.Module):
     """`count` rows for known ids and a last one for every id the weights never saw (any id outside [0, count)).

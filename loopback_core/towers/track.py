@@ -1,7 +1,7 @@
 """The track towers."""
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -11,11 +11,12 @@ from loopback_core.errors import SettingsError
 from loopback_core.settings import TowersSettings
 from loopback_core.towers.content import NameEncoder, NumberEncoder
 from loopback_core.towers.embedding import IdEmbedding, Pool
+from loopback_core.towers.inputs import Inputs
 from loopback_core.towers.mlp import UnitMLP
 
 
 @dataclass(frozen=True)
-class TrackInputs:
+class TrackInputs(Inputs):
     """What the track tower reads of B tracks; None is what it does not read."""
 
     track: Tensor  # (B,) int64 dense ids; an id outside those of train is the unknown track
@@ -24,10 +25,8 @@ class TrackInputs:
     artist_name: Pool | None = None
     dense: Tensor | None = None  # (B, statistics + columns), NaN where nothing is known
 
-    def to(self, device: torch.device) -> "TrackInputs":
-        """The same tracks on `device`."""
-        parts = {field.name: getattr(self, field.name) for field in fields(self)}
-        return replace(self, **{name: part.to(device) for name, part in parts.items() if part is not None})
+    def __len__(self) -> int:
+        return len(self.track)
 
 
 class MLPTrackTower(nn.Module):

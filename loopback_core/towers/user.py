@@ -1,6 +1,6 @@
 """The user towers."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +12,7 @@ from loopback_core.settings import TowersSettings
 from loopback_core.towers.context import CONTEXT_SIZES, CodeEmbedding
 from loopback_core.towers.embedding import IdEmbedding, Pool
 from loopback_core.towers.encoders import make_encoder
+from loopback_core.towers.inputs import Inputs
 from loopback_core.towers.mlp import UnitMLP
 from loopback_core.towers.sequences import GAPS, HOURS, NOBODY, Sequences
 from loopback_core.towers.track import SumTrackTower, TrackTower
@@ -21,7 +22,7 @@ ANYTHING, ONLY_NEW = 0, 1
 
 
 @dataclass(frozen=True)
-class UserInputs:
+class UserInputs(Inputs):
     """What the user tower reads of A requests; None is what it does not read."""
 
     user: Tensor  # (A,) int64 dense ids; an id outside those of train is the unknown user
@@ -32,10 +33,8 @@ class UserInputs:
     context: Tensor | None = None  # (A, 3) int64 codes below CONTEXT_SIZES
     demographics: Tensor | None = None  # (A, 3) int64 codes below DEMOGRAPHIC_SIZES
 
-    def to(self, device: torch.device) -> "UserInputs":
-        """The same requests on `device`."""
-        parts = {field.name: getattr(self, field.name) for field in fields(self)}
-        return replace(self, **{name: part.to(device) for name, part in parts.items() if part is not None})
+    def __len__(self) -> int:
+        return len(self.user)
 
 
 class IdUserTower(nn.Module):

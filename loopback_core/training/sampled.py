@@ -14,6 +14,7 @@ from loopback_core.towers.reading import HistoryReader, TrackReader
 from loopback_core.towers.track import TrackInputs
 from loopback_core.towers.two_tower import TwoTower
 from loopback_core.towers.user import UserInputs
+from loopback_core.training.cached_gradients import encode
 from loopback_core.training.hard_negatives import HardNegatives
 from loopback_core.training.losses import sampled_softmax
 from loopback_core.training.memory import TrackMemory
@@ -34,6 +35,7 @@ class SampledBatch:
     weight: Tensor | None = None  # (T,) of each target in the loss; None: all the same
     memory: TrackMemory | None = None  # of the epoch
     step: int = 0  # of the memory
+    cached_gradients: int = 0  # requests or tracks that a tower reads at a time; 0: all
 
     def __len__(self) -> int:
         return len(self.request)
@@ -47,7 +49,8 @@ class SampledBatch:
 
     def loss(self, model: TwoTower) -> Tensor:
         """The sampled softmax, a scalar. With a memory: once for each batch, in the order in which they were made."""
-        users, tracks = model(self.users, self.tracks)
+        users = encode(model.users, self.users, self.cached_gradients, model.device)
+        tracks = encode(model.tracks, self.tracks, self.cached_gradients, model.device)
         negatives = tracks[self.negatives]
         if self.memory is not None:
             negatives = torch.cat([negatives, self.memory.exchange(self.step, tracks[: len(self)])])
@@ -115,6 +118,7 @@ class SampledExamples:
             self._weight(requests),
             memory,
             0 if memory is None else memory.steps,
+            self.settings.cached_gradients,
         )
 
     def _weight(self, requests: Requests) -> Tensor | None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from loopback_core.errors import ArtifactError
+from loopback_core.settings import TowersSettings
 from loopback_core.training import loop
 from loopback_core.training.checkpoint import load_checkpoint
 from loopback_core.training.loop import set_up, train
@@ -58,6 +59,22 @@ def test_a_run_that_failed_in_an_epoch_goes_on_to_the_same_weights(
     with pytest.raises(StopIteration):  # the validation of the second epoch fails
         train(random_log, settings, by_epoch(VALUES[:1]), killed)
     assert_same(weights(random_log, settings, VALUES[1:], killed), expected)  # asks for epochs 2 and 3 alone
+
+
+def test_a_resumed_run_with_every_part_of_the_sampled_objective_ends_in_the_same_weights(
+    random_log, settings_for, folders
+):
+    every_part = settings_for(
+        objective="sampled", request_stride=4, target_window=5, negatives=20, repeat_weight=0.5, hard_share=0.5,
+        hard_weight=0.5, hard_pool=6, memory=100, memory_weight=0.5, cached_gradients=7,
+    )  # fmt: skip
+    towers = TowersSettings(user_encoder="pooled", track_encoder="sum", output_dim=8)
+    settings, (whole, killed) = every_part.model_copy(update={"towers": towers}), folders
+    expected = weights(random_log, settings, VALUES, whole)
+
+    with pytest.raises(StopIteration):
+        train(random_log, settings, by_epoch(VALUES[:1]), killed)
+    assert_same(weights(random_log, settings, VALUES[1:], killed), expected)
 
 
 KILLED_RUN = """

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from loopback_core.features.content import TrackContent
 from loopback_core.retrieval.embed import track_vectors, user_vectors
 from loopback_core.settings import IndexSettings, Settings, TowersSettings, TrainingSettings
 from loopback_core.towers.user import ONLY_NEW
@@ -33,7 +34,7 @@ def played(data):
 @pytest.mark.parametrize("kind", ["flat", "hnsw"])
 def test_the_pool_of_a_user_is_the_nearest_tracks_that_she_never_plays(random_log, kind):
     model, plan, hard = mined(random_log, settings_of(kind))
-    tracks = track_vectors(model, random_log.catalog.artist)
+    tracks = track_vectors(model, TrackContent(random_log.catalog.artist))
     scores = user_vectors(model, plan.histories, random_log.catalog.artist, ONLY_NEW) @ tracks.T
     for user, known in enumerate(played(random_log)):
         best = [track for track in np.argsort(-scores[user]).tolist() if track not in known]

@@ -60,7 +60,7 @@ def _numbers(table: pl.DataFrame) -> Floats:
         if isinstance(column.dtype, pl.Array):
             column = column.arr.to_list()
         if isinstance(column.dtype, pl.List) and column.dtype.inner.is_numeric():
-            width = column.list.len().max() or 0  # of nothing but nulls: none
+            width = int(column.list.len().drop_nulls().to_numpy().max(initial=0))
             spread += [column.list.get(place, null_on_oob=True) for place in range(width)]
         elif column.dtype.is_numeric() or column.dtype == pl.Boolean:
             spread.append(column)

@@ -30,39 +30,40 @@ def read_columns(path: Path, names: pl.DataFrame) -> Floats:
             f"towers.features: {path} has {twice['track_name']!r} by {twice['artist_name']!r} twice; keep one row a track."
         )
     numbers = _numbers(table)
-    if not numbers.width:
+    if not numbers.shape[1]:
         raise SettingsError(f"towers.features: {path} has no column of numbers beside {' and '.join(KEYS)}.")
     found = names.select(KEYS).join(
         table.select(KEYS).with_row_index("row"), on=KEYS, how="left", maintain_order="left"
     )["row"]
-    values = numbers.to_numpy().astype(np.float32)
-    values[~np.isfinite(values)] = np.nan
-    joined = np.full((len(names), values.shape[1]), np.nan, np.float32)
+    joined = np.full((len(names), numbers.shape[1]), np.nan, np.float32)
     here = found.is_not_null().to_numpy()
-    joined[here] = values[found.drop_nulls().to_numpy()]
+    joined[here] = numbers[found.drop_nulls().to_numpy()]
+    joined[~np.isfinite(joined)] = np.nan
     return joined
 
 
 def _read(path: Path) -> pl.DataFrame:
     try:
-        return pl.read_parquet(path, glob=False)
+        table = pl.read_parquet(path, glob=False)
+        # Other programs write text as categories, and a title like 1999 as a number.
+        return table.with_columns(selectors.by_name(*KEYS, require_all=False).cast(pl.String))
     except FileNotFoundError:
         raise SettingsError(f"towers.features: there is no file {path}; correct or unset it.") from None
     except (OSError, pl.exceptions.PolarsError) as error:
         raise SettingsError(f"towers.features: {path} cannot be read as Parquet ({error}).") from None
 
 
-def _numbers(table: pl.DataFrame) -> pl.DataFrame:
-    """Every column of numbers as float32, a list or an array spread over as many columns as it is long."""
-    spread = []
-    for name, kind in table.select(selectors.exclude(*KEYS)).schema.items():
-        column = table.get_column(name)
-        if isinstance(kind, pl.Array):
+def _numbers(table: pl.DataFrame) -> Floats:
+    """(rows, F) float32, NaN for null: every column of numbers, a list or an array as many columns as it is long."""
+    spread: list[pl.Series] = []
+    for column in table.select(selectors.exclude(*KEYS)).get_columns():
+        if isinstance(column.dtype, pl.Array):
             column = column.arr.to_list()
         if isinstance(column.dtype, pl.List) and column.dtype.inner.is_numeric():
-            width = max(column.list.len().to_list(), default=0)
-            fields = column.list.to_struct(fields=[f"{name}_{i}" for i in range(width)]).struct.unnest()
-            spread += fields.cast(pl.Float32).get_columns()
-        elif kind.is_numeric() or kind == pl.Boolean:
-            spread.append(column.cast(pl.Float32))
-    return pl.DataFrame(spread)
+            width = int(column.list.len().drop_nulls().to_numpy().max(initial=0))
+            spread += [column.list.get(place, null_on_oob=True) for place in range(width)]
+        elif column.dtype.is_numeric() or column.dtype == pl.Boolean:
+            spread.append(column)
+    if not spread:
+        return np.empty((len(table), 0), np.float32)
+    return np.stack([column.cast(pl.Float32).to_numpy() for column in spread], axis=1)

@@ -5,6 +5,7 @@ import torch
 from numpy.typing import NDArray
 
 from loopback_core.data import Floats, Histories
+from loopback_core.errors import SettingsError
 from loopback_core.features.content import TrackContent
 from loopback_core.progress import progress
 from loopback_core.towers.decayed_counts import Moments
@@ -18,7 +19,16 @@ def track_vectors(model: TwoTower, content: TrackContent, first: int = 0, batch_
     """The vectors of tracks `first` to the last of the content, (n_tracks - first, D) float32 of unit norm.
 
     Tracks and artists beyond the weights' vocabulary get its unknown rows, and what their content says.
+
+    Raises:
+        SettingsError: the file of features has other columns than when the towers were trained.
     """
+    trained = model.vocabulary.n_columns
+    if (columns := content.widths[1]) != trained:
+        raise SettingsError(
+            f"towers.features: {model.settings.features} has {columns} columns of numbers and the towers were trained "
+            f"on {trained}; put the file back as it was, or train the towers again."
+        )
     model.eval()
     reader = TrackReader(content, model.settings)
     vectors = np.empty((len(content) - first, model.settings.output_dim), np.float32)

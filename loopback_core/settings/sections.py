@@ -121,7 +121,7 @@ class TowersSettings(Section):
         0.0,
         ge=0,
         lt=1,
-        description="sum: how often training leaves the artist's vector out, so that content carries it.",
+        description="sum: how often training leaves the artist's vector out, where names or features can carry a track.",
     )
     ngram_buckets: int = Field(
         0, ge=0, description="sum: buckets of the hashed trigrams of titles and artist names; 0: names are not read."

@@ -63,7 +63,9 @@ class SumTrackTower(nn.Module):
         unit = 1 / math.sqrt(dim)  # the standard deviation at which a vector has a length of about 1
         self.track = IdEmbedding(n_tracks, dim, std=settings.embedding_std * unit, sparse=sparse)
         self.artist = IdEmbedding(n_artists, dim, std=unit, sparse=sparse)
-        self.id_dropout, self.artist_dropout = settings.id_dropout, settings.artist_dropout
+        self.id_dropout = settings.id_dropout
+        carried = settings.ngram_buckets > 0 or widths[1] > 0  # statistics go with the id: they carry nothing
+        self.artist_dropout = settings.artist_dropout if carried else 0.0
         self.names = NameEncoder(settings, sparse=sparse) if settings.ngram_buckets else None
         self.numbers = NumberEncoder(*widths, dim) if any(widths) else None
 

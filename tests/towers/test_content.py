@@ -116,6 +116,28 @@ def test_towers_with_content_are_saved_and_read_back(tmp_path):
     assert np.array_equal(track_vectors(TwoTower.load(tmp_path), content), track_vectors(model, content))
 
 
+def test_a_file_of_features_that_changed_its_columns_since_training_is_refused(tmp_path):
+    path = tmp_path / "features.parquet"
+    named = NAMED.select("artist_name", "track_name").with_columns(x=pl.Series([1.0, 2.0, 3.0, 9.0]))
+    named.write_parquet(path)
+    settings = shape(features=str(path))
+    model = towers(settings, track_content(fit_data(), settings).widths)
+    named.with_columns(y=pl.col("x")).write_parquet(path)
+    with pytest.raises(SettingsError, match="has 2 columns of numbers and the towers were trained on 1"):
+        track_vectors(model, track_content(fit_data(), settings))
+
+
+@pytest.mark.parametrize(("content", "left_out"), [({"ngram_buckets": 64}, True), ({"track_statistics": True}, False)])
+def test_an_artist_is_left_out_only_where_content_can_carry_its_tracks(content, left_out):
+    settings = shape(artist_dropout=0.9, id_dropout=0.9, **content)
+    known = track_content(fit_data(), settings)
+    model = towers(settings, known.widths).train()
+    with torch.no_grad():
+        made = model.tracks(TrackReader(known, settings).read(np.zeros(200, np.int64)))
+    # Content is still silent: a track without its id and its artist has no direction.
+    assert bool((made.norm(dim=1) < 0.5).any()) == left_out
+
+
 def test_an_unknown_artist_is_read_by_name_alone():
     settings = shape(ngram_buckets=64)
     model, content = towers(settings), track_content(fit_data(), settings, ARTIST)

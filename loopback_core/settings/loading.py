@@ -14,7 +14,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from loopback_core.errors import SettingsError
-from loopback_core.settings.sections import Settings, TrainingSettings
+from loopback_core.settings.sections import Settings
+from loopback_core.settings.training import TrainingSettings
 
 
 def load_settings(

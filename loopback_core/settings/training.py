@@ -65,6 +65,12 @@ class TrainingSettings(Section):
     request_stride: int = Field(
         32, ge=1, description="sampled: listens between the requests of a history, and about the targets of each."
     )
+    request_span: int = Field(
+        512,
+        ge=1,
+        description="sampled: requests within so many listens of a history come in one step, which reads once what they "
+        "share of it; 1: each by itself.",
+    )
     repeat_weight: float = Field(
         1.0,
         ge=0,

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from loopback_core.data import Floats
 from loopback_core.settings import TowersSettings
-from loopback_core.towers.embedding import IdEmbedding, Pool
+from loopback_core.towers.embedding import Bags, IdEmbedding
 
 
 class NameEncoder(nn.Module):
@@ -18,9 +18,9 @@ class NameEncoder(nn.Module):
         self.title = _silent(settings.ngram_dim, settings.output_dim)
         self.artist = _silent(settings.ngram_dim, settings.output_dim)
 
-    def forward(self, title: Pool, artist_name: Pool) -> Tensor:
+    def forward(self, title: Bags, artist_name: Bags) -> Tensor:
         """-> (B, D)."""
-        vectors: Tensor = self.title(self.trigrams.bag(title)[:, 0]) + self.artist(self.trigrams.bag(artist_name)[:, 0])
+        vectors: Tensor = self.title(self.trigrams.bag(title)) + self.artist(self.trigrams.bag(artist_name))
         return vectors
 
 

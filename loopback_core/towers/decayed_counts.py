@@ -53,6 +53,19 @@ class Bag:
     row: Ids  # (n,) number of the request, ascending
 
 
+@dataclass(frozen=True)
+class Block:
+    """What R requests near each other in one history weigh of all that any of them heard."""
+
+    items: Ids  # (n,) distinct
+    weights: Floats  # (R, scales, n), 0 for what a request did not hear
+
+    def bag(self, first: int) -> Bag:
+        """The same, request by request. first: the number of the first of them."""
+        row, column = np.nonzero(self.weights.any(axis=1))
+        return Bag(self.items[column], self.weights[row, :, column], first + row)
+
+
 class DecayedCounts:
     """Plays of each item of each history, older ones counting less, by several half-lives.
 
@@ -62,7 +75,7 @@ class DecayedCounts:
     """
 
     def __init__(self, histories: Histories, items: Ids, scales: Sequence[Scale]) -> None:
-        """items: (total,) beside histories.tracks.values, -1 for what nobody knows, which is in no bag."""
+        """items: (total,) beside histories.tracks.values, -1 for what nobody knows, which is in no block."""
         self._offsets, self._items, self._timestamps = histories.tracks.offsets, items, histories.timestamps
         self._powers = [scale.power for scale in scales]
         self._rates = np.array([np.log(2) / (scale.days * SECONDS_PER_DAY) if scale.days else 0.0 for scale in scales])
@@ -93,21 +106,53 @@ class DecayedCounts:
         return kept
 
     def bag(self, moments: Moments, listens: int) -> Bag:
+        """As :meth:`blocks`, request by request."""
+        blocks, first, bags = self.blocks(moments, listens), 0, []
+        for block in blocks:
+            bags.append(block.bag(first))
+            first += len(block.weights)
+        nothing = Bag(np.zeros(0, np.int64), np.zeros((0, len(self._rates)), np.float32), np.zeros(0, np.int64))
+        parts = [nothing, *bags]
+        return Bag(*(np.concatenate([getattr(bag, name) for bag in parts]) for name in ("items", "weights", "row")))
+
+    def blocks(self, moments: Moments, listens: int) -> list[Block]:
         """What was played among the last `listens` listens before each moment, weighted by its decayed count.
 
         The counts go back to the first listen; `listens` bounds only how far back an item may have been heard last.
+        Moments that follow each other here share a block where they are of one history and less than `listens` apart.
         """
-        start = np.maximum(self._offsets[moments.row], moments.place - listens)
-        length = moments.place - start
-        row = np.repeat(np.arange(len(moments)), length)
-        within = np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length)
-        listen = np.repeat(start, length) + within
-        last = self._next[listen] >= np.repeat(moments.place, length)  # not played again before the moment
-        last &= self._items[listen] >= 0
-        listen, row = listen[last], row[last]
-        age = (moments.now[row] - self._timestamps[listen]).astype(np.float64)
-        weights = (self._counts[listen] * self._decay(age)).astype(np.float32)
+        apart = (np.diff(moments.row) != 0) | (np.abs(np.diff(moments.place)) >= listens)
+        bounds = np.concatenate([[0], np.flatnonzero(apart) + 1, [len(moments)]])
+        return [self._block(moments, low, high, listens) for low, high in pairwise(bounds) if low < high]
+
+    def _block(self, moments: Moments, low: int, high: int, listens: int) -> Block:
+        """Of moments low to high. The first of them is read off its last listens; from one to the next all that it
+        holds decays, and what was played in between is read anew."""
+        begin = self._offsets[moments.row[low]]
+        place, now = moments.place[low:high], moments.now[low:high]
+        order = np.argsort(place, kind="stable")
+        start = max(begin, place[order[0]] - listens)
+        heard = np.arange(start, place[order[-1]])
+        heard = heard[(self._items[heard] >= 0) & ((self._next[heard] >= place[order[0]]) | (heard >= place[order[0]]))]
+        items, column = np.unique(self._items[heard], return_inverse=True)
+        last = np.full(len(items), -1)
+        current = np.zeros((len(self._rates), len(items)), np.float32)
+        weights = np.empty((high - low, *current.shape), np.float32)
+        done, clock = 0, now[order[0]]
+        for request in order:
+            current *= self._decay(np.array([now[request] - clock], np.float64)).T.astype(np.float32)
+            clock, upto = now[request], np.searchsorted(heard, place[request])
+            new = np.arange(done, upto)
+            new = new[self._next[heard[new]] >= place[request]]  # each item once
+            last[column[new]] = heard[new]
+            age = (clock - self._timestamps[heard[new]]).astype(np.float64)
+            current[:, column[new]] = (self._counts[heard[new]] * self._decay(age)).T
+            done = upto
+            weights[request] = current
+            if place[request] - listens > start:
+                weights[request][:, last < place[request] - listens] = 0
         for scale, power in enumerate(self._powers):
-            column = weights[:, scale]
-            weights[:, scale] = np.log1p(column) if power == 0 else column**power
-        return Bag(self._items[listen], weights, row)
+            if power != 1:
+                of_scale = weights[:, scale]
+                weights[:, scale] = np.log1p(of_scale) if power == 0 else of_scale**power
+        return Block(items, weights)

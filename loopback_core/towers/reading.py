@@ -9,8 +9,9 @@ from loopback_core.features.content import TrackContent
 from loopback_core.features.names import Names
 from loopback_core.settings import TowersSettings
 from loopback_core.towers.context import request_context
-from loopback_core.towers.decayed_counts import Bag, DecayedCounts, Moments, Scale, artist_of_listens
-from loopback_core.towers.embedding import Pool
+from loopback_core.towers.decayed_counts import Block, DecayedCounts, Moments, Scale, artist_of_listens
+from loopback_core.towers.embedding import Bags
+from loopback_core.towers.pool import Pool
 from loopback_core.towers.sequences import SequenceReader
 from loopback_core.towers.track import TrackInputs
 from loopback_core.towers.user import UserInputs
@@ -58,9 +59,7 @@ class HistoryReader:
     def _pools(self, moments: Moments) -> tuple[Pool | None, Pool | None]:
         if not (listens := self.settings.history_listens):
             return None, None
-        artists, tracks = (
-            _pool(counts.bag(moments, listens), len(moments)) for counts in (self._artists, self._tracks)
-        )
+        artists, tracks = (_pool(counts.blocks(moments, listens)) for counts in (self._artists, self._tracks))
         return artists, tracks
 
 
@@ -88,12 +87,11 @@ class TrackReader:
             None if dense is None else torch.from_numpy(dense),
         )
 
-    def _trigrams(self, names: Names, ids: Ids) -> Pool:
+    def _trigrams(self, names: Names, ids: Ids) -> Bags:
         """Trigrams of each name, with weights that make their sum a mean."""
         found = names.trigrams(ids, self.settings.ngram_buckets)
         weights = np.repeat(1 / np.maximum(found.lengths, 1), found.lengths).astype(np.float32)
-        parts = (found.values, found.offsets[:-1], weights[:, None])
-        return Pool(*map(torch.from_numpy, parts))
+        return Bags(*map(torch.from_numpy, (found.values, found.offsets[:-1], weights)))
 
 
 def _scales(settings: TowersSettings, kind: str) -> list[Scale]:
@@ -101,12 +99,10 @@ def _scales(settings: TowersSettings, kind: str) -> list[Scale]:
     return [Scale(days, power) for days, power in zip(half_lives, powers, strict=True)]
 
 
-def _pool(bag: Bag, requests: int) -> Pool:
-    """The bags with weights whose squares add up to 1 on every scale: how much somebody listens does not matter."""
-    counts = np.bincount(bag.row, minlength=requests)
-    squares = np.stack(
-        [np.bincount(bag.row, column, minlength=requests) for column in np.square(bag.weights).T], axis=1
-    )
-    weights = bag.weights / np.sqrt(np.maximum(squares, 1e-12))[bag.row]
-    offsets = np.cumsum(counts) - counts
-    return Pool(torch.from_numpy(bag.items), torch.from_numpy(offsets), torch.from_numpy(weights.astype(np.float32)))
+def _pool(blocks: list[Block]) -> Pool:
+    """The blocks with weights whose squares add up to 1 on every scale: how much somebody listens does not matter."""
+    weights = []
+    for block in blocks:
+        squares = np.einsum("rsn,rsn->rs", block.weights, block.weights)
+        weights.append(torch.from_numpy(block.weights / np.sqrt(np.maximum(squares, 1e-12))[..., None]))
+    return Pool(tuple(torch.from_numpy(block.items) for block in blocks), tuple(weights))

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from loopback_core.errors import SettingsError
 from loopback_core.settings import TowersSettings
 from loopback_core.towers.content import NameEncoder, NumberEncoder
-from loopback_core.towers.embedding import IdEmbedding, Pool
+from loopback_core.towers.embedding import Bags, IdEmbedding
 from loopback_core.towers.inputs import Inputs
 from loopback_core.towers.mlp import UnitMLP
 
@@ -21,8 +21,8 @@ class TrackInputs(Inputs):
 
     track: Tensor  # (B,) int64 dense ids; an id outside those of train is the unknown track
     artist: Tensor  # (B,) int64 dense ids; likewise
-    title: Pool | None = None  # trigrams
-    artist_name: Pool | None = None
+    title: Bags | None = None  # trigrams
+    artist_name: Bags | None = None
     dense: Tensor | None = None  # (B, statistics + columns), NaN where nothing is known
 
     def __len__(self) -> int:

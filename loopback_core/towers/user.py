@@ -1,6 +1,6 @@
 """The user towers."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -10,10 +10,11 @@ from loopback_core.errors import SettingsError
 from loopback_core.features.demographics import DEMOGRAPHIC_SIZES
 from loopback_core.settings import TowersSettings
 from loopback_core.towers.context import CONTEXT_SIZES, CodeEmbedding
-from loopback_core.towers.embedding import IdEmbedding, Pool
+from loopback_core.towers.embedding import IdEmbedding
 from loopback_core.towers.encoders import make_encoder
 from loopback_core.towers.inputs import Inputs
 from loopback_core.towers.mlp import UnitMLP
+from loopback_core.towers.pool import Pool
 from loopback_core.towers.sequences import GAPS, HOURS, NOBODY, Sequences
 from loopback_core.towers.track import SumTrackTower, TrackTower
 
@@ -84,8 +85,8 @@ class HistoryUserTower(nn.Module):
         gates = (self.artist_gates, self.track_gates)
         for table, gate, pool in zip(self._tables, gates, (inputs.artists, inputs.tracks), strict=True):
             if pool is not None:
-                weights = pool.weights * self._kept(len(pool.weights), pool.weights)[:, None]
-                total = total + (table.bag(replace(pool, weights=weights)) * gate[inputs.intent]).sum(dim=1)
+                dropout = self.dropout if self.training else 0.0
+                total = total + (pool.sums(table, dropout) * gate[inputs.intent]).sum(dim=1)
         if inputs.last is not None:
             total = total + (self._encode(inputs.last) * self.last_gates[inputs.intent]).sum(dim=1)
         for vectors, codes in ((self.context, inputs.context), (self.demographics, inputs.demographics)):

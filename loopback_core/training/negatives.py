@@ -1,4 +1,4 @@
-"""Shared negatives of a step: drawn from its own targets and from the catalog, with what they are not negative for."""
+"""Shared negatives of a step: drawn from the targets of its users and from the catalog, with what they are not negative for."""
 
 from dataclasses import dataclass
 
@@ -13,17 +13,18 @@ from loopback_core.training.requests import RequestPlan, Requests
 
 @dataclass(frozen=True)
 class Negatives:
-    """M negatives that all requests of a step share: first those among its targets, then those of the catalog."""
+    """M negatives that all requests of a step share: first those drawn from targets, then those from the catalog."""
 
-    among_targets: Ids  # (m,) places in the step's targets
-    uniform: Ids  # (M - m,) tracks
+    tracks: Ids  # (M,)
     correction: Floats  # (M,) what is taken off each score, in nats
     false_negative: NDArray[np.bool_]  # (A, M)
 
 
 class NegativeSampler:
-    """Draws mixed negatives (Yang et al. 2020): in-batch ones alone never show most of the catalog.
+    """Draws mixed negatives (Yang et al. 2020): those drawn from targets alone never show most of the catalog.
 
+    The targets are those of the step's group of users over the whole epoch, not of the step, whose few stretches of
+    history are no sample of them.
     The proposal is the mixture q(t) = (1 - uniform_share) * share of t among the targets + uniform_share / tracks, and
     the correction logq * log(M q(t)): with it the scores learn how often something is played, without it how much more
     often than elsewhere (Bengio & Senécal 2003; Yi et al. 2019).
@@ -39,12 +40,11 @@ class NegativeSampler:
         """The negatives of one step."""
         chosen = self.settings
         n_uniform = round(chosen.negatives * chosen.uniform_share)
-        among = rng.integers(0, len(requests.target), chosen.negatives - n_uniform)
-        uniform = rng.integers(0, self.n_tracks, n_uniform)
-        tracks = np.concatenate([requests.target[among], uniform])
-        share = (1 - chosen.uniform_share) * requests.shares.of(tracks) + chosen.uniform_share / self.n_tracks
+        targets = requests.group.draw(chosen.negatives - n_uniform, rng)
+        tracks = np.concatenate([targets, rng.integers(0, self.n_tracks, n_uniform)])
+        share = (1 - chosen.uniform_share) * requests.group.share(tracks) + chosen.uniform_share / self.n_tracks
         correction = chosen.logq * np.log(chosen.negatives * share)
-        return Negatives(among, uniform, correction.astype(np.float32), self.false_negatives(requests, tracks))
+        return Negatives(tracks, correction.astype(np.float32), self.false_negatives(requests, tracks))
 
     def false_negatives(self, requests: Requests, tracks: Ids) -> NDArray[np.bool_]:
         """(A, M) bool: what must not be told to be wrong.

@@ -14,19 +14,24 @@ from loopback_core.towers.user import ANYTHING, ONLY_NEW
 
 
 @dataclass(frozen=True)
-class Shares:
-    """How often each track is a target: exact counts, not an assumption about them."""
+class Targets:
+    """The targets that a step's negatives are drawn from, and how often each track is one: exact counts."""
 
+    all: Ids  # (n,) tracks
     tracks: Ids  # distinct, ascending
     shares: NDArray[np.float64]  # beside them, adding up to 1
 
     @classmethod
-    def among(cls, targets: Ids) -> "Shares":
-        """Those of these targets."""
+    def of(cls, targets: Ids) -> "Targets":
+        """Count these."""
         tracks, counts = np.unique(targets, return_counts=True)
-        return cls(tracks, counts / max(len(targets), 1))
+        return cls(targets, tracks, counts / max(len(targets), 1))
 
-    def of(self, tracks: Ids) -> NDArray[np.float64]:
+    def draw(self, count: int, rng: np.random.Generator) -> Ids:
+        """So many of them at random, with replacement."""
+        return self.all[rng.integers(0, len(self.all), count)]
+
+    def share(self, tracks: Ids) -> NDArray[np.float64]:
         """The share of each of these tracks, 0 for one that is no target."""
         place = np.minimum(np.searchsorted(self.tracks, tracks), len(self.tracks) - 1)
         return np.where(self.tracks[place] == tracks, self.shares[place], 0.0)
@@ -41,7 +46,7 @@ class Requests:
     target: Ids  # (T,) tracks
     is_repeat: NDArray[np.bool_]  # (T,) the user had played the track before that listen
     request: Ids  # (T,) the request that each target answers, ascending
-    shares: Shares  # of the tracks among all targets of the epoch that this step's were taken from
+    group: Targets  # of the users of the step's group, over the epoch: this step's are among them
 
 
 class RequestPlan:
@@ -49,12 +54,12 @@ class RequestPlan:
 
     The moments of a history lie `request_stride` listens apart, from a phase that each epoch draws. A listen answers a
     moment at most `target_window` listens before it (or a stride, where that is longer), so that one reading of a history serves about a stride of targets.
-    First plays answer requests for new tracks as well.
+    First plays answer requests for new tracks as well. Requests within `request_span` listens of a history come in one
+    step, so that what they share of it is read once.
     """
 
-    def __init__(self, data: FitData, settings: TrainingSettings, together: int = 1) -> None:
-        """together: requests within so many listens of a history come in one step, so that one encoding serves them."""
-        self.settings, self.together = settings, together
+    def __init__(self, data: FitData, settings: TrainingSettings) -> None:
+        self.settings = settings
         self.histories = Histories.of(data.events, np.arange(data.catalog.n_users), data.now, data.demographics)
         tracks = self.histories.tracks
         self.row = tracks.row_numbers()
@@ -108,7 +113,9 @@ class RequestPlan:
         n_groups = self._n_groups()
         group = rng.permutation(len(self.histories))[row] % n_groups
         heard = moments - self.histories.tracks.offsets[row]
-        _, stretch = np.unique(row * (len(self.row) + 1) + (heard - 1) // self.together, return_inverse=True)
+        _, stretch = np.unique(
+            row * (len(self.row) + 1) + (heard - 1) // self.settings.request_span, return_inverse=True
+        )
         order = np.lexsort((rng.permutation(len(moments))[stretch], group))
         rank = np.empty(len(order), np.int64)
         rank[order] = np.arange(len(order))
@@ -122,7 +129,7 @@ class RequestPlan:
         per_batch = max(1, round(self.settings.batch_size * len(order) / max(len(targets), 1)))
         for number, (low, high) in enumerate(pairwise(starts)):
             blocks += [(start, min(start + per_batch, high), number) for start in range(low, high, per_batch)]
-        shares = [Shares.among(tracks[ends[low] : ends[high]]) for low, high in pairwise(starts)]
+        groups = [Targets.of(tracks[ends[low] : ends[high]]) for low, high in pairwise(starts)]
         for block in rng.permutation(len(blocks)):
             start, stop, number = blocks[block]
             asked, low, high = order[start:stop], ends[start], ends[stop]
@@ -132,7 +139,7 @@ class RequestPlan:
                 tracks[low:high],
                 self._is_repeat[targets[low:high]],
                 request[low:high] - start,
-                shares[number],
+                groups[number],
             )
 
     def _n_groups(self) -> int:

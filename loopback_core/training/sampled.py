@@ -27,9 +27,8 @@ class SampledBatch:
     """A requests with T targets and M negatives, of which the last N may be what a memory holds of earlier steps."""
 
     users: UserInputs  # of A requests
-    tracks: TrackInputs  # the T targets, then the negatives that are none
+    tracks: TrackInputs  # the T targets, then the M - N negatives of this step
     request: Tensor  # (T,) int64
-    negatives: Tensor  # (M - N,) int64 places in `tracks`
     correction: Tensor  # (M,)
     false_negative: Tensor  # (A, M) bool
     weight: Tensor | None = None  # (T,) of each target in the loss; None: all the same
@@ -42,7 +41,7 @@ class SampledBatch:
 
     def to(self, device: torch.device) -> "SampledBatch":
         """The same batch on `device`."""
-        names = ("request", "negatives", "correction", "false_negative")
+        names = ("request", "correction", "false_negative")
         moved = {name: getattr(self, name).to(device, non_blocking=True) for name in names}
         weight = None if self.weight is None else self.weight.to(device, non_blocking=True)
         return replace(self, users=self.users.to(device), tracks=self.tracks.to(device), weight=weight, **moved)
@@ -51,7 +50,7 @@ class SampledBatch:
         """The sampled softmax, a scalar. With a memory: once for each batch, in the order in which they were made."""
         users = encode(model.users, self.users, self.cached_gradients, model.device)
         tracks = encode(model.tracks, self.tracks, self.cached_gradients, model.device)
-        negatives = tracks[self.negatives]
+        negatives = tracks[len(self) :]
         if self.memory is not None:
             negatives = torch.cat([negatives, self.memory.exchange(self.step, tracks[: len(self)])])
         return sampled_softmax(
@@ -71,8 +70,7 @@ class SampledExamples:
 
     def __init__(self, data: FitData, settings: Settings) -> None:
         self.settings, catalog = settings.training, data.catalog
-        in_order = settings.towers.user_encoder in ("ema", "transformer")
-        self._plan = RequestPlan(data, settings.training, settings.towers.window if in_order else 1)
+        self._plan = RequestPlan(data, settings.training)
         self._negatives = NegativeSampler(data, self._plan, settings.training)
         self._hard = HardNegatives(data, self._plan, settings)
         self._tracks = TrackReader(track_content(data, settings.towers), settings.towers)
@@ -102,7 +100,7 @@ class SampledExamples:
         """Read the histories of the requests, and draw negatives; what the memory holds are negatives too."""
         drawn = self._negatives.draw(requests, rng)
         hard = self._hard.draw(requests, rng)
-        track = np.concatenate([requests.target, drawn.uniform, hard])
+        track = np.concatenate([requests.target, drawn.tracks, hard])
         corrections = [drawn.correction, np.full(len(hard), -np.log(self.settings.hard_weight), np.float32)]
         masks = [drawn.false_negative, self._hard.false_negatives(requests, hard)]
         if memory is not None:
@@ -112,7 +110,6 @@ class SampledExamples:
             self._reader.read(requests.moments, requests.intent),
             self._tracks.read(track),
             torch.from_numpy(requests.request),
-            torch.from_numpy(np.concatenate([drawn.among_targets, np.arange(len(requests.target), len(track))])),
             torch.from_numpy(np.concatenate(corrections)),
             torch.from_numpy(np.concatenate(masks, axis=1)),
             self._weight(requests),

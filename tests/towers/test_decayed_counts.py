@@ -75,3 +75,27 @@ def test_any_moment_of_any_history_agrees_with_counting_from_the_start():
                 expected[item] = expected.get(item, 0) + (0.5 ** (age / days) if days else 1)
             expected = {item: np.log1p(count) if power == 0 else count**power for item, count in expected.items()}
             assert as_dict(bag, request, number) == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("listens", [1, 7, 25, 1000])
+def test_moments_that_share_a_block_weigh_what_each_does_alone(listens):
+    rng = np.random.default_rng(1)
+    rows = [
+        [(int(item), day) for item, day in zip(rng.integers(-1, 12, n), np.sort(rng.random(n) * 90), strict=True)]
+        for n in (60, 90)
+    ]
+    history = histories(rows)
+    counts = DecayedCounts(history, history.tracks.values, [Scale(5, 1), Scale(0, 0), Scale(30, 0.5)])
+    row = np.array([0, 0, 0, 0, 1, 1, 1])
+    heard = np.array([10, 30, 12, 12, 90, 0, 70])  # in any order, twice at one place, at both ends
+    place = history.tracks.offsets[row] + heard
+    moments = Moments(row, place, np.append(history.timestamps, 95 * DAY)[place] + 10)
+    blocks = counts.blocks(moments, listens)
+    assert (len(blocks) == 2) == (listens == 1000)
+    together = counts.bag(moments, listens)
+    for request in range(7):
+        alone = counts.bag(Moments(*(part[[request]] for part in (row, place, moments.now))), listens)
+        for scale in range(3):
+            assert as_dict(together, request, scale) == pytest.approx(as_dict(alone, 0, scale), rel=1e-4)
+        last = {item for item, _ in rows[row[request]][max(0, heard[request] - listens) : heard[request]]} - {-1}
+        assert set(as_dict(alone, 0)) == last

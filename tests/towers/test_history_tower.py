@@ -8,7 +8,6 @@ from loopback_core.errors import SettingsError
 from loopback_core.features.content import TrackContent
 from loopback_core.retrieval.embed import track_vectors, user_vectors
 from loopback_core.settings import TowersSettings
-from loopback_core.towers.embedding import IdEmbedding, Pool
 from loopback_core.towers.track import TrackInputs
 from loopback_core.towers.two_tower import TwoTower, Vocabulary
 from loopback_core.towers.user import ANYTHING, ONLY_NEW
@@ -108,28 +107,6 @@ def test_the_tables_are_saved_once_and_read_back(model, tmp_path):
 def test_pools_need_a_track_tower_whose_vectors_they_can_add_up():
     with pytest.raises(SettingsError, match=r"needs towers\.track_encoder = 'sum'"):
         TwoTower(Vocabulary(3, 4, 3), TowersSettings(user_encoder="pooled"))
-
-
-@pytest.mark.parametrize("sparse", [False, True])
-def test_a_bag_is_the_weighted_sum_of_its_rows_with_the_gradient_of_one(sparse):
-    torch.manual_seed(0)
-    table = IdEmbedding(6, 3, std=1.0, sparse=sparse)
-    ids, offsets = torch.tensor([4, 1, 4, 99]), torch.tensor([0, 2, 2])
-    weights = torch.tensor([[1.0, 0.5], [2.0, 0.0], [3.0, 1.0], [1.0, 1.0]])
-    bags = table.bag(Pool(ids, offsets, weights))
-    dense = table.weight.detach().clone().requires_grad_()
-    rows = dense[torch.tensor([4, 1, 4, 6])]
-    expected = torch.stack([(rows[:2, None] * weights[:2, :, None]).sum(0), torch.zeros(2, 3),
-                            (rows[2:, None] * weights[2:, :, None]).sum(0)])  # fmt: skip
-    torch.testing.assert_close(bags, expected)
-    upstream = torch.arange(18.0).reshape(3, 2, 3)
-    (bags * upstream).sum().backward()
-    (expected * upstream).sum().backward()
-    if sparse:
-        [(touched, leaf)] = table.touched
-        torch.testing.assert_close(leaf.grad, dense.grad[touched])
-    else:
-        torch.testing.assert_close(table.weight.grad, dense.grad)
 
 
 @pytest.mark.parametrize("kind", ["ema", "transformer"])

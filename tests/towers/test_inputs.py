@@ -1,15 +1,16 @@
 import torch
 
+from loopback_core.towers.embedding import Bags
 from loopback_core.towers.track import TrackInputs
-from loopback_core.towers.user import Pool, UserInputs
+from loopback_core.towers.user import UserInputs
 
 
-def test_the_bags_of_some_requests_are_those_of_all_cut_apart():
-    pool = Pool(torch.arange(6), torch.tensor([0, 2, 2, 5]), torch.arange(6.0)[:, None])  # bags of 2, 0, 3 and 1
-    middle, last = pool.rows(1, 3), pool.rows(3, 4)
+def test_the_bags_of_some_rows_are_those_of_all_cut_apart():
+    bags = Bags(torch.arange(6), torch.tensor([0, 2, 2, 5]), torch.arange(6.0))  # bags of 2, 0, 3 and 1
+    middle, last = bags.rows(1, 3), bags.rows(3, 4)
     assert (middle.ids.tolist(), middle.offsets.tolist()) == ([2, 3, 4], [0, 0])
-    assert middle.weights.flatten().tolist() == [2, 3, 4]
-    assert (last.ids.tolist(), last.offsets.tolist(), last.weights.tolist()) == ([5], [0], [[5]])
+    assert middle.weights.tolist() == [2, 3, 4]
+    assert (last.ids.tolist(), last.offsets.tolist(), last.weights.tolist()) == ([5], [0], [5])
 
 
 def test_some_rows_of_what_a_tower_reads_leave_out_what_it_does_not_read():

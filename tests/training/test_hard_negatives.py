@@ -15,7 +15,14 @@ TOWERS = TowersSettings(user_encoder="pooled", track_encoder="sum", output_dim=8
 
 
 def settings_of(kind="flat", **chosen):
-    given = {"objective": "sampled", "batch_size": 60, "request_stride": 4, "target_window": 5, "negatives": 20}
+    given = {
+        "objective": "sampled",
+        "batch_size": 60,
+        "request_stride": 4,
+        "target_window": 5,
+        "negatives": 20,
+        "request_span": 1,
+    }
     training = TrainingSettings(**{**given, "hard_share": 0.5, "hard_pool": 6, **chosen})
     return Settings(towers=TOWERS, training=training, index=IndexSettings(kind=kind))
 
@@ -74,9 +81,9 @@ def test_a_batch_holds_them_after_the_others_with_their_weight(random_log):
     examples.refresh(model)
     known = played(random_log)
     for batch in examples.epoch(2):
-        assert batch.negatives.shape == batch.correction.shape == (30,)
+        assert batch.correction.shape == (30,) and len(batch.tracks) == len(batch) + 30
         assert batch.correction[20:].tolist() == pytest.approx([np.log(4)] * 10)
-        hard = batch.tracks.track[batch.negatives[20:]].tolist()
+        hard = batch.tracks.track[-10:].tolist()
         for user, mask in zip(batch.users.user.tolist(), batch.false_negative[:, 20:].tolist(), strict=True):
             assert not {track for track, masked in zip(hard, mask, strict=True) if not masked} & known[user]
 
@@ -93,6 +100,6 @@ def test_the_loss_is_that_of_the_batch_without_what_is_masked(random_log):
             for target, request in enumerate(batch.request.tolist()):
                 kept = ~batch.false_negative[request].numpy()
                 own = scale * users[request] @ tracks[target]
-                others = scale * tracks[batch.negatives] @ users[request] - batch.correction.numpy()
+                others = scale * tracks[len(batch) :] @ users[request] - batch.correction.numpy()
                 losses.append(np.log(np.exp(own) + np.exp(others[kept]).sum()) - own)
             assert batch.loss(model).item() == pytest.approx(np.mean(losses), rel=1e-5)

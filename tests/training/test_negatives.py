@@ -17,16 +17,16 @@ def drawn(data, **chosen):
     return settings, [(requests, sampler.draw(requests, rng)) for requests in plan.epoch(1)]
 
 
-def tracks_of(requests, negatives):
-    return np.concatenate([requests.target[negatives.among_targets], negatives.uniform])
-
-
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
-def test_so_many_are_uniform_and_the_others_are_targets(random_log, share):
-    _, batches = drawn(random_log, uniform_share=share)
+def test_so_many_are_uniform_and_the_others_are_targets_of_the_group(random_log, share):
+    _, batches = drawn(random_log, uniform_share=share, users_per_group=1, negatives=2000)
     for requests, negatives in batches:
-        assert (len(negatives.uniform), len(negatives.among_targets)) == (round(50 * share), 50 - round(50 * share))
-        assert negatives.uniform.max(initial=0) < 30 and negatives.among_targets.max(initial=0) < len(requests.target)
+        assert len(negatives.tracks) == 2000
+        in_group = np.isin(np.arange(30), requests.group.tracks)
+        counts = np.bincount(negatives.tracks, minlength=30)
+        expected = 2000 * ((1 - share) * requests.group.share(np.arange(30)) + share / 30)
+        assert np.all(np.abs(counts - expected) < 6 * np.sqrt(expected) + 1e-9)
+        assert not in_group.all()
 
 
 @pytest.mark.parametrize("logq", [0.0, 0.5, 1.0])
@@ -34,8 +34,8 @@ def test_the_correction_is_that_of_the_mixture_they_were_drawn_from(random_log, 
     _, batches = drawn(random_log, uniform_share=0.4, logq=logq)
     targets = np.concatenate([requests.target for requests, _ in batches])
     share = np.bincount(targets, minlength=30) / len(targets)  # one group: all targets of the epoch
-    for requests, negatives in batches:
-        tracks = tracks_of(requests, negatives)
+    for _, negatives in batches:
+        tracks = negatives.tracks
         expected = logq * np.log(50 * (0.6 * share[tracks] + 0.4 / 30))
         np.testing.assert_allclose(negatives.correction, expected, rtol=1e-5, atol=1e-6)
 
@@ -45,7 +45,7 @@ def test_the_mask_holds_own_targets_and_for_discovery_what_is_known_by_the_end_o
     history = Histories.of(random_log.events, np.arange(12), random_log.now)
     seen = {True: 0, False: 0}
     for requests, negatives in batches:
-        tracks = tracks_of(requests, negatives)
+        tracks = negatives.tracks
         for row, (user, place) in enumerate(zip(requests.moments.row, requests.moments.place, strict=True)):
             known = set(requests.target[requests.request == row])
             if requests.intent[row] == ONLY_NEW:

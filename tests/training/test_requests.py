@@ -1,10 +1,12 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
 from loopback_core.data import Histories
 from loopback_core.settings import TrainingSettings
 from loopback_core.towers.user import ANYTHING, ONLY_NEW
-from loopback_core.training.requests import RequestPlan, Shares
+from loopback_core.training.requests import RequestPlan, Targets
 
 
 def settings(**chosen):
@@ -80,18 +82,32 @@ def test_a_step_of_a_group_sees_its_users_only_and_their_exact_shares(random_log
     users = [frozenset(b.moments.row.tolist()) for b in batches]
     groups = {}
     for batch, of_batch in zip(batches, users, strict=True):
-        groups.setdefault(id(batch.shares), []).append((of_batch, batch))
+        groups.setdefault(id(batch.group), []).append((of_batch, batch))
     assert len(groups) == 4
     for members in groups.values():
         assert len(frozenset().union(*(of_batch for of_batch, _ in members))) == 3
         targets = np.concatenate([batch.target for _, batch in members])
-        shares = members[0][1].shares
-        assert shares.of(np.arange(31)) == pytest.approx(np.bincount(targets, minlength=31) / len(targets))
+        group = members[0][1].group
+        assert sorted(group.all) == sorted(targets)
+        assert group.share(np.arange(31)) == pytest.approx(np.bincount(targets, minlength=31) / len(targets))
 
 
 def test_a_track_that_is_no_target_has_no_share():
-    shares = Shares.among(np.array([4, 2, 4, 9]))
-    assert shares.of(np.array([0, 2, 4, 9, 10])).tolist() == [0, 0.25, 0.5, 0.25, 0]
+    targets = Targets.of(np.array([4, 2, 4, 9]))
+    assert targets.share(np.array([0, 2, 4, 9, 10])).tolist() == [0, 0.25, 0.5, 0.25, 0]
+
+
+def test_requests_near_each_other_in_a_history_come_in_one_step_one_after_the_other(random_log):
+    history = Histories.of(random_log.events, np.arange(12), random_log.now)
+    span, whole, apart = 12, 0, 0
+    batches = list(RequestPlan(random_log, settings(request_span=span, batch_size=200)).epoch(1))
+    for batch in batches:
+        heard = batch.moments.place - history.tracks.offsets[batch.moments.row]
+        stretch = list(zip(batch.moments.row.tolist(), ((heard - 1) // span).tolist(), strict=True))
+        runs = 1 + sum(one != other for one, other in pairwise(stretch))
+        whole += runs == len(set(stretch))
+        apart += runs < len(stretch)
+    assert whole == apart == len(batches)
 
 
 def test_a_repeat_is_a_listen_of_a_track_that_its_user_had_played_before(hand_log):

@@ -62,7 +62,7 @@ def test_a_step_stands_against_the_vectors_of_the_targets_before_it_and_each_epo
             assert batch.correction[20:].tolist() == pytest.approx([np.log(4)] * n)
             with torch.no_grad():
                 users, of_step = model(batch.users, batch.tracks)
-            negatives = torch.cat([of_step[batch.negatives], kept[-100:]])
+            negatives = torch.cat([of_step[len(batch) :], kept[-100:]])
             scores = scale * users @ negatives.T - batch.correction
             losses = []
             for target, request in enumerate(batch.request.tolist()):

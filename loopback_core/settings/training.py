@@ -65,6 +65,11 @@ class TrainingSettings(Section):
     request_stride: int = Field(
         32, ge=1, description="sampled: listens between the requests of a history, and about the targets of each."
     )
+    epoch_targets: int = Field(
+        2_000_000,
+        ge=0,
+        description="sampled: an epoch has about so many targets, a part of the log where it is longer; 0: all of it.",
+    )
     request_span: int = Field(
         512,
         ge=1,

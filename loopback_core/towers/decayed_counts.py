@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from loopback_core.data import SECONDS_PER_DAY, Floats, Histories, Ids
 
-NEVER = np.iinfo(np.int64).max
+NEVER = np.iinfo(np.int32).max
 
 
 @dataclass(frozen=True)
@@ -76,17 +76,19 @@ class DecayedCounts:
 
     def __init__(self, histories: Histories, items: Ids, scales: Sequence[Scale]) -> None:
         """items: (total,) beside histories.tracks.values, -1 for what nobody knows, which is in no block."""
-        self._offsets, self._items, self._timestamps = histories.tracks.offsets, items, histories.timestamps
+        self._offsets, self._timestamps = histories.tracks.offsets, histories.timestamps
+        self._items = items.astype(np.int32)
         self._powers = [scale.power for scale in scales]
         self._rates = np.array([np.log(2) / (scale.days * SECONDS_PER_DAY) if scale.days else 0.0 for scale in scales])
         self._count(histories.tracks.row_numbers())
 
     def _count(self, row: Ids) -> None:
         n = len(self._items)
-        key = row * (self._items.max(initial=0) + 2) + self._items + 1
+        key = row * (int(self._items.max(initial=0)) + 2) + self._items + 1
         order = np.argsort(key, kind="stable")  # of one item in one row: one after the other, oldest first
         is_first = np.diff(key[order], prepend=-1) != 0
-        self._next = np.full(n, NEVER)
+        del key
+        self._next = np.full(n, NEVER, np.int32)
         self._next[order[:-1][~is_first[1:]]] = order[1:][~is_first[1:]]
 
         starts = np.flatnonzero(is_first)
@@ -94,11 +96,11 @@ class DecayedCounts:
         by_repeat = np.argsort(repeat, kind="stable")
         bounds = np.searchsorted(repeat[by_repeat], np.arange(repeat.max(initial=0) + 2))
         time = self._timestamps[order].astype(np.float64)
-        counts = np.ones((n, len(self._rates)))
+        counts = np.ones((n, len(self._rates)), np.float32)
         for low, high in pairwise(bounds[1:]):  # all second plays, all third ones, …
             these = by_repeat[low:high]
             counts[these] += counts[these - 1] * self._decay(time[these] - time[these - 1])
-        self._counts = np.empty((n, len(self._rates)), np.float32)
+        self._counts = np.empty_like(counts)
         self._counts[order] = counts
 
     def _decay(self, age: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -155,4 +157,4 @@ class DecayedCounts:
             if power != 1:
                 of_scale = weights[:, scale]
                 weights[:, scale] = np.log1p(of_scale) if power == 0 else of_scale**power
-        return Block(items, weights)
+        return Block(items.astype(np.int64), weights)

@@ -12,13 +12,21 @@ from loopback_core.towers.two_tower import TwoTower
 def averaged(model: TwoTower, mean: dict[str, torch.Tensor], epochs: int) -> Iterator[None]:
     """Inside, the model has the mean of its weights after this and the `epochs` epochs before; after it, its own again.
 
-    mean: that of the epochs before, empty at first; brought up to date.
+    mean: that of the epochs before, empty at first; brought up to date, and read after the block.
     """
-    own = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
-    for name, tensor in own.items():
-        mean[name] = torch.lerp(mean[name].to(tensor.device), tensor, 1 / (epochs + 1)) if epochs else tensor.clone()
-    model.load_state_dict(mean)
+    for name, tensor in model.state_dict().items():
+        if epochs:
+            mean[name] = mean[name].to(tensor.device).lerp_(tensor, 1 / (epochs + 1))
+        else:
+            mean[name] = tensor.clone()
+    _exchange(model, mean)
     try:
         yield
     finally:
-        model.load_state_dict(own)
+        _exchange(model, mean)
+
+
+def _exchange(model: TwoTower, weights: dict[str, torch.Tensor]) -> None:
+    """What the one holds, the other gets; nothing is copied, since tables are most of the memory there is."""
+    for name, own in model.state_dict(keep_vars=True).items():
+        own.data, weights[name] = weights[name], own.data

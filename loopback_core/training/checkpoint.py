@@ -11,6 +11,8 @@ from loopback_core.errors import ArtifactError
 from loopback_core.towers.two_tower import TwoTower
 from loopback_core.training.optimizers import Stepper
 
+LAST, BEST = "checkpoint.pt", "best.pt"
+
 
 @dataclass(frozen=True)
 class Epoch:
@@ -31,38 +33,65 @@ class Progression:
     history: list[Epoch] = field(default_factory=list)
     best_epoch: int = 0  # 0: none yet
     best_value: float = -1.0
-    best_weights: dict[str, torch.Tensor] = field(default_factory=dict)
     mean_weights: dict[str, torch.Tensor] = field(default_factory=dict)  # over the epochs; empty: not wanted
 
 
-def save_checkpoint(path: Path, model: TwoTower, optimizers: list[Stepper], progression: Progression) -> None:
+def save_checkpoint(folder: Path, model: TwoTower, optimizers: list[Stepper], progression: Progression) -> None:
     """Write all that the next epoch depends on; the old checkpoint stays until the new one is whole."""
     content = {
         "model": model.state_dict(),
         "optimizers": [optimizer.state_dict() for optimizer in optimizers],
         "progression": vars(progression) | {"history": [asdict(epoch) for epoch in progression.history]},
     }
-    new = path.with_name(f".{path.name}.{os.getpid()}")
-    torch.save(content, new)
-    new.replace(path)
+    _save(content, folder / LAST)
 
 
-def load_checkpoint(path: Path, model: TwoTower, optimizers: list[Stepper]) -> Progression:
+def load_checkpoint(folder: Path, model: TwoTower, optimizers: list[Stepper]) -> Progression:
     """Put the state back into `model` and `optimizers`; a fresh start when there is no checkpoint.
 
     Raises:
         ArtifactError: it is damaged.
     """
-    if not path.exists():
+    if not (folder / LAST).exists():
         return Progression()
-    # weights_only: a checkpoint holds tensors and plain values, and loading it runs no code of its own.
-    # On the CPU, where torch wants its step counts; the rest is copied to where the model is.
-    try:
-        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # pickle, zip and torch each have their own
-        raise ArtifactError(f"The checkpoint {path} cannot be read; delete it and train again. ({error})") from None
+    content = _load(folder / LAST)
     model.load_state_dict(content["model"])
     for optimizer, state in zip(optimizers, content["optimizers"], strict=True):
         optimizer.load_state_dict(state)
     kept = content["progression"]
     return Progression(**kept | {"history": [Epoch(**epoch) for epoch in kept["history"]]})
+
+
+def save_best(folder: Path, model: TwoTower) -> None:
+    """Keep the weights of the best epoch so far: on disk, for of large tables memory holds no third copy.
+
+    Written before the checkpoint that says so. A run killed in between does the epoch again, and ends it in the same
+    weights.
+    """
+    _save(model.state_dict(), folder / BEST)
+
+
+def load_best(folder: Path, model: TwoTower) -> None:
+    """Put them into `model`.
+
+    Raises:
+        ArtifactError: they are damaged.
+    """
+    model.load_state_dict(_load(folder / BEST))
+
+
+def _save(content: dict[str, Any], path: Path) -> None:
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    torch.save(content, new)
+    new.replace(path)
+
+
+def _load(path: Path) -> dict[str, Any]:
+    # weights_only: a checkpoint holds tensors and plain values, and loading it runs no code of its own.
+    # On the CPU, where torch wants its step counts; the rest is copied to where the model is. Mapped into memory, so
+    # that what is copied is not held twice.
+    try:
+        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except Exception as error:  # pickle, zip and torch each have their own
+        raise ArtifactError(f"The checkpoint {path} cannot be read; delete it and train again. ({error})") from None
+    return content

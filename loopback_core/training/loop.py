@@ -20,7 +20,7 @@ from loopback_core.settings import Settings, TrainingSettings
 from loopback_core.towers.track import SumTrackTower
 from loopback_core.towers.two_tower import TwoTower, Vocabulary
 from loopback_core.training.averaging import averaged
-from loopback_core.training.checkpoint import Epoch, Progression, load_checkpoint, save_checkpoint
+from loopback_core.training.checkpoint import Epoch, Progression, load_best, load_checkpoint, save_best, save_checkpoint
 from loopback_core.training.device import choose_device
 from loopback_core.training.examples import Batch, Examples
 from loopback_core.training.optimizers import Stepper, make_optimizers
@@ -45,8 +45,7 @@ def train(
     chosen = settings.training
     device = choose_device(chosen.device)
     model, optimizers = set_up(data, settings, device)
-    path = checkpoints / "checkpoint.pt"
-    progression = load_checkpoint(path, model, optimizers)
+    progression = load_checkpoint(checkpoints, model, optimizers)
     if progression.history:
         log.info("training goes on after epoch %d, from its checkpoint", progression.history[-1].epoch)
     examples = make_examples(data, settings)
@@ -57,9 +56,11 @@ def train(
         epoch = _epoch(number, model, optimizers, examples, "epoch" if validate else "refit, epoch")
         mean = averaged(model, progression.mean_weights, number - 1) if chosen.average_epochs else nullcontext()
         with mean, torch.no_grad():
-            _note(replace(epoch, validation=validate(model.eval()) if validate else {}), model, progression, chosen)
-        save_checkpoint(path, model, optimizers, progression)
-    model.load_state_dict(progression.best_weights)
+            if _note(replace(epoch, validation=validate(model.eval()) if validate else {}), progression, chosen):
+                save_best(checkpoints, model)
+        save_checkpoint(checkpoints, model, optimizers, progression)
+    progression.mean_weights.clear()
+    load_best(checkpoints, model)
     for table in model.embeddings():
         table.settle_unknown()
     return model.eval(), progression
@@ -117,7 +118,7 @@ def _epoch(
     examples: Examples | SampledExamples,
     what: str,
 ) -> Epoch:
-    losses, started = [], time.monotonic()
+    losses, events, started = [], 0, time.monotonic()
     if number > 1:  # weights that learned nothing have nothing to say about what is hard
         examples.refresh(model)
     torch.manual_seed(examples.settings.seed * 1_000_003 + number)  # dropout
@@ -127,6 +128,7 @@ def _epoch(
         for batch in prefetch(batches):
             loss = training_step(model, optimizers, batch.to(model.device))
             losses.append(loss)
+            events += len(batch)
             shown.advance(len(batch), f"loss {loss.item():.3f}")
     seconds = time.monotonic() - started
     mean_loss = float(torch.stack(losses).mean())
@@ -136,20 +138,21 @@ def _epoch(
             "training.embedding_learning_rate and train again."
         )
     temperature = 1 / float(model.inverse_temperature().detach())
-    return Epoch(number, mean_loss, temperature, seconds, len(examples) / seconds, {})
+    return Epoch(number, mean_loss, temperature, seconds, events / seconds, {})
 
 
-def _note(epoch: Epoch, model: TwoTower, progression: Progression, settings: TrainingSettings) -> None:
-    """Add the epoch to the history, and keep its weights if it is the best."""
+def _note(epoch: Epoch, progression: Progression, settings: TrainingSettings) -> bool:
+    """Add the epoch to the history; whether it is the best so far."""
     progression.history.append(epoch)
     # Without a validation the last epoch is the best.
     value = epoch.validation[settings.validation_metric] if epoch.validation else float(epoch.epoch)
     found = f", {settings.validation_metric} {value:.4f}" if epoch.validation else ""
     what = "epoch" if epoch.validation else "refit, epoch"
     log.info("%s %d: loss %.4f%s", what, epoch.epoch, epoch.loss, found)
-    if value > progression.best_value:
+    is_best = value > progression.best_value
+    if is_best:
         progression.best_epoch, progression.best_value = epoch.epoch, value
-        progression.best_weights = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+    return is_best
 
 
 def _out_of_patience(progression: Progression, settings: TrainingSettings) -> bool:

@@ -33,7 +33,7 @@ class NegativeSampler:
     def __init__(self, data: FitData, plan: RequestPlan, settings: TrainingSettings) -> None:
         self.settings, self.n_tracks = settings, data.catalog.n_tracks
         self._known, self._offsets = plan.played, plan.histories.tracks.offsets
-        self._after = plan.first_plays - self._offsets[plan.row[plan.first_plays]]  # after how many listens of hers
+        self._after = plan.first_plays - self._offsets[plan.row(plan.first_plays)]  # after how many listens of hers
         self._column = np.full(self.n_tracks, -1, np.int64)  # scratch: where a track stands among the negatives
 
     def draw(self, requests: Requests, rng: np.random.Generator) -> Negatives:

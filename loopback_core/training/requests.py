@@ -49,98 +49,133 @@ class Requests:
     group: Targets  # of the users of the step's group, over the epoch: this step's are among them
 
 
-class RequestPlan:
-    """Which listens of the fit data answer which moment; every listen is a target once an epoch.
+@dataclass(frozen=True)
+class Pass:
+    """All targets of one pass over the fit data, in the order of the M requests that they answer."""
 
-    The moments of a history lie `request_stride` listens apart, from a phase that each epoch draws. A listen answers a
-    moment at most `target_window` listens before it (or a stride, where that is longer), so that one reading of a history serves about a stride of targets.
-    First plays answer requests for new tracks as well. Requests within `request_span` listens of a history come in one
-    step, so that what they share of it is read once.
+    moments: Ids  # (M,) places in the histories, one request after the other as the steps take them
+    row: Ids  # (M,) rows of the histories
+    intent: Ids  # (M,)
+    targets: Ids  # (T,) places in the histories
+    ends: Ids  # (M + 1,) targets of the first so many requests
+    steps: list[tuple[int, int, int]]  # of each step: its first request, the one after its last, its group
+    groups: list[Targets]
+
+
+class RequestPlan:
+    """Which listens of the fit data answer which moment; every listen is a target once a pass.
+
+    The moments of a history lie `request_stride` listens apart, from a phase that each pass draws. A listen answers a
+    moment at most `target_window` listens before it (or a stride, where that is longer), so that one reading of a
+    history serves about a stride of targets. First plays answer requests for new tracks as well. Requests within
+    `request_span` listens of a history come in one step, so that what they share of it is read once. An epoch is a
+    pass, or, of a long log, a part of one with about `epoch_targets` targets.
     """
 
     def __init__(self, data: FitData, settings: TrainingSettings) -> None:
         self.settings = settings
         self.histories = Histories.of(data.events, np.arange(data.catalog.n_users), data.now, data.demographics)
         tracks = self.histories.tracks
-        self.row = tracks.row_numbers()
-        self._place = np.arange(len(self.row)) - tracks.offsets[self.row]
-        pair = self.row * data.catalog.n_tracks + tracks.values
+        pair = tracks.row_numbers() * data.catalog.n_tracks + tracks.values
         order = np.argsort(pair, kind="stable")  # of one track of one user the first play comes first
         self.first_plays = order[np.diff(pair[order], prepend=-1) != 0]  # by user, then by track
         # Row u: the tracks that user u ever plays, each once, in the order of `first_plays`.
-        self.played = Ragged.from_pairs(self.row[self.first_plays], tracks.values[self.first_plays], len(tracks))
-        self._is_repeat = np.ones(len(self.row), np.bool_)
+        self.played = Ragged.from_pairs(self.row(self.first_plays), tracks.values[self.first_plays], len(tracks))
+        self._is_repeat = np.ones(len(tracks.values), np.bool_)
         self._is_repeat[self.first_plays] = False
+        of_a_pass = len(tracks.values) + len(self.first_plays)
+        self.parts = max(1, round(of_a_pass / settings.epoch_targets)) if settings.epoch_targets else 1
+        self._targets = of_a_pass // self.parts
+        self._last: tuple[int, Pass] | None = None  # the pass that was asked for last, with its number
 
     def __len__(self) -> int:
-        """Targets of an epoch."""
-        return len(self.row) + len(self.first_plays)
+        """Targets of an epoch, about."""
+        return self._targets
+
+    def row(self, listens: Ids) -> Ids:
+        """The row of the histories in which each of these listens stands."""
+        row: Ids = np.searchsorted(self.histories.tracks.offsets, listens, side="right") - 1
+        return row
 
     def epoch(self, epoch: int) -> Iterator[Requests]:
-        """Batches of about `batch_size` targets, in an order that depends on (seed, epoch) alone."""
-        rng = np.random.default_rng([self.settings.seed, epoch])
+        """Steps of about `batch_size` targets, in an order that depends on (seed, epoch) alone. epoch: from 1."""
+        number, part = divmod(epoch - 1, self.parts)
+        if self._last is None or self._last[0] != number:
+            self._last = None
+            self._last = (number, self._pass(number))
+        chosen = self._last[1]
+        for step in np.array_split(np.arange(len(chosen.steps)), self.parts)[part]:
+            yield self._requests(chosen, *chosen.steps[step])
+
+    def _requests(self, chosen: Pass, start: int, stop: int, group: int) -> Requests:
+        moments, row = chosen.moments[start:stop], chosen.row[start:stop]
+        targets = chosen.targets[chosen.ends[start] : chosen.ends[stop]]
+        return Requests(
+            Moments(row, moments, self._now(row, moments)),
+            chosen.intent[start:stop],
+            self.histories.tracks.values[targets],
+            self._is_repeat[targets],
+            np.repeat(np.arange(stop - start), np.diff(chosen.ends[start : stop + 1])),
+            chosen.groups[group],
+        )
+
+    def _pass(self, number: int) -> Pass:
+        rng = np.random.default_rng([self.settings.seed, number + 1])
         moments: list[Ids] = []
         targets: list[Ids] = []
         request: list[Ids] = []
         intent: list[Ids] = []
-        for wanted, answers in ((ANYTHING, np.arange(len(self.row))), (ONLY_NEW, self.first_plays)):
-            heard = self._moments(answers, rng)
-            answers, heard = answers[heard > 0], heard[heard > 0]  # with nothing heard there is nothing to learn from
-            place = self.histories.tracks.offsets[self.row[answers]] + heard
-            distinct, number = np.unique(place, return_inverse=True)
-            request.append(number + sum(map(len, moments)))
+        for wanted, answers in ((ANYTHING, np.arange(len(self._is_repeat))), (ONLY_NEW, self.first_plays)):
+            answers, place = self._moments(answers, rng)
+            distinct, which = np.unique(place, return_inverse=True)
+            request.append(which + sum(map(len, moments)))
             moments.append(distinct)
             targets.append(answers)
             intent.append(np.full(len(distinct), wanted))
-        yield from self._batches(*(np.concatenate(parts) for parts in (moments, targets, request, intent)), rng=rng)
+        return self._in_steps(*(np.concatenate(parts) for parts in (moments, intent, targets, request)), rng=rng)
 
-    def _moments(self, listens: Ids, rng: np.random.Generator) -> Ids:
-        """How much of its history each listen's request has heard: on the grid of the epoch, 0 for a first listen."""
-        stride, place = self.settings.request_stride, self._place[listens]
-        phase = rng.integers(0, stride, len(self.histories))[self.row[listens]]
+    def _moments(self, listens: Ids, rng: np.random.Generator) -> tuple[Ids, Ids]:
+        """The listens that answer a moment, and the place of that moment; a first listen answers none.
+
+        Moments lie on the grid of the pass.
+        """
+        row = self.row(listens)
+        begin = self.histories.tracks.offsets[row]
+        stride, place = self.settings.request_stride, listens - begin
+        phase = rng.integers(0, stride, len(self.histories))[row]
         earlier = place - rng.integers(0, self.settings.target_window, len(listens))
         earlier = np.where(earlier > 0, earlier, rng.integers(0, np.maximum(place, 1)))  # a young history has no more
         after = -(-(earlier + phase) // stride) * stride - phase  # the next place of the grid
         moment = np.where(after > place, after - stride, after)
-        heard: Ids = np.where(moment > 0, moment, place)  # before the first place of the grid each listen has its own
-        return heard
+        heard = np.where(moment > 0, moment, place)  # before the first place of the grid each listen has its own
+        something = heard > 0  # with nothing heard there is nothing to learn from
+        return listens[something], (begin + heard)[something]
 
-    def _batches(
-        self, moments: Ids, targets: Ids, request: Ids, intent: Ids, *, rng: np.random.Generator
-    ) -> Iterator[Requests]:
+    def _in_steps(self, moments: Ids, intent: Ids, targets: Ids, request: Ids, *, rng: np.random.Generator) -> Pass:
         """moments: (M,) places in the histories. targets: listens. request: (targets,) number of the moment of each."""
-        row = np.searchsorted(self.histories.tracks.offsets, moments, side="right") - 1
+        row = self.row(moments)
         n_groups = self._n_groups()
         group = rng.permutation(len(self.histories))[row] % n_groups
         heard = moments - self.histories.tracks.offsets[row]
         _, stretch = np.unique(
-            row * (len(self.row) + 1) + (heard - 1) // self.settings.request_span, return_inverse=True
+            row * (len(self._is_repeat) + 1) + (heard - 1) // self.settings.request_span, return_inverse=True
         )
         order = np.lexsort((rng.permutation(len(moments))[stretch], group))
         rank = np.empty(len(order), np.int64)
         rank[order] = np.arange(len(order))
         by_rank = np.argsort(rank[request], kind="stable")
-        targets, request = targets[by_rank], rank[request][by_rank]
-        ends = np.searchsorted(request, np.arange(len(order) + 1))  # targets of the first so many requests
+        targets = targets[by_rank]
+        ends = np.concatenate([[0], np.cumsum(np.bincount(request, minlength=len(order))[order])])
         tracks = self.histories.tracks.values[targets]
 
-        blocks = []
+        steps = []
         starts = np.searchsorted(group[order], np.arange(n_groups + 1))
-        per_batch = max(1, round(self.settings.batch_size * len(order) / max(len(targets), 1)))
-        for number, (low, high) in enumerate(pairwise(starts)):
-            blocks += [(start, min(start + per_batch, high), number) for start in range(low, high, per_batch)]
+        per_step = max(1, round(self.settings.batch_size * len(order) / max(len(targets), 1)))
+        for of_group, (low, high) in enumerate(pairwise(starts.tolist())):
+            steps += [(start, min(start + per_step, high), of_group) for start in range(low, high, per_step)]
         groups = [Targets.of(tracks[ends[low] : ends[high]]) for low, high in pairwise(starts)]
-        for block in rng.permutation(len(blocks)):
-            start, stop, number = blocks[block]
-            asked, low, high = order[start:stop], ends[start], ends[stop]
-            yield Requests(
-                Moments(row[asked], moments[asked], self._now(row[asked], moments[asked])),
-                intent[asked],
-                tracks[low:high],
-                self._is_repeat[targets[low:high]],
-                request[low:high] - start,
-                groups[number],
-            )
+        in_turn = [steps[step] for step in rng.permutation(len(steps))]
+        return Pass(moments[order], row[order], intent[order], targets, ends, in_turn, groups)
 
     def _n_groups(self) -> int:
         per_group = self.settings.users_per_group

@@ -33,9 +33,7 @@ def train_towers(splits: Splits, settings: Settings, folder: Path, checkpoints: 
         as_long = settings.training.model_copy(update={"epochs": progression.best_epoch})
         again = settings.model_copy(update={"training": as_long})
         (checkpoints / "refit").mkdir(exist_ok=True)
-        progression.best_weights.clear()
-        progression.mean_weights.clear()  # of two sets of towers one is held in memory
-        del model
+        del model  # of two sets of towers one is held in memory
         model, refit = train(splits.testing, again, None, checkpoints / "refit")
     model.save(folder)
     save_scoring(scoring, folder)

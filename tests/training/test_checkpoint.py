@@ -11,8 +11,7 @@ import torch
 from loopback_core.errors import ArtifactError
 from loopback_core.settings import TowersSettings
 from loopback_core.training import loop
-from loopback_core.training.checkpoint import load_checkpoint
-from loopback_core.training.loop import set_up, train
+from loopback_core.training.loop import train
 
 OPTIMIZERS = ("dense", "sparse")
 VALUES = (0.3, 0.2, 0.1)  # the first epoch is the best one: its weights have to survive a kill too
@@ -138,18 +137,18 @@ def test_a_run_whose_patience_had_ended_is_not_trained_further(random_log, setti
     assert_same(weights(random_log, settings, (), whole), expected)
 
 
+@pytest.mark.parametrize("name", ["checkpoint.pt", "best.pt"])
 @pytest.mark.parametrize("damage", ["cut", "pickle"])
-def test_a_damaged_checkpoint_ends_in_a_sentence_and_runs_no_code(random_log, settings_for, tmp_path, damage):
+def test_a_damaged_checkpoint_ends_in_a_sentence_and_runs_no_code(random_log, settings_for, tmp_path, damage, name):
     settings = settings_for(epochs=1)
     train(random_log, settings, by_epoch(VALUES), tmp_path)
-    path = tmp_path / "checkpoint.pt"
+    path = tmp_path / name
     if damage == "cut":
         path.write_bytes(path.read_bytes()[:1000])
     else:
         torch.save(Bomb(str(tmp_path / "exploded")), path)
-    model, optimizers = set_up(random_log, settings, torch.device("cpu"))
-    with pytest.raises(ArtifactError, match="delete it and train again"):
-        load_checkpoint(path, model, optimizers)
+    with pytest.raises(ArtifactError, match=f"{name}.* delete it and train again"):
+        train(random_log, settings, by_epoch(()), tmp_path)
     assert not (tmp_path / "exploded").exists()
 
 
@@ -161,6 +160,6 @@ class Bomb:
         return os.mkdir, (self.path,)
 
 
-def test_nothing_but_the_checkpoint_is_left_in_its_folder(random_log, settings_for, tmp_path):
+def test_nothing_but_the_checkpoint_and_the_best_weights_is_left_in_its_folder(random_log, settings_for, tmp_path):
     train(random_log, settings_for(), by_epoch(VALUES), tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.pt"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["best.pt", "checkpoint.pt"]

@@ -77,6 +77,17 @@ def test_the_batches_depend_on_seed_and_epoch_alone(random_log):
     assert epoch(1) != epoch(1, seed=1)
 
 
+def test_the_epochs_of_a_long_log_are_the_parts_of_a_pass(random_log):
+    whole = [pairs([step]) for step in RequestPlan(random_log, settings()).epoch(1)]
+    plan = RequestPlan(random_log, settings(epoch_targets=len(RequestPlan(random_log, settings())) // 3))
+    assert plan.parts == 3
+    parts = [[pairs([step]) for step in plan.epoch(epoch)] for epoch in range(1, 8)]
+    assert parts[0] + parts[1] + parts[2] == whole
+    assert parts[3] + parts[4] + parts[5] != whole
+    resumed = RequestPlan(random_log, settings(epoch_targets=len(plan)))
+    assert [pairs([step]) for step in resumed.epoch(5)] == parts[4]
+
+
 def test_a_step_of_a_group_sees_its_users_only_and_their_exact_shares(random_log):
     batches = list(RequestPlan(random_log, settings(users_per_group=3)).epoch(1))
     users = [frozenset(b.moments.row.tolist()) for b in batches]

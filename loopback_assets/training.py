@@ -51,7 +51,7 @@ def _train(step: Step) -> Any:
     if (features := settings.towers.features) and Path(features).is_file():
         chosen["features"] = file_sha256(Path(features))
     # Of evaluation and retrieval what validation reads: an edit of the report must not retrain.
-    measures = ("evaluation/evaluator.py", "evaluation/metrics.py", "evaluation/tasks.py", "evaluation/serving.py")
+    measures = ("evaluation/metrics.py", "evaluation/tasks.py", "evaluation/serving.py")
     scores = ("retrieval/embed.py", "retrieval/ranking.py", "retrieval/recommenders.py", "retrieval/scoring.py")
     code = ("towers", "features", "training", "data.py", *scores, *measures)
 

@@ -94,7 +94,7 @@ def _train(splits: Splits, settings: Settings, checkpoints: Path) -> Training:
             values: PerUser = {metric: np.zeros(0) for metric in METRICS}  # with nobody to score
             if len(task.users):
                 towers = TowersRecommender(
-                    serve(model, task, weights, vectors), validation.seed, f"{what}, seed {seed}"
+                    serve(model, task, weights, vectors), settings.evaluation.seed, f"{what}, seed {seed}"
                 )
                 values = per_user_metrics(rank_users(towers, task, max(KS)), task.positives, KS)
             per_user |= {f"{task.name}/{what}/{metric}": values[metric] for metric in METRICS}

@@ -37,10 +37,13 @@ def per_user_metrics(ranking: Ranking, positives: Ragged, ks: Sequence[int]) -> 
     Raises:
         ValueError: a user has no positive, so that recall is undefined.
     """
-    n_positives = positives.lengths
+    return metrics_of_hits(find_hits(ranking, positives), positives.lengths, ks)
+
+
+def metrics_of_hits(hit: NDArray[np.bool_], n_positives: Ids, ks: Sequence[int]) -> PerUser:
+    """The same from where lists have a positive. hit: (users, depth). n_positives: (users,)."""
     if np.any(n_positives == 0):
         raise ValueError("Every scored user needs at least one positive.")
-    hit = find_hits(ranking, positives)
     rank = np.arange(1, hit.shape[1] + 1)
     hits = np.cumsum(hit, axis=1)
     gain = np.cumsum(hit * discount(len(rank)), axis=1)

@@ -1,5 +1,7 @@
 """Vectors of tracks and users, in batches."""
 
+from collections.abc import Iterable, Iterator
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -11,7 +13,7 @@ from loopback_core.progress import progress
 from loopback_core.towers.decayed_counts import Moments
 from loopback_core.towers.reading import HistoryReader, TrackReader
 from loopback_core.towers.two_tower import TwoTower
-from loopback_core.towers.user import ANYTHING
+from loopback_core.towers.user import ANYTHING, UserInputs
 
 
 @torch.inference_mode()
@@ -41,7 +43,6 @@ def track_vectors(model: TwoTower, content: TrackContent, first: int = 0, batch_
     return vectors
 
 
-@torch.inference_mode()
 def user_vectors(
     model: TwoTower, histories: Histories, artist: NDArray[np.int32], intent: int = ANYTHING, batch_size: int = 1024
 ) -> Floats:
@@ -49,12 +50,24 @@ def user_vectors(
 
     artist: (n_tracks,) the artist of every catalog track. intent: whether they want ANYTHING or ONLY_NEW tracks.
     """
-    model.eval()
-    vectors = np.empty((len(histories), model.settings.output_dim), np.float32)
+    asked = read_users(model, histories, artist, intent, batch_size)
+    return user_vectors_of(model, asked)
+
+
+def read_users(
+    model: TwoTower, histories: Histories, artist: NDArray[np.int32], intent: int = ANYTHING, batch_size: int = 1024
+) -> Iterator[UserInputs]:
+    """What the user tower reads of these histories, in batches; it depends on the model's shape, not on its weights."""
     known = model.vocabulary
     for start in range(0, len(histories), batch_size):
         rows = histories.rows(start, min(start + batch_size, len(histories)))
         reader = HistoryReader(rows, artist, known.n_tracks, known.n_artists, model.settings)
-        inputs = reader.read(Moments.at_the_end(rows), np.full(len(rows), intent))
-        vectors[start : start + len(rows)] = model.users(inputs.to(model.device)).float().cpu().numpy()
-    return vectors
+        yield reader.read(Moments.at_the_end(rows), np.full(len(rows), intent))
+
+
+@torch.inference_mode()
+def user_vectors_of(model: TwoTower, asked: Iterable[UserInputs]) -> Floats:
+    """The vectors of users whose histories were read before, (rows, D)."""
+    model.eval()
+    vectors = [model.users(inputs.to(model.device)).float().cpu().numpy() for inputs in asked]
+    return np.concatenate([np.zeros((0, model.settings.output_dim), np.float32), *vectors])

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from loopback_core.data import Floats, Histories, Ids
 from loopback_core.errors import ArtifactError
-from loopback_core.towers.decayed_counts import Bag, DecayedCounts, Moments, Scale, artist_of_listens
+from loopback_core.towers.decayed_counts import Bag, Scale, artist_of_listens, decayed_plays
 
 SCORING = "scoring.json"
 
@@ -85,10 +85,10 @@ def personal_plays(
     histories: Histories, artist: NDArray[np.int32], track_days: list[float], artist_days: list[float]
 ) -> tuple[Bag, Bag]:
     """log(1 + decayed plays) of every track and of the dearest artists, a column for each half-life."""
-    track, moments = histories.tracks.values, Moments.at_the_end(histories)
+    track = histories.tracks.values
     of_catalog = np.where(track < len(artist), track, -1)
     tracks, artists = (
-        DecayedCounts(histories, items, [Scale(d, 0) for d in days]).bag(moments, len(track))
+        decayed_plays(histories, items, [Scale(d, 0) for d in days])
         for items, days in ((of_catalog, track_days), (artist_of_listens(histories, artist), artist_days))
     )
     return tracks, _dearest(artists, len(histories))

@@ -43,6 +43,18 @@ class Scale(NamedTuple):
     days: float  # half-life; 0: never forgotten
     power: float  # a decayed count c weighs c ** power; 0: log(1 + c)
 
+    @property
+    def rate(self) -> float:
+        """Of decay, per second."""
+        return float(np.log(2) / (self.days * SECONDS_PER_DAY)) if self.days else 0.0
+
+    def weigh(self, counts: Floats) -> Floats:
+        """What decayed counts weigh."""
+        if self.power == 1:
+            return counts
+        weights: Floats = np.log1p(counts) if self.power == 0 else counts**self.power
+        return weights
+
 
 @dataclass(frozen=True)
 class Bag:
@@ -53,17 +65,24 @@ class Bag:
     row: Ids  # (n,) number of the request, ascending
 
 
+def decayed_plays(histories: Histories, items: Ids, scales: Sequence[Scale]) -> Bag:
+    """What each row of some histories weighs at its end, with everything heard. items: as of :class:`DecayedCounts`."""
+    known, n = items >= 0, int(items.max(initial=-1)) + 1
+    pairs, place = np.unique(histories.tracks.row_numbers()[known] * n + items[known], return_inverse=True)
+    age = histories.ages[known].astype(np.float64)
+    weights = np.empty((len(pairs), len(scales)), np.float32)
+    for number, scale in enumerate(scales):
+        counts = np.bincount(place, np.exp(-scale.rate * age) if scale.days else None, minlength=len(pairs))
+        weights[:, number] = scale.weigh(counts.astype(np.float32))
+    return Bag(pairs % max(n, 1), weights, pairs // max(n, 1))
+
+
 @dataclass(frozen=True)
 class Block:
     """What R requests near each other in one history weigh of all that any of them heard."""
 
     items: Ids  # (n,) distinct
     weights: Floats  # (R, scales, n), 0 for what a request did not hear
-
-    def bag(self, first: int) -> Bag:
-        """The same, request by request. first: the number of the first of them."""
-        row, column = np.nonzero(self.weights.any(axis=1))
-        return Bag(self.items[column], self.weights[row, :, column], first + row)
 
 
 class DecayedCounts:
@@ -78,8 +97,7 @@ class DecayedCounts:
         """items: (total,) beside histories.tracks.values, -1 for what nobody knows, which is in no block."""
         self._offsets, self._timestamps = histories.tracks.offsets, histories.timestamps
         self._items = items.astype(np.int32)
-        self._powers = [scale.power for scale in scales]
-        self._rates = np.array([np.log(2) / (scale.days * SECONDS_PER_DAY) if scale.days else 0.0 for scale in scales])
+        self._scales, self._rates = scales, np.array([scale.rate for scale in scales])
         self._count(histories.tracks.row_numbers())
 
     def _count(self, row: Ids) -> None:
@@ -106,16 +124,6 @@ class DecayedCounts:
     def _decay(self, age: NDArray[np.float64]) -> NDArray[np.float64]:
         kept: NDArray[np.float64] = np.exp(-age[:, None] * self._rates)
         return kept
-
-    def bag(self, moments: Moments, listens: int) -> Bag:
-        """As :meth:`blocks`, request by request."""
-        blocks, first, bags = self.blocks(moments, listens), 0, []
-        for block in blocks:
-            bags.append(block.bag(first))
-            first += len(block.weights)
-        nothing = Bag(np.zeros(0, np.int64), np.zeros((0, len(self._rates)), np.float32), np.zeros(0, np.int64))
-        parts = [nothing, *bags]
-        return Bag(*(np.concatenate([getattr(bag, name) for bag in parts]) for name in ("items", "weights", "row")))
 
     def blocks(self, moments: Moments, listens: int) -> list[Block]:
         """What was played among the last `listens` listens before each moment, weighted by its decayed count.
@@ -153,8 +161,6 @@ class DecayedCounts:
             weights[request] = current
             if place[request] - listens > start:
                 weights[request][:, last < place[request] - listens] = 0
-        for scale, power in enumerate(self._powers):
-            if power != 1:
-                of_scale = weights[:, scale]
-                weights[:, scale] = np.log1p(of_scale) if power == 0 else of_scale**power
+        for number, scale in enumerate(self._scales):
+            weights[:, number] = scale.weigh(weights[:, number])
         return Block(items.astype(np.int64), weights)

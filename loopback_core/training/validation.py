@@ -2,32 +2,40 @@
 
 import numpy as np
 
+from loopback_core.data import Floats
 from loopback_core.errors import SettingsError
-from loopback_core.evaluation.evaluator import rank_users
-from loopback_core.evaluation.metrics import METRICS, per_user_metrics
-from loopback_core.evaluation.serving import serve
+from loopback_core.evaluation.metrics import METRICS, PerUser, per_user_metrics
 from loopback_core.evaluation.tasks import Task, discovery, next_listen
 from loopback_core.features.content import track_content
-from loopback_core.retrieval.embed import track_vectors
-from loopback_core.retrieval.recommenders import TowersRecommender
+from loopback_core.recommender import Ranking
+from loopback_core.retrieval.embed import read_users, track_vectors, user_vectors_of
+from loopback_core.retrieval.ranking import no_ranking, tie_order, top_k
 from loopback_core.settings import Settings
 from loopback_core.splits import Splits
 from loopback_core.towers.two_tower import TwoTower
+from loopback_core.towers.user import ANYTHING, ONLY_NEW, UserInputs
 
 KS = (10, 100)
 
+USERS_AT_ONCE = 64
+
 
 class Validation:
-    """Scores a model on discovery and next_listen of the tuning phase; called after every epoch.
+    """Scores a model, alone, on discovery and next_listen of the tuning phase; called after every epoch.
+
+    Asked by at most `evaluation.tuning_users`, whose histories are read once for all epochs.
 
     Raises:
         SettingsError: `training.validation_metric` is nothing that is measured here.
     """
 
     def __init__(self, splits: Splits, settings: Settings) -> None:
-        self.tasks: list[Task] = [discovery(splits, "tuning"), next_listen(splits, "tuning")]
-        self.seed = settings.evaluation.seed
+        chosen = settings.evaluation
+        tasks = [discovery(splits, "tuning"), next_listen(splits, "tuning")]
+        self.tasks: list[Task] = [task.sampled(chosen.tuning_users, chosen.seed) for task in tasks]
         self.content = track_content(splits.tuning, settings.towers)
+        self.tie_rank = tie_order(len(self.content), chosen.seed)
+        self._read: dict[str, list[UserInputs]] = {}
         known = [f"{task.name}/{metric}@{k}" for task in self.tasks for metric in METRICS for k in KS]
         if (asked := settings.training.validation_metric) not in known:
             raise SettingsError(f"training.validation_metric is {asked!r}; it must be one of {', '.join(known)}.")
@@ -37,10 +45,21 @@ class Validation:
         vectors = track_vectors(model, self.content)
         values: dict[str, float] = {}
         for task in self.tasks:
-            towers = TowersRecommender(serve(model, task, vectors=vectors), self.seed)
+            of_task: PerUser = {f"{name}@{k}": np.zeros(1) for name in METRICS for k in KS}
             if len(task.users):
-                metrics = per_user_metrics(rank_users(towers, task, max(KS)), task.positives, KS)
-            else:
-                metrics = {f"{name}@{k}": np.zeros(1) for name in METRICS for k in KS}
-            values |= {f"{task.name}/{metric}": float(np.mean(of_users)) for metric, of_users in metrics.items()}
+                of_task = per_user_metrics(self._rank(model, task, vectors), task.positives, KS)
+            values |= {f"{task.name}/{metric}": float(np.mean(of_users)) for metric, of_users in of_task.items()}
         return values
+
+    def _rank(self, model: TwoTower, task: Task, vectors: Floats) -> Ranking:
+        if task.name not in self._read:
+            intent = ONLY_NEW if task.only_new else ANYTHING
+            self._read[task.name] = list(read_users(model, task.histories, self.content.artist, intent))
+        users = user_vectors_of(model, self._read[task.name])
+        ranking = no_ranking(len(users), max(KS))
+        for start in range(0, len(users), USERS_AT_ONCE):
+            rows = np.arange(start, min(start + USERS_AT_ONCE, len(users)))
+            exclude = None if task.exclude is None else task.exclude.take(rows)
+            best = top_k(users[rows] @ vectors.T, max(KS), self.tie_rank, exclude)
+            ranking.tracks[rows], ranking.scores[rows] = best.tracks, best.scores
+        return ranking

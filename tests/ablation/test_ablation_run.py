@@ -97,7 +97,7 @@ def test_another_choice_or_seed_trains_only_that_one_and_what_is_damaged_is_trai
 def test_what_is_measured_of_each_choice(run, tmp_path):
     content, _ = run()
     assert content["schema"] == 1 and content["seeds"] == [0, 1]
-    assert content["users"] == {"discovery": 60, "next_listen": 60}
+    assert content["users"] == {"discovery": 20, "next_listen": 20}  # tuning_users of them
     reference, default = content["rows"]
     for row in (reference, default):
         assert [facts["seed"] for facts in row["runs"]] == [0, 1] and row["best_epoch"] == 1

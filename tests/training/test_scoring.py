@@ -15,6 +15,7 @@ from loopback_core.retrieval.scoring import ALONE
 from loopback_core.settings import TowersSettings
 from loopback_core.splits.catalog import count_catalog
 from loopback_core.towers.two_tower import TwoTower, Vocabulary
+from loopback_core.training.candidates import Candidates
 from loopback_core.training.scoring import fit_scoring, moments_of_validation, useless_terms
 
 USERS, TRACKS = 12, 60
@@ -84,14 +85,12 @@ def test_who_goes_on_with_her_artists_is_served_those(data, model):
     assert ndcg(serve(model, task, scoring), task) > ndcg(serve(model, task), task) + 0.1
 
 
-def test_the_pool_scores_as_the_recommender_does(data, model):
-    from loopback_core.training.scoring import _Pool  # what is compared must be what is served
-
+def test_the_candidates_are_scored_as_the_recommender_does(data, model):
     task = task_of(data, "next_listen", [played(data, user)[:3] for user in range(USERS)])
     served = serve(model, task)
-    pool = _Pool(served, task, 0)
+    candidates = Candidates(served, task, 0)
     for scoring in (ALONE, replace(ALONE, popularity=1, trend=0.5, track=2, track_days=7.0, artist=4, artist_days=0.0)):
-        assert pool.measure(scoring)[0] == pytest.approx(ndcg(replace(served, scoring=scoring), task))
+        assert candidates.measure(scoring)[0] == pytest.approx(ndcg(replace(served, scoring=scoring), task))
 
 
 def test_popularity_is_not_amplified_beyond_what_is_allowed(data, model):

@@ -1,0 +1,97 @@
+"""The candidates on which weights of the served score are compared, with every term of the score."""
+
+from itertools import pairwise
+
+import numpy as np
+
+from loopback_core.data import Floats, Ids, Ragged
+from loopback_core.evaluation.metrics import metrics_of_hits
+from loopback_core.evaluation.tasks import Task
+from loopback_core.recommender import NOTHING
+from loopback_core.retrieval.ranking import rank_rows, tie_order, top_k
+from loopback_core.retrieval.recommenders import Served
+from loopback_core.retrieval.scoring import Scoring, lookup, personal_plays
+from loopback_core.towers.decayed_counts import Bag
+
+DAYS = (3.0, 7.0, 14.0, 30.0, 60.0, 120.0, 0.0)
+"""Half-lives of the personal prior that are compared; 0: never forgotten."""
+
+CUTOFFS = (10, 100)
+"""Weights are compared by the mean of nDCG at both: what the verdict reads, and what a ranker would be handed, which is
+less a matter of chance."""
+
+POOL = 500
+"""Of the towers' and of the most popular candidates so many are looked at for each user, beside all that a prior lifts."""
+
+USERS_AT_ONCE = 64
+
+
+class Candidates:
+    """What any term of the score ranks high, for every user of a task: what no term ranks high is in no list.
+
+    All arrays are (n,), one user's candidates after the other's.
+    """
+
+    def __init__(self, served: Served, task: Task, seed: int) -> None:
+        """What is served brings its own scoring, which is not read. seed: of the permutation that breaks ties."""
+        users, tie_rank = served.users(task.histories), tie_order(task.n_candidates, seed)
+        tracks, artists = personal_plays(task.histories, served.catalog.artist, list(DAYS), list(DAYS))
+        found = _gather(users, served, task, tie_rank, tracks, artists)
+        row, track = found.row_numbers(), found.values
+        self.ends, self.tie_rank = found.offsets, tie_rank[track]
+        self.towers = np.concatenate([served.vectors[found[i]] @ users[i] for i in range(len(users))])
+        self.popularity = served.popularity[track]
+        catalog_track = track + task.first_candidate
+        n_tracks = int(max(catalog_track.max(initial=0) + 1, served.catalog.n_tracks))
+        self.tracks = lookup(tracks, row, catalog_track, n_tracks)
+        self.artists = lookup(artists, row, served.candidate_artist[track].astype(np.int64), served.n_artists)
+
+        positives, n = task.positives, task.n_candidates
+        self.n_positives = positives.lengths
+        self.is_positive = np.isin(row * n + track, positives.row_numbers() * n + positives.values)
+        heard = np.zeros(n)
+        heard[: served.catalog.n_tracks] = 0 if task.first_candidate else served.catalog.listeners
+        self.heard = heard[track]
+        sums = np.bincount(positives.row_numbers(), heard[positives.values], minlength=len(positives))
+        self.played = float(np.mean(sums / positives.lengths))  # how popular what is played was, 0: nobody knew it
+
+    def measure(self, scoring: Scoring) -> tuple[float, float]:
+        """The mean nDCG of these weights, and how many times as popular as what was played their lists are."""
+        total = self.towers + self.popularity @ np.array([scoring.popularity, scoring.trend], np.float32)
+        total = total + scoring.track * self.tracks[:, DAYS.index(scoring.track_days)]
+        total = total + scoring.artist * self.artists[:, DAYS.index(scoring.artist_days)]
+        rows = ((np.arange(low, high), total[low:high]) for low, high in pairwise(self.ends.tolist()))
+        best = rank_rows(rows, len(self.n_positives), max(CUTOFFS), self.tie_rank).tracks
+        hits = (best != NOTHING) & self.is_positive[best]
+        metrics = metrics_of_hits(hits, self.n_positives, CUTOFFS)
+        return float(np.mean([metrics[f"ndcg@{k}"].mean() for k in CUTOFFS])), self._amplification(best)
+
+    def _amplification(self, best: Ids) -> float:
+        """At the worse cut-off; 0 where nothing that is played was heard before."""
+        return max(self._popularity(best[:, :k]) for k in CUTOFFS) / self.played if self.played else 0.0
+
+    def _popularity(self, best: Ids) -> float:
+        given = best != NOTHING
+        return float(np.mean((self.heard[best] * given).sum(axis=1) / np.maximum(given.sum(axis=1), 1)))
+
+
+def _gather(users: Floats, served: Served, task: Task, tie_rank: Ids, tracks: Bag, artists: Bag) -> Ragged:
+    """The candidates of each user, ascending. tracks, artists: the plays of all of them."""
+    n, everybody = task.n_candidates, np.arange(len(users) + 1)
+    popular = np.argsort(-served.popularity[:, 0], kind="stable")[:POOL]
+    of_tracks, of_artists = np.searchsorted(tracks.row, everybody), np.searchsorted(artists.row, everybody)
+    rows, found = [], []
+    for start in range(0, len(users), USERS_AT_ONCE):
+        block = np.arange(start, min(start + USERS_AT_ONCE, len(users)))
+        exclude = None if task.exclude is None else task.exclude.take(block)
+        near = top_k(users[block] @ served.vectors.T, POOL, tie_rank, exclude).tracks
+        for i, row in enumerate(block):
+            lifted = served.tracks_of_artist.take(artists.items[of_artists[row] : of_artists[row + 1]]).values
+            played = tracks.items[of_tracks[row] : of_tracks[row + 1]] - task.first_candidate
+            played = played[(played >= 0) & (played < n)]
+            whole = np.unique(np.concatenate([near[i][near[i] != NOTHING], popular, lifted, played]))
+            if exclude is not None:
+                whole = whole[~np.isin(whole, exclude[i])]
+            rows.append(np.full(len(whole), row))
+            found.append(whole)
+    return Ragged.from_pairs(np.concatenate(rows), np.concatenate(found), len(users))

@@ -20,6 +20,10 @@ Users who played much are searched for exactly where that is the faster way.
 """
 
 
+TRAINED_ON = 200_000
+"""Tracks that the centroids of an IVF index are learned from."""
+
+
 class VectorIndex(Protocol):
     """What any nearest-neighbour library has to offer here."""
 
@@ -55,15 +59,11 @@ class FaissIndex:
         kind = settings.kind
         if kind == "auto":
             kind = "flat" if n <= settings.flat_limit else "hnsw"
-        if kind == "flat":
-            index = faiss.IndexFlatIP(dim)
-        elif kind == "hnsw":
-            index = faiss.IndexHNSWFlat(dim, settings.hnsw_neighbors, faiss.METRIC_INNER_PRODUCT)
+        index = faiss.index_factory(dim, _description(kind, n, settings), faiss.METRIC_INNER_PRODUCT)
+        if kind == "hnsw":
             index.hnsw.efConstruction = settings.hnsw_ef_construction
-        else:
-            lists = int(max(1, min(4 * np.sqrt(n), n / 39)))  # 39: the fewest points per list k-means is happy with
-            index = faiss.IndexIVFFlat(faiss.IndexFlatIP(dim), dim, lists, faiss.METRIC_INNER_PRODUCT)
-            index.train(vectors)
+        if not index.is_trained:
+            index.train(_sample(vectors))
         with progress(f"{kind} index", n, "tracks") as shown:
             for start in range(0, n, 50_000):
                 index.add(vectors[start : start + 50_000])
@@ -117,8 +117,22 @@ class FaissIndex:
             index = faiss.read_index(str(path))
         except RuntimeError as error:
             raise ArtifactError(f"The index {path} cannot be read; build it again. ({error})") from None
-        kinds = {faiss.IndexHNSWFlat: "hnsw", faiss.IndexIVFFlat: "ivf"}
-        return cls(index, kinds.get(type(index), "flat"), settings)
+        kind = "hnsw" if isinstance(index, faiss.IndexHNSW) else "ivf" if isinstance(index, faiss.IndexIVF) else "flat"
+        return cls(index, kind, settings)
+
+
+def _description(kind: str, n: int, settings: IndexSettings) -> str:
+    """Of an index over n tracks, in the words of FAISS."""
+    held = {"fp32": "Flat", "fp16": "SQfp16", "int8": "SQ8"}[settings.storage]
+    if kind == "hnsw":
+        return f"HNSW{settings.hnsw_neighbors},{held}"
+    lists = int(max(1, min(4 * np.sqrt(n), n / 39)))  # 39: the fewest points per list k-means is happy with
+    return f"IVF{lists},{held}" if kind == "ivf" else held
+
+
+def _sample(vectors: Floats) -> Floats:
+    """What centroids and ranges of numbers are learned from: evenly over the catalog, for its order is popularity."""
+    return np.ascontiguousarray(vectors[:: max(1, len(vectors) // TRAINED_ON)])
 
 
 def index_recall(index: VectorIndex, vectors: Floats, queries: Floats, k: int) -> float:

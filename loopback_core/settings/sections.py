@@ -79,6 +79,9 @@ class IndexSettings(Section):
     hnsw_ef_construction: int = Field(100, ge=1, description="Width of the search while the HNSW graph is built.")
     hnsw_ef_search: int = Field(256, ge=1, description="Width of the HNSW search.")
     ivf_probes: int = Field(64, ge=1, description="Lists that an IVF search visits.")
+    storage: Literal["fp32", "fp16", "int8"] = Field(
+        "fp32", description="What the index holds of each number of a vector; half or a quarter of the memory to read."
+    )
 
 
 class EvaluationSettings(Section):

@@ -66,7 +66,7 @@ class TrainingSettings(Section):
         32, ge=1, description="sampled: listens between the requests of a history, and about the targets of each."
     )
     epoch_targets: int = Field(
-        2_000_000,
+        1_000_000,
         ge=0,
         description="sampled: an epoch has about so many targets, a part of the log where it is longer; 0: all of it.",
     )

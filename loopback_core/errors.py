@@ -23,3 +23,7 @@ class DownloadError(LoopbackError):
 
 class ArtifactError(LoopbackError):
     """An artifact is missing, damaged or failed its checks."""
+
+
+class RoomError(LoopbackError):
+    """A step would take more memory or disk than there is. The message says how much, and what makes it less."""

@@ -30,12 +30,15 @@ from loopback_core.listens.schema import (
     validate,
 )
 from loopback_core.progress import progress
+from loopback_core.room import need_disk, need_memory
 from loopback_core.settings import SourceSettings
 
 BUCKET_ROWS = 2_000_000
 ROW_GROUP_ROWS = 1 << 18
 PART_ROW_GROUP_ROWS = 1 << 15  # small: pass 2 skips the row groups without its users
 MOST_FILES = 1 << 16
+MEMORY_BYTES = 2_500_000_000
+"""What both passes hold at their most, whatever the log's size: blocks, and a range of users (`full_size.py`)."""
 SHOWN_REJECTS = 3
 
 
@@ -74,6 +77,7 @@ def ingest(
     """
     if len(log.files) > MOST_FILES:
         raise BadLogError(f"The log {log.name} has {len(log.files):,} files: join them into at most {MOST_FILES:,}.")
+    _look_for_room(log, folder, bucket_rows)
     latest = source.latest or datetime.now(UTC)
     parts = folder / "parts"
     shutil.rmtree(parts, ignore_errors=True)  # of a run that was killed
@@ -92,6 +96,14 @@ def ingest(
         odd.write_parquet(folder / "profile_rejects.parquet")
         profiles, odd_profile_values = known.height, odd.height
     return _summary(folder, read, profiles, odd_profile_values)
+
+
+def _look_for_room(log: RawLog, folder: Path, bucket_rows: int) -> None:
+    """Of a text, parts and table together take less than the text; packed ones and Parquet grow."""
+    size = sum(path.stat().st_size * (1 if path.suffix == ".tsv" else 6) for path in log.files if path.is_file())
+    need_disk(folder.parent, size, f"Reading the log {log.name}")
+    share = min(1.0, size / (100 * bucket_rows))  # of a log that fits into one range
+    need_memory(int(share * MEMORY_BYTES), f"Reading the log {log.name}", "bring a shorter log")
 
 
 class _TableWriter:

@@ -19,9 +19,13 @@ from loopback_core.retrieval.store import (
     save_popularity,
     save_vectors,
 )
+from loopback_core.room import need_memory
 from loopback_core.settings import IndexSettings
 from loopback_core.splits import Splits
 from loopback_core.towers.two_tower import TwoTower
+
+COPIES = 4
+"""Of the vectors: what is indexed, the index, its links, and that of exact search, which tells its recall."""
 
 
 def embed_catalog(splits: Splits, towers: Path, folder: Path) -> dict[str, Any]:
@@ -38,7 +42,9 @@ def build_index(
     splits: Splits, towers: Path, vectors_folder: Path, settings: IndexSettings, folder: Path
 ) -> dict[str, Any]:
     """Write the index over the vectors and its id map, `tracks.parquet`, into `folder`; returns a summary."""
-    vectors = indexed_vectors(load_vectors(vectors_folder), load_popularity(vectors_folder))
+    stored = load_vectors(vectors_folder)
+    need_memory(COPIES * stored.nbytes, f"An index of {len(stored):,} tracks", "lower towers.output_dim")
+    vectors = indexed_vectors(stored, load_popularity(vectors_folder))
     index = FaissIndex.build(vectors, settings)
     save_index(index, folder)
     names = splits.track_names.head(len(vectors)).select("track", "artist_name", "track_name")

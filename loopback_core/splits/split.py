@@ -9,11 +9,15 @@ from numpy.typing import NDArray
 
 from loopback_core.data import Catalog, Events
 from loopback_core.errors import BadLogError
+from loopback_core.room import need_memory
 from loopback_core.settings import SplitSettings
 from loopback_core.splits.catalog import count_catalog
 from loopback_core.splits.cut import HELD_OUT, PART_NAMES, TEST, TRAIN, VALIDATION, cut, hold_out_users
 
 TRACK = ("artist_name", "track_name")
+
+MEMORY_PER_LISTEN = 160
+"""Bytes that the step takes at its most, by the benchmark at full size."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,8 @@ def split_listens(interactions: Path, folder: Path, settings: SplitSettings) -> 
         SettingsError: see :func:`cut`.
     """
     listens = pl.scan_parquet(interactions / "interactions.parquet", glob=False)
+    count = listens.select(pl.len()).collect().item()
+    need_memory(MEMORY_PER_LISTEN * count, f"Cutting {count:,} listens into parts", "bring a shorter log")
     rows = listens.select("user_id", pl.col("timestamp").dt.epoch("s")).collect()
     user_row = rows["user_id"].rle_id().to_numpy().astype(np.int64)
     timestamp = rows["timestamp"].to_numpy()

@@ -1,0 +1,41 @@
+"""The chain in one process, on a log so small that it takes seconds."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from loopback_assets.definitions import defs
+from loopback_assets.resources import Loopback
+
+Section = Mapping[str, Any]
+
+ASSETS = [asset for asset in defs.assets or () if isinstance(asset, dg.AssetsDefinition)]
+
+SMALL: dict[str, dict[str, Any]] = {
+    "source": {"sample_events": 10_000, "sample_users": 60},
+    "towers": {"id_dim": 16, "hidden_dim": 32, "output_dim": 16},
+    "training": {"epochs": 3, "batch_size": 256, "embedding_learning_rate": 0.1, "device": "cpu"},
+    "evaluation": {
+        "resamples": 100,
+        "min_users": 5,
+        "baselines": ["popularity_decayed", "personal_decayed", "recent_artist", "same_artist", "ease_artists"],
+    },
+    "checks": {"min_evaluation_users": 5},
+}
+"""A chain that takes seconds, on a sample log from which the towers still learn more than popularity."""
+
+
+def materialize_small(
+    home: Path, select: str = "*evaluation", instance: dg.DagsterInstance | None = None, **sections: Section
+) -> dg.ExecuteInProcessResult:
+    """Make what is selected in this process; a run that failed is returned too."""
+    merged = {name: {**SMALL.get(name, {}), **sections.get(name, {})} for name in {**SMALL, **sections}}
+    return dg.materialize(
+        [*ASSETS, *(defs.asset_checks or ())],
+        resources={"loopback": Loopback(home=str(home), **merged)},
+        selection=select,
+        instance=instance or dg.DagsterInstance.ephemeral(),
+        raise_on_error=False,
+    )

@@ -1,6 +1,9 @@
 """Checkpoints: where a killed training run goes on from."""
 
 import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,9 @@ from loopback_core.towers.two_tower import TwoTower
 from loopback_core.training.optimizers import Stepper
 
 LAST, BEST = "checkpoint.pt", "best.pt"
+
+SHORT = 1.0
+"""Seconds that saving may take after every epoch."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,28 @@ class Progression:
     best_epoch: int = 0  # 0: none yet
     best_value: float = -1.0
     mean_weights: dict[str, torch.Tensor] = field(default_factory=dict)  # over the epochs; empty: not wanted
+
+
+class CheckpointDue:
+    """After which epochs to save: after each, unless that takes seconds and more than a tenth of the time.
+
+    A run that is killed loses no more than the epochs since.
+    """
+
+    def __init__(self) -> None:
+        self._ended, self._took = time.monotonic(), 0.0
+
+    def now(self, *, last: bool) -> bool:
+        """Whether to save after this epoch. last: there is none after it."""
+        return last or self._took < SHORT or time.monotonic() - self._ended >= 10 * self._took
+
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        """Around the saving."""
+        started = time.monotonic()
+        yield
+        self._ended = time.monotonic()
+        self._took = self._ended - started
 
 
 def save_checkpoint(folder: Path, model: TwoTower, optimizers: list[Stepper], progression: Progression) -> None:

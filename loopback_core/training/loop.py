@@ -20,7 +20,15 @@ from loopback_core.settings import Settings, TrainingSettings
 from loopback_core.towers.track import SumTrackTower
 from loopback_core.towers.two_tower import TwoTower, Vocabulary
 from loopback_core.training.averaging import averaged
-from loopback_core.training.checkpoint import Epoch, Progression, load_best, load_checkpoint, save_best, save_checkpoint
+from loopback_core.training.checkpoint import (
+    CheckpointDue,
+    Epoch,
+    Progression,
+    load_best,
+    load_checkpoint,
+    save_best,
+    save_checkpoint,
+)
 from loopback_core.training.device import choose_device
 from loopback_core.training.examples import Batch, Examples
 from loopback_core.training.optimizers import Stepper, make_optimizers
@@ -49,6 +57,7 @@ def train(
     if progression.history:
         log.info("training goes on after epoch %d, from its checkpoint", progression.history[-1].epoch)
     examples = make_examples(data, settings)
+    due = CheckpointDue()
     for number in range(len(progression.history) + 1, chosen.epochs + 1):
         if _out_of_patience(progression, chosen):
             log.info("stopping: no better %s for %d epochs", chosen.validation_metric, chosen.patience)
@@ -56,9 +65,12 @@ def train(
         epoch = _epoch(number, model, optimizers, examples, "epoch" if validate else "refit, epoch")
         mean = averaged(model, progression.mean_weights, number - 1) if chosen.average_epochs else nullcontext()
         with mean, torch.no_grad():
-            if _note(replace(epoch, validation=validate(model.eval()) if validate else {}), progression, chosen):
+            is_best = _note(replace(epoch, validation=validate(model.eval()) if validate else {}), progression, chosen)
+            if is_best and (validate or number == chosen.epochs):  # without a validation the last one is
                 save_best(checkpoints, model)
-        save_checkpoint(checkpoints, model, optimizers, progression)
+        if due.now(last=number == chosen.epochs):
+            with due.timed():
+                save_checkpoint(checkpoints, model, optimizers, progression)
     progression.mean_weights.clear()
     load_best(checkpoints, model)
     for table in model.embeddings():

@@ -10,12 +10,16 @@ from loopback_core.evaluation.tasks import LIKE, TASKS
 from loopback_core.features.content import track_content
 from loopback_core.retrieval.embed import track_vectors
 from loopback_core.retrieval.scoring import ALONE, Scoring, save_scoring
+from loopback_core.room import need_disk, need_memory
 from loopback_core.settings import Settings
 from loopback_core.splits import Splits
 from loopback_core.towers.two_tower import TwoTower
 from loopback_core.training.loop import save_history, train
 from loopback_core.training.scoring import fit_scoring, moments_of_validation
 from loopback_core.training.validation import Validation
+
+MEMORY_PER_LISTEN = 160
+"""Bytes that training holds of each listen: histories, the plan of a pass, counts at every play."""
 
 
 def train_towers(splits: Splits, settings: Settings, folder: Path, checkpoints: Path) -> dict[str, Any]:
@@ -25,6 +29,7 @@ def train_towers(splits: Splits, settings: Settings, folder: Path, checkpoints: 
 
     folder: what is published. checkpoints: a folder that outlives a killed run. Returns a summary that JSON can hold.
     """
+    _look_for_room(splits, settings, checkpoints)
     validation = Validation(splits, settings)
     model, progression = train(splits.tuning, settings, validation, checkpoints)
     scoring = choose_scoring(model, splits, settings)
@@ -55,6 +60,17 @@ def train_towers(splits: Splits, settings: Settings, folder: Path, checkpoints: 
         "scoring": {task: asdict(weights) for task, weights in scoring.items()},
         "refit": settings.training.refit,
     }
+
+
+def _look_for_room(splits: Splits, settings: Settings, checkpoints: Path) -> None:
+    """By the benchmark at full size; the tables are nearly all of the weights."""
+    catalog, listens = splits.testing.catalog, len(splits.testing.events)
+    width = settings.towers.id_dim if settings.towers.track_encoder == "mlp" else settings.towers.output_dim
+    tables = 4 * width * (catalog.n_tracks + catalog.n_artists)
+    held = 5 if settings.training.optimizer == "dense" else 3  # weights, their mean, and vectors or moments
+    what = f"Training on {listens:,} listens of {catalog.n_tracks:,} tracks"
+    need_memory(held * tables + MEMORY_PER_LISTEN * listens, what, "lower towers.output_dim")
+    need_disk(checkpoints, 5 * tables, what)
 
 
 def choose_scoring(model: TwoTower, splits: Splits, settings: Settings) -> dict[str, Scoring]:

@@ -10,7 +10,7 @@ import torch
 
 from loopback_core.errors import ArtifactError
 from loopback_core.settings import TowersSettings
-from loopback_core.training import loop
+from loopback_core.training import checkpoint, loop
 from loopback_core.training.loop import train
 
 OPTIMIZERS = ("dense", "sparse")
@@ -83,7 +83,7 @@ import numpy as np
 from loopback_core.data import Events, FitData
 from loopback_core.settings import Settings
 from loopback_core.splits.catalog import count_catalog
-from loopback_core.training import loop
+from loopback_core.training import checkpoint, loop
 
 folder, steps = Path(sys.argv[1]), int(sys.argv[2])
 log = np.load(folder / "log.npz")
@@ -163,3 +163,24 @@ class Bomb:
 def test_nothing_but_the_checkpoint_and_the_best_weights_is_left_in_its_folder(random_log, settings_for, tmp_path):
     train(random_log, settings_for(), by_epoch(VALUES), tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["best.pt", "checkpoint.pt"]
+
+
+def test_checkpoints_are_due_after_every_epoch_unless_saving_takes_too_much_of_the_time(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(checkpoint.time, "monotonic", lambda: clock[0])
+
+    def saved(took, epochs):
+        """How many epochs of ten seconds pass until the next one is saved."""
+        due = checkpoint.CheckpointDue()
+        with due.timed():
+            clock[0] += took
+        for epoch in range(1, epochs):
+            clock[0] += 10
+            if due.now(last=False):
+                return epoch
+        return None if not due.now(last=True) else epochs
+
+    assert saved(0.5, 9) == 1
+    assert saved(0.9, 9) == saved(1.0, 9) == 1
+    assert saved(3.0, 9) == 3
+    assert saved(20.0, 9) == 9  # the last one always is

@@ -83,6 +83,11 @@ class Splits:
             pl.scan_parquet(path, glob=False).select(pl.len()).collect().item() for path in self._every("artists")
         )
 
+    def forget(self) -> None:
+        """Let go of what was read; who asks for it again has it read again."""
+        for name in [name for name in vars(self) if isinstance(vars(type(self)).get(name), cached_property)]:
+            del vars(self)[name]
+
     def _every(self, what: str) -> list[Path]:
         return [self.folder / part / f"{what}.parquet" for part in ("testing", "log_only")]
 

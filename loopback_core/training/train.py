@@ -32,13 +32,15 @@ def train_towers(splits: Splits, settings: Settings, folder: Path, checkpoints: 
     _look_for_room(splits, settings, checkpoints)
     validation = Validation(splits, settings)
     model, progression = train(splits.tuning, settings, validation, checkpoints)
+    del validation  # of a long log histories and tables fill the memory, and what comes next needs it
     scoring = choose_scoring(model, splits, settings)
     refit = None
     if settings.training.refit:
         as_long = settings.training.model_copy(update={"epochs": progression.best_epoch})
         again = settings.model_copy(update={"training": as_long})
         (checkpoints / "refit").mkdir(exist_ok=True)
-        del model  # of two sets of towers one is held in memory
+        del model
+        splits.forget()
         model, refit = train(splits.testing, again, None, checkpoints / "refit")
     model.save(folder)
     save_scoring(scoring, folder)
@@ -64,7 +66,7 @@ def train_towers(splits: Splits, settings: Settings, folder: Path, checkpoints: 
 
 def _look_for_room(splits: Splits, settings: Settings, checkpoints: Path) -> None:
     """By the benchmark at full size; the tables are nearly all of the weights."""
-    catalog, listens = splits.testing.catalog, len(splits.testing.events)
+    catalog, listens = splits.tuning.catalog, len(splits.train) + len(splits.validation)
     width = settings.towers.id_dim if settings.towers.track_encoder == "mlp" else settings.towers.output_dim
     tables = 4 * width * (catalog.n_tracks + catalog.n_artists)
     held = 5 if settings.training.optimizer == "dense" else 3  # weights, their mean, and vectors or moments

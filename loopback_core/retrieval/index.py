@@ -58,7 +58,7 @@ class FaissIndex:
         n, dim = vectors.shape
         kind = settings.kind
         if kind == "auto":
-            kind = "flat" if n <= settings.flat_limit else "hnsw"
+            kind = "flat" if n <= settings.flat_limit else "ivf"
         index = faiss.index_factory(dim, _description(kind, n, settings), faiss.METRIC_INNER_PRODUCT)
         if kind == "hnsw":
             index.hnsw.efConstruction = settings.hnsw_ef_construction

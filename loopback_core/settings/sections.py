@@ -73,12 +73,12 @@ class SplitSettings(Section):
 class IndexSettings(Section):
     """The nearest-neighbour index."""
 
-    kind: Literal["auto", "flat", "hnsw", "ivf"] = Field("auto", description="auto: flat up to flat_limit, then hnsw.")
+    kind: Literal["auto", "flat", "hnsw", "ivf"] = Field("auto", description="auto: flat up to flat_limit, then ivf.")
     flat_limit: int = Field(200_000, ge=0, description="The largest catalog that auto searches exactly.")
     hnsw_neighbors: int = Field(32, ge=2, description="Links per node of the HNSW graph.")
     hnsw_ef_construction: int = Field(100, ge=1, description="Width of the search while the HNSW graph is built.")
     hnsw_ef_search: int = Field(256, ge=1, description="Width of the HNSW search.")
-    ivf_probes: int = Field(64, ge=1, description="Lists that an IVF search visits.")
+    ivf_probes: int = Field(80, ge=1, description="Lists that an IVF search visits.")
     storage: Literal["fp32", "fp16", "int8"] = Field(
         "fp32", description="What the index holds of each number of a vector; half or a quarter of the memory to read."
     )

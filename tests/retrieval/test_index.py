@@ -44,6 +44,22 @@ def test_a_search_that_passes_all_tracks_finds_the_largest_inner_products(unit_v
     np.testing.assert_allclose(found.scores, np.take_along_axis(queries @ vectors.T, best, axis=1), atol=1e-6)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("storage", "error"), [("fp16", 1e-3), ("int8", 2e-2)])
+def test_smaller_numbers_find_nearly_the_same_in_less_room(unit_vectors, tmp_path, kind, storage, error):
+    vectors, queries = unit_vectors(4000, 32), unit_vectors(6, 32, seed=1)
+    settings = wide(kind).model_copy(update={"storage": storage})
+    index = FaissIndex.build(vectors, settings)
+    index.save(tmp_path / "small")
+    FaissIndex.build(vectors, wide(kind)).save(tmp_path / "whole")
+    assert (tmp_path / "small").stat().st_size < (tmp_path / "whole").stat().st_size
+    loaded = FaissIndex.load(tmp_path / "small", settings)
+    assert (loaded.kind, len(loaded)) == (kind, 4000)
+    found = loaded.search(queries, 10, None)
+    np.testing.assert_allclose(found.scores, np.take_along_axis(queries @ vectors.T, found.tracks, axis=1), atol=error)
+    assert index_recall(loaded, vectors, queries, 10) > 0.8
+
+
 @pytest.mark.parametrize("scanned", [0, 256])  # 0: the graph is searched however many tracks are excluded
 @pytest.mark.parametrize("kind", KINDS)
 def test_lists_stay_long_and_good_when_hundreds_of_the_best_are_excluded(
@@ -127,8 +143,8 @@ def test_a_missing_or_damaged_index_ends_in_a_sentence(unit_vectors, tmp_path, k
         FaissIndex.load(path, wide(kind))
 
 
-@pytest.mark.parametrize(("n", "kind"), [(100, "flat"), (101, "hnsw")])
-def test_auto_searches_exactly_up_to_the_limit_and_then_by_graph(unit_vectors, n, kind):
+@pytest.mark.parametrize(("n", "kind"), [(100, "flat"), (101, "ivf")])
+def test_auto_searches_exactly_up_to_the_limit_and_then_by_lists(unit_vectors, n, kind):
     assert FaissIndex.build(unit_vectors(n, 8), IndexSettings(kind="auto", flat_limit=100)).kind == kind
 
 

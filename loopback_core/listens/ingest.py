@@ -6,6 +6,7 @@ that they played comes together, exact duplicates go, the rest is sorted, valida
 
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +30,7 @@ from loopback_core.listens.schema import (
     Reject,
     validate,
 )
+from loopback_core.prefetch import prefetch
 from loopback_core.progress import progress
 from loopback_core.room import need_disk, need_memory
 from loopback_core.settings import SourceSettings
@@ -107,23 +109,38 @@ def _look_for_room(log: RawLog, folder: Path, bucket_rows: int) -> None:
 
 
 class _TableWriter:
-    """A Parquet file that grows by validated frames; the same frames make the same bytes."""
+    """A Parquet file that grows by validated frames; the same frames make the same bytes.
+
+    A thread of its own packs and writes a frame while the next one is made.
+    """
 
     def __init__(self, path: Path, model: type[pa.DataFrameModel]) -> None:
         self._model = model
         schema = {name: column.dtype.type for name, column in model.to_schema().columns.items()}
         self._columns = list(schema)
         self._writer = pq.ParquetWriter(path, pl.DataFrame(schema=schema).to_arrow().schema, compression="zstd")
+        self._thread = ThreadPoolExecutor(1, "write")
+        self._before: Future[None] | None = None
 
     def append(self, frame: pl.DataFrame) -> None:
-        if not frame.is_empty():
-            self._writer.write_table(validate(self._model, frame.select(self._columns)).to_arrow(), ROW_GROUP_ROWS)
+        if frame.is_empty():
+            return
+        table = validate(self._model, frame.select(self._columns)).to_arrow()
+        self._written()  # one frame at a time waits in memory
+        self._before = self._thread.submit(self._writer.write_table, table, ROW_GROUP_ROWS)
+
+    def _written(self) -> None:
+        if self._before is not None:
+            self._before.result()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        self._thread.shutdown()
         self._writer.close()
+        if error is None:
+            self._written()  # its error, if it had one
 
 
 @dataclass(frozen=True)
@@ -144,7 +161,10 @@ def _write_parts(
     size = sum(path.stat().st_size for path in log.files if path.is_file())
     with progress("read listens", size, "B") as shown:
         for index, path in enumerate(log.files):
-            for raw in read_rows(path, source, shown.advance, block_bytes):
+            read: list[int] = []  # bytes, told by the thread that reads ahead
+            for raw in prefetch(read_rows(path, source, read.append, block_bytes), ahead=1):
+                while read:
+                    shown.advance(read.pop())
                 rows += raw.height
                 cleaned = clean(raw, source, latest).with_columns(pl.lit(index, pl.UInt16).alias("file"))
                 kept = cleaned.filter(pl.col("reason").is_null()).drop("reason").sort("user_id")

@@ -15,6 +15,7 @@ import torch
 from loopback_core.data import FitData
 from loopback_core.errors import DivergedError, SettingsError
 from loopback_core.features.content import track_content
+from loopback_core.prefetch import prefetch
 from loopback_core.progress import progress
 from loopback_core.settings import Settings, TrainingSettings
 from loopback_core.towers.track import SumTrackTower
@@ -32,7 +33,6 @@ from loopback_core.training.checkpoint import (
 from loopback_core.training.device import choose_device
 from loopback_core.training.examples import Batch, Examples
 from loopback_core.training.optimizers import Stepper, make_optimizers
-from loopback_core.training.prefetch import prefetch
 from loopback_core.training.sampled import SampledBatch, SampledExamples
 
 log = logging.getLogger("loopback")

@@ -25,11 +25,11 @@ import torch
 from loopback_core.data import Catalog, Events, FitData
 from loopback_core.listens.ingest import ingest
 from loopback_core.listens.sources import find_log
+from loopback_core.prefetch import prefetch
 from loopback_core.settings import Settings, SourceSettings, SplitSettings, load_settings
 from loopback_core.splits import Splits, split_listens
 from loopback_core.training.examples import Batch
 from loopback_core.training.loop import make_examples, set_up, training_step
-from loopback_core.training.prefetch import prefetch
 from loopback_core.training.sampled import SampledBatch
 
 PRESETS = ("reference", "reference_sparse", "default")

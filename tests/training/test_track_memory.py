@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import torch
 
+from loopback_core.prefetch import prefetch
 from loopback_core.settings import Settings, TowersSettings, TrainingSettings
 from loopback_core.training.loop import set_up, training_step
 from loopback_core.training.memory import TrackMemory
-from loopback_core.training.prefetch import prefetch
 from loopback_core.training.sampled import SampledExamples
 
 

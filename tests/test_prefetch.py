@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from loopback_core.training.prefetch import prefetch
+from loopback_core.prefetch import prefetch
 
 
 def test_the_batches_are_the_same_in_the_same_order():

@@ -7,7 +7,7 @@ from typing import Any
 from loopback_core.artifacts import Artifact, ArtifactStore
 from loopback_core.chain import CHAIN
 
-MEASURED = {"seconds", "peak_rss_mb", "latency", "versions", "events_per_second"}
+MEASURED = {"seconds", "peak_rss_mb", "p50_ms", "p99_ms", "versions", "events_per_second"}
 """Of a report what a clock or a memory gauge says, and the versions, which are those of artifacts that hold such things."""
 
 

@@ -204,6 +204,16 @@ def measure_steps(home: Path, rounds: int, steps: int) -> dict[str, list[float]]
     return measure(Splits(ArtifactStore(home).latest("temporal_splits").folder).tuning, rounds, steps)
 
 
+def profile_step(home: Path) -> dict[str, dict[str, float]]:
+    """Where the time of a training step of the recipe goes."""
+    from training_step import profile
+
+    from loopback_core.artifacts import ArtifactStore
+    from loopback_core.splits import Splits
+
+    return profile(Splits(ArtifactStore(home).latest("temporal_splits").folder).tuning, 50)
+
+
 def apart(function: str, *arguments: Any) -> Any:
     """A function of this file, called in a process of its own."""
     call = f"import json, full_size; from pathlib import Path; print(json.dumps(full_size.{function}(*{arguments!r})))"
@@ -247,6 +257,7 @@ def main() -> None:
             of_size["python"] = measure_python(home, max(100_000, events // 50))
         if "steps" not in asked.skip:
             of_size["steps"] = apart("measure_steps", home, 5, 10)
+            of_size["profile"] = apart("profile_step", home)
         if "index" not in asked.skip and events == max(asked.events):
             of_size["index"] = apart("measure_indexes", home)
         results["sizes"][str(events)] = of_size

@@ -91,6 +91,10 @@ def _beside(of_size: Results, what: str) -> Iterator[str]:
                     f"training step of {preset} {np.median(rates[preset]):,.0f} distinct listens/s, of reference "
                     f"{np.median(rates['reference']):,.0f}: {ratio:.1f} ×"
                 )
+    if "profile" in of_size:
+        phases, torch = of_size["profile"]["milliseconds"], of_size["profile"]["torch"]
+        said.append("a step of default, ms: " + ", ".join(f"{phase} {ms:.0f}" for phase, ms in phases.items()))
+        said.append("of what torch does in it: " + ", ".join(f"{what} {share:.0%}" for what, share in torch.items()))
     yield "; ".join(said) + "."
 
 

@@ -1,13 +1,15 @@
 """Training speed: listens per second of a step of the presets `reference` (dense AdamW), `reference_sparse`, `default`.
 
-    uv run python tests/benchmarks/training_step.py [--source PATH] [--tracks N] [--rounds N] [--steps N]
+    uv run python tests/benchmarks/training_step.py [--source PATH | --splits PATH] [--tracks N] [--rounds N] [--steps N]
+        [--profile]
 
 A step is what the training loop does with one batch: it is put together (histories, negatives, masks), loss, gradients,
 update. The presets take turns within one process on the same data, so that foreign load hits all alike; how much of the
 cores other processes took is printed. What is counted is distinct listens: `default` trains first plays twice, as what
-comes next and as discoveries, and each is counted once. The data is a log (--source), or drawn ids with the sizes of a
-100-user slice of Last.fm-1K; with --tracks the other sizes grow along, but for users beyond 992, which get longer
-histories instead.
+comes next and as discoveries, and each is counted once. The data is a log (--source), splits that were made before
+(--splits, an artifact's folder), or drawn ids with the sizes of a 100-user slice of Last.fm-1K; with --tracks the other
+sizes grow along, but for users beyond 992, which get longer histories instead. --profile says where the time of a step of
+`default` goes.
 """
 
 import argparse
@@ -15,12 +17,12 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator
-from itertools import chain, count, islice
+from itertools import chain, count, islice, pairwise
 from pathlib import Path
 
 import numpy as np
-import psutil
 import torch
+from machine import foreign_load, own_process
 
 from loopback_core.data import Catalog, Events, FitData
 from loopback_core.listens.ingest import ingest
@@ -90,30 +92,94 @@ def measure(data: FitData, rounds: int, steps: int) -> dict[str, list[float]]:
     return rates
 
 
+GROUPS = {
+    "matrix products": ("mm", "bmm", "addmm", "matmul"),
+    "gather, scatter, sort": (
+        *("index", "embedding", "gather", "scatter", "sort", "unique", "cat", "split", "put", "take", "nonzero"),
+        *("searchsorted", "repeat_interleave", "copy"),
+    ),
+}
+
+
+def profile(data: FitData, steps: int) -> dict[str, dict[str, float]]:
+    """Of a step of `default`: milliseconds by phase, as the loop sees them, and shares of what torch does in it."""
+    from torch.profiler import ProfilerActivity
+    from torch.profiler import profile as traced
+
+    settings = load_settings({"training": {"device": "cpu"}}, environ={})
+    model, optimizers = set_up(data, settings, torch.device("cpu"))
+    model.train()
+    coming, phases = batches(data, settings), dict.fromkeys(("wait for data", "forward", "backward", "optimizer"), 0.0)
+
+    def step() -> None:
+        times = [time.perf_counter()]
+        batch = next(coming)
+        times.append(time.perf_counter())
+        for optimizer in optimizers:
+            optimizer.zero_grad()
+        loss = batch.loss(model)
+        times.append(time.perf_counter())
+        torch.autograd.backward(loss)
+        times.append(time.perf_counter())
+        for optimizer in optimizers:
+            optimizer.step()
+        times.append(time.perf_counter())
+        for phase, (before, after) in zip(phases, pairwise(times), strict=True):
+            phases[phase] += 1000 * (after - before) / steps
+
+    for _ in range(5):
+        step()
+    phases = dict.fromkeys(phases, 0.0)
+    for _ in range(steps):
+        step()
+    with traced(activities=[ProfilerActivity.CPU]) as trace:
+        for _ in range(min(steps, 20)):
+            training_step(model, optimizers, next(coming))
+    own: dict[str, float] = {}
+    for event in trace.key_averages():
+        words = event.key.removeprefix("aten::").strip("_")
+        group = next((g for g, names in GROUPS.items() if any(name in words for name in names)), "the rest")
+        own[group] = own.get(group, 0.0) + event.self_cpu_time_total
+    total = sum(own.values())
+    return {"milliseconds": phases, "torch": {group: of_group / total for group, of_group in own.items()}}
+
+
+def load(asked: argparse.Namespace) -> FitData:
+    """The data that the arguments name."""
+    if asked.splits:
+        return Splits(Path(asked.splits)).tuning
+    return read_log(asked.source) if asked.source else drawn_ids(asked.tracks)
+
+
 def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--source", help="path of a log; without it ids are drawn")
+    parser.add_argument("--splits", help="folder of an artifact temporal_splits")
     parser.add_argument("--tracks", type=int, default=SLICE["tracks"], help="tracks of the drawn ids")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=10, help="steps in a round")
+    parser.add_argument("--profile", action="store_true", help="say where the time of a step of `default` goes")
     asked = parser.parse_args()
 
-    data = read_log(asked.source) if asked.source else drawn_ids(asked.tracks)
-    catalog, cores, me = data.catalog, os.cpu_count() or 1, psutil.Process()
-    before, own, started = psutil.cpu_times(), sum(me.cpu_times()[:2]), time.perf_counter()
-    rates = measure(data, asked.rounds, asked.steps)
-    wall, own, after = time.perf_counter() - started, sum(me.cpu_times()[:2]) - own, psutil.cpu_times()
-    foreign = max(0.0, cores - (after.idle + after.iowait - before.idle - before.iowait + own) / wall)
+    data, cores = load(asked), os.cpu_count() or 1
+    catalog = data.catalog
+    with foreign_load(own_process) as foreign:
+        rates = measure(data, asked.rounds, asked.steps)
 
     print(f"{catalog.n_users:,} users, {catalog.n_tracks:,} tracks, {catalog.n_artists:,} artists, ", end="")
-    print(f"{len(data.events):,} events; {torch.get_num_threads()} threads; others took {foreign:.1f} of {cores} cores")
+    print(f"{len(data.events):,} events; {torch.get_num_threads()} threads; ", end="")
+    print(f"others took {foreign.foreign_cores:.1f} of {cores} cores")
     print(f"{'preset':<18} {'listens/s, median':>17} {'min – max':>17}")
     for preset, of_rounds in rates.items():
         print(f"{preset:<18} {np.median(of_rounds):>17,.0f} {min(of_rounds):>8,.0f} – {max(of_rounds):,.0f}")
     for preset in PRESETS[1:]:
         ratios = np.array(rates[preset]) / rates["reference"]
         print(f"{preset} / reference: {np.median(ratios):.2f}, {ratios.min():.2f} – {ratios.max():.2f} by round")
+    if asked.profile:
+        found = profile(data, 50)
+        print("a step of default, ms: " + ", ".join(f"{what} {ms:.1f}" for what, ms in found["milliseconds"].items()))
+        print("of what torch does: " + ", ".join(f"{what} {share:.0%}" for what, share in found["torch"].items()))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from indexes import table as index_table
 
-BEGIN, END = "<!-- full-size -->", "<!-- /full-size -->"
+BEGIN, END = "[//]: # (full-size)", "[//]: # (/full-size)"
 
 Results = dict[str, Any]
 

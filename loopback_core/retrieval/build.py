@@ -24,8 +24,8 @@ from loopback_core.settings import IndexSettings
 from loopback_core.splits import Splits
 from loopback_core.towers.two_tower import TwoTower
 
-COPIES = 4
-"""Of the vectors: what is indexed, the index, its links, and that of exact search, which tells its recall."""
+COPIES = 3
+"""Of the vectors: as they are read, as they are indexed, and the index; a graph's links are about a fourth."""
 
 
 def embed_catalog(splits: Splits, towers: Path, folder: Path) -> dict[str, Any]:
@@ -44,14 +44,16 @@ def build_index(
     """Write the index over the vectors and its id map, `tracks.parquet`, into `folder`; returns a summary."""
     stored = load_vectors(vectors_folder)
     need_memory(COPIES * stored.nbytes, f"An index of {len(stored):,} tracks", "lower towers.output_dim")
+    queries = real_queries(splits, towers, vectors_folder)
+    names = splits.track_names.head(len(stored)).select("track", "artist_name", "track_name")
+    names.with_columns(pl.col("track").cast(pl.Int32)).write_parquet(folder / "tracks.parquet")
+    splits.forget()  # what follows holds the vectors twice
     vectors = indexed_vectors(stored, load_popularity(vectors_folder))
     index = FaissIndex.build(vectors, settings)
     save_index(index, folder)
-    names = splits.track_names.head(len(vectors)).select("track", "artist_name", "track_name")
-    names.with_columns(pl.col("track").cast(pl.Int32)).write_parquet(folder / "tracks.parquet")
     return {
         "tracks": len(index),
         "kind": index.kind,
         "bytes": (folder / INDEX).stat().st_size,
-        "recall@100": index_recall(index, vectors, real_queries(splits, towers, vectors_folder), 100),
+        "recall@100": index_recall(index, vectors, queries, 100),
     }

@@ -44,7 +44,7 @@ def track_vectors(model: TwoTower, content: TrackContent, first: int = 0, batch_
 
 
 def user_vectors(
-    model: TwoTower, histories: Histories, artist: NDArray[np.int32], intent: int = ANYTHING, batch_size: int = 1024
+    model: TwoTower, histories: Histories, artist: NDArray[np.int32], intent: int = ANYTHING, batch_size: int = 128
 ) -> Floats:
     """The vectors of users with these histories, (rows, D) float32 of unit norm: anybody's, also an empty history's.
 
@@ -55,7 +55,7 @@ def user_vectors(
 
 
 def read_users(
-    model: TwoTower, histories: Histories, artist: NDArray[np.int32], intent: int = ANYTHING, batch_size: int = 1024
+    model: TwoTower, histories: Histories, artist: NDArray[np.int32], intent: int = ANYTHING, batch_size: int = 128
 ) -> Iterator[UserInputs]:
     """What the user tower reads of these histories, in batches; it depends on the model's shape, not on its weights."""
     known = model.vocabulary

@@ -74,7 +74,7 @@ def load_index(folder: Path) -> FaissIndex:
     return FaissIndex.load(folder / INDEX, settings)
 
 
-def real_queries(splits: Splits, towers: Path, vectors: Path, limit: int = 1000) -> Floats:
+def real_queries(splits: Splits, towers: Path, vectors: Path, limit: int = 200) -> Floats:
     """What discovery asks the index: for at most `limit` users of the fit data, (users, D + 2), chosen by seed.
 
     towers, vectors: the folders of both.

@@ -12,24 +12,30 @@ from loopback_core.settings import TrainingSettings
 from loopback_core.towers.decayed_counts import Moments
 from loopback_core.towers.user import ANYTHING, ONLY_NEW
 
+SmallIds = NDArray[np.int32]
+"""Of every listen of a long log: half the memory."""
+
+PLANNED_AT_ONCE = 1 << 21
+"""Listens whose moments are drawn at a time, so that what is needed on the way stays small."""
+
 
 @dataclass(frozen=True)
 class Targets:
     """The targets that a step's negatives are drawn from, and how often each track is one: exact counts."""
 
-    all: Ids  # (n,) tracks
-    tracks: Ids  # distinct, ascending
+    all: SmallIds  # (n,) tracks
+    tracks: SmallIds  # distinct, ascending
     shares: NDArray[np.float64]  # beside them, adding up to 1
 
     @classmethod
-    def of(cls, targets: Ids) -> "Targets":
+    def of(cls, targets: SmallIds) -> "Targets":
         """Count these."""
         tracks, counts = np.unique(targets, return_counts=True)
         return cls(targets, tracks, counts / max(len(targets), 1))
 
     def draw(self, count: int, rng: np.random.Generator) -> Ids:
         """So many of them at random, with replacement."""
-        return self.all[rng.integers(0, len(self.all), count)]
+        return self.all[rng.integers(0, len(self.all), count)].astype(np.int64)
 
     def share(self, tracks: Ids) -> NDArray[np.float64]:
         """The share of each of these tracks, 0 for one that is no target."""
@@ -56,7 +62,7 @@ class Pass:
     moments: Ids  # (M,) places in the histories, one request after the other as the steps take them
     row: Ids  # (M,) rows of the histories
     intent: Ids  # (M,)
-    targets: Ids  # (T,) places in the histories
+    targets: SmallIds  # (T,) places in the histories
     ends: Ids  # (M + 1,) targets of the first so many requests
     steps: list[tuple[int, int, int]]  # of each step: its first request, the one after its last, its group
     groups: list[Targets]
@@ -81,6 +87,7 @@ class RequestPlan:
         self.first_plays = order[np.diff(pair[order], prepend=-1) != 0]  # by user, then by track
         # Row u: the tracks that user u ever plays, each once, in the order of `first_plays`.
         self.played = Ragged.from_pairs(self.row(self.first_plays), tracks.values[self.first_plays], len(tracks))
+        self._track = tracks.values.astype(np.int32)
         self._is_repeat = np.ones(len(tracks.values), np.bool_)
         self._is_repeat[self.first_plays] = False
         of_a_pass = len(tracks.values) + len(self.first_plays)
@@ -122,36 +129,43 @@ class RequestPlan:
     def _pass(self, number: int) -> Pass:
         rng = np.random.default_rng([self.settings.seed, number + 1])
         moments: list[Ids] = []
-        targets: list[Ids] = []
-        request: list[Ids] = []
+        targets: list[SmallIds] = []
+        request: list[SmallIds] = []
         intent: list[Ids] = []
         for wanted, answers in ((ANYTHING, np.arange(len(self._is_repeat))), (ONLY_NEW, self.first_plays)):
-            answers, place = self._moments(answers, rng)
+            phase = rng.integers(0, self.settings.request_stride, len(self.histories))
+            found = [
+                self._moments(answers[start : start + PLANNED_AT_ONCE], phase, rng)
+                for start in range(0, len(answers), PLANNED_AT_ONCE)
+            ]
+            answering, place = (np.concatenate(parts) for parts in zip(*found, strict=True))
             distinct, which = np.unique(place, return_inverse=True)
-            request.append(which + sum(map(len, moments)))
-            moments.append(distinct)
-            targets.append(answers)
+            request.append((which + sum(map(len, moments))).astype(np.int32))
+            moments.append(distinct.astype(np.int64))
+            targets.append(answering)
             intent.append(np.full(len(distinct), wanted))
-        return self._in_steps(*(np.concatenate(parts) for parts in (moments, intent, targets, request)), rng=rng)
+        asked, wants = np.concatenate(moments), np.concatenate(intent)
+        return self._in_steps(asked, wants, np.concatenate(targets), np.concatenate(request), rng=rng)
 
-    def _moments(self, listens: Ids, rng: np.random.Generator) -> tuple[Ids, Ids]:
+    def _moments(self, listens: Ids, phase: Ids, rng: np.random.Generator) -> tuple[SmallIds, SmallIds]:
         """The listens that answer a moment, and the place of that moment; a first listen answers none.
 
-        Moments lie on the grid of the pass.
+        phase: (rows,) where the grid begins on which the moments of each history lie.
         """
         row = self.row(listens)
-        begin = self.histories.tracks.offsets[row]
+        begin, phase = self.histories.tracks.offsets[row], phase[row]
         stride, place = self.settings.request_stride, listens - begin
-        phase = rng.integers(0, stride, len(self.histories))[row]
         earlier = place - rng.integers(0, self.settings.target_window, len(listens))
         earlier = np.where(earlier > 0, earlier, rng.integers(0, np.maximum(place, 1)))  # a young history has no more
         after = -(-(earlier + phase) // stride) * stride - phase  # the next place of the grid
         moment = np.where(after > place, after - stride, after)
         heard = np.where(moment > 0, moment, place)  # before the first place of the grid each listen has its own
         something = heard > 0  # with nothing heard there is nothing to learn from
-        return listens[something], (begin + heard)[something]
+        return listens[something].astype(np.int32), (begin + heard)[something].astype(np.int32)
 
-    def _in_steps(self, moments: Ids, intent: Ids, targets: Ids, request: Ids, *, rng: np.random.Generator) -> Pass:
+    def _in_steps(
+        self, moments: Ids, intent: Ids, targets: SmallIds, request: SmallIds, *, rng: np.random.Generator
+    ) -> Pass:
         """moments: (M,) places in the histories. targets: listens. request: (targets,) number of the moment of each."""
         row = self.row(moments)
         n_groups = self._n_groups()
@@ -161,12 +175,11 @@ class RequestPlan:
             row * (len(self._is_repeat) + 1) + (heard - 1) // self.settings.request_span, return_inverse=True
         )
         order = np.lexsort((rng.permutation(len(moments))[stretch], group))
-        rank = np.empty(len(order), np.int64)
+        rank = np.empty(len(order), np.int32)
         rank[order] = np.arange(len(order))
-        by_rank = np.argsort(rank[request], kind="stable")
-        targets = targets[by_rank]
+        targets = targets[np.argsort(rank[request], kind="stable")]
         ends = np.concatenate([[0], np.cumsum(np.bincount(request, minlength=len(order))[order])])
-        tracks = self.histories.tracks.values[targets]
+        tracks = self._track[targets]
 
         steps = []
         starts = np.searchsorted(group[order], np.arange(n_groups + 1))

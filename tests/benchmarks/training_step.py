@@ -77,7 +77,8 @@ def measure(data: FitData, rounds: int, steps: int) -> dict[str, list[float]]:
     ready = {}
     for preset in PRESETS:
         settings = load_settings({"training": {"preset": preset, "device": "cpu"}}, environ={})
-        distinct = len(data.events) / len(make_examples(data, settings))
+        whole = settings.training.model_copy(update={"epoch_targets": 0})
+        distinct = len(data.events) / len(make_examples(data, settings.model_copy(update={"training": whole})))
         ready[preset] = (*set_up(data, settings, torch.device("cpu")), batches(data, settings), distinct)
     rates: dict[str, list[float]] = {preset: [] for preset in PRESETS}
     for turn in range(rounds + 1):

@@ -16,7 +16,9 @@ class TrainingSettings(Section):
     )
     seed: int = Field(0, ge=0, description="Seed of initial weights, batch order and dropout.")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="auto takes a GPU when there is one.")
-    epochs: int = Field(3, ge=1, description="Passes over the training events, at most.")
+    epochs: int = Field(
+        3, ge=1, description="Epochs, at most: passes over the training events, or parts of one (epoch_targets)."
+    )
     patience: int = Field(2, ge=1, description="Epochs without a better validation metric before training stops.")
     batch_size: int = Field(4096, ge=2, description="Events in a step.")
     objective: Literal["in_batch", "sampled"] = Field(

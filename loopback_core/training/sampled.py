@@ -87,7 +87,7 @@ class SampledExamples:
             self._hard.mine(model)
 
     def epoch(self, epoch: int) -> Iterator[SampledBatch]:
-        """Every listen once, in an order that depends on (seed, epoch) alone."""
+        """A pass over the listens, or a part of one, in an order that depends on (seed, epoch) alone."""
         rng = np.random.default_rng([self.settings.seed, epoch, 1])
         memory = TrackMemory(self.settings.memory) if self.settings.memory else None
         for requests in self._plan.epoch(epoch):

@@ -14,10 +14,9 @@ from loopback_core.settings import Settings
 from loopback_core.splits import Splits
 from loopback_core.towers.two_tower import TwoTower
 from loopback_core.towers.user import ANYTHING, ONLY_NEW, UserInputs
+from loopback_core.training.candidates import USERS_AT_ONCE
 
 KS = (10, 100)
-
-USERS_AT_ONCE = 64
 
 
 class Validation:

@@ -5,7 +5,7 @@
 Makes the chain once without disturbance, then a second time in another home: every asset is begun by the command of a
 user and killed with its children, so many times, at a moment drawn from the time that it took undisturbed; after each
 kill every visible artifact is checked byte by byte. At last it is let finish, and what it made is compared with the
-undisturbed run. Takes about 2 + kills / 2 times as long as the chain. The same at small size, in one process, is
+undisturbed run. Takes about 2 + kills / 2 times as long as the chain. The same at small size is
 tests/assets/test_killed.py.
 """
 

@@ -8,7 +8,7 @@ artists, two plays in three repeats. Every asset is made by the command that a u
 so that its peak is its own; what is there already is made again, but for the log. Several sizes (--events) make the
 growth curve. Beside the chain, in the same run: a plain-Python ingest, the training step of the reference, exact search.
 How much of the cores other processes took is printed, since such machines are shared. The results are one JSON file in
---folder (default: .loopback/benchmarks); --fill writes the newest of them into the block `[//]: # (full-size)` of a
+--folder (default: .loopback/benchmarks); --fill writes the given ones into the block `[//]: # (full-size)` of a
 Markdown file.
 """
 

@@ -25,6 +25,18 @@ def by_hand(pool, table):
     return torch.stack(sums).view(-1, 2, table.shape[1])
 
 
+def assert_same_gradient(table, found, dense, expected):
+    """Of what a table gave, and of the same made from a dense copy of its weights."""
+    upstream = torch.arange(float(found.numel())).reshape(found.shape)
+    (found * upstream).sum().backward()
+    (expected * upstream).sum().backward()
+    if table.sparse:
+        [(touched, leaf)] = table.touched
+        torch.testing.assert_close(leaf.grad, dense.grad[touched])
+    else:
+        torch.testing.assert_close(table.weight.grad, dense.grad)
+
+
 @pytest.mark.parametrize("sparse", [False, True])
 def test_a_pool_is_the_weighted_sum_of_its_rows_with_the_gradient_of_one(sparse):
     torch.manual_seed(0)
@@ -32,14 +44,7 @@ def test_a_pool_is_the_weighted_sum_of_its_rows_with_the_gradient_of_one(sparse)
     dense = table.weight.detach().clone().requires_grad_()
     found, expected = make_pool().sums(table), by_hand(make_pool(), dense)
     torch.testing.assert_close(found, expected)
-    upstream = torch.arange(24.0).reshape(4, 2, 3)
-    (found * upstream).sum().backward()
-    (expected * upstream).sum().backward()
-    if sparse:
-        [(touched, leaf)] = table.touched
-        torch.testing.assert_close(leaf.grad, dense.grad[touched])
-    else:
-        torch.testing.assert_close(table.weight.grad, dense.grad)
+    assert_same_gradient(table, found, dense, expected)
 
 
 @pytest.mark.parametrize("sparse", [False, True])
@@ -52,14 +57,7 @@ def test_a_bag_is_the_weighted_sum_of_its_rows_with_the_gradient_of_one(sparse):
     rows = dense[torch.tensor([4, 1, 4, 6])] * weights[:, None]
     expected = torch.stack([rows[:2].sum(0), torch.zeros(3), rows[2:].sum(0)])
     torch.testing.assert_close(found, expected)
-    upstream = torch.arange(9.0).reshape(3, 3)
-    (found * upstream).sum().backward()
-    (expected * upstream).sum().backward()
-    if sparse:
-        [(touched, leaf)] = table.touched
-        torch.testing.assert_close(leaf.grad, dense.grad[touched])
-    else:
-        torch.testing.assert_close(table.weight.grad, dense.grad)
+    assert_same_gradient(table, found, dense, expected)
 
 
 @pytest.mark.parametrize(("start", "stop"), [(0, 4), (0, 1), (1, 3), (2, 4), (3, 4)])

@@ -52,7 +52,7 @@ def sampled_softmax(
     if false_negative is not None:
         logits = logits.masked_fill(false_negative, -torch.inf)
     others = logits.logsumexp(dim=1)  # (A,): one for all positives of a request
-    scores = (users[request] * positives).sum(dim=1) * inverse_temperature  # (T,)
+    scores = (users.index_select(0, request) * positives).sum(dim=1) * inverse_temperature  # (T,)
     losses = torch.logaddexp(scores, others[request]) - scores
     if weight is None:
         return losses.mean()

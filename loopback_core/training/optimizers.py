@@ -3,8 +3,6 @@
 from typing import Any, Protocol
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor
 
 from loopback_core.settings import TrainingSettings
 from loopback_core.towers.embedding import IdEmbedding
@@ -43,9 +41,9 @@ class RowwiseAdagrad:
     def step(self) -> None:
         """Move the touched rows."""
         for table, accumulator in zip(self.tables, self.accumulators, strict=True):
-            if (total := _gradient(table)) is None:
+            if (touched := table.gradient()) is None:
                 continue
-            rows, gradient = total
+            rows, gradient = touched
             accumulated = accumulator[rows] + gradient.square().mean(dim=1)
             accumulator[rows] = accumulated
             scale = -self.learning_rate / (accumulated.sqrt() + self.epsilon)
@@ -64,17 +62,6 @@ class RowwiseAdagrad:
         """Resume."""
         for mine, kept in zip(self.accumulators, state["accumulators"], strict=True):
             mine.copy_(kept)
-
-
-def _gradient(table: IdEmbedding) -> tuple[Tensor, Tensor] | None:
-    """The rows that any lookup of the step touched, each once, and the sum of the gradients of each; None: no lookup."""
-    lookups = [(rows, leaf.grad) for rows, leaf in table.touched if leaf.grad is not None]
-    if len(lookups) < 2:  # the rows of one lookup are distinct
-        return lookups[0] if lookups else None
-    rows, order = torch.sort(torch.cat([rows for rows, _ in lookups]), stable=True)
-    distinct, counts = torch.unique_consecutive(rows, return_counts=True)
-    gradients = torch.cat([gradient for _, gradient in lookups])
-    return distinct, F.embedding_bag(order, gradients, counts.cumsum(0) - counts, mode="sum")
 
 
 def make_optimizers(model: TwoTower, settings: TrainingSettings) -> list[Stepper]:

@@ -167,7 +167,7 @@ def training_floor(machine: Machine, splits: Any, towers: Any) -> float:
         for pool in (batch.users.artists, batch.users.tracks):
             flops += sum(4 * dim * weights.numel() for weights in pool.weights)  # the weights have no gradient
         batch.loss(model)
-        rows = sum(len(distinct) for table in model.embeddings() for distinct, _ in table.touched)
+        rows = sum(len(rows) for table in model.embeddings() for rows, _ in table.touched)
         moved += 3 * 4 * dim * rows
         targets += len(batch)
         for table in model.embeddings():

@@ -31,11 +31,9 @@ def gradients(model, optimizer):
     """The gradient of every weight; of a sparse table's as one of the whole table."""
     found = {name: weight.grad for name, weight in model.named_parameters() if weight.grad is not None}
     for name, table in enumerate(model.embeddings() if optimizer == "sparse" else []):
-        total = torch.zeros_like(table.weight)
-        for rows, leaf in table.touched:
-            if leaf.grad is not None:
-                total.index_add_(0, rows, leaf.grad)
-        found[name] = total
+        found[name] = torch.zeros_like(table.weight)
+        if (touched := table.gradient()) is not None:
+            found[name].index_add_(0, *touched)
     return found
 
 

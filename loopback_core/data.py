@@ -171,7 +171,8 @@ class Histories:
         demographics: (log users, 3) codes by dense id.
         """
         n_users = int(max(events.user.max(initial=-1), np.max(users, initial=-1))) + 1
-        order = np.argsort(events.user, kind="stable")  # events are sorted by time, so each row is too
+        small = events.user.astype(np.min_scalar_type(n_users))  # up to 16 bits numpy sorts by radix, ten times as fast
+        order = np.argsort(small, kind="stable")  # events are sorted by time, so each row is too
         counts = np.bincount(events.user, minlength=n_users)
         whole = Ragged(np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), order.astype(np.int64))
         chosen = whole.take(np.asarray(users, dtype=np.int64))

@@ -12,6 +12,9 @@ from loopback_core.data import SECONDS_PER_DAY, Floats, Histories, Ids
 
 NEVER = np.iinfo(np.int32).max
 
+COUNTED_AT_ONCE = 1 << 16
+"""Listens, about, and whole rows: what is sorted and added up stays in the cache."""
+
 
 @dataclass(frozen=True)
 class Moments:
@@ -98,28 +101,31 @@ class DecayedCounts:
         self._offsets, self._timestamps = histories.tracks.offsets, histories.timestamps
         self._items = items.astype(np.int32)
         self._scales, self._rates = scales, np.array([scale.rate for scale in scales])
-        self._count(histories.tracks.row_numbers())
+        self._next = np.full(len(items), NEVER, np.int32)  # of each listen: the next one of the same item
+        self._counts = np.empty((len(items), len(scales)), np.float32)
+        rows = np.searchsorted(self._offsets, np.arange(0, len(items), COUNTED_AT_ONCE), side="right") - 1
+        for first, end in pairwise([*np.unique(rows).tolist(), len(self._offsets) - 1]):
+            self._count(histories.tracks.lengths[first:end], slice(self._offsets[first], self._offsets[end]))
 
-    def _count(self, row: Ids) -> None:
-        n = len(self._items)
-        key = row * (int(self._items.max(initial=0)) + 2) + self._items + 1
+    def _count(self, lengths: Ids, rows: slice) -> None:
+        """Of some rows, with so many listens each."""
+        items, begin = self._items[rows], rows.start
+        key = np.repeat(np.arange(len(lengths)), lengths) * (int(items.max(initial=0)) + 2) + items + 1
         order = np.argsort(key, kind="stable")  # of one item in one row: one after the other, oldest first
         is_first = np.diff(key[order], prepend=-1) != 0
-        del key
-        self._next = np.full(n, NEVER, np.int32)
-        self._next[order[:-1][~is_first[1:]]] = order[1:][~is_first[1:]]
+        self._next[begin + order[:-1][~is_first[1:]]] = begin + order[1:][~is_first[1:]]
 
         starts = np.flatnonzero(is_first)
-        repeat = np.arange(n) - np.repeat(starts, np.diff(starts, append=n))  # 0 for a first play
-        by_repeat = np.argsort(repeat, kind="stable")
-        bounds = np.searchsorted(repeat[by_repeat], np.arange(repeat.max(initial=0) + 2))
-        time = self._timestamps[order].astype(np.float64)
-        counts = np.ones((n, len(self._rates)), np.float32)
-        for low, high in pairwise(bounds[1:]):  # all second plays, all third ones, …
-            these = by_repeat[low:high]
-            counts[these] += counts[these - 1] * self._decay(time[these] - time[these - 1])
-        self._counts = np.empty_like(counts)
-        self._counts[order] = counts
+        repeat = np.arange(len(order)) - np.repeat(starts, np.diff(starts, append=len(order)))  # 0 for a first play
+        time = self._timestamps[rows][order].astype(np.float64)
+        counts, step = np.ones((len(order), len(self._rates)), np.float32), 1
+        # A count holds the last `step` plays, and with those of the play `step` before it the last 2 * step: a prefix
+        # sum (Hillis & Steele 1986) takes a pass for each doubling, not one for each repeat.
+        while len(later := np.flatnonzero(repeat >= step)):
+            earlier = later - step
+            counts[later] += counts[earlier] * self._decay(time[later] - time[earlier])
+            step *= 2
+        self._counts[begin + order] = counts
 
     def _decay(self, age: NDArray[np.float64]) -> NDArray[np.float64]:
         kept: NDArray[np.float64] = np.exp(-age[:, None] * self._rates)

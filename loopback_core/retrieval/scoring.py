@@ -23,6 +23,10 @@ PRIOR_ARTISTS = 100
 look at beside the index stays small however long the history."""
 
 
+Decayed = tuple[tuple[float, float], ...]
+"""(half-life in days, weight) of plays that are forgotten at several speeds; half-life 0: never."""
+
+
 @dataclass(frozen=True)
 class Scoring:
     """Weights of what is added to user · track / temperature, in nats.
@@ -33,10 +37,8 @@ class Scoring:
 
     popularity: float = 0.0
     trend: float = 0.0
-    track: float = 0.0
-    track_days: float = 30.0  # half-life; 0: never forgotten
-    artist: float = 0.0
-    artist_days: float = 60.0
+    track: Decayed = ()
+    artist: Decayed = ()
 
 
 ALONE = Scoring()
@@ -57,9 +59,14 @@ def load_scoring(folder: Path) -> dict[str, Scoring]:
     """
     try:
         content = json.loads((folder / SCORING).read_text("utf-8"))
-        return {task: Scoring(**weights) for task, weights in content.items()}
+        return {task: _scoring(**weights) for task, weights in content.items()}
     except (OSError, ValueError, TypeError) as error:
         raise ArtifactError(f"The scoring in {folder} cannot be read ({error}); train the towers again.") from None
+
+
+def _scoring(popularity: float, trend: float, track: list[list[float]], artist: list[list[float]]) -> Scoring:
+    tracks, artists = (tuple((days, weight) for days, weight in term) for term in (track, artist))
+    return Scoring(popularity, trend, tracks, artists)
 
 
 @dataclass(frozen=True)
@@ -72,11 +79,13 @@ class Prior:
 
 def personal_prior(histories: Histories, artist: NDArray[np.int32], scoring: Scoring) -> Prior:
     """The prior of each history, weights included. artist: (n_tracks,) the artist of every catalog track."""
-    bags = personal_plays(histories, artist, [scoring.track_days], [scoring.artist_days])
-    weights = (scoring.track, scoring.artist)
+    terms = (scoring.track, scoring.artist)
+    bags = personal_plays(histories, artist, *([days for days, _ in term] for term in terms))
     tracks, artists = (
-        Bag(bag.items, weight * bag.weights, bag.row) if weight else _nothing()
-        for bag, weight in zip(bags, weights, strict=True)
+        Bag(bag.items, bag.weights @ np.array([[weight] for _, weight in term], np.float32), bag.row)
+        if term
+        else _nothing()
+        for bag, term in zip(bags, terms, strict=True)
     )
     return Prior(tracks, artists)
 

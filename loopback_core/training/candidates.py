@@ -3,6 +3,7 @@
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from loopback_core.data import Floats, Ids, Ragged
 from loopback_core.evaluation.metrics import metrics_of_hits
@@ -55,16 +56,20 @@ class Candidates:
         sums = np.bincount(positives.row_numbers(), heard[positives.values], minlength=len(positives))
         self.played = float(np.mean(sums / positives.lengths))  # how popular what is played was, 0: nobody knew it
 
-    def measure(self, scoring: Scoring) -> tuple[float, float]:
-        """The mean nDCG of these weights, and how many times as popular as what was played their lists are."""
+    def measure(self, scoring: Scoring) -> tuple[NDArray[np.float64], float]:
+        """(users,) the nDCG of these weights, and how many times as popular as what was played their lists are.
+
+        Half-lives are among DAYS.
+        """
         total = self.towers + self.popularity @ np.array([scoring.popularity, scoring.trend], np.float32)
-        total = total + scoring.track * self.tracks[:, DAYS.index(scoring.track_days)]
-        total = total + scoring.artist * self.artists[:, DAYS.index(scoring.artist_days)]
+        for plays, term in ((self.tracks, scoring.track), (self.artists, scoring.artist)):
+            for days, weight in term:
+                total = total + np.float32(weight) * plays[:, DAYS.index(days)]
         rows = ((np.arange(low, high), total[low:high]) for low, high in pairwise(self.ends.tolist()))
         best = rank_rows(rows, len(self.n_positives), max(CUTOFFS), self.tie_rank).tracks
         hits = (best != NOTHING) & self.is_positive[best]
         metrics = metrics_of_hits(hits, self.n_positives, CUTOFFS)
-        return float(np.mean([metrics[f"ndcg@{k}"].mean() for k in CUTOFFS])), self._amplification(best)
+        return np.mean([metrics[f"ndcg@{k}"] for k in CUTOFFS], axis=0), self._amplification(best)
 
     def _amplification(self, best: Ids) -> float:
         """At the worse cut-off; 0 where nothing that is played was heard before."""

@@ -1,11 +1,13 @@
 """The weights of the served score, chosen per task on validation."""
 
 import logging
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from loopback_core.evaluation.tasks import TASKS, Task
 from loopback_core.retrieval.recommenders import Served
@@ -24,14 +26,45 @@ GRID: Mapping[str, Sequence[float]] = {
     "artist_days": DAYS,
 }
 
-STARTS = (Scoring(), Scoring(popularity=1, track=8, artist=4))
-"""A term that helps only beside another one is found from where both are there."""
+ALIKE = 0.5
+"""Weights are as good as the best ones if what they lose, user by user, is at most so many standard errors."""
 
 ROUNDS = 2
 
 MOMENTS = (0.0, 1 / 4, 1 / 2)
 """Shares of validation that were heard when a task is asked. Not more than half of it: what is left is the horizon, and
 over a short one plays of last week say more than they would over one as long as test."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A place on the grid: weights with one half-life for each kind of plays."""
+
+    popularity: float = 0.0
+    trend: float = 0.0
+    track: float = 0.0
+    track_days: float = 30.0
+    artist: float = 0.0
+    artist_days: float = 60.0
+
+    def scoring(self) -> Scoring:
+        """What it stands for."""
+        return average([self])
+
+
+STARTS = (Point(), Point(popularity=1, track=8, artist=4))
+"""A term that helps only beside another one is found from where both are there."""
+
+
+def average(points: Sequence[Point]) -> Scoring:
+    """The mean of the scores that these weights give; half-lives stay beside each other."""
+    tracks, artists = defaultdict[float, float](float), defaultdict[float, float](float)
+    for point in points:
+        tracks[point.track_days] += point.track / len(points)
+        artists[point.artist_days] += point.artist / len(points)
+    terms = (tuple((days, weight) for days, weight in sorted(term.items()) if weight) for term in (tracks, artists))
+    popularity, trend = (float(np.mean([getattr(point, name) for point in points])) for name in ("popularity", "trend"))
+    return Scoring(popularity, trend, *terms)
 
 
 class Found(NamedTuple):
@@ -66,10 +99,12 @@ def moments_of_validation(splits: Splits, task: str, enough: int) -> list[Task]:
 def fit_scoring(asked: Sequence[tuple[Served, Task]], seed: int, max_amplification: float) -> Scoring:
     """The weights with the best mean nDCG over some tasks of one kind, of the phase 'tuning'.
 
-    A coordinate search from two starts. max_amplification: what is recommended may be so many times as popular as what
-    was played, at both cut-offs; weights that go beyond lose against all that do not. Every point of the grid is
-    compared on the same few candidates of each user, those that any term ranks high: what no term ranks high is in no
-    list. What is served brings its own scoring, which is not read. With nobody to score, the towers alone.
+    A coordinate search from two starts, and the mean of all it tried that is as good as the best within noise: which of
+    them is the best is a matter of the users who were asked, and their mean is steadier (as in Breiman 1996, "Bagging
+    Predictors"). max_amplification: what is recommended may be so many times as popular as what was played, at both
+    cut-offs; weights that go beyond lose against all that do not. Every point of the grid is compared on the same few
+    candidates of each user, those that any term ranks high: what no term ranks high is in no list. What is served
+    brings its own scoring, which is not read. With nobody to score, the towers alone.
     """
     asked = [(served, task) for served, task in asked if len(task.users)]
     if not asked:
@@ -78,14 +113,19 @@ def fit_scoring(asked: Sequence[tuple[Served, Task]], seed: int, max_amplificati
     useless = useless_terms(asked[0][1])
     starts = [replace(start, **dict.fromkeys(useless, 0.0)) for start in STARTS]
     best = max((search.climb(start, useless) for start in starts), key=search.score)
+    alike = [point for point in search.tried if search.is_as_good(point.scoring(), best.scoring())]
+    chosen = average(alike)
+    if not search.is_as_good(chosen, best.scoring()):
+        chosen = best.scoring()
     log.info(
-        "%s: ndcg alone %.4f, served %.4f on validation (%s)",
+        "%s: ndcg alone %.4f, served %.4f on validation (the mean of %d scorings: %s)",
         asked[0][1].name,
-        search.score(Scoring()).ndcg,
-        search.score(best).ndcg,
-        ", ".join(f"{name} {value:g}" for name, value in asdict(best).items()),
+        search.measure(Scoring()).ndcg,
+        search.measure(chosen).ndcg,
+        len(alike),
+        ", ".join(f"{name} {value}" for name, value in asdict(chosen).items()),
     )
-    return best
+    return chosen
 
 
 def useless_terms(task: Task) -> list[str]:
@@ -96,26 +136,44 @@ def useless_terms(task: Task) -> list[str]:
 
 
 class _Search:
-    """A coordinate search over the grid, by the mean over some pools."""
+    """A coordinate search over the grid, by the mean over the users of some pools."""
 
     def __init__(self, pools: Sequence[Candidates], max_amplification: float) -> None:
         self.pools, self.max_amplification = pools, max_amplification
-        self.tried: dict[Scoring, Found] = {}
+        self.tried: list[Point] = []
+        self._measured: dict[Scoring, tuple[Found, NDArray[np.float64]]] = {}
 
-    def score(self, scoring: Scoring) -> Found:
+    def score(self, point: Point) -> Found:
+        """How good the weights of this point are."""
+        if point not in self.tried:
+            self.tried.append(point)
+        return self.measure(point.scoring())
+
+    def measure(self, scoring: Scoring) -> Found:
         """How good these weights are."""
-        if scoring not in self.tried:
-            ndcg, amplification = np.mean([pool.measure(scoring) for pool in self.pools], axis=0).tolist()
-            self.tried[scoring] = Found(min(0.0, self.max_amplification - amplification), ndcg)
-        return self.tried[scoring]
+        return self._measure(scoring)[0]
 
-    def climb(self, scoring: Scoring, useless: Sequence[str]) -> Scoring:
+    def is_as_good(self, scoring: Scoring, best: Scoring) -> bool:
+        """Whether what these weights lose against the best ones, user by user, may be chance."""
+        (found, of_users), (found_best, of_users_best) = self._measure(scoring), self._measure(best)
+        lost = of_users_best - of_users
+        error = lost.std() / np.sqrt(len(lost))
+        return bool(found.within >= found_best.within and lost.mean() <= ALIKE * error)
+
+    def _measure(self, scoring: Scoring) -> tuple[Found, NDArray[np.float64]]:
+        if scoring not in self._measured:
+            ndcg, amplification = zip(*(pool.measure(scoring) for pool in self.pools), strict=True)
+            of_users, beyond = np.concatenate(ndcg), float(np.mean(amplification)) - self.max_amplification
+            self._measured[scoring] = Found(min(0.0, -beyond), float(of_users.mean())), of_users
+        return self._measured[scoring]
+
+    def climb(self, point: Point, useless: Sequence[str]) -> Point:
         """The best point of a search that begins here; of equals the first."""
         for name, values in [*GRID.items()] * ROUNDS:
             if name in useless:
                 continue
-            if name.endswith("_days") and not getattr(scoring, name.removesuffix("_days")):
+            if name.endswith("_days") and not getattr(point, name.removesuffix("_days")):
                 continue
-            points = [scoring, *(replace(scoring, **{name: value}) for value in values)]
-            scoring = max(points, key=self.score)
-        return scoring
+            points = [point, *(replace(point, **{name: value}) for value in values)]
+            point = max(points, key=self.score)
+        return point

@@ -75,7 +75,7 @@ def listeners(ragged):
     return Histories(np.array([0, 1, -1]), tracks, np.array([0, 8, 10, 0]) * day, now=np.full(3, 10 * day))
 
 
-WEIGHTS = Scoring(popularity=0.7, trend=0.3, track=2.0, track_days=1.0, artist=1.5, artist_days=0.0)
+WEIGHTS = Scoring(popularity=0.7, trend=0.3, track=((1.0, 2.0),), artist=((0.0, 1.0), (1.0, 0.5)))
 
 
 def test_a_served_score_is_the_sum_of_its_terms(towers, listeners, unit_vectors):
@@ -87,9 +87,9 @@ def test_a_served_score_is_the_sum_of_its_terms(towers, listeners, unit_vectors)
     expected[0, 2] += 2 * np.log1p(1 + 0.5**10)  # heard now and ten half-lives ago
     expected[0, 5] += 2 * np.log1p(0.5**2)
     expected[1, 7] += 2 * np.log1p(0.5**10)
-    expected[0, ARTIST == 2] += 1.5 * np.log1p(2)
-    expected[0, ARTIST == 1] += 1.5 * np.log1p(1)
-    expected[1, ARTIST == 3] += 1.5 * np.log1p(1)
+    expected[0, ARTIST == 2] += np.log1p(2) + 0.5 * np.log1p(1 + 0.5**10)
+    expected[0, ARTIST == 1] += np.log1p(1) + 0.5 * np.log1p(0.5**2)
+    expected[1, ARTIST == 3] += np.log1p(1) + 0.5 * np.log1p(0.5**10)
     for row in range(3):
         order = np.argsort(-expected[row])
         assert ranking.tracks[row].tolist() == order.tolist()

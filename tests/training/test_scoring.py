@@ -11,12 +11,12 @@ from loopback_core.evaluation.metrics import per_user_metrics
 from loopback_core.evaluation.serving import serve
 from loopback_core.evaluation.tasks import Task, discovery
 from loopback_core.retrieval.recommenders import TowersRecommender
-from loopback_core.retrieval.scoring import ALONE
+from loopback_core.retrieval.scoring import ALONE, Scoring
 from loopback_core.settings import TowersSettings
 from loopback_core.splits.catalog import count_catalog
 from loopback_core.towers.two_tower import TwoTower, Vocabulary
 from loopback_core.training.candidates import Candidates
-from loopback_core.training.scoring import fit_scoring, moments_of_validation, useless_terms
+from loopback_core.training.scoring import Point, average, fit_scoring, moments_of_validation, useless_terms
 
 USERS, TRACKS = 12, 60
 DAY = 86_400
@@ -64,10 +64,24 @@ def played(data, user):
     return np.unique(data.events.track[data.events.user == user])
 
 
+def test_the_mean_of_some_points_gives_the_mean_of_their_scores(data, model):
+    task = task_of(data, "next_listen", [played(data, user)[:3] for user in range(USERS)])
+    served = serve(model, task)
+    points = [Point(popularity=1, track=2, track_days=7.0), Point(trend=3, track=4), Point(artist=1, artist_days=0.0)]
+
+    def scores(scoring):
+        ranking = TowersRecommender(replace(served, scoring=scoring), 0).recommend(task.histories, TRACKS, None)
+        return np.take_along_axis(ranking.scores, np.argsort(ranking.tracks, axis=1), axis=1)
+
+    expected = np.mean([scores(point.scoring()) for point in points], axis=0)
+    np.testing.assert_allclose(scores(average(points)), expected, rtol=1e-4)
+    assert average(points).track == ((7.0, 2 / 3), (30.0, 4 / 3))
+
+
 def test_who_plays_the_same_again_is_served_what_she_played(data, model):
     task = task_of(data, "next_listen", [played(data, user) for user in range(USERS)])
     scoring = fit_scoring([(serve(model, task), task)], 0, max_amplification=10.0)
-    assert scoring.track > 0
+    assert sum(weight for _, weight in scoring.track) > 0
     assert ndcg(serve(model, task, scoring), task) > 0.95 > ndcg(serve(model, task), task) + 0.3
 
 
@@ -81,7 +95,7 @@ def test_who_goes_on_with_her_artists_is_served_those(data, model):
     ]
     task = task_of(data, "discovery", new, exclude)
     scoring = fit_scoring([(serve(model, task), task)], 0, max_amplification=10.0)
-    assert scoring.artist > 0 and scoring.track == 0
+    assert sum(weight for _, weight in scoring.artist) > 0 and scoring.track == ()
     assert ndcg(serve(model, task, scoring), task) > ndcg(serve(model, task), task) + 0.1
 
 
@@ -89,8 +103,9 @@ def test_the_candidates_are_scored_as_the_recommender_does(data, model):
     task = task_of(data, "next_listen", [played(data, user)[:3] for user in range(USERS)])
     served = serve(model, task)
     candidates = Candidates(served, task, 0)
-    for scoring in (ALONE, replace(ALONE, popularity=1, trend=0.5, track=2, track_days=7.0, artist=4, artist_days=0.0)):
-        assert candidates.measure(scoring)[0] == pytest.approx(ndcg(replace(served, scoring=scoring), task))
+    weights = Scoring(popularity=1, trend=0.5, track=((7.0, 2), (0.0, 1)), artist=((0.0, 4),))
+    for scoring in (ALONE, weights):
+        assert candidates.measure(scoring)[0].mean() == pytest.approx(ndcg(replace(served, scoring=scoring), task))
 
 
 def test_popularity_is_not_amplified_beyond_what_is_allowed(data, model):

@@ -110,6 +110,11 @@ class TrainingSettings(Section):
         description="sampled: requests or tracks whose graph is in memory at a time: larger batches in the same memory, for "
         "reading everything twice; 0: all.",
     )
+    precision: Literal["fp32", "bf16"] = Field(
+        "fp32",
+        description="bf16: products of matrices are made of 16-bit numbers. Faster where they are large (objective = "
+        "'in_batch') and the processor has AVX512-BF16 or AMX, or on a GPU; slower with the small ones of 'sampled'.",
+    )
     optimizer: Literal["dense", "sparse"] = Field(
         "sparse",
         description="dense: AdamW on everything. sparse: row-wise Adagrad on the embedding rows of the batch.",

@@ -40,6 +40,7 @@ class _InParts(torch.autograd.Function):
     def forward(ctx: Any, anchor: Tensor, tower: Callable[[Any], Tensor], parts: list[Any]) -> Tensor:
         """anchor: a scalar that wants a gradient, and gets none: for autograd to ask for that of the vectors."""
         ctx.tower, ctx.parts, ctx.device, ctx.states, vectors = tower, parts, anchor.device, [], []
+        ctx.bf16 = torch.is_autocast_enabled(anchor.device.type)  # backward runs outside of what forward ran in
         for part in parts:
             ctx.states.append(_random_state(anchor.device))
             vectors.append(tower(part))  # autograd records nothing in here
@@ -51,7 +52,8 @@ class _InParts(torch.autograd.Function):
         """upstream: (rows, D)."""
         gradients = torch.split(upstream, [len(part) for part in ctx.parts])
         device: torch.device = ctx.device
-        with torch.random.fork_rng([device] if device.type == "cuda" else []), torch.enable_grad():
+        precision = torch.autocast(device.type, torch.bfloat16, enabled=ctx.bf16)
+        with torch.random.fork_rng([device] if device.type == "cuda" else []), precision, torch.enable_grad():
             for part, state, gradient in zip(ctx.parts, ctx.states, gradients, strict=True):
                 _set_random_state(device, state)
                 torch.autograd.backward(ctx.tower(part), gradient)

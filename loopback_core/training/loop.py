@@ -111,11 +111,14 @@ def make_examples(data: FitData, settings: Settings) -> Examples | SampledExampl
     return Examples(data, settings.training)
 
 
-def training_step(model: TwoTower, optimizers: list[Stepper], batch: Batch | SampledBatch) -> torch.Tensor:
-    """One step on one batch; returns the loss, still on the device."""
+def training_step(
+    model: TwoTower, optimizers: list[Stepper], batch: Batch | SampledBatch, precision: str = "fp32"
+) -> torch.Tensor:
+    """One step on one batch; returns the loss, still on the device. precision: as `training.precision`."""
     for optimizer in optimizers:
         optimizer.zero_grad()
-    loss = batch.loss(model)
+    with torch.autocast(model.device.type, torch.bfloat16, enabled=precision == "bf16"):
+        loss = batch.loss(model)
     torch.autograd.backward(loss)
     for optimizer in optimizers:
         optimizer.step()
@@ -138,7 +141,7 @@ def _epoch(
     with progress(f"{what} {number} of {examples.settings.epochs}", len(examples), "events") as shown:
         batches: Iterator[Batch | SampledBatch] = examples.epoch(number)
         for batch in prefetch(batches):
-            loss = training_step(model, optimizers, batch.to(model.device))
+            loss = training_step(model, optimizers, batch.to(model.device), examples.settings.precision)
             losses.append(loss)
             events += len(batch)
             shown.advance(len(batch), f"loss {loss.item():.3f}")

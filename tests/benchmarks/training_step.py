@@ -1,10 +1,12 @@
 """Training speed: listens per second of a step of the presets `reference` (dense AdamW), `reference_sparse`, `default`.
 
+`reference_sparse` also with `training.precision = "bf16"`.
+
     uv run python tests/benchmarks/training_step.py [--source PATH | --splits PATH] [--tracks N] [--rounds N] [--steps N]
         [--profile]
 
 A step is what the training loop does with one batch: it is put together (histories, negatives, masks), loss, gradients,
-update. The presets take turns within one process on the same data, so that foreign load hits all alike; how much of the
+update. They take turns within one process on the same data, so that foreign load hits all alike; how much of the
 cores other processes took is printed. What is counted is distinct listens: `default` trains first plays twice, as what
 comes next and as discoveries, and each is counted once. The data is a log (--source), splits that were made before
 (--splits, an artifact's folder), or drawn ids with the sizes of a 100-user slice of Last.fm-1K; with --tracks the other
@@ -34,7 +36,12 @@ from loopback_core.training.examples import Batch
 from loopback_core.training.loop import make_examples, set_up, training_step
 from loopback_core.training.sampled import SampledBatch
 
-PRESETS = ("reference", "reference_sparse", "default")
+VARIANTS = {
+    "reference": {"preset": "reference"},
+    "reference_sparse": {"preset": "reference_sparse"},
+    "reference_sparse, bf16": {"preset": "reference_sparse", "precision": "bf16"},
+    "default": {"preset": "default"},
+}
 SLICE = {"users": 100, "tracks": 92_000, "artists": 13_000, "events": 347_000}
 
 
@@ -73,23 +80,24 @@ def batches(data: FitData, settings: Settings) -> Iterator[Batch | SampledBatch]
 
 
 def measure(data: FitData, rounds: int, steps: int) -> dict[str, list[float]]:
-    """Distinct listens per second of every round of `steps` steps; one round of each preset is for warming up."""
+    """Distinct listens per second of every round of `steps` steps; one round of each variant is for warming up."""
     ready = {}
-    for preset in PRESETS:
-        settings = load_settings({"training": {"preset": preset, "device": "cpu"}}, environ={})
+    for variant, chosen in VARIANTS.items():
+        settings = load_settings({"training": {**chosen, "device": "cpu"}}, environ={})
         whole = settings.training.model_copy(update={"epoch_targets": 0})
         distinct = len(data.events) / len(make_examples(data, settings.model_copy(update={"training": whole})))
-        ready[preset] = (*set_up(data, settings, torch.device("cpu")), batches(data, settings), distinct)
-    rates: dict[str, list[float]] = {preset: [] for preset in PRESETS}
+        made = batches(data, settings)
+        ready[variant] = (*set_up(data, settings, torch.device("cpu")), made, distinct, settings.training.precision)
+    rates: dict[str, list[float]] = {variant: [] for variant in VARIANTS}
     for turn in range(rounds + 1):
-        for preset, (model, optimizers, coming, distinct) in ready.items():
+        for variant, (model, optimizers, coming, distinct, precision) in ready.items():
             model.train()
             started, listens = time.perf_counter(), 0.0
             for batch in islice(coming, steps):
-                training_step(model, optimizers, batch)
+                training_step(model, optimizers, batch, precision)
                 listens += distinct * len(batch)
             if turn:
-                rates[preset].append(listens / (time.perf_counter() - started))
+                rates[variant].append(listens / (time.perf_counter() - started))
     return rates
 
 
@@ -171,12 +179,11 @@ def main() -> None:
     print(f"{catalog.n_users:,} users, {catalog.n_tracks:,} tracks, {catalog.n_artists:,} artists, ", end="")
     print(f"{len(data.events):,} events; {torch.get_num_threads()} threads; ", end="")
     print(f"others took {foreign.foreign_cores:.1f} of {cores} cores")
-    print(f"{'preset':<18} {'listens/s, median':>17} {'min – max':>17}")
-    for preset, of_rounds in rates.items():
-        print(f"{preset:<18} {np.median(of_rounds):>17,.0f} {min(of_rounds):>8,.0f} – {max(of_rounds):,.0f}")
-    for preset in PRESETS[1:]:
-        ratios = np.array(rates[preset]) / rates["reference"]
-        print(f"{preset} / reference: {np.median(ratios):.2f}, {ratios.min():.2f} – {ratios.max():.2f} by round")
+    print(f"{'':<22} {'listens/s, median':>17} {'min – max':>17} {'× reference, by round':>24}")
+    for variant, of_rounds in rates.items():
+        ratios = np.array(of_rounds) / rates["reference"]
+        print(f"{variant:<22} {np.median(of_rounds):>17,.0f} {min(of_rounds):>8,.0f} – {max(of_rounds):,.0f}", end="")
+        print(f"{np.median(ratios):>12.2f}, {ratios.min():.2f} – {ratios.max():.2f}")
     if asked.profile:
         found = profile(data, 50)
         print("a step of default, ms: " + ", ".join(f"{what} {ms:.1f}" for what, ms in found["milliseconds"].items()))

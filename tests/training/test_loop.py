@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from loopback_core.errors import LoopbackError
+from loopback_core.settings import load_settings
 from loopback_core.training.examples import Examples
-from loopback_core.training.loop import save_history, set_up, train, training_step
+from loopback_core.training.loop import make_examples, save_history, set_up, train, training_step
 
 CPU = torch.device("cpu")
 
@@ -82,6 +83,22 @@ def test_a_step_never_leaves_the_temperature_beyond_its_bound(random_log, settin
         model.log_inverse_temperature.fill_(1.0)  # e is above 2
     training_step(model, optimizers, Examples(random_log, settings.training).batch(torch.arange(40).numpy()))
     assert model.inverse_temperature().item() == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize("preset", ["reference", "default"])
+def test_a_step_of_16_bit_products_is_nearly_that_of_32_bits(random_log, preset):
+    steps = {}
+    for precision in ("fp32", "bf16"):
+        chosen = {"preset": preset, "precision": precision, "batch_size": 64, "device": "cpu"}
+        settings = load_settings({"training": chosen}, environ={})
+        model, optimizers = set_up(random_log, settings, torch.device("cpu"))
+        batch = next(iter(make_examples(random_log, settings).epoch(1)))
+        loss = training_step(model.train(), optimizers, batch, precision)
+        steps[precision] = loss.item(), [weight.detach().clone() for weight in model.parameters()]
+    assert steps["fp32"][0] != steps["bf16"][0] == pytest.approx(steps["fp32"][0], rel=0.02)
+    for exact, rounded in zip(steps["fp32"][1], steps["bf16"][1], strict=True):
+        assert rounded.dtype == torch.float32
+        assert (exact - rounded).norm() < 0.05 * exact.norm() + 0.05
 
 
 def test_the_loss_falls(random_log, settings_for, tmp_path):

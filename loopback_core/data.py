@@ -25,6 +25,14 @@ Floats = NDArray[np.float32]
 SECONDS_PER_DAY = 86_400
 
 
+def stable_order(rows: NDArray[np.integer], n_rows: int) -> Ids:
+    """The places of `rows` sorted by row, (total,); within a row the order of the input is kept. rows: in [0, n_rows).
+
+    Numbers of two bytes are sorted by counting, which takes a quarter of the time.
+    """
+    return np.argsort(rows.astype(np.uint16) if n_rows <= 1 << 16 else rows, kind="stable")
+
+
 @dataclass(frozen=True)
 class Ragged:
     """Lists of different lengths in one array: row i is `values[offsets[i]:offsets[i + 1]]`."""
@@ -38,7 +46,7 @@ class Ragged:
 
         rows: (total,) in [0, n_rows). values: (total,).
         """
-        order = np.argsort(rows, kind="stable")
+        order = stable_order(rows, n_rows)
         counts = np.bincount(rows, minlength=n_rows)
         return cls(
             np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
@@ -60,8 +68,9 @@ class Ragged:
         """The given rows, in the given order."""
         lengths = self.lengths[rows]
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
-        return Ragged(offsets, self.values[np.repeat(self.offsets[rows], lengths) + within])
+        places = np.arange(offsets[-1])
+        places += np.repeat(self.offsets[rows] - offsets[:-1], lengths)
+        return Ragged(offsets, self.values[places])
 
     def row_numbers(self) -> Ids:
         """The row of every value, (total,)."""
@@ -171,8 +180,7 @@ class Histories:
         demographics: (log users, 3) codes by dense id.
         """
         n_users = int(max(events.user.max(initial=-1), np.max(users, initial=-1))) + 1
-        small = events.user.astype(np.min_scalar_type(n_users))  # up to 16 bits numpy sorts by radix, ten times as fast
-        order = np.argsort(small, kind="stable")  # events are sorted by time, so each row is too
+        order = stable_order(events.user, n_users)  # events are sorted by time, so each row is too
         counts = np.bincount(events.user, minlength=n_users)
         whole = Ragged(np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), order.astype(np.int64))
         chosen = whole.take(np.asarray(users, dtype=np.int64))

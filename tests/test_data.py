@@ -1,8 +1,9 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
-from loopback_core.data import Catalog, Events, FitData, Histories, Ragged
+from loopback_core.data import Catalog, Events, FitData, Histories, Ragged, stable_order
 
 
 def ids(*values):
@@ -87,3 +88,9 @@ def test_a_catalog_knows_the_tracks_of_each_artist():
     catalog = Catalog(1, np.array([1, 0, 1], np.int32), nothing, nothing, nothing, by_artist, by_artist, by_artist)
     assert (catalog.n_tracks, catalog.n_artists) == (3, 2)
     assert lists(catalog.tracks_of_artist) == [[1], [0, 2]]
+
+
+@pytest.mark.parametrize("n_rows", [5, 1 << 16, (1 << 16) + 1])
+def test_rows_are_sorted_and_keep_their_order_within_however_many_there_are(n_rows):
+    rows = np.random.default_rng(0).permutation(np.repeat(np.arange(n_rows - 5, n_rows), 20))
+    assert stable_order(rows, n_rows).tolist() == np.argsort(rows, kind="stable").tolist()

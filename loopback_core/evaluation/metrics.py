@@ -67,13 +67,19 @@ def metrics_of_hits(hit: NDArray[np.bool_], n_positives: Ids, ks: Sequence[int])
 
 
 def find_hits(ranking: Ranking, positives: Ragged) -> NDArray[np.bool_]:
-    """Where a recommended track is a positive of that user, (users, depth)."""
+    """Where a recommended track is a positive of that user, (users, depth).
+
+    Every row marks its positives in one table of all tracks: nothing is sorted, however many positives there are.
+    """
     tracks = ranking.tracks
     n = int(max(tracks.max(initial=NOTHING), positives.values.max(initial=NOTHING))) + 1
-    row = np.arange(len(tracks))[:, None]
-    positive: NDArray[np.bool_] = np.isin(row * n + tracks, positives.row_numbers() * n + positives.values)
-    positive[tracks == NOTHING] = False
-    return positive
+    wanted = np.zeros(n + 1, np.bool_)  # the last place is that of NOTHING, and never marked
+    hit = np.empty(tracks.shape, np.bool_)
+    for row, recommended in enumerate(tracks):
+        wanted[positives[row]] = True
+        hit[row] = wanted[recommended]
+        wanted[positives[row]] = False
+    return hit
 
 
 def discount(k: int) -> NDArray[np.float64]:

@@ -154,11 +154,11 @@ def _build(
     """The task of users whom train knows. candidates: first track and one past the last; None: the catalog."""
     start, stop = candidates or (0, fit.catalog.n_tracks)
     n_tracks = len(splits.log_artist)
-    played = _pairs(fit.events, n_tracks)
+    played = _pairs(fit.events, n_tracks) if only_new else None
     pairs = _pairs(held_out, n_tracks)
     pairs = pairs[np.isin(pairs // n_tracks, splits.train.user)]
-    if only_new:
-        pairs = pairs[~np.isin(pairs, played, assume_unique=True)]
+    if played is not None:
+        pairs = pairs[~_among(pairs, played)]
     track = pairs % n_tracks
     positives = pairs[(track >= start) & (track < stop)]
     users = _distinct(positives // n_tracks)
@@ -167,7 +167,7 @@ def _build(
         users,
         Histories.of(fit.events, users, fit.now, fit.demographics),
         _tracks_of(users, positives, n_tracks, start),
-        _tracks_of(users, played, n_tracks) if only_new else None,
+        None if played is None else _tracks_of(users, played, n_tracks),
         fit,
         splits.log_artist[start:stop],
         0.0 if start else _share_lost(pairs, pairs[track < fit.catalog.n_tracks]),
@@ -190,7 +190,18 @@ def _distinct(values: Ids) -> Ids:
     return ordered[np.diff(ordered, prepend=-1) > 0]
 
 
+def _among(values: Ids, known: Ids) -> NDArray[np.bool_]:
+    """Which values are known, (values,). known: ascending, so that millions of them need not be sorted with the values."""
+    if not len(known):
+        return np.zeros(len(values), np.bool_)
+    found: NDArray[np.bool_] = known[np.minimum(np.searchsorted(known, values), len(known) - 1)] == values
+    return found
+
+
 def _tracks_of(users: Ids, pairs: Ids, n_tracks: int, first: int = 0) -> Ragged:
     """Row i: the tracks paired with users[i], numbered from `first`. users and pairs are ascending."""
-    pairs = pairs[np.isin(pairs // n_tracks, users)]
-    return Ragged.from_pairs(np.searchsorted(users, pairs // n_tracks), pairs % n_tracks - first, len(users))
+    starts, stops = (np.searchsorted(pairs, bound * n_tracks) for bound in (users, users + 1))
+    lengths = stops - starts
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    rows = [pairs[start:stop] - user * n_tracks - first for user, start, stop in zip(users, starts, stops, strict=True)]
+    return Ragged(offsets, np.concatenate([np.zeros(0, np.int64), *rows]))

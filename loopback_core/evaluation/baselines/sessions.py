@@ -5,7 +5,7 @@ from typing import ClassVar, Self
 import numpy as np
 from scipy.sparse import csr_array
 
-from loopback_core.data import FitData, Histories, Ids, Ragged
+from loopback_core.data import FitData, Histories, Ids, Ragged, stable_order
 from loopback_core.evaluation.baselines.baseline import Baseline, decay
 from loopback_core.evaluation.baselines.matrices import CoOccurrence, history_plays, rank_positive
 from loopback_core.recommender import Ranking
@@ -50,7 +50,7 @@ class SessionItemKNN(Baseline):
 def sessions_of(data: FitData) -> tuple[Ids, Ids, int]:
     """Session and track of every listen, (listens,) each, and the number of sessions."""
     events = data.events
-    order = np.argsort(events.user, kind="stable")  # events are sorted by time, so each user's are too
+    order = stable_order(events.user, data.catalog.n_users)  # events are sorted by time, so each user's are too
     user, time = events.user[order], events.timestamp[order]
     begins = (np.diff(user, prepend=-1) != 0) | (np.diff(time, prepend=0) > SESSION_GAP)
     session = np.cumsum(begins) - 1
@@ -78,7 +78,7 @@ class SequentialRules(Baseline):
         n_tracks = data.catalog.n_tracks
         self._tie_rank = tie_order(n_tracks, self.seed)
         self._n_plays = np.maximum(data.catalog.plays, 1).astype(np.float32)
-        order = np.argsort(data.events.user, kind="stable")  # events are sorted by time, so each user's are too
+        order = stable_order(data.events.user, data.catalog.n_users)  # each user's by time, as events are
         user, track = data.events.user[order], data.events.track[order]
         self._rules = csr_array((n_tracks, n_tracks), dtype=np.float32)
         for distance in range(1, self.window + 1):

@@ -66,10 +66,11 @@ class Ragged:
 
     def take(self, rows: Ids) -> Ragged:
         """The given rows, in the given order."""
-        lengths = self.lengths[rows]
+        begins = self.offsets[rows]
+        lengths = self.offsets[np.asarray(rows) + 1] - begins
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         places = np.arange(offsets[-1])
-        places += np.repeat(self.offsets[rows] - offsets[:-1], lengths)
+        places += np.repeat(begins - offsets[:-1], lengths)
         return Ragged(offsets, self.values[places])
 
     def row_numbers(self) -> Ids:

@@ -1,6 +1,6 @@
 """Run recommenders on a task: per-user metrics, means with intervals, and the towers against every baseline."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from loopback_core.data import Histories, Ragged
 from loopback_core.evaluation.beyond_accuracy import beyond_accuracy
 from loopback_core.evaluation.metrics import PerUser, per_user_metrics
 from loopback_core.evaluation.random_closed_form import expected_metrics
@@ -123,16 +124,23 @@ def mean_over_users(
 
 def rank_users(recommender: Recommender, task: Task, depth: int) -> Ranking:
     """The lists of every user of a task, (users, depth), made for a block of users at a time."""
-    whole = no_ranking(len(task.users), depth)
+    whole, done = no_ranking(len(task.users), depth), 0
     with progress(f"{task.name}: {recommender.id}", len(task.users), "users") as shown:
-        for start in range(0, len(task.users), USERS_AT_ONCE):
-            stop = min(start + USERS_AT_ONCE, len(task.users))
-            exclude = None if task.exclude is None else task.exclude.take(np.arange(start, stop))
-            block = recommender.recommend(task.histories.rows(start, stop), depth, exclude)
-            whole.tracks[start:stop] = block.tracks
-            whole.scores[start:stop] = block.scores
-            shown.advance(stop - start)
+        for histories, exclude in blocks_of_users(task):
+            block = recommender.recommend(histories, depth, exclude)
+            whole.tracks[done : done + len(histories)] = block.tracks
+            whole.scores[done : done + len(histories)] = block.scores
+            done += len(histories)
+            shown.advance(len(histories))
     return whole
+
+
+def blocks_of_users(task: Task) -> Iterator[tuple[Histories, Ragged | None]]:
+    """The users of a task as recommenders are asked: histories of a few and what is excluded for each, block by block."""
+    for start in range(0, len(task.users), USERS_AT_ONCE):
+        stop = min(start + USERS_AT_ONCE, len(task.users))
+        exclude = None if task.exclude is None else task.exclude.take(np.arange(start, stop))
+        yield task.histories.rows(start, stop), exclude
 
 
 Columns = dict[tuple[str, str], NDArray[np.float64]]

@@ -1,13 +1,11 @@
 """More of the artists that the user has been playing: hard to beat in music."""
 
-from collections.abc import Iterator
 from typing import ClassVar, Literal, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
-from loopback_core.data import FitData, Histories, Ids, Ragged
-from loopback_core.evaluation.baselines.baseline import Baseline, decay
+from loopback_core.data import FitData, Histories, Ragged
+from loopback_core.evaluation.baselines.baseline import Baseline
+from loopback_core.evaluation.baselines.plays import Plays, plays_of_artists, spread
+from loopback_core.evaluation.baselines.shelves import Shelves
 from loopback_core.recommender import Ranking
 from loopback_core.retrieval.ranking import rank_rows, tie_order
 
@@ -16,7 +14,7 @@ class RecentArtist(Baseline):
     """Score = the user's decayed plays of the track's artist × the track's listeners (or plays) ** power."""
 
     id = "recent_artist"
-    asked_only = frozenset({"half_life_days"})
+    asked_only = frozenset({"half_life_days", "power"})
     grid: ClassVar = {
         "counts": ("listeners", "plays"),
         "half_life_days": (7, 14, 30, 60),
@@ -38,25 +36,20 @@ class RecentArtist(Baseline):
     def fit(self, data: FitData) -> Self:
         """Learn the artist and the popularity of every track."""
         self._catalog = data.catalog
-        counts = data.catalog.listeners if self.counts == "listeners" else data.catalog.plays
-        self._popularity = counts.astype(np.float64) ** self.power
+        self._shelves = Shelves(data.catalog, getattr(data.catalog, self.counts))
         self._tie_rank = tie_order(data.catalog.n_tracks, self.seed)
         return self
 
     def recommend(self, histories: Histories, k: int, exclude: Ragged | None) -> Ranking:
         """The k best tracks by the artists in each history."""
-        return rank_rows(self._candidates(histories), len(histories), k, self._tie_rank, exclude)
+        return self.rank(self.read(histories), k, exclude)
 
-    def _candidates(self, histories: Histories) -> Iterator[tuple[Ids, NDArray[np.float64]]]:
-        """Row by row the tracks of the user's artists and their scores."""
-        catalog = self._catalog
-        for row in range(len(histories)):
-            one = histories.rows(row, row + 1)
-            known = one.tracks.values < catalog.n_tracks
-            weight = decay(one.ages[known], self.half_life_days)
-            artists, artist = np.unique(catalog.artist[one.tracks.values[known]], return_inverse=True)
-            affinity = np.bincount(artist, weight, minlength=len(artists))
-            tracks = catalog.tracks_of_artist.take(artists.astype(np.int64))
-            scores = np.repeat(affinity, tracks.lengths) * self._popularity[tracks.values]
-            positive = scores > 0
-            yield tracks.values[positive], scores[positive]
+    def read(self, histories: Histories) -> Plays:
+        """See :meth:`Baseline.read`."""
+        return plays_of_artists(histories, self._catalog)
+
+    def rank(self, read: Plays, k: int, exclude: Ragged | None) -> Ranking:
+        """See :meth:`Baseline.rank`."""
+        affinity = spread(read.items, read.decayed(self.half_life_days), self._catalog.n_artists)
+        contenders = self._shelves.contenders(affinity, self.power, k, exclude)
+        return rank_rows(contenders, len(read.items), k, self._tie_rank, exclude)

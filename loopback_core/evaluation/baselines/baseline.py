@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +49,17 @@ class Baseline(ABC):
     @abstractmethod
     def recommend(self, histories: Histories, k: int, exclude: Ragged | None) -> Ranking:
         """The k best catalog tracks for each history, without those in its row of `exclude`."""
+
+    def read(self, histories: Histories) -> Any:
+        """All that recommending takes from histories whatever the `asked_only` settings: tuning makes it once for many.
+
+        One that overrides this and :meth:`rank` recommends by the one after the other.
+        """
+        return histories
+
+    def rank(self, read: Any, k: int, exclude: Ragged | None) -> Ranking:
+        """What :meth:`recommend` gives for the histories that were read."""
+        return self.recommend(read, k, exclude)
 
 
 def decay(age: NDArray[np.int64], half_life_days: float) -> NDArray[np.float64]:

@@ -1,18 +1,18 @@
 """Tracks that nobody has played yet, by what is known of their artists."""
 
 from abc import abstractmethod
-from collections.abc import Iterator
-from typing import ClassVar, Self
+from collections.abc import Iterable, Iterator
+from itertools import repeat
+from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from loopback_core.data import FitData, Histories, Ids, Ragged
-from loopback_core.evaluation.baselines.baseline import Baseline, decay
-from loopback_core.evaluation.baselines.matrices import by_artist, history_plays
+from loopback_core.evaluation.baselines.baseline import Baseline
+from loopback_core.evaluation.baselines.plays import Plays, plays_of_artists, spread
 from loopback_core.evaluation.tasks import Task
 from loopback_core.recommender import Ranking
-from loopback_core.retrieval.ranking import rank_rows, tie_order
+from loopback_core.retrieval.ranking import Scores, rank_rows, tie_order
 
 
 class ByArtist(Baseline):
@@ -36,35 +36,42 @@ class ByArtist(Baseline):
 
     def recommend(self, histories: Histories, k: int, exclude: Ragged | None) -> Ranking:
         """The k best candidates."""
-        return rank_rows(self._candidates(histories), len(histories), k, self._tie_rank, exclude)
+        return self.rank(self.read(histories), k, exclude)
 
-    def _candidates(self, histories: Histories) -> Iterator[tuple[Ids, NDArray[np.float64]]]:
+    def rank(self, read: Any, k: int, exclude: Ragged | None) -> Ranking:
+        """See :meth:`Baseline.rank`."""
+        return rank_rows(self._candidates(self.artists(read)), len(read), k, self._tie_rank, exclude)
+
+    def _candidates(self, rows: Iterable[Scores]) -> Iterator[tuple[Ids, Scores]]:
         artist = self._candidate_artist[self._known]
-        for row in range(len(histories)):
-            scores = self.artists(histories.rows(row, row + 1))[artist]
+        for of_artist in rows:
+            scores = of_artist[artist]
             positive = scores > 0
             yield self._known[positive], scores[positive]
 
     @abstractmethod
-    def artists(self, history: Histories) -> NDArray[np.float64]:
-        """The score of every artist for one history, (n_artists,)."""
+    def artists(self, read: Any) -> Iterable[Scores]:
+        """For each history that was read the score of every artist, (n_artists,)."""
 
 
 class SameArtist(ByArtist):
     """New tracks of the artists that the user plays: the user's decayed plays of the artist."""
 
     id = "same_artist"
+    asked_only = frozenset({"half_life_days"})
     grid: ClassVar = {"half_life_days": (30, 7, 14, 60, 120, 365)}
 
     def __init__(self, half_life_days: float = 30, seed: int = 0) -> None:
         super().__init__(seed)
         self.half_life_days = half_life_days
 
-    def artists(self, history: Histories) -> NDArray[np.float64]:
+    def read(self, histories: Histories) -> Plays:
+        """See :meth:`Baseline.read`."""
+        return plays_of_artists(histories, self._catalog)
+
+    def artists(self, read: Plays) -> Iterable[Scores]:
         """See :class:`ByArtist`."""
-        plays = history_plays(history, self._catalog.n_tracks, decay(history.ages, self.half_life_days))
-        scores: NDArray[np.float64] = by_artist(plays, self._catalog).toarray()[0].astype(np.float64)
-        return scores
+        return spread(read.items, read.decayed_without_the_lightest(self.half_life_days), self._catalog.n_artists)
 
 
 class ArtistPopularity(ByArtist):
@@ -72,6 +79,6 @@ class ArtistPopularity(ByArtist):
 
     id = "artist_popularity"
 
-    def artists(self, history: Histories) -> NDArray[np.float64]:
+    def artists(self, read: Histories) -> Iterable[Scores]:
         """See :class:`ByArtist`."""
-        return self._catalog.artist_listeners.astype(np.float64)
+        return repeat(self._catalog.artist_listeners.astype(np.float64), len(read))

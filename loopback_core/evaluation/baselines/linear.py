@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from typing import ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from loopback_core.data import FitData, Floats, Histories, Ids, Ragged
-from loopback_core.evaluation.baselines.baseline import Baseline, decay
+from loopback_core.data import FitData, Floats, Histories, Ragged
+from loopback_core.evaluation.baselines.baseline import Baseline
 from loopback_core.evaluation.baselines.matrices import RightFactor, Weights, by_artist, history_plays, silence, weigh
+from loopback_core.evaluation.baselines.plays import Plays, plays_of_artists
+from loopback_core.evaluation.baselines.shelves import Shelves
 from loopback_core.recommender import Ranking
 from loopback_core.retrieval.ranking import rank_rows, tie_order, top_k
 
@@ -127,25 +128,38 @@ class EaseArtists(Baseline):
     def fit(self, data: FitData) -> Self:
         """Invert one matrix."""
         self._catalog = data.catalog
+        self._shelves = Shelves(data.catalog, data.catalog.listeners)
         self._tie_rank = tie_order(data.catalog.n_tracks, self.seed)
         self._ease = Ease(weigh(by_artist(data.plays, data.catalog), "log"), self.regularisation)
         return self
 
     def recommend(self, histories: Histories, k: int, exclude: Ragged | None) -> Ranking:
         """The k best tracks."""
-        return rank_rows(self._candidates(histories), len(histories), k, self._tie_rank, exclude)
+        return self.rank(self.read(histories), k, exclude)
 
-    def _candidates(self, histories: Histories) -> Iterator[tuple[Ids, NDArray[np.float32]]]:
-        catalog = self._catalog
-        learned = self._ease.score(weigh(by_artist(history_plays(histories, catalog.n_tracks), catalog), "log"))
-        recent = history_plays(histories, catalog.n_tracks, decay(histories.ages, self.half_life_days))
-        affinity = by_artist(recent, catalog).toarray()
-        popularity = catalog.listeners.astype(np.float32) ** self.power
-        for of_ease, of_user in zip(learned, affinity, strict=True):
-            artists = (1 - self.own) * _share(of_ease) + self.own * _share(of_user)
-            scores = artists[catalog.artist] * popularity
-            positive = np.flatnonzero(scores > 0)
-            yield positive, scores[positive]
+    def read(self, histories: Histories) -> tuple[Plays, Floats]:
+        """The plays of artists, and the share that EASE gives every artist, (rows, n_artists). See :meth:`Baseline.read`."""
+        plays = plays_of_artists(histories, self._catalog)
+        logs = np.log1p(plays.count().astype(np.float32))
+        shape = len(histories), self._catalog.n_artists
+        learned = self._ease.score(csr_array((logs, plays.items.values, plays.items.offsets), shape))
+        for of_ease in learned:
+            of_ease[:] = _share(of_ease)
+        return plays, learned
+
+    def rank(self, read: tuple[Plays, Floats], k: int, exclude: Ragged | None) -> Ranking:
+        """See :meth:`Baseline.rank`."""
+        contenders = self._shelves.contenders(self._artists(*read), self.power, k, exclude, np.float32)
+        return rank_rows(contenders, len(read[1]), k, self._tie_rank, exclude)
+
+    def _artists(self, plays: Plays, learned: Floats) -> Iterator[Floats]:
+        """Row by row the score of every artist, (n_artists,)."""
+        affinity = plays.decayed_without_the_lightest(self.half_life_days)
+        for row, of_ease in enumerate(learned):
+            of_user = affinity[plays.items.offsets[row] : plays.items.offsets[row + 1]]
+            scores: Floats = np.float32(1 - self.own) * of_ease
+            scores[plays.items[row]] += np.float32(self.own) * _share(of_user)
+            yield scores
 
 
 def _share(scores: Floats) -> Floats:

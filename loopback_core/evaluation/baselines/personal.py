@@ -6,8 +6,9 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from loopback_core.data import SECONDS_PER_DAY, FitData, Histories, Ids, Ragged
-from loopback_core.evaluation.baselines.baseline import REPEATS_ALLOWED, Baseline, decay
+from loopback_core.data import SECONDS_PER_DAY, FitData, Histories, Ragged
+from loopback_core.evaluation.baselines.baseline import REPEATS_ALLOWED, Baseline
+from loopback_core.evaluation.baselines.plays import Plays, plays_of_tracks
 from loopback_core.recommender import Ranking
 from loopback_core.retrieval.ranking import tie_order, top_k_sparse
 
@@ -18,11 +19,8 @@ class Personal(Baseline):
     answers = REPEATS_ALLOWED  # elsewhere nothing that the user played is a candidate
 
     @abstractmethod
-    def score(self, age: Ids, pair: Ids, n_pairs: int) -> NDArray[np.float64]:
-        """The score of every (user, track) pair, (n_pairs,).
-
-        age: (listens,) seconds from the listen to now. pair: (listens,) the number of the pair that the listen is of.
-        """
+    def score(self, plays: Plays) -> NDArray[np.float64]:
+        """The score of every track of every history, beside plays.items.values."""
 
     def fit(self, data: FitData) -> Self:
         """Only the size of the catalog is learned: all else is in the histories."""
@@ -31,15 +29,17 @@ class Personal(Baseline):
 
     def recommend(self, histories: Histories, k: int, exclude: Ragged | None) -> Ranking:
         """The k best tracks of each history."""
-        n_tracks = len(self._tie_rank)
-        known = histories.tracks.values < n_tracks
-        keys = (histories.tracks.row_numbers() * n_tracks + histories.tracks.values)[known]
-        pairs, pair = np.unique(keys, return_inverse=True)
-        scores = self.score(histories.ages[known], pair, len(pairs))
-        positive = scores > 0
-        pairs, scores = pairs[positive], scores[positive]
-        candidates = Ragged.from_pairs(pairs // n_tracks, pairs % n_tracks, len(histories))
-        return top_k_sparse(candidates, scores, k, self._tie_rank, exclude)
+        return self.rank(self.read(histories), k, exclude)
+
+    def read(self, histories: Histories) -> Plays:
+        """See :meth:`Baseline.read`."""
+        return plays_of_tracks(histories, len(self._tie_rank))
+
+    def rank(self, read: Plays, k: int, exclude: Ragged | None) -> Ranking:
+        """See :meth:`Baseline.rank`."""
+        scores = self.score(read)
+        heard = np.where(scores > 0, scores, -np.inf)  # a weight may be too small for a number
+        return top_k_sparse(read.items, heard, k, self._tie_rank, exclude)
 
 
 class PersonalMostPlayed(Personal):
@@ -47,9 +47,9 @@ class PersonalMostPlayed(Personal):
 
     id = "personal_most_played"
 
-    def score(self, age: Ids, pair: Ids, n_pairs: int) -> NDArray[np.float64]:
+    def score(self, plays: Plays) -> NDArray[np.float64]:
         """Listens."""
-        return np.bincount(pair, minlength=n_pairs).astype(np.float64)
+        return plays.count()
 
 
 class PersonalMostRecent(Personal):
@@ -57,10 +57,10 @@ class PersonalMostRecent(Personal):
 
     id = "personal_most_recent"
 
-    def score(self, age: Ids, pair: Ids, n_pairs: int) -> NDArray[np.float64]:
+    def score(self, plays: Plays) -> NDArray[np.float64]:
         """1 / (1 + days since the last listen)."""
-        last = np.zeros(n_pairs)
-        np.maximum.at(last, pair, 1 / (1 + age / SECONDS_PER_DAY))
+        last = np.zeros(len(plays.items.values))
+        np.maximum.at(last, plays.place, 1 / (1 + plays.age / SECONDS_PER_DAY))
         return last
 
 
@@ -68,12 +68,13 @@ class PersonalDecayed(Personal):
     """Often and recently."""
 
     id = "personal_decayed"
+    asked_only = frozenset({"half_life_days"})
     grid: ClassVar = {"half_life_days": (3, 7, 14, 30, 60, 120)}
 
     def __init__(self, half_life_days: float = 30, seed: int = 0) -> None:
         super().__init__(seed)
         self.half_life_days = half_life_days
 
-    def score(self, age: Ids, pair: Ids, n_pairs: int) -> NDArray[np.float64]:
+    def score(self, plays: Plays) -> NDArray[np.float64]:
         """Sum over the listens of 0.5 ** (age / half-life)."""
-        return np.asarray(np.bincount(pair, decay(age, self.half_life_days), minlength=n_pairs), np.float64)
+        return plays.decayed(self.half_life_days)

@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from loopback_core.data import Ragged
 from loopback_core.evaluation.baselines.baseline import Baseline
-from loopback_core.evaluation.evaluator import rank_users
+from loopback_core.evaluation.evaluator import blocks_of_users
 from loopback_core.evaluation.metrics import MAIN_METRIC, per_user_metrics
 from loopback_core.evaluation.tasks import Task
+from loopback_core.recommender import Ranking
 
 log = logging.getLogger("loopback")
 
@@ -79,6 +81,7 @@ class _Search:
         self.baseline, self.tasks, self.seed = baseline, tasks, seed
         self.visited: list[tuple[BaselineSettings, Mapping[str, float]]] = []
         self._fitted: tuple[BaselineSettings, Baseline] | None = None
+        self._read: dict[str, list[tuple[Any, Ragged | None]]] = {}  # task -> what it read of the users, and excluded
 
     def visit(self, task: str) -> None:
         """Search for the best point of one task."""
@@ -108,7 +111,7 @@ class _Search:
         """A baseline of these settings; the last one that was fitted, when it differs in nothing that fitting reads."""
         read = {name: value for name, value in settings.items() if name not in self.baseline.asked_only}
         if self._fitted is None or self._fitted[0] != read:
-            self._fitted = None  # of two models only one is held in memory
+            self._fitted, self._read = None, {}  # of two models only one is held in memory
             self._fitted = read, self.baseline(**settings, seed=self.seed).fit_for(self.tasks[0])
         fitted = copy(self._fitted[1])
         for name in self.baseline.asked_only:
@@ -116,7 +119,10 @@ class _Search:
         return fitted
 
     def _ndcg(self, fitted: Baseline, task: Task) -> float:
-        ranking = rank_users(fitted, task, CUTOFF)
+        if task.name not in self._read:
+            self._read[task.name] = [(fitted.read(histories), exclude) for histories, exclude in blocks_of_users(task)]
+        found = [fitted.rank(read, CUTOFF, exclude) for read, exclude in self._read[task.name]]
+        ranking = Ranking(*(np.concatenate([getattr(one, part) for one in found]) for part in ("tracks", "scores")))
         return float(np.mean(per_user_metrics(ranking, task.positives, [CUTOFF])[MAIN_METRIC]))
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import hypergeom
 
+from loopback_core.data import Ids
 from loopback_core.evaluation.baselines.random_order import RandomOrder
 from loopback_core.evaluation.evaluator import rank_users
 from loopback_core.evaluation.metrics import per_user_metrics
@@ -59,11 +59,28 @@ def _calibrate(task: Task, settings: EvaluationSettings, level: float) -> dict[s
     table = {}
     for k in settings.ks:
         has_hit = np.stack([1 - expected[f"hit_rate@{k}"], expected[f"hit_rate@{k}"]], axis=1)
-        n_hits = hypergeom.pmf(np.arange(k + 1), N[:, None], P[:, None], np.minimum(k, N)[:, None])
+        n_hits = hits_of_random_lists(N, P, k)
         for name, chances, observed in (("hit_rate", has_hit, lists[k]), ("hits", n_hits, hits[k])):
             trials = len(task.users) * n_seeds
             table[f"{name}@{k}"] = {"trials": trials, **exact_test(chances, n_seeds, observed, level)}
     return table
+
+
+def hits_of_random_lists(n_candidates: Ids, n_positives: Ids, k: int) -> Probabilities:
+    """The probability of 0, 1, … k hits in k of N candidates, P of them positives, (users, k + 1): hypergeometric.
+
+    n_candidates, n_positives: (users,) N and P. From the ratios of neighbours, P(x + 1) / P(x) = (P - x) (n - x) /
+    ((x + 1) (N - P - n + x + 1)) with n = min(k, N), which lose nothing to rounding however large the catalog.
+    """
+    N, P, n, x = n_candidates[:, None], n_positives[:, None], np.minimum(n_candidates, k)[:, None], np.arange(k)
+    up = np.maximum(P - x, 0) * np.maximum(n - x, 0)
+    down = (x + 1) * (N - P - n + x + 1)
+    with np.errstate(divide="ignore"):  # log(0): so many hits there cannot be
+        steps = np.log(np.where(down > 0, up / np.maximum(down, 1), 1))
+    logs = np.concatenate([np.zeros(N.shape), np.cumsum(steps, axis=1)], axis=1)
+    logs[np.arange(k + 1) < n - (N - P)] = -np.inf  # nor so few
+    shares = np.exp(logs - logs.max(axis=1, keepdims=True))
+    return np.asarray(shares / shares.sum(axis=1, keepdims=True), np.float64)
 
 
 def exact_test(chances: Probabilities, repeats: int, observed: int, level: float) -> dict[str, float]:

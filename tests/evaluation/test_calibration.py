@@ -5,7 +5,7 @@ from scipy.stats import binom, hypergeom, poisson_binom
 
 from loopback_core.evaluation import calibration
 from loopback_core.evaluation.baselines.random_order import RandomOrder
-from loopback_core.evaluation.calibration import calibrate, exact_test
+from loopback_core.evaluation.calibration import calibrate, exact_test, hits_of_random_lists
 from loopback_core.evaluation.tasks import cold_start, discovery, next_listen
 from loopback_core.recommender import NOTHING, Ranking
 from loopback_core.settings import EvaluationSettings
@@ -33,6 +33,14 @@ def test_hits_are_a_sum_of_hypergeometric_counts():
     convolved = np.convolve(chances[0], chances[1])
     assert found["p"] == pytest.approx(2 * convolved[:2].sum(), abs=1e-12)
     assert found["expected"] == pytest.approx(3 * 5 / 20 + 3 * 8 / 9)
+
+
+@pytest.mark.parametrize("k", [1, 5, 100])
+def test_the_hits_of_random_lists_are_hypergeometric(k):
+    N = np.array([1_400_000, 1_400_000, 40, 40, 40, 7, 3])
+    P = np.array([1, 3000, 10, 39, 40, 7, 1])  # more than can be missed, and more than the list is long
+    expected = hypergeom.pmf(np.arange(k + 1), N[:, None], P[:, None], np.minimum(k, N)[:, None])
+    assert hits_of_random_lists(N, P, k) == pytest.approx(expected, rel=1e-7, abs=1e-300)
 
 
 def test_a_large_count_is_tested_in_a_window_around_its_mean():

@@ -22,14 +22,16 @@ class RandomOrder(Baseline):
 
     def recommend(self, histories: Histories, k: int, exclude: Ragged | None) -> Ranking:
         """K candidates; the score is 1 / rank."""
-        ranking = no_ranking(len(histories), k)
+        ranking, left_out = no_ranking(len(histories), k), np.zeros(self._n_tracks, np.bool_)
         for row, user in enumerate(histories.users):
-            out = exclude[row] if exclude is not None else np.zeros(0, np.int64)
+            out = exclude[row][exclude[row] < self._n_tracks] if exclude is not None else np.zeros(0, np.int64)
             # Enough distinct tracks in random order: what is left of them without the excluded is random too.
             drawn = np.random.default_rng((self.seed, int(user) + 1)).choice(
                 self._n_tracks, min(k + len(out), self._n_tracks), replace=False
             )
-            tracks = drawn[~np.isin(drawn, out)][:k]
+            left_out[out] = True
+            tracks = drawn[~left_out[drawn]][:k]
+            left_out[out] = False
             ranking.tracks[row, : len(tracks)] = tracks
             ranking.scores[row, : len(tracks)] = 1 / np.arange(1, len(tracks) + 1)
         return ranking

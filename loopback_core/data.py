@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -76,6 +77,27 @@ class Ragged:
     def row_numbers(self) -> Ids:
         """The row of every value, (total,)."""
         return np.repeat(np.arange(len(self)), self.lengths)
+
+
+def distinct_in_rows(offsets: Ids, items: NDArray[np.integer], n_items: int) -> tuple[Ragged, NDArray[np.int32]]:
+    """Row i: the distinct items at offsets[i] to offsets[i + 1], ascending; and the place of every item in the values.
+
+    items: (total,) below n_items, or negative for what belongs to no row and gets no place. One table of all items
+    serves row after row, so that nothing is sorted.
+    """
+    present, number = np.zeros(n_items, np.bool_), np.empty(n_items, np.int32)
+    rows, places, begins = [np.zeros(0, np.int64)], [np.zeros(0, np.int32)], [0]
+    for low, high in pairwise(offsets.tolist()):
+        of_row = items[low:high]
+        of_row = of_row[of_row >= 0]
+        present[of_row] = True
+        distinct = np.flatnonzero(present)
+        present[distinct] = False
+        number[distinct] = np.arange(begins[-1], begins[-1] + len(distinct))
+        rows.append(distinct)
+        places.append(number[of_row])
+        begins.append(begins[-1] + len(distinct))
+    return Ragged(np.array(begins, np.int64), np.concatenate(rows)), np.concatenate(places)
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,10 @@
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from loopback_core.data import Catalog, Events, FitData, Histories, Ragged, stable_order
+from loopback_core.data import Catalog, Events, FitData, Histories, Ragged, distinct_in_rows, stable_order
 
 
 def ids(*values):
@@ -94,3 +95,17 @@ def test_a_catalog_knows_the_tracks_of_each_artist():
 def test_rows_are_sorted_and_keep_their_order_within_however_many_there_are(n_rows):
     rows = np.random.default_rng(0).permutation(np.repeat(np.arange(n_rows - 5, n_rows), 20))
     assert stable_order(rows, n_rows).tolist() == np.argsort(rows, kind="stable").tolist()
+
+
+def test_the_distinct_items_of_every_row_are_found_with_the_place_of_each_item():
+    rng = np.random.default_rng(0)
+    offsets, items = ids(0, 0, 40, 41, 100, 100), rng.integers(-1, 20, 100)
+    found, place = distinct_in_rows(offsets, items, 20)
+    row = np.repeat(np.arange(5), np.diff(offsets))[items >= 0]
+    assert lists(found) == [np.unique(items[row_items][items[row_items] >= 0]).tolist() for row_items in spans(offsets)]
+    assert found.values[place].tolist() == items[items >= 0].tolist()
+    assert found.row_numbers()[place].tolist() == row.tolist()
+
+
+def spans(offsets):
+    return [slice(low, high) for low, high in pairwise(offsets)]

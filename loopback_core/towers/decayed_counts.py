@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from loopback_core.data import SECONDS_PER_DAY, Floats, Histories, Ids
+from loopback_core.data import SECONDS_PER_DAY, Floats, Histories, Ids, distinct_in_rows
 
 NEVER = np.iinfo(np.int32).max
 
@@ -70,14 +70,13 @@ class Bag:
 
 def decayed_plays(histories: Histories, items: Ids, scales: Sequence[Scale]) -> Bag:
     """What each row of some histories weighs at its end, with everything heard. items: as of :class:`DecayedCounts`."""
-    known, n = items >= 0, int(items.max(initial=-1)) + 1
-    pairs, place = np.unique(histories.tracks.row_numbers()[known] * n + items[known], return_inverse=True)
-    age = histories.ages[known].astype(np.float64)
-    weights = np.empty((len(pairs), len(scales)), np.float32)
+    found, place = distinct_in_rows(histories.tracks.offsets, items, int(items.max(initial=-1)) + 1)
+    age = histories.ages[items >= 0].astype(np.float64)
+    weights = np.empty((len(found.values), len(scales)), np.float32)
     for number, scale in enumerate(scales):
-        counts = np.bincount(place, np.exp(-scale.rate * age) if scale.days else None, minlength=len(pairs))
+        counts = np.bincount(place, np.exp(-scale.rate * age) if scale.days else None, minlength=len(weights))
         weights[:, number] = scale.weigh(counts.astype(np.float32))
-    return Bag(pairs % max(n, 1), weights, pairs // max(n, 1))
+    return Bag(found.values, weights, found.row_numbers())
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from loopback_core.data import Catalog, Floats, Histories, Ids, Ragged
+from loopback_core.data import Catalog, Floats, Histories, Ids, Ragged, distinct_in_rows
 from loopback_core.evaluation.baselines.baseline import decay
 from loopback_core.evaluation.baselines.matrices import LIGHTEST
 from loopback_core.retrieval.ranking import Scores
+from loopback_core.towers.decayed_counts import artist_of_listens
 
 
 @dataclass(frozen=True)
@@ -42,14 +43,13 @@ class Plays:
 
 def plays_of_tracks(histories: Histories, n_tracks: int) -> Plays:
     """The listens to tracks of the catalog, by track."""
-    return _group(histories, histories.tracks.values, histories.tracks.values < n_tracks, n_tracks)
+    tracks = histories.tracks.values
+    return _group(histories, np.where(tracks < n_tracks, tracks, -1), n_tracks)
 
 
 def plays_of_artists(histories: Histories, catalog: Catalog) -> Plays:
     """The listens to tracks of the catalog, by artist."""
-    tracks = histories.tracks.values
-    known = tracks < catalog.n_tracks
-    return _group(histories, catalog.artist[np.where(known, tracks, 0)], known, catalog.n_artists)
+    return _group(histories, artist_of_listens(histories, catalog.artist), catalog.n_artists)
 
 
 def spread(items: Ragged, values: Scores, n_items: int) -> Iterator[Scores]:
@@ -60,25 +60,11 @@ def spread(items: Ragged, values: Scores, n_items: int) -> Iterator[Scores]:
         yield dense
 
 
-def _group(histories: Histories, item: NDArray[np.integer], known: NDArray[np.bool_], n_items: int) -> Plays:
-    """item: (all listens,), below n_items where `known`. One table of all items serves row after row: nothing is sorted."""
-    offsets, n_rows = histories.tracks.offsets, len(histories)
-    heard, number = np.zeros(n_items, np.bool_), np.empty(n_items, np.int32)
-    items, places, seen = [np.zeros(0, np.int64)], [np.zeros(0, np.int32)], 0
-    lengths, distinct = np.zeros(n_rows, np.int64), np.zeros(n_rows, np.int64)
-    for row in range(n_rows):
-        listens = slice(offsets[row], offsets[row + 1])
-        played = item[listens][known[listens]]
-        heard[played] = True
-        found = np.flatnonzero(heard)
-        heard[found] = False
-        number[found] = np.arange(seen, seen + len(found))
-        items.append(found)
-        places.append(number[played])
-        lengths[row], distinct[row] = len(played), len(found)
-        seen += len(found)
-    ages, youngest = histories.ages, np.zeros(n_rows, np.int64)
-    asked = offsets[1:] > offsets[:-1]
+def _group(histories: Histories, item: Ids, n_items: int) -> Plays:
+    """item: (all listens,) what each is of, -1 for what the catalog does not know."""
+    offsets, ages, known = histories.tracks.offsets, histories.ages, item >= 0
+    items, place = distinct_in_rows(offsets, item, n_items)
+    lengths = np.diff(np.concatenate([[0], np.cumsum(known)])[offsets])
+    youngest, asked = np.zeros(len(histories), np.int64), histories.tracks.lengths > 0
     youngest[asked] = ages[offsets[1:][asked] - 1]  # histories are sorted by time
-    grouped = Ragged(np.concatenate([[0], np.cumsum(distinct)]).astype(np.int64), np.concatenate(items))
-    return Plays(grouped, np.concatenate(places), ages[known], lengths, youngest)
+    return Plays(items, place, ages[known], lengths, youngest)

@@ -124,14 +124,20 @@ def mean_over_users(
 
 def rank_users(recommender: Recommender, task: Task, depth: int) -> Ranking:
     """The lists of every user of a task, (users, depth), made for a block of users at a time."""
+    blocks = blocks_of_users(task)
+    lists = (recommender.recommend(histories, depth, exclude) for histories, exclude in blocks)
+    return gather(lists, task, depth, recommender.id)
+
+
+def gather(blocks: Iterable[Ranking], task: Task, depth: int, recommender: str) -> Ranking:
+    """The lists of every user of a task, (users, depth), from those of a block of users at a time."""
     whole, done = no_ranking(len(task.users), depth), 0
-    with progress(f"{task.name}: {recommender.id}", len(task.users), "users") as shown:
-        for histories, exclude in blocks_of_users(task):
-            block = recommender.recommend(histories, depth, exclude)
-            whole.tracks[done : done + len(histories)] = block.tracks
-            whole.scores[done : done + len(histories)] = block.scores
-            done += len(histories)
-            shown.advance(len(histories))
+    with progress(f"{task.name}: {recommender}", len(task.users), "users") as shown:
+        for block in blocks:
+            rows = slice(done, done + len(block.tracks))
+            whole.tracks[rows], whole.scores[rows] = block.tracks, block.scores
+            done = rows.stop
+            shown.advance(len(block.tracks))
     return whole
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,10 +13,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from loopback_core.data import Floats
+from loopback_core.data import Floats, Ragged
 from loopback_core.evaluation.baseline_lists import BaselineLists
 from loopback_core.evaluation.calibration import calibrate
-from loopback_core.evaluation.evaluator import DEPTH, TOWERS, TaskResult, evaluate_task, rank_users
+from loopback_core.evaluation.evaluator import (
+    DEPTH,
+    TOWERS,
+    TaskResult,
+    blocks_of_users,
+    evaluate_task,
+    gather,
+    rank_users,
+)
 from loopback_core.evaluation.examples import Example, example_users
 from loopback_core.evaluation.plots import plot_embedding, plot_evaluation, plot_popularity, plot_training
 from loopback_core.evaluation.report import write_report
@@ -25,8 +33,8 @@ from loopback_core.evaluation.serving import serve
 from loopback_core.evaluation.tasks import IN_CATALOG, TASKS, Task
 from loopback_core.recommender import Ranking
 from loopback_core.retrieval.latency import measure_latency
-from loopback_core.retrieval.recommenders import IndexRecommender, Served, TowersRecommender
-from loopback_core.retrieval.scoring import ALONE, Scoring, load_scoring
+from loopback_core.retrieval.recommenders import Asked, IndexRecommender, Served, TowersRecommender
+from loopback_core.retrieval.scoring import ALONE, NO_PRIOR, Scoring, load_scoring
 
 if TYPE_CHECKING:
     from loopback_core.retrieval.index import VectorIndex
@@ -122,13 +130,20 @@ def _rankings(
     """
     in_catalog, seed = task.name in IN_CATALOG, settings.evaluation.seed
     served = serve(trained.model, task, trained.scoring[task.name], trained.vectors)
-    answer = rank_users(TowersRecommender(served, seed), task, DEPTH)
+    # What the towers read of a history is read once for the three ways to recommend by it.
+    asked = [(served.read(histories), exclude) for histories, exclude in blocks_of_users(task)]
+
+    def rank(towers: TowersRecommender | IndexRecommender, asked: Iterable[tuple[Asked, Ragged | None]]) -> Ranking:
+        return gather((towers.rank(block, DEPTH, exclude) for block, exclude in asked), task, DEPTH, towers.id)
+
+    answer = rank(TowersRecommender(served, seed), asked)
     yield TOWERS, answer
     alone = TowersRecommender(replace(served, scoring=ALONE), seed, f"{TOWERS}_alone")
-    yield alone.id, answer if served.scoring == ALONE else rank_users(alone, task, DEPTH)
+    without_prior = ((replace(block, prior=NO_PRIOR), exclude) for block, exclude in asked)
+    yield alone.id, answer if served.scoring == ALONE else rank(alone, without_prior)
     if in_catalog:
         through_index = IndexRecommender(served, trained.index, seed)
-        yield through_index.id, rank_users(through_index, task, DEPTH)
+        yield through_index.id, rank(through_index, asked)
     for name, folder in trained.presets.items():
         yield name, rank_users(TowersRecommender(_served_from(folder, task), seed, name), task, DEPTH)
     yield from baselines.rankings(task)

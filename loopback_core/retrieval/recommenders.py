@@ -70,9 +70,17 @@ class Served:
         everything = np.arange(len(self.candidate_artist))
         return Ragged.from_pairs(self.candidate_artist.astype(np.int64), everything, self.n_artists)
 
-    def prior(self, histories: Histories) -> Prior:
-        """What the user's own plays add."""
-        return personal_prior(histories, self.catalog.artist, self.scoring)
+    def read(self, histories: Histories) -> "Asked":
+        """The users of these histories, and what their own plays add: read once for whoever recommends by this model."""
+        return Asked(self.users(histories), personal_prior(histories, self.catalog.artist, self.scoring))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What recommending takes from some histories; see :meth:`Served.read`."""
+
+    users: Floats  # (rows, D) divided by the temperature
+    prior: Prior
 
 
 class TowersRecommender:
@@ -89,10 +97,14 @@ class TowersRecommender:
         return self
 
     def recommend(self, histories: Histories, k: int, exclude: Ragged | None) -> Ranking:
-        """See :class:`loopback_core.recommender.Recommender`. Holds a block of (rows, n_candidates) scores."""
-        scores = self.served.users(histories) @ self.served.vectors.T
+        """See :class:`loopback_core.recommender.Recommender`."""
+        return self.rank(self.served.read(histories), k, exclude)
+
+    def rank(self, asked: Asked, k: int, exclude: Ragged | None) -> Ranking:
+        """The k best candidates of the users who ask. Holds a block of (rows, n_candidates) scores."""
+        scores = asked.users @ self.served.vectors.T
         scores += self._liked
-        add_prior(scores, self.served.prior(histories), self.served.candidate_artist, self.served.n_artists)
+        add_prior(scores, asked.prior, self.served.candidate_artist, self.served.n_artists)
         return top_k(scores, k, self.tie_rank, exclude)
 
 
@@ -117,7 +129,11 @@ class IndexRecommender:
 
     def recommend(self, histories: Histories, k: int, exclude: Ragged | None) -> Ranking:
         """See :class:`loopback_core.recommender.Recommender`."""
-        users, prior = self.served.users(histories), self.served.prior(histories)
+        return self.rank(self.served.read(histories), k, exclude)
+
+    def rank(self, asked: Asked, k: int, exclude: Ragged | None) -> Ranking:
+        """The k best candidates of the users who ask."""
+        users, prior = asked.users, asked.prior
         found = self.index.search(queries(users, self.served.scoring, self.served.popularity), k, exclude)
         if not len(prior.tracks.row) and not len(prior.artists.row):
             return found

@@ -77,9 +77,18 @@ class Prior:
     artists: Bag  # at most PRIOR_ARTISTS for each history, the dearest ones
 
 
+def _nothing() -> Bag:
+    return Bag(np.zeros(0, np.int64), np.zeros((0, 1), np.float32), np.zeros(0, np.int64))
+
+
+NO_PRIOR = Prior(_nothing(), _nothing())
+
+
 def personal_prior(histories: Histories, artist: NDArray[np.int32], scoring: Scoring) -> Prior:
     """The prior of each history, weights included. artist: (n_tracks,) the artist of every catalog track."""
     terms = (scoring.track, scoring.artist)
+    if not any(terms):
+        return NO_PRIOR
     bags = personal_plays(histories, artist, *([days for days, _ in term] for term in terms))
     tracks, artists = (
         Bag(bag.items, bag.weights @ np.array([[weight] for _, weight in term], np.float32), bag.row)
@@ -110,10 +119,6 @@ def _dearest(bag: Bag, rows: int) -> Bag:
     place = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
     kept = order[place < PRIOR_ARTISTS]
     return Bag(bag.items[kept], bag.weights[kept], bag.row[kept])
-
-
-def _nothing() -> Bag:
-    return Bag(np.zeros(0, np.int64), np.zeros((0, 1), np.float32), np.zeros(0, np.int64))
 
 
 def indexed_vectors(vectors: Floats, popularity: Floats) -> Floats:

@@ -11,10 +11,9 @@ import numpy as np
 
 from loopback_core.data import Ragged
 from loopback_core.evaluation.baselines.baseline import Baseline
-from loopback_core.evaluation.evaluator import blocks_of_users
+from loopback_core.evaluation.evaluator import blocks_of_users, gather
 from loopback_core.evaluation.metrics import MAIN_METRIC, per_user_metrics
 from loopback_core.evaluation.tasks import Task
-from loopback_core.recommender import Ranking
 
 log = logging.getLogger("loopback")
 
@@ -121,8 +120,8 @@ class _Search:
     def _ndcg(self, fitted: Baseline, task: Task) -> float:
         if task.name not in self._read:
             self._read[task.name] = [(fitted.read(histories), exclude) for histories, exclude in blocks_of_users(task)]
-        found = [fitted.rank(read, CUTOFF, exclude) for read, exclude in self._read[task.name]]
-        ranking = Ranking(*(np.concatenate([getattr(one, part) for one in found]) for part in ("tracks", "scores")))
+        lists = (fitted.rank(read, CUTOFF, exclude) for read, exclude in self._read[task.name])
+        ranking = gather(lists, task, CUTOFF, fitted.id)
         return float(np.mean(per_user_metrics(ranking, task.positives, [CUTOFF])[MAIN_METRIC]))
 
 

@@ -94,6 +94,11 @@ class _Names:
         place = int(np.searchsorted(self._track, track))
         return self._artist[place], self._title[place]
 
+    def artists(self, tracks: Ids) -> list[str]:
+        """The artist of each track."""
+        found: list[str] = self._artist.gather(np.searchsorted(self._track, tracks)).to_list()
+        return found
+
     def user(self, user: int) -> str:
         return str(self._users[user])
 
@@ -128,7 +133,7 @@ class _History:
 
     @cached_property
     def _artists(self) -> list[str]:
-        return [self.names.track(track)[0] for track in self.tracks.tolist()]
+        return self.names.artists(self.tracks)
 
 
 def _neighbour_track(history: _History, vectors: Floats) -> Callable[[int], str]:

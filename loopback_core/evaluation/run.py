@@ -32,7 +32,7 @@ from loopback_core.evaluation.segments import segments_json
 from loopback_core.evaluation.serving import serve
 from loopback_core.evaluation.tasks import IN_CATALOG, TASKS, Task
 from loopback_core.recommender import Ranking
-from loopback_core.retrieval.latency import measure_latency
+from loopback_core.retrieval.latency import QUERIES, measure_latency
 from loopback_core.retrieval.recommenders import Asked, IndexRecommender, Served, TowersRecommender
 from loopback_core.retrieval.scoring import ALONE, NO_PRIOR, Scoring, load_scoring
 
@@ -77,7 +77,8 @@ def run_evaluation(
     tasks = {name: result.task for name, result in results.items()}
     asked = tasks["discovery"]
     served = serve(trained.model, asked, trained.scoring["discovery"], trained.vectors)
-    latency = measure_latency(trained.index, served.queries(asked.histories), asked.exclude)
+    first = asked.histories.rows(0, min(QUERIES, len(asked.users)))
+    latency = measure_latency(trained.index, served.queries(first), asked.exclude)
     content = {
         "schema": 1,
         **{key: provenance[key] for key in ("source", "split")},

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from loopback_core.data import Catalog, Histories, Ids, Ragged
+from loopback_core.data import Catalog, Histories, Ragged, distinct_in_rows
 from loopback_core.evaluation.evaluator import RANDOM, TaskResult, mean_over_users
 from loopback_core.evaluation.metrics import PerUser, per_user_metrics
 from loopback_core.evaluation.random_closed_form import expected_metrics
@@ -60,7 +60,9 @@ def user_segments(histories: Histories) -> dict[str, Mask]:
         nobody = np.zeros(0, bool)
         return dict.fromkeys(("light", "medium", "heavy", "repeaters", "explorers"), nobody)
     low, high = np.quantile(events, [1 / 3, 2 / 3])
-    repeats = 1 - _distinct(histories.tracks) / np.maximum(events, 1)
+    tracks = histories.tracks
+    distinct, _ = distinct_in_rows(tracks.offsets, tracks.values, int(tracks.values.max(initial=-1)) + 1)
+    repeats = 1 - distinct.lengths / np.maximum(events, 1)
     repeaters = repeats > np.median(repeats)
     return {
         "light": events <= low,
@@ -69,13 +71,6 @@ def user_segments(histories: Histories) -> dict[str, Mask]:
         "repeaters": repeaters,
         "explorers": ~repeaters,
     }
-
-
-def _distinct(lists: Ragged) -> Ids:
-    """Distinct values of each row, (rows,)."""
-    n = int(lists.values.max(initial=0)) + 1
-    pairs = np.sort(lists.row_numbers() * n + lists.values)
-    return np.bincount(pairs[np.diff(pairs, prepend=-1) > 0] // n, minlength=len(lists))
 
 
 def _only(positives: Ragged, tracks: Mask) -> Ragged:

@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from loopback_core.data import Catalog, FitData, Floats, Histories, Ids, Ragged
+from loopback_core.data import Catalog, FitData, Floats, Histories, Ids, Ragged, distinct_in_rows
 from loopback_core.features.popularity import popularity_columns
 from loopback_core.recommender import NOTHING, Ranking
 from loopback_core.retrieval.embed import user_vectors
@@ -139,7 +139,9 @@ class IndexRecommender:
             return found
         candidates = self._candidates(found, prior)
         row, track = candidates.row_numbers(), candidates.values
-        scores = np.einsum("nd,nd->n", users[row], self.served.vectors[track]) + self._liked[track]
+        # Row by row: the vectors of all candidates at once, and the user beside each, would be a gigabyte.
+        products = [self.served.vectors[candidates[i]] @ user for i, user in enumerate(users)]
+        scores = np.concatenate(products) + self._liked[track]
         artist = self.served.candidate_artist[track].astype(np.int64)
         scores += lookup(prior.tracks, row, track, len(self.served.vectors))[:, 0]
         scores += lookup(prior.artists, row, artist, self.served.n_artists)[:, 0]
@@ -151,6 +153,5 @@ class IndexRecommender:
         of_artists = self.served.tracks_of_artist.take(prior.artists.items)
         rows = [row, prior.tracks.row, np.repeat(prior.artists.row, of_artists.lengths)]
         tracks: list[Ids] = [found.tracks[row, place], prior.tracks.items, of_artists.values]
-        n = len(self.served.vectors)
-        pairs = np.unique(np.concatenate(rows) * n + np.concatenate(tracks))
-        return Ragged.from_pairs(pairs // n, pairs % n, len(found.tracks))
+        every = Ragged.from_pairs(np.concatenate(rows), np.concatenate(tracks), len(found.tracks))
+        return distinct_in_rows(every.offsets, every.values, len(self.served.vectors))[0]

@@ -10,7 +10,6 @@ from loopback_core.data import Floats, Histories
 from loopback_core.errors import SettingsError
 from loopback_core.features.content import TrackContent
 from loopback_core.progress import progress
-from loopback_core.towers.decayed_counts import Moments
 from loopback_core.towers.reading import HistoryReader, TrackReader
 from loopback_core.towers.two_tower import TwoTower
 from loopback_core.towers.user import ANYTHING, UserInputs
@@ -62,7 +61,7 @@ def read_users(
     for start in range(0, len(histories), batch_size):
         rows = histories.rows(start, min(start + batch_size, len(histories)))
         reader = HistoryReader(rows, artist, known.n_tracks, known.n_artists, model.settings)
-        yield reader.read(Moments.at_the_end(rows), np.full(len(rows), intent))
+        yield reader.read_at_the_end(np.full(len(rows), intent))
 
 
 @torch.inference_mode()

@@ -68,7 +68,7 @@ class Bag:
     row: Ids  # (n,) number of the request, ascending
 
 
-def decayed_plays(histories: Histories, items: Ids, scales: Sequence[Scale]) -> Bag:
+def decayed_plays(histories: Histories, items: NDArray[np.integer], scales: Sequence[Scale]) -> Bag:
     """What each row of some histories weighs at its end, with everything heard. items: as of :class:`DecayedCounts`."""
     found, place = distinct_in_rows(histories.tracks.offsets, items, int(items.max(initial=-1)) + 1)
     age = histories.ages[items >= 0].astype(np.float64)
@@ -95,10 +95,10 @@ class DecayedCounts:
     cost what the distinct items cost, however long the history.
     """
 
-    def __init__(self, histories: Histories, items: Ids, scales: Sequence[Scale]) -> None:
+    def __init__(self, histories: Histories, items: NDArray[np.integer], scales: Sequence[Scale]) -> None:
         """items: (total,) beside histories.tracks.values, -1 for what nobody knows, which is in no block."""
         self._offsets, self._timestamps = histories.tracks.offsets, histories.timestamps
-        self._items = items.astype(np.int32)
+        self._items = items.astype(np.int32, copy=False)
         self._scales, self._rates = scales, np.array([scale.rate for scale in scales])
         self._next = np.full(len(items), NEVER, np.int32)  # of each listen: the next one of the same item
         self._counts = np.empty((len(items), len(scales)), np.float32)
@@ -169,3 +169,20 @@ class DecayedCounts:
         for number, scale in enumerate(self._scales):
             weights[:, number] = scale.weigh(weights[:, number])
         return Block(items.astype(np.int64), weights)
+
+
+def blocks_at_the_end(
+    histories: Histories, items: NDArray[np.integer], scales: Sequence[Scale], listens: int
+) -> list[Block]:
+    """The blocks of one request per row, with everything heard, as :meth:`DecayedCounts.blocks` gives them.
+
+    Nothing is kept for other moments: every item is counted once, over the whole history.
+    """
+    bag, offsets = decayed_plays(histories, items, scales), histories.tracks.offsets
+    bounds = np.searchsorted(bag.row, np.arange(len(histories) + 1))
+    blocks = []
+    for row, (low, high) in enumerate(pairwise(bounds)):
+        lately = items[max(offsets[row], offsets[row + 1] - listens) : offsets[row + 1]]
+        heard = low + np.unique(np.searchsorted(bag.items[low:high], lately[lately >= 0]))
+        blocks.append(Block(bag.items[heard], np.ascontiguousarray(bag.weights[heard].T)[None]))
+    return blocks

@@ -1,5 +1,8 @@
 """From histories and tracks to what the towers read."""
 
+from collections.abc import Callable
+from functools import cached_property
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -9,7 +12,14 @@ from loopback_core.features.content import TrackContent
 from loopback_core.features.names import Names
 from loopback_core.settings import TowersSettings
 from loopback_core.towers.context import request_context
-from loopback_core.towers.decayed_counts import Block, DecayedCounts, Moments, Scale, artist_of_listens
+from loopback_core.towers.decayed_counts import (
+    Block,
+    DecayedCounts,
+    Moments,
+    Scale,
+    artist_of_listens,
+    blocks_at_the_end,
+)
 from loopback_core.towers.embedding import Bags
 from loopback_core.towers.pool import Pool
 from loopback_core.towers.sequences import SequenceReader
@@ -31,36 +41,52 @@ class HistoryReader:
         if settings.user_encoder == "id":
             return
         self._last = SequenceReader(histories, artist, settings.window) if settings.user_encoder != "pooled" else None
-        if not settings.history_listens:
-            return
         track = histories.tracks.values
         of_track = artist_of_listens(histories, artist)
-        self._artists = DecayedCounts(
-            histories, np.where(of_track < n_artists, of_track, -1), _scales(settings, "artist")
-        )
-        self._tracks = DecayedCounts(histories, np.where(track < n_tracks, track, -1), _scales(settings, "track"))
+        self._items = {
+            "artist": np.where(of_track < n_artists, of_track, -1).astype(np.int32),
+            "track": np.where(track < n_tracks, track, -1).astype(np.int32),
+        }
 
     def read(self, moments: Moments, intent: Ids) -> UserInputs:
         """What the tower reads of each moment. intent: (A,) ANYTHING or ONLY_NEW."""
+        return self._read(
+            moments, intent, lambda kind: self._counts[kind].blocks(moments, self.settings.history_listens)
+        )
+
+    def read_at_the_end(self, intent: Ids) -> UserInputs:
+        """What the tower reads of each history with everything heard: faster than :meth:`read`. intent: (rows,)."""
+        listens = self.settings.history_listens
+        return self._read(
+            Moments.at_the_end(self.histories),
+            intent,
+            lambda kind: blocks_at_the_end(self.histories, self._items[kind], _scales(self.settings, kind), listens),
+        )
+
+    def _read(self, moments: Moments, intent: Ids, blocks: Callable[[str], list[Block]]) -> UserInputs:
+        """blocks: of what was heard of a kind, an artist or a track."""
         user = torch.from_numpy(self.histories.users[moments.row].astype(np.int64))
         if self.settings.user_encoder == "id":
             return UserInputs(user)
+        pooled = self.settings.history_listens > 0
         context = request_context(self.histories, moments) if self.settings.context else None
         who = self.histories.demographics if self.settings.demographics else None
         return UserInputs(
             user,
             torch.from_numpy(np.asarray(intent, np.int64)),
-            *self._pools(moments),
+            _pool(blocks("artist")) if pooled else None,
+            _pool(blocks("track")) if pooled else None,
             None if self._last is None else self._last.read(moments),
             None if context is None else torch.from_numpy(context),
             None if who is None else torch.from_numpy(who[moments.row].astype(np.int64)),
         )
 
-    def _pools(self, moments: Moments) -> tuple[Pool | None, Pool | None]:
-        if not (listens := self.settings.history_listens):
-            return None, None
-        artists, tracks = (_pool(counts.blocks(moments, listens)) for counts in (self._artists, self._tracks))
-        return artists, tracks
+    @cached_property
+    def _counts(self) -> dict[str, DecayedCounts]:
+        return {
+            kind: DecayedCounts(self.histories, items, _scales(self.settings, kind))
+            for kind, items in self._items.items()
+        }
 
 
 class TrackReader:

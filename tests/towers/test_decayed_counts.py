@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from loopback_core.data import Histories, Ragged
-from loopback_core.towers.decayed_counts import Bag, DecayedCounts, Moments, Scale, decayed_plays
+from loopback_core.towers.decayed_counts import Bag, DecayedCounts, Moments, Scale, blocks_at_the_end, decayed_plays
 
 DAY = 86_400
 
@@ -125,3 +125,18 @@ def test_at_the_end_of_a_history_everything_weighs_what_its_last_moment_says():
     for row in range(3):
         for scale in range(3):
             assert as_dict(bag, row, scale) == pytest.approx(as_dict(expected, row, scale), rel=1e-4)
+
+
+@pytest.mark.parametrize("listens", [1, 7, 1000])
+def test_blocks_at_the_end_are_those_of_the_last_moment(listens):
+    rng = np.random.default_rng(3)
+    rows = [
+        [(int(i), d) for i, d in zip(rng.integers(-1, 12, n), np.sort(rng.random(n) * 90), strict=True)]
+        for n in (0, 60, 3)
+    ]
+    history, scales = histories(rows), [Scale(5, 1), Scale(0, 0), Scale(30, 0.5)]
+    items = history.tracks.values
+    expected = DecayedCounts(history, items, scales).blocks(Moments.at_the_end(history), listens)
+    for block, other in zip(blocks_at_the_end(history, items, scales, listens), expected, strict=True):
+        assert block.items.tolist() == other.items.tolist()
+        assert block.weights == pytest.approx(other.weights, rel=1e-5)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,7 +34,7 @@ from loopback_core.evaluation.tasks import IN_CATALOG, TASKS, Task
 from loopback_core.recommender import Ranking
 from loopback_core.retrieval.latency import QUERIES, measure_latency
 from loopback_core.retrieval.recommenders import Asked, IndexRecommender, Served, TowersRecommender
-from loopback_core.retrieval.scoring import ALONE, NO_PRIOR, Scoring, load_scoring
+from loopback_core.retrieval.scoring import ALONE, Scoring, load_scoring
 
 if TYPE_CHECKING:
     from loopback_core.retrieval.index import VectorIndex
@@ -134,23 +134,37 @@ def _rankings(
     # What the towers read of a history is read once for the three ways to recommend by it.
     asked = [(served.read(histories), exclude) for histories, exclude in blocks_of_users(task)]
 
-    def rank(towers: TowersRecommender | IndexRecommender, asked: Iterable[tuple[Asked, Ragged | None]]) -> Ranking:
-        return gather((towers.rank(block, DEPTH, exclude) for block, exclude in asked), task, DEPTH, towers.id)
-
-    answer = rank(TowersRecommender(served, seed), asked)
+    answer, alone = _rank_with_and_without(served, asked, task, seed)
     yield TOWERS, answer
-    alone = TowersRecommender(replace(served, scoring=ALONE), seed, f"{TOWERS}_alone")
-    without_prior = ((replace(block, prior=NO_PRIOR), exclude) for block, exclude in asked)
-    yield alone.id, answer if served.scoring == ALONE else rank(alone, without_prior)
+    yield f"{TOWERS}_alone", alone
     if in_catalog:
-        through_index = IndexRecommender(served, trained.index, seed)
-        yield through_index.id, rank(through_index, asked)
+        index = IndexRecommender(served, trained.index, seed)
+        yield index.id, gather((index.rank(block, DEPTH, exclude) for block, exclude in asked), task, DEPTH, index.id)
     for name, folder in trained.presets.items():
         yield name, rank_users(TowersRecommender(_served_from(folder, task), seed, name), task, DEPTH)
     yield from baselines.rankings(task)
     if in_catalog:
         elsewhere = {name for other in IN_CATALOG for name in baselines.names(other)}
         yield from ((name, None) for name in sorted(elsewhere - set(baselines.names(task.name))))
+
+
+def _rank_with_and_without(
+    served: Served, asked: Sequence[tuple[Asked, Ragged | None]], task: Task, seed: int
+) -> tuple[Ranking, Ranking]:
+    """The lists of the towers as they are served, and those of the towers alone: the products are made once."""
+    whole, towers = TowersRecommender(served, seed), TowersRecommender(replace(served, scoring=ALONE), seed)
+    if served.scoring == ALONE:
+        answer = gather((whole.rank(block, DEPTH, exclude) for block, exclude in asked), task, DEPTH, whole.id)
+        return answer, answer
+    alone: list[Ranking] = []
+
+    def rank(block: Asked, exclude: Ragged | None) -> Ranking:
+        products = block.users @ served.vectors.T
+        alone.append(towers.rank_products(products, block.prior, DEPTH, exclude))
+        return whole.rank_products(products, block.prior, DEPTH, exclude)
+
+    answer = gather((rank(*one) for one in asked), task, DEPTH, whole.id)
+    return answer, gather(alone, task, DEPTH, f"{TOWERS}_alone")
 
 
 def _served_from(folder: Path, task: Task) -> Served:

@@ -102,10 +102,14 @@ class TowersRecommender:
 
     def rank(self, asked: Asked, k: int, exclude: Ragged | None) -> Ranking:
         """The k best candidates of the users who ask. Holds a block of (rows, n_candidates) scores."""
-        scores = asked.users @ self.served.vectors.T
-        scores += self._liked
-        add_prior(scores, asked.prior, self.served.candidate_artist, self.served.n_artists)
-        return top_k(scores, k, self.tie_rank, exclude)
+        return self.rank_products(asked.users @ self.served.vectors.T, asked.prior, k, exclude)
+
+    def rank_products(self, products: Floats, prior: Prior, k: int, exclude: Ragged | None) -> Ranking:
+        """The same from the inner products of users and candidates, (rows, n_candidates), to which the rest is added."""
+        if self.served.scoring != ALONE:
+            products += self._liked
+            add_prior(products, prior, self.served.candidate_artist, self.served.n_artists)
+        return top_k(products, k, self.tie_rank, exclude)
 
 
 class IndexRecommender:

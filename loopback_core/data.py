@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Self
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -162,6 +163,18 @@ class FitData:
     now: int  # seconds since 1970-01-01 UTC: the end of the fit data, the same for every user
     demographics: NDArray[np.int16] | None = None  # (log users, 3) codes, 0 for what nobody told; None: no profiles
     names: TrackNames | None = None  # of every track of the log
+
+    def histories(self, users: Ids) -> Histories:
+        """What these users played, all asked for now. Tasks of the same users share them while one of them is there."""
+        found = self._asked_for.get(users.tobytes())
+        if found is None:
+            found = Histories.of(self.events, users, self.now, self.demographics)
+            self._asked_for[users.tobytes()] = found
+        return found
+
+    @cached_property
+    def _asked_for(self) -> WeakValueDictionary[bytes, Histories]:
+        return WeakValueDictionary()
 
     @cached_property
     def plays(self) -> csr_array:

@@ -109,3 +109,11 @@ def test_the_distinct_items_of_every_row_are_found_with_the_place_of_each_item()
 
 def spans(offsets):
     return [slice(low, high) for low, high in pairwise(offsets)]
+
+
+def test_tasks_of_the_same_users_share_their_histories():
+    fit = FitData(events((0, 3, 10), (1, 4, 20), (0, 5, 30)), catalog=None, now=40)
+    both = fit.histories(ids(0, 1))
+    assert lists(both.tracks) == [[3, 5], [4]] and both.now.tolist() == [40, 40]
+    assert fit.histories(ids(0, 1)) is both
+    assert lists(fit.histories(ids(1)).tracks) == [[4]]

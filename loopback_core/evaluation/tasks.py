@@ -165,7 +165,7 @@ def _build(
     return Task(
         name,
         users,
-        Histories.of(fit.events, users, fit.now, fit.demographics),
+        fit.histories(users),
         _tracks_of(users, positives, n_tracks, start),
         None if played is None else _tracks_of(users, played, n_tracks),
         fit,

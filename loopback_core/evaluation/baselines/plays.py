@@ -10,7 +10,6 @@ from loopback_core.data import Catalog, Floats, Histories, Ids, Ragged, distinct
 from loopback_core.evaluation.baselines.baseline import decay
 from loopback_core.evaluation.baselines.matrices import LIGHTEST
 from loopback_core.retrieval.ranking import Scores
-from loopback_core.towers.decayed_counts import artist_of_listens
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,9 @@ def plays_of_tracks(histories: Histories, n_tracks: int) -> Plays:
 
 def plays_of_artists(histories: Histories, catalog: Catalog) -> Plays:
     """The listens to tracks of the catalog, by artist."""
-    return _group(histories, artist_of_listens(histories, catalog.artist), catalog.n_artists)
+    tracks = histories.tracks.values
+    known = tracks < catalog.n_tracks
+    return _group(histories, np.where(known, catalog.artist[np.where(known, tracks, 0)], -1), catalog.n_artists)
 
 
 def spread(items: Ragged, values: Scores, n_items: int) -> Iterator[Scores]:
@@ -60,7 +61,7 @@ def spread(items: Ragged, values: Scores, n_items: int) -> Iterator[Scores]:
         yield dense
 
 
-def _group(histories: Histories, item: Ids, n_items: int) -> Plays:
+def _group(histories: Histories, item: NDArray[np.integer], n_items: int) -> Plays:
     """item: (all listens,) what each is of, -1 for what the catalog does not know."""
     offsets, ages, known = histories.tracks.offsets, histories.ages, item >= 0
     items, place = distinct_in_rows(offsets, item, n_items)

@@ -80,20 +80,27 @@ class Ragged:
         return np.repeat(np.arange(len(self)), self.lengths)
 
 
+ITEMS_PER_SORTED = 1000
+"""So many items of a table are looked through in the time in which one is sorted."""
+
+
 def distinct_in_rows(offsets: Ids, items: NDArray[np.integer], n_items: int) -> tuple[Ragged, NDArray[np.int32]]:
     """Row i: the distinct items at offsets[i] to offsets[i + 1], ascending; and the place of every item in the values.
 
-    items: (total,) below n_items, or negative for what belongs to no row and gets no place. One table of all items
-    serves row after row, so that nothing is sorted.
+    items: (total,) below n_items, or negative for what belongs to no row and gets no place. Long rows are marked in one
+    table of all items, so that only short ones are sorted.
     """
     present, number = np.zeros(n_items, np.bool_), np.empty(n_items, np.int32)
     rows, places, begins = [np.zeros(0, np.int64)], [np.zeros(0, np.int32)], [0]
     for low, high in pairwise(offsets.tolist()):
         of_row = items[low:high]
         of_row = of_row[of_row >= 0]
-        present[of_row] = True
-        distinct = np.flatnonzero(present)
-        present[distinct] = False
+        if len(of_row) * ITEMS_PER_SORTED < n_items:
+            distinct = np.unique(of_row).astype(np.int64)
+        else:
+            present[of_row] = True
+            distinct = np.flatnonzero(present)
+            present[distinct] = False
         number[distinct] = np.arange(begins[-1], begins[-1] + len(distinct))
         rows.append(distinct)
         places.append(number[of_row])

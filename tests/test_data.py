@@ -97,10 +97,11 @@ def test_rows_are_sorted_and_keep_their_order_within_however_many_there_are(n_ro
     assert stable_order(rows, n_rows).tolist() == np.argsort(rows, kind="stable").tolist()
 
 
-def test_the_distinct_items_of_every_row_are_found_with_the_place_of_each_item():
+@pytest.mark.parametrize("n_items", [20, 30_000], ids=["marked", "sorted and marked"])
+def test_the_distinct_items_of_every_row_are_found_with_the_place_of_each_item(n_items):
     rng = np.random.default_rng(0)
     offsets, items = ids(0, 0, 40, 41, 100, 100), rng.integers(-1, 20, 100)
-    found, place = distinct_in_rows(offsets, items, 20)
+    found, place = distinct_in_rows(offsets, items, n_items)
     row = np.repeat(np.arange(5), np.diff(offsets))[items >= 0]
     assert lists(found) == [np.unique(items[row_items][items[row_items] >= 0]).tolist() for row_items in spans(offsets)]
     assert found.values[place].tolist() == items[items >= 0].tolist()

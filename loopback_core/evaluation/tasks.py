@@ -181,13 +181,21 @@ def _share_lost(pairs: Ids, reachable: Ids) -> float:
 
 def _pairs(events: Events, n_tracks: int) -> Ids:
     """The distinct (user, track) pairs as user * n_tracks + track, ascending."""
-    return _distinct(events.user.astype(np.int64) * n_tracks + events.track)
+    pairs = events.user.astype(np.int64)
+    pairs *= n_tracks
+    pairs += events.track
+    return _distinct(pairs)
 
 
 def _distinct(values: Ids) -> Ids:
-    """The distinct values, none negative, ascending: np.unique hashes, fifty times slower on 13.5M listens."""
-    ordered = np.sort(values)
-    return ordered[np.diff(ordered, prepend=-1) > 0]
+    """The distinct values, none negative, ascending. `values` is sorted in place: there may be millions.
+
+    np.unique hashes, fifty times slower on 13.5M listens.
+    """
+    values.sort()
+    first = np.ones(len(values), np.bool_)
+    np.not_equal(values[1:], values[:-1], out=first[1:])
+    return values[first]
 
 
 def _among(values: Ids, known: Ids) -> NDArray[np.bool_]:

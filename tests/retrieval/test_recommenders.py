@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -94,6 +96,19 @@ def test_a_served_score_is_the_sum_of_its_terms(towers, listeners, unit_vectors)
         order = np.argsort(-expected[row])
         assert ranking.tracks[row].tolist() == order.tolist()
         np.testing.assert_allclose(ranking.scores[row], expected[row, order], rtol=1e-5)
+
+
+def test_the_towers_alone_and_as_served_share_their_products(towers, listeners, unit_vectors, ragged):
+    vectors, popularity = unit_vectors(20, 6), np.random.default_rng(1).random((20, 2)).astype(np.float32) * 9
+    served, exclude = served_by(towers, vectors, WEIGHTS, popularity), ragged([[2, 6], [], range(18)])
+    alone, whole = TowersRecommender(replace(served, scoring=ALONE), 0), TowersRecommender(served, 0)
+    asked = served.read(listeners)
+    products = asked.users @ vectors.T
+    for recommender in (alone, whole):  # in this order: the second adds the rest to the products
+        found = recommender.rank_products(products, asked.prior, 10, exclude)
+        expected = recommender.recommend(listeners, 10, exclude)
+        assert found.tracks.tolist() == expected.tracks.tolist()
+        assert found.scores.tolist() == expected.scores.tolist()
 
 
 def test_through_an_exact_index_nothing_that_the_prior_lifts_is_missed(towers, listeners, unit_vectors, ragged):

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,8 +48,7 @@ ALONE = Scoring()
 
 def save_scoring(scoring: Mapping[str, Scoring], folder: Path) -> None:
     """Write the scoring of each task."""
-    content = {task: asdict(weights) for task, weights in scoring.items()}
-    (folder / SCORING).write_text(json.dumps(content, indent=1) + "\n", "utf-8")
+    (folder / SCORING).write_text(json.dumps(scoring_as_json(scoring), indent=1) + "\n", "utf-8")
 
 
 def load_scoring(folder: Path) -> dict[str, Scoring]:
@@ -60,12 +60,25 @@ def load_scoring(folder: Path) -> dict[str, Scoring]:
     try:
         content = json.loads((folder / SCORING).read_text("utf-8"))
         return {task: _scoring(**weights) for task, weights in content.items()}
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         raise ArtifactError(f"The scoring in {folder} cannot be read ({error}); train the towers again.") from None
 
 
-def _scoring(popularity: float, trend: float, track: list[list[float]], artist: list[list[float]]) -> Scoring:
-    tracks, artists = (tuple((days, weight) for days, weight in term) for term in (track, artist))
+def scoring_as_json(scoring: Mapping[str, Scoring]) -> dict[str, dict[str, Any]]:
+    """The scoring of each task as JSON can hold it: weights of plays by half-life."""
+    return {
+        task: {
+            "popularity": of_task.popularity,
+            "trend": of_task.trend,
+            "track": {str(days): weight for days, weight in of_task.track},
+            "artist": {str(days): weight for days, weight in of_task.artist},
+        }
+        for task, of_task in scoring.items()
+    }
+
+
+def _scoring(popularity: float, trend: float, track: dict[str, float], artist: dict[str, float]) -> Scoring:
+    tracks, artists = (tuple((float(days), weight) for days, weight in term.items()) for term in (track, artist))
     return Scoring(popularity, trend, tracks, artists)
 
 

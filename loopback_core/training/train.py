@@ -9,7 +9,7 @@ from loopback_core.evaluation.serving import serve
 from loopback_core.evaluation.tasks import LIKE, TASKS
 from loopback_core.features.content import track_content
 from loopback_core.retrieval.embed import track_vectors
-from loopback_core.retrieval.scoring import ALONE, Scoring, save_scoring
+from loopback_core.retrieval.scoring import ALONE, Scoring, save_scoring, scoring_as_json
 from loopback_core.room import need_disk, need_memory
 from loopback_core.settings import Settings
 from loopback_core.splits import Splits
@@ -59,7 +59,7 @@ def train_towers(splits: Splits, settings: Settings, folder: Path, checkpoints: 
         "losses": losses,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "vocabulary": asdict(model.vocabulary),
-        "scoring": {task: asdict(weights) for task, weights in scoring.items()},
+        "scoring": scoring_as_json(scoring),
         "refit": settings.training.refit,
     }
 

@@ -28,7 +28,7 @@ def clean(raw: pl.DataFrame, source: SourceSettings, latest: datetime) -> pl.Dat
     return (
         raw.with_columns(
             parse_times(raw["timestamp"], source.time_format),
-            *(normal_form(pl.col(name)) for name in NAMES),
+            *(normal_form(raw[name]) for name in NAMES),
             *(_blank_to_null(pl.col(mbid).str.strip_chars()) for mbid in MBIDS),
         )
         .with_columns(

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Self
 
@@ -204,11 +204,26 @@ def _write_listens(parts: Path, path: Path, users: pl.DataFrame, bucket_rows: in
         for first, last in _buckets(users, bucket_rows):
             mine = pl.col("user_id").is_between(pl.lit(first), pl.lit(last))
             rows = pl.scan_parquet(files, glob=False).filter(mine).collect().sort(SORT_KEYS)
-            distinct = rows.select(pl.struct(RAW_COLUMNS).is_first_distinct()).to_series()
+            distinct = _first_of_its_kind(rows)
             listens.append(rows.filter(distinct).drop("text"))
             duplicates = rows.filter(~distinct).with_columns(pl.lit(Reason.EXACT_DUPLICATE.value).alias("reason"))
             rejects.append(_rejected(duplicates))
             shown.advance(rows.height)
+
+
+def _first_of_its_kind(rows: pl.DataFrame) -> pl.Series:
+    """Whether no earlier row says the same; in rows sorted by user and time only those of one moment can."""
+    as_before = rows.select(
+        (pl.col("user_id") == pl.col("user_id").shift()) & pl.col("timestamp").diff().eq(timedelta(0))
+    )
+    again = as_before.to_series().fill_null(False)
+    of_a_moment = (again | again.shift(-1, fill_value=False)).arg_true()
+    first = pl.repeat(True, rows.height, dtype=pl.Boolean, eager=True)
+    if len(of_a_moment):
+        first = first.scatter(
+            of_a_moment, rows[of_a_moment].select(pl.struct(RAW_COLUMNS).is_first_distinct()).to_series()
+        )
+    return first
 
 
 def _buckets(users: pl.DataFrame, bucket_rows: int) -> Iterator[tuple[str, str]]:

@@ -46,7 +46,7 @@ def read_profiles(
     written = (
         lines.with_columns(fields.alias("fields"))
         .unnest("fields")
-        .with_columns(normal_form(pl.col(PROFILE_COLUMNS)).fill_null(""))
+        .with_columns(pl.col(PROFILE_COLUMNS).map_batches(normal_form, pl.String).fill_null(""))
         .filter(~_is_header())
         .with_columns(_row_problem(tabs).alias("problem"))
     )

@@ -57,9 +57,12 @@ class RawLog:
     profiles: Path | None
 
 
-def normal_form(column: pl.Expr) -> pl.Expr:
-    """A name as it is compared: Unicode NFC, no white space around it."""
-    return column.str.normalize("NFC").str.strip_chars()
+def normal_form(names: pl.Series) -> pl.Series:
+    """Names as they are compared: Unicode NFC, no white space around them."""
+    beyond_ascii = (names.str.len_bytes() != names.str.len_chars()).arg_true()
+    if len(beyond_ascii):  # NFC takes a tenth of the whole ingest, and leaves ASCII as it is
+        names = names.scatter(beyond_ascii, names.gather(beyond_ascii).str.normalize("NFC"))
+    return names.str.strip_chars()
 
 
 class RawRow(pa.DataFrameModel):
@@ -109,7 +112,7 @@ class Listen(pa.DataFrameModel):
     def names_are_normal(cls, data: PolarsData) -> pl.LazyFrame:
         """Names are not blank, and in normal form: `str_length(min=1)` would accept " "."""
         name = pl.col(data.key)
-        return data.lazyframe.select((name != "") & (name == normal_form(name)))
+        return data.lazyframe.select((name != "") & (name == name.map_batches(normal_form, pl.String)))
 
     @pa.check("artist_mbid", "track_mbid")
     @classmethod

@@ -32,9 +32,22 @@ def trained_towers(context: dg.AssetExecutionContext, loopback: Loopback) -> dg.
         events_per_second=float(best["events_per_second"]),
         parameters=summary["parameters"],
         validation=table([{"metric": name, "value": value} for name, value in best["validation"].items()]),
-        scoring=table([{"task": task, **weights} for task, weights in summary["scoring"].items()]),
+        scoring=table([_row(task, weights) for task, weights in summary["scoring"].items()]),
         training_curve=picture(artifact.folder / "training.png"),
     )
+
+
+def _row(task: str, weights: dict[str, Any]) -> dict[str, str | float]:
+    def by_half_life(term: str) -> str:
+        return ", ".join(f"{weight:.3g} ({float(days):g} days)" for days, weight in weights[term].items())
+
+    return {
+        "task": task,
+        "popularity": weights["popularity"],
+        "trend": weights["trend"],
+        "plays of the track": by_half_life("track"),
+        "plays of the artist": by_half_life("artist"),
+    }
 
 
 def _train(step: Step) -> Any:

@@ -23,7 +23,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from indexes import measure_indexes  # noqa: F401 - called by its name, in a process of its own
+from indexes import measure_indexes
 from machine import Machine, foreign_load, measure_machine
 
 CHAIN = (
@@ -259,7 +259,7 @@ def main() -> None:
             of_size["steps"] = apart("measure_steps", home, 5, 10)
             of_size["profile"] = apart("profile_step", home)
         if "index" not in asked.skip and events == max(asked.events):
-            of_size["index"] = apart("measure_indexes", home)
+            of_size["index"] = measure_indexes(home)
         results["sizes"][str(events)] = of_size
         out.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
     print(f"results: {out}")

@@ -20,6 +20,7 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any
 
@@ -145,7 +146,6 @@ def training_floor(machine: Machine, splits: Any, towers: Any) -> float:
 
     Rows are read once, and read and written once more by the optimizer; gradients of products cost twice the products.
     """
-    from itertools import islice
 
     import torch
 
@@ -175,6 +175,18 @@ def training_floor(machine: Machine, splits: Any, towers: Any) -> float:
     trained = json.loads((towers.folder / "history.json").read_text("utf-8"))
     total = sum(epoch["events_per_second"] * epoch["seconds"] for epoch in trained["epochs"] + trained.get("refit", []))
     return total / targets * (flops / machine.flops + moved / machine.memory)
+
+
+def training_curve(home: Path) -> list[tuple[float, float]]:
+    """Seconds of training, validation apart, and what the validation metric was after each epoch."""
+    from loopback_core.artifacts import ArtifactStore
+    from loopback_core.settings import load_settings
+
+    towers = ArtifactStore(home).latest("trained_towers")
+    epochs = json.loads((towers.folder / "history.json").read_text("utf-8"))["epochs"]
+    metric = load_settings().training.validation_metric
+    seconds = accumulate(epoch["seconds"] for epoch in epochs)
+    return [(after, epoch["validation"][metric]) for after, epoch in zip(seconds, epochs, strict=True)]
 
 
 def _bytes(folder: Path) -> int:
@@ -252,6 +264,7 @@ def main() -> None:
         home = asked.folder.absolute() / f"full-{events}"
         print(f"{events:,} events, {asked.users} users", flush=True)
         of_size: dict[str, Any] = {"events": events, "chain": measure_chain(home, events, asked.users, asked.baselines)}
+        of_size["curve"] = apart("training_curve", home)
         of_size["floors"] = apart("floors_of", asdict(machine), home)
         if "python" not in asked.skip:
             of_size["python"] = measure_python(home, max(100_000, events // 50))

@@ -91,6 +91,13 @@ def _beside(of_size: Results, what: str) -> Iterator[str]:
                     f"training step of {preset} {np.median(rates[preset]):,.0f} distinct listens/s, of reference "
                     f"{np.median(rates['reference']):,.0f}: {ratio:.1f} ×"
                 )
+    if "curve" in of_size:
+        best = max(value for _, value in of_size["curve"])
+        reached = ", ".join(
+            f"{share:.0%} of it after {next(s for s, value in of_size['curve'] if value >= share * best):.0f} s"
+            for share in (0.9, 0.95, 0.99, 1)
+        )
+        said.append(f"training ends with a validation nDCG@10 of {best:.3f}, {reached} of steps")
     if "profile" in of_size:
         phases, torch = of_size["profile"]["milliseconds"], of_size["profile"]["torch"]
         said.append("a step of default, ms: " + ", ".join(f"{phase} {ms:.0f}" for phase, ms in phases.items()))

@@ -6,15 +6,11 @@ that they played comes together, exact duplicates go, the rest is sorted, valida
 
 import shutil
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Self
 
-import pandera.polars as pa
 import polars as pl
-import pyarrow.parquet as pq
 
 from loopback_core.errors import BadLogError
 from loopback_core.listens.cleaning import clean
@@ -28,15 +24,14 @@ from loopback_core.listens.schema import (
     RawLog,
     Reason,
     Reject,
-    validate,
 )
+from loopback_core.listens.writing import TableWriter
 from loopback_core.prefetch import prefetch
 from loopback_core.progress import progress
 from loopback_core.room import need_disk, need_memory
 from loopback_core.settings import SourceSettings
 
 BUCKET_ROWS = 2_000_000
-ROW_GROUP_ROWS = 1 << 18
 PART_ROW_GROUP_ROWS = 1 << 15  # small: pass 2 skips the row groups without its users
 MOST_FILES = 1 << 16
 MEMORY_BYTES = 2_500_000_000
@@ -85,7 +80,7 @@ def ingest(
     shutil.rmtree(parts, ignore_errors=True)  # of a run that was killed
     parts.mkdir(parents=True)
     try:
-        with _TableWriter(folder / "rejects.parquet", Reject) as rejects:
+        with TableWriter(folder / "rejects.parquet", Reject) as rejects:
             read = _write_parts(log, parts, source, latest, block_bytes, rejects)
             _refuse_useless(log, read)
             _write_listens(parts, folder / "interactions.parquet", read.users, bucket_rows, rejects)
@@ -108,41 +103,6 @@ def _look_for_room(log: RawLog, folder: Path, bucket_rows: int) -> None:
     need_memory(int(share * MEMORY_BYTES), f"Reading the log {log.name}", "bring a shorter log")
 
 
-class _TableWriter:
-    """A Parquet file that grows by validated frames; the same frames make the same bytes.
-
-    A thread of its own packs and writes a frame while the next one is made.
-    """
-
-    def __init__(self, path: Path, model: type[pa.DataFrameModel]) -> None:
-        self._model = model
-        schema = {name: column.dtype.type for name, column in model.to_schema().columns.items()}
-        self._columns = list(schema)
-        self._writer = pq.ParquetWriter(path, pl.DataFrame(schema=schema).to_arrow().schema, compression="zstd")
-        self._thread = ThreadPoolExecutor(1, "write")
-        self._before: Future[None] | None = None
-
-    def append(self, frame: pl.DataFrame) -> None:
-        if frame.is_empty():
-            return
-        table = validate(self._model, frame.select(self._columns)).to_arrow()
-        self._written()  # one frame at a time waits in memory
-        self._before = self._thread.submit(self._writer.write_table, table, ROW_GROUP_ROWS)
-
-    def _written(self) -> None:
-        if self._before is not None:
-            self._before.result()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
-        self._thread.shutdown()
-        self._writer.close()
-        if error is None:
-            self._written()  # its error, if it had one
-
-
 @dataclass(frozen=True)
 class _Read:
     rows: int
@@ -151,7 +111,7 @@ class _Read:
 
 
 def _write_parts(
-    log: RawLog, parts: Path, source: SourceSettings, latest: datetime, block_bytes: int, rejects: _TableWriter
+    log: RawLog, parts: Path, source: SourceSettings, latest: datetime, block_bytes: int, rejects: TableWriter
 ) -> _Read:
     rows = 0
     users = [pl.DataFrame(schema={"user_id": pl.String, "len": pl.UInt32})]
@@ -198,9 +158,9 @@ def _refuse_useless(log: RawLog, read: _Read) -> None:
         )
 
 
-def _write_listens(parts: Path, path: Path, users: pl.DataFrame, bucket_rows: int, rejects: _TableWriter) -> None:
+def _write_listens(parts: Path, path: Path, users: pl.DataFrame, bucket_rows: int, rejects: TableWriter) -> None:
     files = sorted(parts.iterdir())
-    with _TableWriter(path, Listen) as listens, progress("sort listens", int(users["len"].sum())) as shown:
+    with TableWriter(path, Listen) as listens, progress("sort listens", int(users["len"].sum())) as shown:
         for first, last in _buckets(users, bucket_rows):
             mine = pl.col("user_id").is_between(pl.lit(first), pl.lit(last))
             rows = pl.scan_parquet(files, glob=False).filter(mine).collect().sort(SORT_KEYS)

@@ -119,7 +119,7 @@ def personal_plays(
     track = histories.tracks.values
     of_catalog = np.where(track < len(artist), track, -1)
     tracks, artists = (
-        decayed_plays(histories, items, [Scale(d, 0) for d in days])
+        decayed_plays(histories, items, [Scale(d, 0) for d in days]) if days else _nothing()
         for items, days in ((of_catalog, track_days), (artist_of_listens(histories, artist), artist_days))
     )
     return tracks, _dearest(artists, len(histories))

@@ -78,6 +78,7 @@ def evaluation(context: dg.AssetExecutionContext, loopback: Loopback) -> dg.Mate
 def _evaluate(step: Step) -> tuple[Artifact, bool]:
     from loopback_core.evaluation.baseline_lists import BaselineLists
     from loopback_core.evaluation.run import Trained, run_evaluation
+    from loopback_core.retrieval.related import load_related
     from loopback_core.retrieval.scoring import load_scoring
     from loopback_core.retrieval.store import load_index, load_vectors
     from loopback_core.splits import Splits
@@ -97,6 +98,7 @@ def _evaluate(step: Step) -> tuple[Artifact, bool]:
             load_index(index.folder),
             index.summary["recall@100"],
             load_scoring(chain["trained_towers"].folder),
+            load_related(chain["trained_towers"].folder),
             json.loads((chain["trained_towers"].folder / "history.json").read_text("utf-8"))["epochs"],
             {name: towers.folder for name, towers in presets.items()},
         )

@@ -47,6 +47,7 @@ def _row(task: str, weights: dict[str, Any]) -> dict[str, str | float]:
         "trend": weights["trend"],
         "plays of the track": by_half_life("track"),
         "plays of the artist": by_half_life("artist"),
+        "related artists": weights["related"],
     }
 
 
@@ -65,7 +66,7 @@ def _train(step: Step) -> Any:
         chosen["features"] = file_sha256(Path(features))
     # Of evaluation and retrieval what validation reads: an edit of the report must not retrain.
     measures = ("evaluation/metrics.py", "evaluation/tasks.py", "evaluation/serving.py")
-    scores = ("retrieval/embed.py", "retrieval/ranking.py", "retrieval/recommenders.py", "retrieval/scoring.py")
+    scores = [f"retrieval/{name}.py" for name in ("embed", "ranking", "recommenders", "related", "scoring")]
     code = ("towers", "features", "training", "data.py", *scores, *measures)
 
     def make(folder: Path) -> dict[str, Any]:

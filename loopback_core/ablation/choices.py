@@ -37,6 +37,7 @@ CHOICES: dict[str, tuple[str, Overrides]] = {
     "without history dropout": ("default", {"towers": {"history_dropout": 0.0}}),
     "without id dropout": ("default", {"towers": {"id_dropout": 0.0}}),
     "without averaging": ("default", {"training": {"average_epochs": False}}),
+    "without related artists": ("default", {"training": {"related_artists": 0}}),
     "with names": ("default", {"towers": {"ngram_buckets": 65_536}}),
     "with track statistics": ("default", {"towers": {"track_statistics": True}}),
     "with hard negatives": ("default", {"training": {"hard_share": 0.25}}),

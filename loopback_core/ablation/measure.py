@@ -22,7 +22,7 @@ from loopback_core.retrieval.scoring import ALONE
 from loopback_core.settings import Settings
 from loopback_core.splits import Splits
 from loopback_core.training.loop import train
-from loopback_core.training.train import choose_scoring
+from loopback_core.training.train import choose_scoring, learn_related
 from loopback_core.training.validation import KS, Validation
 
 log = logging.getLogger("loopback")
@@ -86,7 +86,8 @@ def _train(splits: Splits, settings: Settings, checkpoints: Path) -> Training:
     except DivergedError as error:
         log.warning("seed %d: %s", seed, error)
         return Training({"seed": seed, "diverged": True, "losses": []}, {})
-    scoring = choose_scoring(model, splits, settings)
+    related = learn_related(splits.tuning, settings)
+    scoring = choose_scoring(model, splits, settings, related)
     vectors = track_vectors(model, validation.content)
     per_user: PerUser = {}
     for task in validation.tasks:
@@ -94,7 +95,7 @@ def _train(splits: Splits, settings: Settings, checkpoints: Path) -> Training:
             values: PerUser = {metric: np.zeros(0) for metric in METRICS}  # with nobody to score
             if len(task.users):
                 towers = TowersRecommender(
-                    serve(model, task, weights, vectors), settings.evaluation.seed, f"{what}, seed {seed}"
+                    serve(model, task, weights, vectors, related), settings.evaluation.seed, f"{what}, seed {seed}"
                 )
                 values = per_user_metrics(rank_users(towers, task, max(KS)), task.positives, KS)
             per_user |= {f"{task.name}/{what}/{metric}": values[metric] for metric in METRICS}

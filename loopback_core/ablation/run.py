@@ -22,7 +22,7 @@ log = logging.getLogger("loopback")
 
 TRAINING_CODE = (
     *("towers", "features", "training", "data.py", "ablation/measure.py"),
-    *(f"retrieval/{name}.py" for name in ("embed", "ranking", "recommenders", "scoring")),
+    *(f"retrieval/{name}.py" for name in ("embed", "ranking", "recommenders", "related", "scoring")),
     *(f"evaluation/{name}.py" for name in ("evaluator", "metrics", "tasks", "serving")),
 )
 """What a training and its measuring depend on: an edit of the table must not train again."""

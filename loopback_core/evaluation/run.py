@@ -34,6 +34,7 @@ from loopback_core.evaluation.tasks import IN_CATALOG, TASKS, Task
 from loopback_core.recommender import Ranking
 from loopback_core.retrieval.latency import QUERIES, measure_latency
 from loopback_core.retrieval.recommenders import Asked, IndexRecommender, Served, TowersRecommender
+from loopback_core.retrieval.related import RelatedArtists, load_related
 from loopback_core.retrieval.scoring import ALONE, Scoring, load_scoring
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Trained:
     index: VectorIndex
     index_recall: float
     scoring: Mapping[str, Scoring]  # task -> what is served in it
+    related: RelatedArtists | None = None
     epochs: Sequence[Mapping[str, Any]] = ()  # the training history
     presets: Mapping[str, Path] = field(default_factory=dict)  # id -> folder of the towers of another preset
 
@@ -76,7 +78,7 @@ def run_evaluation(
     results, calibration = measure(splits, trained, baselines, settings)
     tasks = {name: result.task for name, result in results.items()}
     asked = tasks["discovery"]
-    served = serve(trained.model, asked, trained.scoring["discovery"], trained.vectors)
+    served = serve(trained.model, asked, trained.scoring["discovery"], trained.vectors, trained.related)
     first = asked.histories.rows(0, min(QUERIES, len(asked.users)))
     latency = measure_latency(trained.index, served.queries(first), asked.exclude)
     content = {
@@ -132,7 +134,7 @@ def _rankings(
     None for a baseline that cannot answer the task.
     """
     in_catalog, seed = task.name in IN_CATALOG, settings.evaluation.seed
-    served = serve(trained.model, task, trained.scoring[task.name], trained.vectors)
+    served = serve(trained.model, task, trained.scoring[task.name], trained.vectors, trained.related)
     # What the towers read of a history is read once for the three ways to recommend by it.
     asked = [(served.read(histories), exclude) for histories, exclude in blocks_of_users(task)]
 
@@ -173,7 +175,7 @@ def _served_from(folder: Path, task: Task) -> Served:
     """The towers of another preset as they would be served. Read anew for each task: one set more is held in memory."""
     from loopback_core.towers.two_tower import TwoTower
 
-    return serve(TwoTower.load(folder), task, load_scoring(folder)[task.name])
+    return serve(TwoTower.load(folder), task, load_scoring(folder)[task.name], related=load_related(folder))
 
 
 def _write_recommendations(results: Mapping[str, TaskResult], splits: Splits, path: Path) -> None:

@@ -7,12 +7,19 @@ from loopback_core.evaluation.tasks import Task
 from loopback_core.features.content import track_content
 from loopback_core.retrieval.embed import track_vectors
 from loopback_core.retrieval.recommenders import Served
+from loopback_core.retrieval.related import RelatedArtists
 from loopback_core.retrieval.scoring import ALONE, Scoring
 from loopback_core.towers.two_tower import TwoTower
 from loopback_core.towers.user import ANYTHING, ONLY_NEW
 
 
-def serve(model: TwoTower, task: Task, scoring: Scoring = ALONE, vectors: Floats | None = None) -> Served:
+def serve(
+    model: TwoTower,
+    task: Task,
+    scoring: Scoring = ALONE,
+    vectors: Floats | None = None,
+    related: RelatedArtists | None = None,
+) -> Served:
     """What answers a task. vectors: (n_tracks, D) of the catalog, where they are there already.
 
     Tracks outside the catalog have no popularity: none is known when they are asked for.
@@ -24,6 +31,6 @@ def serve(model: TwoTower, task: Task, scoring: Scoring = ALONE, vectors: Floats
         artist = np.concatenate([before, task.candidate_artist])
         vectors = track_vectors(model, track_content(task.fit, model.settings, artist), task.first_candidate)
     if in_catalog:
-        return Served.in_catalog(model, task.fit, vectors, scoring, intent)
+        return Served.in_catalog(model, task.fit, vectors, scoring, intent, related)
     unknown = np.zeros((task.n_candidates, 2), np.float32)
-    return Served(model, task.fit.catalog, vectors, unknown, task.candidate_artist, scoring, intent)
+    return Served(model, task.fit.catalog, vectors, unknown, task.candidate_artist, scoring, intent, related)

@@ -13,6 +13,7 @@ from loopback_core.recommender import NOTHING, Ranking
 from loopback_core.retrieval.embed import user_vectors
 from loopback_core.retrieval.index import VectorIndex
 from loopback_core.retrieval.ranking import tie_order, top_k, top_k_sparse
+from loopback_core.retrieval.related import RelatedArtists
 from loopback_core.retrieval.scoring import (
     ALONE,
     Prior,
@@ -37,13 +38,21 @@ class Served:
     candidate_artist: NDArray[np.int32]  # (n_candidates,)
     scoring: Scoring = ALONE
     intent: int = ANYTHING
+    related: RelatedArtists | None = None
 
     @classmethod
     def in_catalog(
-        cls, model: TwoTower, data: FitData, vectors: Floats, scoring: Scoring = ALONE, intent: int = ANYTHING
+        cls,
+        model: TwoTower,
+        data: FitData,
+        vectors: Floats,
+        scoring: Scoring = ALONE,
+        intent: int = ANYTHING,
+        related: RelatedArtists | None = None,
     ) -> Self:
         """What is served from the catalog of `data`. vectors: (n_tracks, D) of all its tracks."""
-        return cls(model, data.catalog, vectors, popularity_columns(data), data.catalog.artist, scoring, intent)
+        popularity = popularity_columns(data)
+        return cls(model, data.catalog, vectors, popularity, data.catalog.artist, scoring, intent, related)
 
     def users(self, histories: Histories) -> Floats:
         """(rows, D): user vectors divided by the temperature."""
@@ -72,7 +81,8 @@ class Served:
 
     def read(self, histories: Histories) -> "Asked":
         """The users of these histories, and what their own plays add: read once for whoever recommends by this model."""
-        return Asked(self.users(histories), personal_prior(histories, self.catalog.artist, self.scoring))
+        prior = personal_prior(histories, self.catalog.artist, self.scoring, self.related)
+        return Asked(self.users(histories), prior)
 
 
 @dataclass(frozen=True)
@@ -115,8 +125,8 @@ class TowersRecommender:
 class IndexRecommender:
     """The same score, found by the nearest-neighbour index.
 
-    The index finds the best by all but the personal prior; what the prior can lift is little: tracks of the history and
-    of its dearest artists. These are scored beside what was found, and the best of both are the best of all, as far as
+    The index finds the best by all but the personal prior; what the prior can lift is little: tracks of the history, of
+    its dearest artists and of those most related to them. These are scored beside what was found, and the best of both are the best of all, as far as
     the index is exact.
     """
 
@@ -152,7 +162,7 @@ class IndexRecommender:
         return top_k_sparse(candidates, scores.astype(np.float32), k, self.tie_rank, exclude)
 
     def _candidates(self, found: Ranking, prior: Prior) -> Ragged:
-        """What was found, what was played, and the tracks of the dearest artists: distinct tracks for each row."""
+        """What was found, what was played, and the tracks of the prior's artists: distinct tracks for each row."""
         row, place = np.nonzero(found.tracks != NOTHING)
         of_artists = self.served.tracks_of_artist.take(prior.artists.items)
         rows = [row, prior.tracks.row, np.repeat(prior.artists.row, of_artists.lengths)]

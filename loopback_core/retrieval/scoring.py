@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from loopback_core.data import Floats, Histories, Ids
 from loopback_core.errors import ArtifactError
-from loopback_core.towers.decayed_counts import Bag, Scale, artist_of_listens, decayed_plays
+from loopback_core.retrieval.related import RelatedArtists
+from loopback_core.towers.decayed_counts import EMPTY, Bag, Scale, artist_of_listens, decayed_plays
 
 SCORING = "scoring.json"
 
@@ -33,13 +34,15 @@ class Scoring:
     """Weights of what is added to user · track / temperature, in nats.
 
     popularity * log(1 + listeners) and trend * log(1 + decayed plays) are dimensions of the indexed vectors. track and
-    artist weigh the personal prior: log(1 + the user's decayed plays) of the track and of its artist.
+    artist weigh the personal prior: log(1 + the user's decayed plays) of the track and of its artist. related weighs
+    what the user's other artists say of the artist, see :class:`loopback_core.retrieval.related.RelatedArtists`.
     """
 
     popularity: float = 0.0
     trend: float = 0.0
     track: Decayed = ()
     artist: Decayed = ()
+    related: float = 0.0
 
 
 ALONE = Scoring()
@@ -72,14 +75,17 @@ def scoring_as_json(scoring: Mapping[str, Scoring]) -> dict[str, dict[str, Any]]
             "trend": of_task.trend,
             "track": {str(days): weight for days, weight in of_task.track},
             "artist": {str(days): weight for days, weight in of_task.artist},
+            "related": of_task.related,
         }
         for task, of_task in scoring.items()
     }
 
 
-def _scoring(popularity: float, trend: float, track: dict[str, float], artist: dict[str, float]) -> Scoring:
+def _scoring(
+    popularity: float, trend: float, track: dict[str, float], artist: dict[str, float], related: float
+) -> Scoring:
     tracks, artists = (tuple((float(days), weight) for days, weight in term.items()) for term in (track, artist))
-    return Scoring(popularity, trend, tracks, artists)
+    return Scoring(popularity, trend, tracks, artists, related)
 
 
 @dataclass(frozen=True)
@@ -87,29 +93,36 @@ class Prior:
     """What some histories say about tracks and artists by themselves: one weight per pair."""
 
     tracks: Bag
-    artists: Bag  # at most PRIOR_ARTISTS for each history, the dearest ones
+    artists: Bag  # of each history the PRIOR_ARTISTS dearest, and those most related to its artists
 
 
-def _nothing() -> Bag:
-    return Bag(np.zeros(0, np.int64), np.zeros((0, 1), np.float32), np.zeros(0, np.int64))
-
-
-NO_PRIOR = Prior(_nothing(), _nothing())
-
-
-def personal_prior(histories: Histories, artist: NDArray[np.int32], scoring: Scoring) -> Prior:
+def personal_prior(
+    histories: Histories, artist: NDArray[np.int32], scoring: Scoring, related: RelatedArtists | None = None
+) -> Prior:
     """The prior of each history, weights included. artist: (n_tracks,) the artist of every catalog track."""
     terms = (scoring.track, scoring.artist)
-    if not any(terms):
-        return NO_PRIOR
     bags = personal_plays(histories, artist, *([days for days, _ in term] for term in terms))
     tracks, artists = (
-        Bag(bag.items, bag.weights @ np.array([[weight] for _, weight in term], np.float32), bag.row)
-        if term
-        else _nothing()
-        for bag, term in zip(bags, terms, strict=True)
+        _weighed(bag, [weight for _, weight in term]) if term else bag for bag, term in zip(bags, terms, strict=True)
     )
+    if scoring.related and related is not None:
+        near = related.of(histories, artist)
+        artists = _added(artists, _weighed(near, [scoring.related]))
     return Prior(tracks, artists)
+
+
+def _weighed(bag: Bag, weights: list[float]) -> Bag:
+    """One weight per item: of its scales the weighted sum."""
+    return Bag(bag.items, bag.weights @ np.array(weights, np.float32)[:, None], bag.row)
+
+
+def _added(one: Bag, other: Bag) -> Bag:
+    """Both bags in one; of an item that is in both the weights are added up."""
+    row, items = np.concatenate([one.row, other.row]), np.concatenate([one.items, other.items])
+    n = int(items.max(initial=0)) + 1
+    keys, place = np.unique(row * n + items, return_inverse=True)
+    weights = np.bincount(place, np.concatenate([one.weights, other.weights])[:, 0], minlength=len(keys))
+    return Bag(keys % n, weights[:, None].astype(np.float32), keys // n)
 
 
 def personal_plays(
@@ -119,7 +132,7 @@ def personal_plays(
     track = histories.tracks.values
     of_catalog = np.where(track < len(artist), track, -1)
     tracks, artists = (
-        decayed_plays(histories, items, [Scale(d, 0) for d in days]) if days else _nothing()
+        decayed_plays(histories, items, [Scale(d, 0) for d in days]) if days else EMPTY
         for items, days in ((of_catalog, track_days), (artist_of_listens(histories, artist), artist_days))
     )
     return tracks, _dearest(artists, len(histories))

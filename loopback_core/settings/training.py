@@ -92,6 +92,11 @@ class TrainingSettings(Section):
         description="dot: the towers alone are served. fitted: popularity and a personal prior are added, with weights "
         "chosen on validation.",
     )
+    related_artists: int = Field(
+        4096,
+        ge=0,
+        description="fitted: so many artists, those with the most listeners, say what else their listeners hear; 0: none do.",
+    )
     max_popularity_amplification: float = Field(
         3.0,
         gt=0,

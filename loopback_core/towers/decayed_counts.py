@@ -68,6 +68,10 @@ class Bag:
     row: Ids  # (n,) number of the request, ascending
 
 
+EMPTY = Bag(np.zeros(0, np.int64), np.zeros((0, 1), np.float32), np.zeros(0, np.int64))
+"""Nothing, by one scale."""
+
+
 def decayed_plays(histories: Histories, items: NDArray[np.integer], scales: Sequence[Scale]) -> Bag:
     """What each row of some histories weighs at its end, with everything heard. items: as of :class:`DecayedCounts`."""
     found, place = distinct_in_rows(histories.tracks.offsets, items, int(items.max(initial=-1)) + 1)

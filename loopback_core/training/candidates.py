@@ -12,7 +12,7 @@ from loopback_core.recommender import NOTHING
 from loopback_core.retrieval.ranking import rank_rows, tie_order, top_k
 from loopback_core.retrieval.recommenders import Served
 from loopback_core.retrieval.scoring import Scoring, lookup, personal_plays
-from loopback_core.towers.decayed_counts import Bag
+from loopback_core.towers.decayed_counts import EMPTY, Bag
 
 DAYS = (3.0, 7.0, 14.0, 30.0, 60.0, 120.0, 0.0)
 """Half-lives of the personal prior that are compared; 0: never forgotten."""
@@ -37,7 +37,8 @@ class Candidates:
         """What is served brings its own scoring, which is not read. seed: of the permutation that breaks ties."""
         users, tie_rank = served.users(task.histories), tie_order(task.n_candidates, seed)
         tracks, artists = personal_plays(task.histories, served.catalog.artist, list(DAYS), list(DAYS))
-        found = _gather(users, served, task, tie_rank, tracks, artists)
+        related = served.related.of(task.histories, served.catalog.artist) if served.related else EMPTY
+        found = _gather(users, served, task, tie_rank, tracks, (artists, related))
         row, track = found.row_numbers(), found.values
         self.ends, self.tie_rank = found.offsets, tie_rank[track]
         self.towers = np.concatenate([served.vectors[found[i]] @ users[i] for i in range(len(users))])
@@ -45,7 +46,9 @@ class Candidates:
         catalog_track = track + task.first_candidate
         n_tracks = int(max(catalog_track.max(initial=0) + 1, served.catalog.n_tracks))
         self.tracks = lookup(tracks, row, catalog_track, n_tracks)
-        self.artists = lookup(artists, row, served.candidate_artist[track].astype(np.int64), served.n_artists)
+        artist = served.candidate_artist[track].astype(np.int64)
+        self.artists = lookup(artists, row, artist, served.n_artists)
+        self.related = lookup(related, row, artist, served.n_artists)[:, 0]
 
         positives, n = task.positives, task.n_candidates
         self.n_positives = positives.lengths
@@ -65,6 +68,8 @@ class Candidates:
         for plays, term in ((self.tracks, scoring.track), (self.artists, scoring.artist)):
             for days, weight in term:
                 total = total + np.float32(weight) * plays[:, DAYS.index(days)]
+        if scoring.related:
+            total = total + np.float32(scoring.related) * self.related
         rows = ((np.arange(low, high), total[low:high]) for low, high in pairwise(self.ends.tolist()))
         best = rank_rows(rows, len(self.n_positives), max(CUTOFFS), self.tie_rank).tracks
         hits = (best != NOTHING) & self.is_positive[best]
@@ -80,18 +85,19 @@ class Candidates:
         return float(np.mean((self.heard[best] * given).sum(axis=1) / np.maximum(given.sum(axis=1), 1)))
 
 
-def _gather(users: Floats, served: Served, task: Task, tie_rank: Ids, tracks: Bag, artists: Bag) -> Ragged:
-    """The candidates of each user, ascending. tracks, artists: the plays of all of them."""
+def _gather(users: Floats, served: Served, task: Task, tie_rank: Ids, tracks: Bag, artists: tuple[Bag, ...]) -> Ragged:
+    """The candidates of each user, ascending. tracks, artists: what the priors lift, of all of them."""
     n, everybody = task.n_candidates, np.arange(len(users) + 1)
     popular = np.argsort(-served.popularity[:, 0], kind="stable")[:POOL]
-    of_tracks, of_artists = np.searchsorted(tracks.row, everybody), np.searchsorted(artists.row, everybody)
+    of_tracks, of_artists = np.searchsorted(tracks.row, everybody), [np.searchsorted(a.row, everybody) for a in artists]
     rows, found = [], []
     for start in range(0, len(users), USERS_AT_ONCE):
         block = np.arange(start, min(start + USERS_AT_ONCE, len(users)))
         exclude = None if task.exclude is None else task.exclude.take(block)
         near = top_k(users[block] @ served.vectors.T, POOL, tie_rank, exclude).tracks
         for i, row in enumerate(block):
-            lifted = served.tracks_of_artist.take(artists.items[of_artists[row] : of_artists[row + 1]]).values
+            near_or_dear = [a.items[ends[row] : ends[row + 1]] for a, ends in zip(artists, of_artists, strict=True)]
+            lifted = served.tracks_of_artist.take(np.concatenate(near_or_dear)).values
             played = tracks.items[of_tracks[row] : of_tracks[row + 1]] - task.first_candidate
             played = played[(played >= 0) & (played < n)]
             whole = np.unique(np.concatenate([near[i][near[i] != NOTHING], popular, lifted, played]))

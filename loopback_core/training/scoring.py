@@ -24,6 +24,7 @@ GRID: Mapping[str, Sequence[float]] = {
     "track_days": DAYS,
     "artist": (0, 0.5, 1, 2, 4, 8, 16),
     "artist_days": DAYS,
+    "related": (0, 0.25, 0.5, 1, 2, 4),
 }
 
 ALIKE = 0.5
@@ -46,6 +47,7 @@ class Point:
     track_days: float = 30.0
     artist: float = 0.0
     artist_days: float = 60.0
+    related: float = 0.0
 
     def scoring(self) -> Scoring:
         """What it stands for."""
@@ -62,9 +64,13 @@ def average(points: Sequence[Point]) -> Scoring:
     for point in points:
         tracks[point.track_days] += point.track / len(points)
         artists[point.artist_days] += point.artist / len(points)
-    terms = (tuple((days, weight) for days, weight in sorted(term.items()) if weight) for term in (tracks, artists))
-    popularity, trend = (float(np.mean([getattr(point, name) for point in points])) for name in ("popularity", "trend"))
-    return Scoring(popularity, trend, *terms)
+    track, artist = (
+        tuple((days, weight) for days, weight in sorted(term.items()) if weight) for term in (tracks, artists)
+    )
+    popularity, trend, related = (
+        float(np.mean([getattr(point, name) for point in points])) for name in ("popularity", "trend", "related")
+    )
+    return Scoring(popularity, trend, track, artist, related)
 
 
 class Found(NamedTuple):
@@ -110,7 +116,7 @@ def fit_scoring(asked: Sequence[tuple[Served, Task]], seed: int, max_amplificati
     if not asked:
         return Scoring()
     search = _Search([Candidates(served, task, seed) for served, task in asked], max_amplification)
-    useless = useless_terms(asked[0][1])
+    useless = useless_terms(*asked[0])
     starts = [replace(start, **dict.fromkeys(useless, 0.0)) for start in STARTS]
     best = max((search.climb(start, useless) for start in starts), key=search.score)
     alike = [point for point in search.tried if search.is_as_good(point.scoring(), best.scoring())]
@@ -128,11 +134,12 @@ def fit_scoring(asked: Sequence[tuple[Served, Task]], seed: int, max_amplificati
     return chosen
 
 
-def useless_terms(task: Task) -> list[str]:
+def useless_terms(served: Served, task: Task) -> list[str]:
     """The terms that say nothing in a task: plays of tracks that are no candidates, popularity of what nobody heard."""
+    unknown = [] if served.related else ["related"]
     if task.first_candidate:
-        return ["track", "popularity", "trend"]
-    return ["track"] if task.only_new else []
+        return ["track", "popularity", "trend", *unknown]
+    return ["track", *unknown] if task.only_new else unknown
 
 
 class _Search:

@@ -4,11 +4,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from loopback_core.data import FitData
 from loopback_core.evaluation.plots import plot_training
 from loopback_core.evaluation.serving import serve
 from loopback_core.evaluation.tasks import LIKE, TASKS
 from loopback_core.features.content import track_content
 from loopback_core.retrieval.embed import track_vectors
+from loopback_core.retrieval.related import RelatedArtists
 from loopback_core.retrieval.scoring import ALONE, Scoring, save_scoring, scoring_as_json
 from loopback_core.room import need_disk, need_memory
 from loopback_core.settings import Settings
@@ -33,7 +35,8 @@ def train_towers(splits: Splits, settings: Settings, folder: Path, checkpoints: 
     validation = Validation(splits, settings)
     model, progression = train(splits.tuning, settings, validation, checkpoints)
     del validation  # of a long log histories and tables fill the memory, and what comes next needs it
-    scoring = choose_scoring(model, splits, settings)
+    related = learn_related(splits.tuning, settings)
+    scoring = choose_scoring(model, splits, settings, related)
     refit = None
     if settings.training.refit:
         as_long = settings.training.model_copy(update={"epochs": progression.best_epoch})
@@ -42,7 +45,10 @@ def train_towers(splits: Splits, settings: Settings, folder: Path, checkpoints: 
         del model
         splits.forget()
         model, refit = train(splits.testing, again, None, checkpoints / "refit")
+        related = learn_related(splits.testing, settings)
     model.save(folder)
+    if related is not None:
+        related.save(folder)
     save_scoring(scoring, folder)
     save_history(progression, folder, refit)
     losses, metric = [epoch.loss for epoch in progression.history], settings.training.validation_metric
@@ -75,7 +81,15 @@ def _look_for_room(splits: Splits, settings: Settings, checkpoints: Path) -> Non
     need_disk(checkpoints, 5 * tables, what)
 
 
-def choose_scoring(model: TwoTower, splits: Splits, settings: Settings) -> dict[str, Scoring]:
+def learn_related(data: FitData, settings: Settings) -> RelatedArtists | None:
+    """The artists near each other in `data`; None where the towers alone are served, or nothing else is asked for."""
+    most = settings.training.related_artists if settings.training.scoring == "fitted" else 0
+    return RelatedArtists.learn(data, most) if most else None
+
+
+def choose_scoring(
+    model: TwoTower, splits: Splits, settings: Settings, related: RelatedArtists | None
+) -> dict[str, Scoring]:
     """What is served in each task; one that validation cannot measure takes the scoring of the task most like it."""
     if settings.training.scoring == "dot":
         return dict.fromkeys(TASKS, ALONE)
@@ -85,7 +99,7 @@ def choose_scoring(model: TwoTower, splits: Splits, settings: Settings) -> dict[
     for name in [task for task in TASKS if task not in LIKE]:
         moments = moments_of_validation(splits, name, chosen.tuning_users)
         asked = [task.sampled(chosen.tuning_users, chosen.seed) for task in moments]
-        served = [(serve(model, task, vectors=vectors), task) for task in asked]
+        served = [(serve(model, task, vectors=vectors, related=related), task) for task in asked]
         fitted[name] = fit_scoring(served, chosen.seed, settings.training.max_popularity_amplification)
     # The reference knows no scoring: in its protocol the towers stand alone.
     return {name: fitted[LIKE.get(name, name)] for name in TASKS} | {"reference_protocol": ALONE}

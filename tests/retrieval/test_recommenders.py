@@ -10,19 +10,22 @@ from loopback_core.retrieval.embed import user_vectors
 from loopback_core.retrieval.index import FaissIndex
 from loopback_core.retrieval.ranking import tie_order
 from loopback_core.retrieval.recommenders import IndexRecommender, Served, TowersRecommender
+from loopback_core.retrieval.related import RelatedArtists
 from loopback_core.retrieval.scoring import ALONE, Scoring, indexed_vectors, personal_plays
 from loopback_core.settings import IndexSettings
 
 ARTIST = (np.arange(20) % 4).astype(np.int32)
 
 
+NEAR = RelatedArtists(np.array([1, 3]), np.array([[0, 0.5], [0.25, 0]], np.float32))
+
+
 def served_by(towers, vectors, scoring=ALONE, popularity=None):
     n = len(vectors)
     artist, counts = ARTIST[:n], np.zeros(n, np.int64)
     catalog = Catalog(5, artist, counts, counts, counts, counts[:4], counts[:4], counts[:4])
-    return Served(
-        towers, catalog, vectors, np.zeros((n, 2), np.float32) if popularity is None else popularity, artist, scoring
-    )
+    popularity = np.zeros((n, 2), np.float32) if popularity is None else popularity
+    return Served(towers, catalog, vectors, popularity, artist, scoring, related=NEAR)
 
 
 @pytest.fixture
@@ -77,7 +80,7 @@ def listeners(ragged):
     return Histories(np.array([0, 1, -1]), tracks, np.array([0, 8, 10, 0]) * day, now=np.full(3, 10 * day))
 
 
-WEIGHTS = Scoring(popularity=0.7, trend=0.3, track=((1.0, 2.0),), artist=((0.0, 1.0), (1.0, 0.5)))
+WEIGHTS = Scoring(popularity=0.7, trend=0.3, track=((1.0, 2.0),), artist=((0.0, 1.0), (1.0, 0.5)), related=0.2)
 
 
 def test_a_served_score_is_the_sum_of_its_terms(towers, listeners, unit_vectors):
@@ -92,6 +95,8 @@ def test_a_served_score_is_the_sum_of_its_terms(towers, listeners, unit_vectors)
     expected[0, ARTIST == 2] += np.log1p(2) + 0.5 * np.log1p(1 + 0.5**10)
     expected[0, ARTIST == 1] += np.log1p(1) + 0.5 * np.log1p(0.5**2)
     expected[1, ARTIST == 3] += np.log1p(1) + 0.5 * np.log1p(0.5**10)
+    expected[0, ARTIST == 3] += 0.2 * np.log1p(100)  # near artist 1, which the first one heard
+    expected[1, ARTIST == 1] += 0.2 * np.log1p(100)
     for row in range(3):
         order = np.argsort(-expected[row])
         assert ranking.tracks[row].tolist() == order.tolist()

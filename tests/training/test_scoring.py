@@ -11,6 +11,7 @@ from loopback_core.evaluation.metrics import per_user_metrics
 from loopback_core.evaluation.serving import serve
 from loopback_core.evaluation.tasks import Task, discovery
 from loopback_core.retrieval.recommenders import TowersRecommender
+from loopback_core.retrieval.related import RelatedArtists
 from loopback_core.retrieval.scoring import ALONE, Scoring
 from loopback_core.settings import TowersSettings
 from loopback_core.splits.catalog import count_catalog
@@ -99,12 +100,23 @@ def test_who_goes_on_with_her_artists_is_served_those(data, model):
     assert ndcg(serve(model, task, scoring), task) > ndcg(serve(model, task), task) + 0.1
 
 
+def test_who_goes_on_to_artists_near_hers_is_served_those(data, model):
+    """Who hears artist a goes on to artist a + 5."""
+    near = RelatedArtists(np.arange(10), np.roll(np.eye(10, dtype=np.float32), 5, axis=1))
+    mine = [played(data, user) for user in range(USERS)]
+    new = [np.array([t for t in range(30, TRACKS - 1) if (t + 5) % 10 in set(tracks % 10)]) for tracks in mine]
+    task = task_of(data, "next_listen", new)
+    scoring = fit_scoring([(serve(model, task, related=near), task)], 0, max_amplification=10.0)
+    assert scoring.related > 0
+    assert ndcg(serve(model, task, scoring, related=near), task) > ndcg(serve(model, task), task) + 0.1
+
+
 def test_the_candidates_are_scored_as_the_recommender_does(data, model):
     task = task_of(data, "next_listen", [played(data, user)[:3] for user in range(USERS)])
-    served = serve(model, task)
+    served = serve(model, task, related=RelatedArtists.learn(data, 8))
     candidates = Candidates(served, task, 0)
-    weights = Scoring(popularity=1, trend=0.5, track=((7.0, 2), (0.0, 1)), artist=((0.0, 4),))
-    for scoring in (ALONE, weights):
+    weights = Scoring(popularity=1, trend=0.5, track=((7.0, 2), (0.0, 1)), artist=((0.0, 4),), related=2)
+    for scoring in (ALONE, weights, replace(ALONE, related=1.0)):
         assert candidates.measure(scoring)[0].mean() == pytest.approx(ndcg(replace(served, scoring=scoring), task))
 
 
@@ -123,10 +135,11 @@ def test_popularity_is_not_amplified_beyond_what_is_allowed(data, model):
 
 def test_terms_that_say_nothing_stay_out(data, model):
     task = task_of(data, "next_listen", [np.array([1])] * USERS)
-    assert useless_terms(task) == []
-    excluded = Ragged(np.zeros(USERS + 1, np.int64), np.zeros(0, np.int64))
-    assert useless_terms(replace(task, exclude=excluded)) == ["track"]
-    assert useless_terms(replace(task, first_candidate=60)) == ["track", "popularity", "trend"]
+    served, excluded = serve(model, task), Ragged(np.zeros(USERS + 1, np.int64), np.zeros(0, np.int64))
+    near = replace(served, related=RelatedArtists.learn(data, 10))
+    assert useless_terms(served, task) == ["related"] and useless_terms(near, task) == []
+    assert useless_terms(near, replace(task, exclude=excluded)) == ["track"]
+    assert useless_terms(near, replace(task, first_candidate=60)) == ["track", "popularity", "trend"]
 
 
 def test_with_nobody_to_score_the_towers_are_served_alone(data, model):

@@ -13,6 +13,7 @@ from loopback_core.evaluation.baselines.plays import Plays, plays_of_artists
 from loopback_core.evaluation.baselines.shelves import Shelves
 from loopback_core.recommender import Ranking
 from loopback_core.retrieval.ranking import rank_rows, tie_order, top_k
+from loopback_core.retrieval.related import ease_weights
 
 LARGEST_INVERSE = 8_000
 """Rows of the largest matrix that is inverted: 0.5 GB in float64, and some ten seconds on two cores."""
@@ -39,8 +40,7 @@ class Ease:
             self._rest: Floats | None = 1 - self._quadratic()
         else:
             gram = (matrix.T.astype(np.float64) @ matrix.astype(np.float64)).toarray()
-            inverse = np.linalg.inv(gram + regularisation * np.eye(n_items))
-            self._inverse = (np.eye(n_items) - inverse / np.diag(inverse)).astype(np.float32)
+            self._inverse = ease_weights(gram, regularisation)
             self._rest = None
 
     def score(self, history: csr_array) -> Floats:

@@ -1,0 +1,145 @@
+"""Artists near those of a history: a linear model of who is heard with whom, beside the towers."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
+from scipy.sparse import csr_array
+
+from loopback_core.data import FitData, Floats, Histories, Ids, distinct_in_rows
+from loopback_core.errors import ArtifactError
+from loopback_core.towers.decayed_counts import Bag, artist_of_listens
+
+RELATED = "related.safetensors"
+
+REGULARISATION = 100.0
+"""λ of EASE: what the baselines begin with, and good on every log that was looked at."""
+
+CONTRAST = 100.0
+"""An artist with a share s of the user's largest score weighs log(1 + CONTRAST * s): the order of the scores says more
+than their size, which a few artists that are always heard together would otherwise take for themselves."""
+
+MOST_RELATED = 300
+"""Artists of each history, so that what a search has to look at beside the index stays small."""
+
+MOST_USERS = 65_536
+"""Users that are learned from, drawn by seed: what more of them would change is little, and each costs a row."""
+
+ROWS_AT_ONCE = 1_024
+
+
+def ease_weights(gram: NDArray[np.float64], regularisation: float) -> Floats:
+    """B = I - P / diag(P) with P = (G + λI)⁻¹, the closed form of EASE (Steck 2019), (n, n) with zeros on the diagonal.
+
+    gram: G = XᵀX, (n, n). regularisation: λ > 0.
+    """
+    inverse = np.linalg.inv(gram + regularisation * np.eye(len(gram)))
+    weights = -inverse / np.diag(inverse)
+    np.fill_diagonal(weights, 0.0)
+    return weights.astype(np.float32)
+
+
+@dataclass(frozen=True)
+class RelatedArtists:
+    """What one artist in a history says of another.
+
+    Towers of some hundred dimensions are smooth: they know what kind of music an artist is. That two artists are heard
+    together, more than their kinds explain, is what a matrix of artists × artists remembers and they do not.
+    """
+
+    artists: Ids  # (M,) dense ids, ascending
+    weights: Floats  # (M, M): what each heard artist (row) adds to every artist (column)
+
+    @classmethod
+    def learn(cls, data: FitData, most: int) -> Self:
+        """From the `most` artists with the most listeners, of those that two users heard at least."""
+        listeners = data.catalog.artist_listeners
+        order = np.argsort(-listeners, kind="stable")[:most]
+        artists = np.sort(order[listeners[order] >= 2]).astype(np.int64)
+        return cls(artists, ease_weights(_gram(_of_users(data), artists), REGULARISATION))
+
+    def of(self, histories: Histories, artist: NDArray[np.int32]) -> Bag:
+        """The MOST_RELATED artists that those of each history speak for, with log(1 + CONTRAST * share) as weight.
+
+        artist: (n_tracks,) the artist of every catalog track.
+        """
+        heard = _logs(artist_of_listens(histories, artist), histories.tracks.offsets)
+        items, rows, weights = [], [], []
+        for start in range(0, len(histories), ROWS_AT_ONCE):
+            stop = min(start + ROWS_AT_ONCE, len(histories))
+            scores = np.asarray(_columns(heard[start:stop], self.artists) @ self.weights)
+            shares = np.maximum(scores, 0) / np.maximum(scores.max(axis=1, initial=0), 1e-12)[:, None]
+            row, column = np.nonzero(_largest(shares, MOST_RELATED))
+            items.append(self.artists[column])
+            rows.append(start + row)
+            weights.append(np.log1p(CONTRAST * shares[row, column]).astype(np.float32))
+        return Bag(np.concatenate(items), np.concatenate(weights)[:, None], np.concatenate(rows))
+
+    def save(self, folder: Path) -> None:
+        """Write both arrays as safetensors."""
+        save_file({"artists": self.artists, "weights": self.weights}, folder / RELATED)
+
+
+def load_related(folder: Path) -> RelatedArtists | None:
+    """Read what :meth:`RelatedArtists.save` wrote; None where the towers were trained without.
+
+    Raises:
+        ArtifactError: it is damaged.
+    """
+    if not (folder / RELATED).exists():
+        return None
+    try:
+        return RelatedArtists(**load_file(folder / RELATED))
+    except Exception as error:  # safetensors has its own
+        raise ArtifactError(
+            f"The related artists in {folder} cannot be read ({error}); train the towers again."
+        ) from error
+
+
+def _of_users(data: FitData) -> csr_array:
+    """log(1 + plays) of every artist by every user, or by MOST_USERS of them, (users, n_artists)."""
+    n_users, n_artists = data.catalog.n_users, data.catalog.n_artists
+    keys = data.events.user.astype(np.int64) * n_artists + data.catalog.artist[data.events.track]
+    pairs, plays = np.unique(keys, return_counts=True)
+    matrix = csr_array(
+        (np.log1p(plays).astype(np.float32), (pairs // n_artists, pairs % n_artists)), (n_users, n_artists)
+    )
+    if n_users <= MOST_USERS:
+        return matrix
+    return matrix[np.sort(np.random.default_rng(0).permutation(n_users)[:MOST_USERS])]
+
+
+def _logs(artists: Ids, offsets: Ids) -> csr_array:
+    """log(1 + plays) of every artist in every row, (rows, artists). artists: beside the listens, -1 for none."""
+    n = int(artists.max(initial=-1)) + 1
+    found, place = distinct_in_rows(offsets, artists, n)
+    plays = np.bincount(place, minlength=len(found.values))
+    return csr_array((np.log1p(plays).astype(np.float32), found.values, found.offsets), (len(offsets) - 1, n))
+
+
+def _columns(matrix: csr_array, columns: Ids) -> csr_array:
+    """These columns, whether the matrix is so wide or not."""
+    known = matrix.copy()
+    known.resize(matrix.shape[0], max(matrix.shape[1], int(columns.max(initial=-1)) + 1))
+    return csr_array(known[:, columns])
+
+
+def _gram(users: csr_array, artists: Ids) -> NDArray[np.float64]:
+    """XᵀX of some columns, of a block of users at a time: users who hear much are dense in what most hear."""
+    chosen, gram = users[:, artists], np.zeros((len(artists), len(artists)))
+    for start in range(0, chosen.shape[0], ROWS_AT_ONCE):
+        block = chosen[start : start + ROWS_AT_ONCE].toarray()
+        gram += block.T @ block
+    return gram
+
+
+def _largest(scores: Floats, most: int) -> NDArray[np.bool_]:
+    """Where the `most` largest positive values of each row are, or some more where several tie."""
+    if scores.shape[1] <= most:
+        return scores > 0
+    bound = np.partition(scores, -most, axis=1)[:, [-most]]
+    kept: NDArray[np.bool_] = (scores >= bound) & (scores > 0)
+    return kept

@@ -26,13 +26,17 @@ def loss_falls(artifact: Artifact, store: ArtifactStore, settings: Settings) -> 
 
 def weights_load(artifact: Artifact, store: ArtifactStore, settings: Settings) -> Verdict:
     """The weights can be loaded, are finite, and have a row for every id of train."""
+    import numpy as np
     import torch
 
+    from loopback_core.retrieval.related import load_related
     from loopback_core.splits import Splits
     from loopback_core.towers.two_tower import TwoTower
 
-    model = TwoTower.load(artifact.folder)
+    model, related = TwoTower.load(artifact.folder), load_related(artifact.folder)
     broken = [name for name, tensor in model.state_dict().items() if not bool(torch.isfinite(tensor).all())]
+    if related is not None and not np.isfinite(related.weights).all():
+        broken.append("related.weights")
     splits = Splits(store.upstream(artifact, "temporal_splits").folder)
     catalog = (splits.testing if artifact.summary["refit"] else splits.tuning).catalog
     wrong = [f"{name} has values that are not finite" for name in broken]

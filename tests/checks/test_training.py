@@ -1,6 +1,9 @@
 import math
 
+import numpy as np
 import pytest
+
+from loopback_core.retrieval.related import RelatedArtists
 
 
 def with_weights(change):
@@ -61,6 +64,15 @@ def test_weights_that_are_not_finite_are_named(trained):
     verdict = trained.verdict("weights_load", trained.spoiled("trained_towers", with_weights(poison)))
     assert not verdict.passed
     assert verdict.sentence == "tracks.track.weight has values that are not finite"
+
+
+def test_related_artists_that_are_not_finite_are_named(trained):
+    def poison(folder):
+        RelatedArtists(np.arange(2), np.array([[0, np.nan], [1, 0]], np.float32)).save(folder)
+
+    verdict = trained.verdict("weights_load", trained.spoiled("trained_towers", poison))
+    assert not verdict.passed
+    assert verdict.sentence == "related.weights has values that are not finite"
 
 
 @pytest.mark.parametrize("sizes", [(3, 3, 3), (2, 5, 3), (2, 3, 4)])

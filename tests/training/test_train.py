@@ -1,5 +1,6 @@
 import json
 
+import numpy as np
 import pytest
 from planted_log import planted_splits
 
@@ -10,6 +11,7 @@ from loopback_core.evaluation.metrics import per_user_metrics
 from loopback_core.evaluation.serving import serve
 from loopback_core.evaluation.tasks import discovery
 from loopback_core.retrieval.recommenders import TowersRecommender
+from loopback_core.retrieval.related import RelatedArtists, load_related
 from loopback_core.settings import load_settings
 from loopback_core.towers.two_tower import TwoTower
 from loopback_core.training.train import train_towers
@@ -67,6 +69,26 @@ def test_what_training_leaves_behind_can_be_read_back(planted, tmp_path):
     assert summary["vocabulary"] == {
         "n_users": 60, "n_tracks": 200, "n_artists": 40, "n_statistics": 0, "n_columns": 0
     }  # fmt: skip
+
+
+def test_related_artists_are_of_what_the_weights_are_of(planted, tmp_path):
+    """With a refit of train and validation; the towers alone are served without any."""
+    expected = {
+        "of train": (planted.tuning, {"scoring": "fitted"}),
+        "of both": (planted.testing, {"scoring": "fitted", "refit": True}),
+        "none": (None, {"scoring": "fitted", "related_artists": 0}),
+        "alone": (None, {"scoring": "dot"}),
+    }
+    for name, (data, given) in expected.items():
+        for folder in ("towers", "checkpoints"):
+            (tmp_path / name / folder).mkdir(parents=True)
+        chosen = settings_of("reference_sparse", epochs=1, **given)
+        train_towers(planted, chosen, tmp_path / name / "towers", tmp_path / name / "checkpoints")
+        kept = load_related(tmp_path / name / "towers")
+        if data is None:
+            assert kept is None
+        else:
+            assert np.array_equal(kept.weights, RelatedArtists.learn(data, 4096).weights)
 
 
 def test_a_validation_metric_that_is_not_measured_ends_in_a_sentence_before_training(planted, tmp_path):

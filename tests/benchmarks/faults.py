@@ -1,15 +1,17 @@
 """SIGKILL at random moments of every asset of the chain, at any size: what is visible stays whole, the end is the same.
 
-    uv run python tests/benchmarks/faults.py [--events N] [--users N] [--folder PATH] [--kills N]
+    uv run python tests/benchmarks/faults.py [--events N] [--users N] [--folder PATH] [--kills N] [--undisturbed RESULTS]
 
 Makes the chain once without disturbance, then a second time in another home: every asset is begun by the command of a
 user and killed with its children, so many times, at a moment drawn from the time that it took undisturbed; after each
 kill every visible artifact is checked byte by byte. At last it is let finish, and what it made is compared with the
-undisturbed run. Takes about 2 + kills / 2 times as long as the chain. The same at small size is
+undisturbed run. Takes about 2 + kills / 2 times as long as the chain; once less with --undisturbed, the results of
+full_size.py for this size in the same folder, whose chain is then not made again. The same at small size is
 tests/assets/test_killed.py.
 """
 
 import argparse
+import json
 import os
 import signal
 import subprocess
@@ -57,9 +59,16 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=992)
     parser.add_argument("--folder", type=Path, default=Path(".loopback/benchmarks"))
     parser.add_argument("--kills", type=int, default=5, help="times that each asset is killed")
+    parser.add_argument("--undisturbed", type=Path, help="a file of results of full_size.py")
     asked = parser.parse_args()
-    whole, disturbed = (asked.folder.absolute() / f"{what}-{asked.events}" for what in ("undisturbed", "killed"))
-    expected = measure_chain(whole, asked.events, asked.users, list(CHEAP))
+    folder = asked.folder.absolute()
+    disturbed = folder / f"killed-{asked.events}"
+    if asked.undisturbed:
+        whole = folder / f"full-{asked.events}"
+        expected = json.loads(asked.undisturbed.read_text("utf-8"))["sizes"][str(asked.events)]["chain"]
+    else:
+        whole = folder / f"undisturbed-{asked.events}"
+        expected = measure_chain(whole, asked.events, asked.users, list(CHEAP))
     disturbed.mkdir(parents=True, exist_ok=True)
     (disturbed / "settings.toml").write_text((whole / "settings.toml").read_text("utf-8"), "utf-8")
     store, rng = ArtifactStore(disturbed), np.random.default_rng(0)

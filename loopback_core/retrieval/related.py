@@ -102,11 +102,10 @@ def load_related(folder: Path) -> RelatedArtists | None:
 def _of_users(data: FitData) -> csr_array:
     """log(1 + plays) of every artist by every user, or by MOST_USERS of them, (users, n_artists)."""
     n_users, n_artists = data.catalog.n_users, data.catalog.n_artists
-    keys = data.events.user.astype(np.int64) * n_artists + data.catalog.artist[data.events.track]
-    pairs, plays = np.unique(keys, return_counts=True)
-    matrix = csr_array(
-        (np.log1p(plays).astype(np.float32), (pairs // n_artists, pairs % n_artists)), (n_users, n_artists)
-    )
+    keys = np.sort(data.events.user.astype(np.int64) * n_artists + data.catalog.artist[data.events.track])
+    first = np.flatnonzero(np.diff(keys, prepend=-1))  # np.unique hashes, which is many times slower
+    pairs, logs = keys[first], np.log1p(np.diff(first, append=len(keys))).astype(np.float32)
+    matrix = csr_array((logs, (pairs // n_artists, pairs % n_artists)), (n_users, n_artists))
     if n_users <= MOST_USERS:
         return matrix
     return matrix[np.sort(np.random.default_rng(0).permutation(n_users)[:MOST_USERS])]

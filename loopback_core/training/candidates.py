@@ -38,7 +38,7 @@ class Candidates:
         users, tie_rank = served.users(task.histories), tie_order(task.n_candidates, seed)
         tracks, artists = personal_plays(task.histories, served.catalog.artist, list(DAYS), list(DAYS))
         related = served.related.of(task.histories, served.catalog.artist) if served.related else EMPTY
-        found = _gather(users, served, task, tie_rank, tracks, (artists, related))
+        found = _gather(users, served, task, tie_rank, tracks, artists, related)
         row, track = found.row_numbers(), found.values
         self.ends, self.tie_rank = found.offsets, tie_rank[track]
         self.towers = np.concatenate([served.vectors[found[i]] @ users[i] for i in range(len(users))])
@@ -85,24 +85,42 @@ class Candidates:
         return float(np.mean((self.heard[best] * given).sum(axis=1) / np.maximum(given.sum(axis=1), 1)))
 
 
-def _gather(users: Floats, served: Served, task: Task, tie_rank: Ids, tracks: Bag, artists: tuple[Bag, ...]) -> Ragged:
-    """The candidates of each user, ascending. tracks, artists: what the priors lift, of all of them."""
+def _gather(
+    users: Floats, served: Served, task: Task, tie_rank: Ids, tracks: Bag, artists: Bag, related: Bag
+) -> Ragged:
+    """The candidates of each user, ascending. tracks, artists, related: what the prior lifts, of all of them."""
     n, everybody = task.n_candidates, np.arange(len(users) + 1)
     popular = np.argsort(-served.popularity[:, 0], kind="stable")[:POOL]
-    of_tracks, of_artists = np.searchsorted(tracks.row, everybody), [np.searchsorted(a.row, everybody) for a in artists]
+    of_tracks, of_artists, of_related = (np.searchsorted(bag.row, everybody) for bag in (tracks, artists, related))
     rows, found = [], []
     for start in range(0, len(users), USERS_AT_ONCE):
         block = np.arange(start, min(start + USERS_AT_ONCE, len(users)))
         exclude = None if task.exclude is None else task.exclude.take(block)
         near = top_k(users[block] @ served.vectors.T, POOL, tie_rank, exclude).tracks
         for i, row in enumerate(block):
-            near_or_dear = [a.items[ends[row] : ends[row + 1]] for a, ends in zip(artists, of_artists, strict=True)]
-            lifted = served.tracks_of_artist.take(np.concatenate(near_or_dear)).values
+            out = np.zeros(0, np.int64) if exclude is None else exclude[i]
+            dear = served.tracks_of_artist.take(artists.items[of_artists[row] : of_artists[row + 1]]).values
+            lifting = slice(of_related[row], of_related[row + 1])
+            lifted = _most_lifted(served, users[row], related.items[lifting], related.weights[lifting, 0], out)
             played = tracks.items[of_tracks[row] : of_tracks[row + 1]] - task.first_candidate
             played = played[(played >= 0) & (played < n)]
-            whole = np.unique(np.concatenate([near[i][near[i] != NOTHING], popular, lifted, played]))
-            if exclude is not None:
-                whole = whole[~np.isin(whole, exclude[i])]
+            whole = np.unique(np.concatenate([near[i][near[i] != NOTHING], popular, dear, lifted, played]))
+            whole = whole[~np.isin(whole, out)]
             rows.append(np.full(len(whole), row))
             found.append(whole)
     return Ragged.from_pairs(np.concatenate(rows), np.concatenate(found), len(users))
+
+
+def _most_lifted(served: Served, user: Floats, artists: Ids, weights: Floats, out: Ids) -> Ids:
+    """Of the tracks of many artists, but for those left `out`, what the towers or popularity rank high beside the weights.
+
+    Related artists are popular ones, and all of their tracks would be many times the other candidates.
+    """
+    of_artists = served.tracks_of_artist.take(artists)
+    kept = ~np.isin(of_artists.values, out)
+    tracks, lift = of_artists.values[kept], np.repeat(weights, of_artists.lengths)[kept]
+    if len(tracks) <= POOL:
+        return tracks
+    scores = (served.vectors[tracks] @ user + lift, served.popularity[tracks, 0] + lift)
+    best: Ids = tracks[np.concatenate([np.argpartition(-score, POOL)[:POOL] for score in scores])]
+    return best

@@ -136,7 +136,7 @@ def fit_scoring(asked: Sequence[tuple[Served, Task]], seed: int, max_amplificati
 
 def useless_terms(served: Served, task: Task) -> list[str]:
     """The terms that say nothing in a task: plays of tracks that are no candidates, popularity of what nobody heard."""
-    unknown = [] if served.related else ["related"]
+    unknown = [] if served.related is not None else ["related"]
     if task.first_candidate:
         return ["track", "popularity", "trend", *unknown]
     return ["track", *unknown] if task.only_new else unknown

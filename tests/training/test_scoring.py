@@ -10,6 +10,7 @@ from loopback_core.data import Events, FitData, Histories, Ragged
 from loopback_core.evaluation.metrics import per_user_metrics
 from loopback_core.evaluation.serving import serve
 from loopback_core.evaluation.tasks import Task, discovery
+from loopback_core.retrieval.ranking import tie_order
 from loopback_core.retrieval.recommenders import TowersRecommender
 from loopback_core.retrieval.related import RelatedArtists
 from loopback_core.retrieval.scoring import ALONE, Scoring
@@ -118,6 +119,28 @@ def test_the_candidates_are_scored_as_the_recommender_does(data, model):
     weights = Scoring(popularity=1, trend=0.5, track=((7.0, 2), (0.0, 1)), artist=((0.0, 4),), related=2)
     for scoring in (ALONE, weights, replace(ALONE, related=1.0)):
         assert candidates.measure(scoring)[0].mean() == pytest.approx(ndcg(replace(served, scoring=scoring), task))
+
+
+def test_of_many_related_tracks_the_highest_by_either_order_are_candidates(data, model, monkeypatch):
+    """Every artist is related to every other one, and there are more tracks than the pool holds."""
+    monkeypatch.setattr("loopback_core.training.candidates.POOL", 5)
+    everything = RelatedArtists(np.arange(10), 1 - np.eye(10, dtype=np.float32))
+    mine = [played(data, user)[:3] for user in range(USERS)]
+    out = Ragged(np.arange(USERS + 1) * 3, np.concatenate(mine).astype(np.int64))
+    task = task_of(data, "discovery", [np.array([50 + user % 9]) for user in range(USERS)], out)
+    served = serve(model, task, related=everything)
+    candidates = Candidates(served, task, 0)
+    place = {place: track for track, place in enumerate(tie_order(TRACKS, 0))}
+    users, lift = served.users(task.histories), everything.of(task.histories, data.catalog.artist)
+    for user, (low, high) in enumerate(pairwise(candidates.ends)):
+        found = {place[rank] for rank in candidates.tie_rank[low:high]}
+        assert not found & set(mine[user])
+        weight = np.zeros(10)
+        weight[lift.items[lift.row == user]] = lift.weights[lift.row == user, 0]
+        for score in (served.vectors @ users[user], served.popularity[:, 0]):
+            total = np.where(weight[data.catalog.artist] > 0, score + weight[data.catalog.artist], -np.inf)
+            total[mine[user]] = -np.inf
+            assert set(np.flatnonzero(total > np.sort(total)[-6])) <= found  # of equal ones any
 
 
 def test_popularity_is_not_amplified_beyond_what_is_allowed(data, model):

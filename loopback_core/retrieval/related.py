@@ -1,17 +1,21 @@
 """Artists near those of a history: a linear model of who is heard with whom, beside the towers."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
-from scipy.sparse import csr_array
 
 from loopback_core.data import FitData, Floats, Histories, Ids, distinct_in_rows
 from loopback_core.errors import ArtifactError
 from loopback_core.towers.decayed_counts import Bag, artist_of_listens
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 RELATED = "related.safetensors"
 
@@ -101,6 +105,8 @@ def load_related(folder: Path) -> RelatedArtists | None:
 
 def _of_users(data: FitData) -> csr_array:
     """log(1 + plays) of every artist by every user, or by MOST_USERS of them, (users, n_artists)."""
+    from scipy.sparse import csr_array
+
     n_users, n_artists = data.catalog.n_users, data.catalog.n_artists
     keys = np.sort(data.events.user.astype(np.int64) * n_artists + data.catalog.artist[data.events.track])
     first = np.flatnonzero(np.diff(keys, prepend=-1))  # np.unique hashes, which is many times slower
@@ -113,6 +119,8 @@ def _of_users(data: FitData) -> csr_array:
 
 def _logs(artists: Ids, offsets: Ids) -> csr_array:
     """log(1 + plays) of every artist in every row, (rows, artists). artists: beside the listens, -1 for none."""
+    from scipy.sparse import csr_array
+
     n = int(artists.max(initial=-1)) + 1
     found, place = distinct_in_rows(offsets, artists, n)
     plays = np.bincount(place, minlength=len(found.values))
@@ -123,7 +131,8 @@ def _columns(matrix: csr_array, columns: Ids) -> csr_array:
     """These columns, whether the matrix is so wide or not."""
     known = matrix.copy()
     known.resize(matrix.shape[0], max(matrix.shape[1], int(columns.max(initial=-1)) + 1))
-    return csr_array(known[:, columns])
+    chosen: csr_array = known[:, columns]
+    return chosen
 
 
 def _gram(users: csr_array, artists: Ids) -> NDArray[np.float64]:

@@ -126,8 +126,8 @@ class IndexRecommender:
     """The same score, found by the nearest-neighbour index.
 
     The index finds the best by all but the personal prior; what the prior can lift is little: tracks of the history, of
-    its dearest artists and of those most related to them. These are scored beside what was found, and the best of both are the best of all, as far as
-    the index is exact.
+    its dearest artists and of those most related to them. These are scored beside what was found, and the best of both
+    are the best of all, as far as the index is exact.
     """
 
     id = "two_tower_index"

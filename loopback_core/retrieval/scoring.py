@@ -101,6 +101,8 @@ def personal_prior(
 ) -> Prior:
     """The prior of each history, weights included. artist: (n_tracks,) the artist of every catalog track."""
     terms = (scoring.track, scoring.artist)
+    if not (any(terms) or scoring.related):
+        return Prior(EMPTY, EMPTY)
     bags = personal_plays(histories, artist, *([days for days, _ in term] for term in terms))
     tracks, artists = (
         _weighed(bag, [weight for _, weight in term]) if term else bag for bag, term in zip(bags, terms, strict=True)

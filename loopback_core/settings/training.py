@@ -89,8 +89,8 @@ class TrainingSettings(Section):
     )
     scoring: Literal["dot", "fitted"] = Field(
         "dot",
-        description="dot: the towers alone are served. fitted: popularity and a personal prior are added, with weights "
-        "chosen on validation.",
+        description="dot: the towers alone are served. fitted: popularity, a personal prior and related artists are added, "
+        "with weights chosen on validation.",
     )
     related_artists: int = Field(
         4096,

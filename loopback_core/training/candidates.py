@@ -37,7 +37,8 @@ class Candidates:
         """What is served brings its own scoring, which is not read. seed: of the permutation that breaks ties."""
         users, tie_rank = served.users(task.histories), tie_order(task.n_candidates, seed)
         tracks, artists = personal_plays(task.histories, served.catalog.artist, list(DAYS), list(DAYS))
-        related = served.related.of(task.histories, served.catalog.artist) if served.related else EMPTY
+        near = served.related
+        related = EMPTY if near is None else near.of(task.histories, served.catalog.artist)
         found = _gather(users, served, task, tie_rank, tracks, artists, related)
         row, track = found.row_numbers(), found.values
         self.ends, self.tie_rank = found.offsets, tie_rank[track]

@@ -82,7 +82,7 @@ def _look_for_room(splits: Splits, settings: Settings, checkpoints: Path) -> Non
 
 
 def learn_related(data: FitData, settings: Settings) -> RelatedArtists | None:
-    """The artists near each other in `data`; None where the towers alone are served, or nothing else is asked for."""
+    """The artists near each other in `data`; None where the towers alone are served or none are asked for."""
     most = settings.training.related_artists if settings.training.scoring == "fitted" else 0
     return RelatedArtists.learn(data, most) if most else None
 

@@ -106,3 +106,12 @@ def test_towers_without_related_artists_are_no_error_and_a_damaged_file_is_one(l
     (tmp_path / RELATED).write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ArtifactError, match="train the towers again"):
         load_related(tmp_path)
+
+
+def test_nobody_asks_and_nothing_was_learned(data, learned, tmp_path):
+    """An empty block of users, and a log in which no artist has two listeners."""
+    assert not len(learned.of(history_of(data), data.catalog.artist).items)
+    nothing = RelatedArtists.learn(data, most=0)
+    nothing.save(tmp_path)
+    history = history_of(data, data.events.track[data.events.user == 0].astype(np.int64))
+    assert not len(load_related(tmp_path).of(history, data.catalog.artist).items)

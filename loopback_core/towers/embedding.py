@@ -46,7 +46,7 @@ class IdEmbedding(nn.Module):
         rows = self._rows(ids)
         if not self._in_leaves():
             return F.embedding(rows, self.weight)
-        return self._leaf(rows.flatten()).view(*ids.shape, -1)
+        return self._leaf(rows.flatten()).view(*ids.shape, self.weight.shape[1])
 
     def bag(self, bags: Bags) -> Tensor:
         """The weighted sum of each bag, (rows, dim); zeros for an empty bag."""

@@ -1,6 +1,6 @@
 """From histories and tracks to what the towers read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 
 import numpy as np
@@ -63,7 +63,7 @@ class HistoryReader:
             lambda kind: blocks_at_the_end(self.histories, self._items[kind], _scales(self.settings, kind), listens),
         )
 
-    def _read(self, moments: Moments, intent: Ids, blocks: Callable[[str], list[Block]]) -> UserInputs:
+    def _read(self, moments: Moments, intent: Ids, blocks: Callable[[str], Iterable[Block]]) -> UserInputs:
         """blocks: of what was heard of a kind, an artist or a track."""
         user = torch.from_numpy(self.histories.users[moments.row].astype(np.int64))
         if self.settings.user_encoder == "id":
@@ -125,10 +125,12 @@ def _scales(settings: TowersSettings, kind: str) -> list[Scale]:
     return [Scale(days, power) for days, power in zip(half_lives, powers, strict=True)]
 
 
-def _pool(blocks: list[Block]) -> Pool:
+def _pool(blocks: Iterable[Block]) -> Pool:
     """The blocks with weights whose squares add up to 1 on every scale: how much somebody listens does not matter."""
-    weights = []
-    for block in blocks:
+    ids, weights = [], []
+    for block in blocks:  # each while it is in the cache
         squares = np.einsum("rsn,rsn->rs", block.weights, block.weights)
-        weights.append(torch.from_numpy(block.weights / np.sqrt(np.maximum(squares, 1e-12))[..., None]))
-    return Pool(tuple(torch.from_numpy(block.items) for block in blocks), tuple(weights))
+        block.weights[...] /= np.sqrt(np.maximum(squares, 1e-12))[..., None]
+        ids.append(torch.from_numpy(block.items))
+        weights.append(torch.from_numpy(block.weights))
+    return Pool(tuple(ids), tuple(weights))

@@ -56,6 +56,13 @@ def test_what_was_not_heard_lately_is_left_out_and_what_was_keeps_all_its_plays(
     assert as_dict(bag, 0) == {7: 2, 9: 1}
 
 
+def test_a_count_too_large_for_what_it_is_kept_in_stays_finite():
+    history = histories([[(3, 0)] * 70_000])
+    counts = DecayedCounts(history, history.tracks.values, [Scale(0, 1)])
+    bag = bag_of(counts.blocks(Moments.at_the_end(history), 1))
+    assert as_dict(bag, 0) == {3: np.finfo(np.float16).max}
+
+
 def test_unknown_items_are_in_no_bag():
     history = histories([[(-1, 0), (3, 1), (-1, 2)]])
     counts = DecayedCounts(history, history.tracks.values, [Scale(0, 1)])
@@ -86,7 +93,7 @@ def test_any_moment_of_any_history_agrees_with_counting_from_the_start():
                 age = 95 - int(day * DAY) / DAY
                 expected[item] = expected.get(item, 0) + (0.5 ** (age / days) if days else 1)
             expected = {item: np.log1p(count) if power == 0 else count**power for item, count in expected.items()}
-            assert as_dict(bag, request, number) == pytest.approx(expected, rel=1e-4)
+            assert as_dict(bag, request, number) == pytest.approx(expected, rel=1e-3)
 
 
 @pytest.mark.parametrize("listens", [1, 7, 25, 1000])
@@ -102,13 +109,13 @@ def test_moments_that_share_a_block_weigh_what_each_does_alone(listens):
     heard = np.array([10, 30, 12, 12, 90, 0, 70])  # in any order, twice at one place, at both ends
     place = history.tracks.offsets[row] + heard
     moments = Moments(row, place, np.append(history.timestamps, 95 * DAY)[place] + 10)
-    blocks = counts.blocks(moments, listens)
+    blocks = list(counts.blocks(moments, listens))
     assert (len(blocks) == 2) == (listens == 1000)
     together = bag_of(blocks)
     for request in range(7):
         alone = bag_of(counts.blocks(Moments(*(part[[request]] for part in (row, place, moments.now))), listens))
         for scale in range(3):
-            assert as_dict(together, request, scale) == pytest.approx(as_dict(alone, 0, scale), rel=1e-4)
+            assert as_dict(together, request, scale) == pytest.approx(as_dict(alone, 0, scale), rel=1e-3)
         last = {item for item, _ in rows[row[request]][max(0, heard[request] - listens) : heard[request]]} - {-1}
         assert set(as_dict(alone, 0)) == last
 
@@ -124,7 +131,7 @@ def test_at_the_end_of_a_history_everything_weighs_what_its_last_moment_says():
     expected = bag_of(DecayedCounts(history, history.tracks.values, scales).blocks(Moments.at_the_end(history), 1000))
     for row in range(3):
         for scale in range(3):
-            assert as_dict(bag, row, scale) == pytest.approx(as_dict(expected, row, scale), rel=1e-4)
+            assert as_dict(bag, row, scale) == pytest.approx(as_dict(expected, row, scale), rel=1e-3)
 
 
 @pytest.mark.parametrize("listens", [1, 7, 1000])
@@ -139,4 +146,4 @@ def test_blocks_at_the_end_are_those_of_the_last_moment(listens):
     expected = DecayedCounts(history, items, scales).blocks(Moments.at_the_end(history), listens)
     for block, other in zip(blocks_at_the_end(history, items, scales, listens), expected, strict=True):
         assert block.items.tolist() == other.items.tolist()
-        assert block.weights == pytest.approx(other.weights, rel=1e-5)
+        assert block.weights == pytest.approx(other.weights, rel=1e-3)

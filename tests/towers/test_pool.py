@@ -76,3 +76,14 @@ def test_dropout_leaves_out_items_of_all_scales_of_a_request_at_once():
     assert set(sums.unique().tolist()) == {0.0, 1.0}
     assert torch.equal(sums[:, 0], sums[:, 1]) and not torch.equal(sums[0], sums[1])
     assert (sums == 0).float().mean().item() == pytest.approx(0.3, abs=0.06)
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_where_nobody_heard_anything_the_sums_are_zero_and_there_is_no_gradient(sparse):
+    table = IdEmbedding(6, 3, std=1.0, sparse=sparse)
+    nothing = Pool((torch.zeros(0, dtype=torch.long),), (torch.zeros(2, 2, 0),))
+    sums = nothing.sums(table)
+    assert torch.equal(sums, torch.zeros(2, 2, 3))
+    sums.sum().backward()
+    touched = table.gradient() if sparse else None
+    assert touched is None or not len(touched[0])

@@ -17,7 +17,6 @@ _MASKS = {"mask_same_track": True, "mask_same_user": True, "mask_known_positives
 _MIXED = {"objective": "sampled", "uniform_share": 0.5, "logq": 0.0}
 _IDS = {"user_encoder": "id", "track_encoder": "mlp"}
 _HISTORIES = {"user_encoder": "pooled", "track_encoder": "sum"}
-_NEXT = {"target_window": 1, "request_stride": 1}
 _SHORT = {"artist_half_lives": [14.0], "artist_powers": [1.0], "track_half_lives": [30.0], "track_powers": [1.0]}
 
 CHOICES: dict[str, tuple[str, Overrides]] = {
@@ -44,8 +43,8 @@ CHOICES: dict[str, tuple[str, Overrides]] = {
     "with a memory": ("default", {"training": {"memory": 8192}}),
     "with twice the negatives": ("default", {"training": {"negatives": 4096}}),
     "repeats weigh a quarter": ("default", {"training": {"repeat_weight": 0.25}}),
-    "requests by themselves": ("default", {"training": {"request_span": 1}}),
-    "the next listen only": ("default", {"training": _NEXT}),
+    "with shorter stretches": ("default", {"training": {"request_span": 128}}),
+    "with nearer targets": ("default", {"training": {"target_window": 32}}),
     "all users in a step": ("default", {"training": {"users_per_group": 0}}),
     "with EMA": ("default", {"towers": {"user_encoder": "ema"}}),
     "with a transformer": ("default", {"towers": {"user_encoder": "transformer"}}),

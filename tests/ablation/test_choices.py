@@ -42,7 +42,7 @@ def test_the_settings_of_the_presets_are_those_of_their_files():
         ("without masks", "default", {"mask_same_track", "mask_same_user", "mask_known_positives"}),
         ("without uniform negatives", "default", {"uniform_share"}),
         ("with logQ 0.5", "default", {"logq"}),
-        ("the next listen only", "default", {"target_window", "request_stride"}),
+        ("with nearer targets", "default", {"target_window"}),
         ("all users in a step", "default", {"users_per_group"}),
         ("with context and demographics", "default", {"context", "demographics"}),
     ],

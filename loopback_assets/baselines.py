@@ -34,7 +34,7 @@ def baselines(context: dg.AssetExecutionContext, loopback: Loopback) -> dg.Mater
         "baselines",
         make,
         upstream=[splits],
-        settings=settings.model_dump(mode="json", include={"seed", "baselines", "tuning_users"}),
+        settings=settings.model_dump(mode="json", include={"seed", "baselines", "tuning_users", "tuning_trials"}),
         code=("evaluation/baselines", "retrieval/ranking.py", "data.py", *measures),
     )
     content = BaselineLists(artifact.folder).tuning

@@ -50,9 +50,8 @@ def build_baselines(splits: Splits, settings: EvaluationSettings, folder: Path) 
             if obstacle := baseline.obstacle(splits.testing):
                 content["obstacles"][baseline.id] = obstacle
             else:
-                found = tune(
-                    baseline, [task for name, task in tuning.items() if name in baseline.answers], settings.seed
-                )
+                asked = [task for name, task in tuning.items() if name in baseline.answers]
+                found = tune(baseline, asked, settings.seed, settings.tuning_trials)
                 for name, best in found.items():
                     content["tuning"][name][baseline.id] = best.as_json()
                     tuned[name].append(best)

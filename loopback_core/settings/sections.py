@@ -100,6 +100,13 @@ class EvaluationSettings(Section):
         500, ge=1, description="Baselines and scoring are tuned on at most so many users of validation, chosen by seed."
     )
 
+    tuning_trials: int = Field(
+        0,
+        ge=0,
+        description="Settings of a baseline that are tried at most, in the order of its grid; 0: as many as the search "
+        "visits. On a long log each of iALS or BPR is a fit of minutes.",
+    )
+
     @field_validator("ks")
     @classmethod
     def _cover_what_is_read(cls, ks: list[int]) -> list[int]:

@@ -81,14 +81,14 @@ class HistoryUserTower(nn.Module):
     def forward(self, inputs: UserInputs) -> Tensor:
         """-> (A, D) of unit norm."""
         assert inputs.intent is not None
-        total = self.intents[inputs.intent]
+        total = self.intents.index_select(0, inputs.intent)
         gates = (self.artist_gates, self.track_gates)
         for table, gate, pool in zip(self._tables, gates, (inputs.artists, inputs.tracks), strict=True):
             if pool is not None:
                 dropout = self.dropout if self.training else 0.0
-                total = total + (pool.sums(table, dropout) * gate[inputs.intent]).sum(dim=1)
+                total = total + (pool.sums(table, dropout) * gate.index_select(0, inputs.intent)).sum(dim=1)
         if inputs.last is not None:
-            total = total + (self._encode(inputs.last) * self.last_gates[inputs.intent]).sum(dim=1)
+            total = total + (self._encode(inputs.last) * self.last_gates.index_select(0, inputs.intent)).sum(dim=1)
         for vectors, codes in ((self.context, inputs.context), (self.demographics, inputs.demographics)):
             if vectors is not None and codes is not None:
                 total = total + vectors(codes)
@@ -102,7 +102,7 @@ class HistoryUserTower(nn.Module):
         kept = there & (self._kept(there.numel(), artist.weight).view(there.shape) > 0)
         listens = artist(last.artists) + track(last.tracks) + self.when(torch.stack([last.hour, last.gap], dim=-1) + 1)
         encoded: Tensor = self.encoder(listens * kept[..., None], kept)
-        read = encoded.flatten(0, 1)[last.last]
+        read = encoded.flatten(0, 1).index_select(0, last.last)
         return read * there.flatten()[last.last][:, None, None]
 
     def _kept(self, count: int, like: Tensor) -> Tensor:

@@ -53,7 +53,7 @@ def sampled_softmax(
         logits = logits.masked_fill(false_negative, -torch.inf)
     others = logits.logsumexp(dim=1)  # (A,): one for all positives of a request
     scores = (users.index_select(0, request) * positives).sum(dim=1) * inverse_temperature  # (T,)
-    losses = torch.logaddexp(scores, others[request]) - scores
+    losses = torch.logaddexp(scores, others.index_select(0, request)) - scores
     if weight is None:
         return losses.mean()
     return (weight * losses).sum() / weight.sum().clamp(min=torch.finfo(weight.dtype).tiny)

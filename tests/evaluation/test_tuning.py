@@ -86,6 +86,16 @@ def test_settings_are_searched_one_at_a_time_and_again_beside_what_was_chosen_la
     assert TwoSettings.fits == [(1, 1), (2, 1), (1, 3), (1, 5), (2, 3), (2, 5)]  # once each, for both tasks
 
 
+def test_no_more_settings_are_tried_than_asked_for_and_every_task_takes_the_best_of_them(hand_splits):
+    TwoSettings.fits.clear()
+    tasks = [discovery(hand_splits, "tuning"), next_listen(hand_splits, "tuning")]
+    found = tune(TwoSettings, tasks, seed=0, most=3)
+    assert TwoSettings.fits == [(1, 1), (2, 1), (1, 3)]
+    for tuned in found.values():
+        assert tuned.settings == {"first": 1, "second": 3}
+        assert [trial.settings["second"] for trial in tuned.trials] == [1, 1, 3]
+
+
 def test_what_fitting_does_not_read_is_changed_without_fitting_again(hand_splits, monkeypatch):
     tasks = [discovery(hand_splits, "tuning"), next_listen(hand_splits, "tuning")]
     expected = tune(TwoSettings, tasks, seed=0)["discovery"]

@@ -54,14 +54,15 @@ class Tuned:
         return {"grid": grid, "settings": self.settings, MAIN_METRIC: self.score, "trials": tried}
 
 
-def tune(baseline: type[Baseline], tasks: Sequence[Task], seed: int) -> dict[str, Tuned]:
+def tune(baseline: type[Baseline], tasks: Sequence[Task], seed: int, most: int = 0) -> dict[str, Tuned]:
     """Search the baseline's grid on tasks of the phase 'tuning' that share their fit data; task name -> the best found.
 
     One hyperparameter at a time, the others at the best so far, in the order of the grid and from the first value of
     each, twice over: the number of fits is about the sum of the grid's lengths, not their product. Every point that is
-    visited for one task is scored in all, since fitting is what costs. Of equals the first wins.
+    visited for one task is scored in all, since fitting is what costs. Of equals the first wins. most: after so many
+    points no other is tried; 0: however many it takes.
     """
-    search, started = _Search(baseline, [task for task in tasks if len(task.users)], seed), time.monotonic()
+    search, started = _Search(baseline, [task for task in tasks if len(task.users)], seed, most), time.monotonic()
     for task in search.tasks:
         search.visit(task.name)
     found = {task.name: Tuned(baseline, search.best(task.name), search.trials(task.name)) for task in tasks}
@@ -76,8 +77,8 @@ def tune(baseline: type[Baseline], tasks: Sequence[Task], seed: int) -> dict[str
 class _Search:
     """The points of a grid that were visited, in that order, and the score of each in every task."""
 
-    def __init__(self, baseline: type[Baseline], tasks: list[Task], seed: int) -> None:
-        self.baseline, self.tasks, self.seed = baseline, tasks, seed
+    def __init__(self, baseline: type[Baseline], tasks: list[Task], seed: int, most: int) -> None:
+        self.baseline, self.tasks, self.seed, self.most = baseline, tasks, seed, most
         self.visited: list[tuple[BaselineSettings, Mapping[str, float]]] = []
         self._fitted: tuple[BaselineSettings, Baseline] | None = None
         self._read: dict[str, list[tuple[Any, Ragged | None]]] = {}  # task -> what it read of the users, and excluded
@@ -101,6 +102,8 @@ class _Search:
         for known, scores in self.visited:
             if known == settings:
                 return scores
+        if self.most and len(self.visited) >= self.most:
+            return {task.name: -np.inf for task in self.tasks}
         fitted = self._fit(settings)
         scores = {task.name: self._ndcg(fitted, task) for task in self.tasks}
         self.visited.append((dict(settings), scores))

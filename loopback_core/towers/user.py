@@ -81,6 +81,7 @@ class HistoryUserTower(nn.Module):
     def forward(self, inputs: UserInputs) -> Tensor:
         """-> (A, D) of unit norm."""
         assert inputs.intent is not None
+        # index_select, not intents[...]: threads add up the gradient of an index in any order, and no run is like another.
         total = self.intents.index_select(0, inputs.intent)
         gates = (self.artist_gates, self.track_gates)
         for table, gate, pool in zip(self._tables, gates, (inputs.artists, inputs.tracks), strict=True):

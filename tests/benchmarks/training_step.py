@@ -3,15 +3,14 @@
 `reference_sparse` also with `training.precision = "bf16"`.
 
     uv run python tests/benchmarks/training_step.py [--source PATH | --splits PATH] [--tracks N] [--rounds N] [--steps N]
-        [--profile]
+        [--device cpu | cuda | mps] [--profile]
 
 A step is what the training loop does with one batch: it is put together (histories, negatives, masks), loss, gradients,
 update. They take turns within one process on the same data, so that foreign load hits all alike; how much of the
 cores other processes took is printed. What is counted is distinct listens: `default` trains first plays twice, as what
 comes next and as discoveries, and each is counted once. The data is a log (--source), splits that were made before
 (--splits, an artifact's folder), or drawn ids with the sizes of a 100-user slice of Last.fm-1K; with --tracks the other
-sizes grow along, but for users beyond 992, which get longer histories instead. --profile says where the time of a step of
-`default` goes.
+sizes grow along, but for users beyond 992, which get longer histories instead. --device cuda or mps measures a GPU. --profile says where the time of a step of `default` goes.
 """
 
 import argparse
@@ -32,6 +31,7 @@ from loopback_core.listens.sources import find_log
 from loopback_core.prefetch import prefetch
 from loopback_core.settings import Settings, SourceSettings, SplitSettings, load_settings
 from loopback_core.splits import Splits, split_listens
+from loopback_core.training.device import choose_device
 from loopback_core.training.examples import Batch
 from loopback_core.training.loop import make_examples, set_up, training_step
 from loopback_core.training.sampled import SampledBatch
@@ -42,6 +42,7 @@ VARIANTS = {
     "reference_sparse, bf16": {"preset": "reference_sparse", "precision": "bf16"},
     "default": {"preset": "default"},
 }
+CPU = torch.device("cpu")
 SLICE = {"users": 100, "tracks": 92_000, "artists": 13_000, "events": 347_000}
 
 
@@ -79,25 +80,32 @@ def batches(data: FitData, settings: Settings) -> Iterator[Batch | SampledBatch]
     return prefetch(chain.from_iterable(examples.epoch(number) for number in count(1)))
 
 
-def measure(data: FitData, rounds: int, steps: int) -> dict[str, list[float]]:
+def finished(device: torch.device) -> float:
+    """Now, in seconds, once `device` has done all that it was told to: a GPU computes behind the program's back."""
+    if device.type != "cpu":
+        (torch.cuda if device.type == "cuda" else torch.mps).synchronize()
+    return time.perf_counter()
+
+
+def measure(data: FitData, rounds: int, steps: int, device: torch.device = CPU) -> dict[str, list[float]]:
     """Distinct listens per second of every round of `steps` steps; one round of each variant is for warming up."""
     ready = {}
     for variant, chosen in VARIANTS.items():
-        settings = load_settings({"training": {**chosen, "device": "cpu"}}, environ={})
+        settings = load_settings({"training": {**chosen, "device": device.type}}, environ={})
         whole = settings.training.model_copy(update={"epoch_targets": 0})
         distinct = len(data.events) / len(make_examples(data, settings.model_copy(update={"training": whole})))
         made = batches(data, settings)
-        ready[variant] = (*set_up(data, settings, torch.device("cpu")), made, distinct, settings.training.precision)
+        ready[variant] = (*set_up(data, settings, device), made, distinct, settings.training.precision)
     rates: dict[str, list[float]] = {variant: [] for variant in VARIANTS}
     for turn in range(rounds + 1):
         for variant, (model, optimizers, coming, distinct, precision) in ready.items():
             model.train()
-            started, listens = time.perf_counter(), 0.0
+            started, listens = finished(device), 0.0
             for batch in islice(coming, steps):
-                training_step(model, optimizers, batch, precision)
+                training_step(model, optimizers, batch.to(device), precision)
                 listens += distinct * len(batch)
             if turn:
-                rates[variant].append(listens / (time.perf_counter() - started))
+                rates[variant].append(listens / (finished(device) - started))
     return rates
 
 
@@ -110,29 +118,32 @@ GROUPS = {
 }
 
 
-def profile(data: FitData, steps: int) -> dict[str, dict[str, float]]:
+def profile(data: FitData, steps: int, device: torch.device = CPU) -> dict[str, dict[str, float]]:
     """Of a step of `default`: milliseconds by phase, as the loop sees them, and shares of what torch does in it."""
     from torch.profiler import ProfilerActivity
     from torch.profiler import profile as traced
 
-    settings = load_settings({"training": {"device": "cpu"}}, environ={})
-    model, optimizers = set_up(data, settings, torch.device("cpu"))
+    settings = load_settings({"training": {"device": device.type}}, environ={})
+    model, optimizers = set_up(data, settings, device)
     model.train()
-    coming, phases = batches(data, settings), dict.fromkeys(("wait for data", "forward", "backward", "optimizer"), 0.0)
+    names = "wait for data", "copy to the device", "forward", "backward", "optimizer"
+    coming, phases = batches(data, settings), dict.fromkeys(names, 0.0)
 
     def step() -> None:
-        times = [time.perf_counter()]
+        times = [finished(device)]
         batch = next(coming)
-        times.append(time.perf_counter())
+        times.append(finished(device))
+        batch = batch.to(device)
+        times.append(finished(device))
         for optimizer in optimizers:
             optimizer.zero_grad()
         loss = batch.loss(model)
-        times.append(time.perf_counter())
+        times.append(finished(device))
         torch.autograd.backward(loss)
-        times.append(time.perf_counter())
+        times.append(finished(device))
         for optimizer in optimizers:
             optimizer.step()
-        times.append(time.perf_counter())
+        times.append(finished(device))
         for phase, (before, after) in zip(phases, pairwise(times), strict=True):
             phases[phase] += 1000 * (after - before) / steps
 
@@ -141,14 +152,16 @@ def profile(data: FitData, steps: int) -> dict[str, dict[str, float]]:
     phases = dict.fromkeys(phases, 0.0)
     for _ in range(steps):
         step()
-    with traced(activities=[ProfilerActivity.CPU]) as trace:
+    on_gpu = device.type == "cuda"
+    with traced(activities=[ProfilerActivity.CUDA if on_gpu else ProfilerActivity.CPU]) as trace:
         for _ in range(min(steps, 20)):
-            training_step(model, optimizers, next(coming))
+            training_step(model, optimizers, next(coming).to(device))
+        finished(device)
     own: dict[str, float] = {}
     for event in trace.key_averages():
         words = event.key.removeprefix("aten::").strip("_")
         group = next((g for g, names in GROUPS.items() if any(name in words for name in names)), "the rest")
-        own[group] = own.get(group, 0.0) + event.self_cpu_time_total
+        own[group] = own.get(group, 0.0) + (event.self_device_time_total if on_gpu else event.self_cpu_time_total)
     total = sum(own.values())
     return {"milliseconds": phases, "torch": {group: of_group / total for group, of_group in own.items()}}
 
@@ -168,16 +181,18 @@ def main() -> None:
     parser.add_argument("--tracks", type=int, default=SLICE["tracks"], help="tracks of the drawn ids")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=10, help="steps in a round")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or mps")
     parser.add_argument("--profile", action="store_true", help="say where the time of a step of `default` goes")
     asked = parser.parse_args()
 
-    data, cores = load(asked), os.cpu_count() or 1
+    data, cores, device = load(asked), os.cpu_count() or 1, choose_device(asked.device)
     catalog = data.catalog
     with foreign_load(own_process) as foreign:
-        rates = measure(data, asked.rounds, asked.steps)
+        rates = measure(data, asked.rounds, asked.steps, device)
 
     print(f"{catalog.n_users:,} users, {catalog.n_tracks:,} tracks, {catalog.n_artists:,} artists, ", end="")
-    print(f"{len(data.events):,} events; {torch.get_num_threads()} threads; ", end="")
+    where = torch.cuda.get_device_name() if device.type == "cuda" else f"{torch.get_num_threads()} threads"
+    print(f"{len(data.events):,} events; {where}; ", end="")
     print(f"others took {foreign.foreign_cores:.1f} of {cores} cores")
     print(f"{'':<22} {'listens/s, median':>17} {'min – max':>17} {'× reference, by round':>24}")
     for variant, of_rounds in rates.items():
@@ -185,7 +200,7 @@ def main() -> None:
         print(f"{variant:<22} {np.median(of_rounds):>17,.0f} {min(of_rounds):>8,.0f} – {max(of_rounds):,.0f}", end="")
         print(f"{np.median(ratios):>12.2f}, {ratios.min():.2f} – {ratios.max():.2f}")
     if asked.profile:
-        found = profile(data, 50)
+        found = profile(data, 50, device)
         print("a step of default, ms: " + ", ".join(f"{what} {ms:.1f}" for what, ms in found["milliseconds"].items()))
         print("of what torch does: " + ", ".join(f"{what} {share:.0%}" for what, share in found["torch"].items()))
 

@@ -1,15 +1,17 @@
 """The whole chain at full size, asset by asset: time, memory and bytes beside what the machine could do.
 
-    uv run python tests/benchmarks/full_size.py [--events N ...] [--folder PATH] [--baselines ID ...] [--skip PART ...]
+    uv run python tests/benchmarks/full_size.py [--events N ...] [--folder PATH] [--baselines ID ...] [--trials N]
+        [--start ASSET] [--skip PART ...]
     uv run python tests/benchmarks/full_size.py --fill README.md RESULTS.json ...
 
 The log is the generated one; at 19,100,000 events it has the size of Last.fm-1K: 992 users, about 1.5M tracks and 174k
 artists, two plays in three repeats. Every asset is made by the command that a user would give, in a process of its own,
 so that its peak is its own; what is there already is made again, but for the log. Several sizes (--events) make the
 growth curve. Beside the chain, in the same run: a plain-Python ingest, the training step of the reference, exact search.
-How much of the cores other processes took is printed, since such machines are shared. The results are one JSON file in
---folder (default: .loopback/benchmarks); --fill writes the given ones into the block `[//]: # (full-size)` of a
-Markdown file.
+How much of the cores other processes took is printed, since such machines are shared. --start keeps what an earlier run
+in this folder made before an asset: `--start baselines --baselines cheap ials --trials 4` asks what iALS adds. The
+results are one JSON file in --folder (default: .loopback/benchmarks); --fill writes the given ones into the block
+`[//]: # (full-size)` of a Markdown file.
 """
 
 import argparse
@@ -74,8 +76,16 @@ def run(command: list[str], environment: dict[str, str]) -> dict[str, float]:
     }
 
 
-def measure_chain(home: Path, events: int, users: int, baselines: list[str], seed: int = 0) -> dict[str, Any]:
-    """Every asset of the chain, made by the command of a user; returns asset -> what it took."""
+def measure_chain(
+    home: Path,
+    events: int,
+    users: int,
+    baselines: list[str],
+    seed: int = 0,
+    trials: int = 0,
+    start: str = CHAIN[0],
+) -> dict[str, Any]:
+    """Every asset of the chain from `start` on, made by the command of a user; returns asset -> what it took."""
     from loopback_core.artifacts import ArtifactStore
 
     home.mkdir(parents=True, exist_ok=True)
@@ -83,13 +93,13 @@ def measure_chain(home: Path, events: int, users: int, baselines: list[str], see
     (home / "settings.toml").write_text(
         f"[source]\nsample_events = {events}\nsample_users = {users}\n"
         f"[training]\nseed = {seed}\n[evaluation]\nbaselines = [{listed}]\n"
-        "[checks]\nmin_train_events = 100\nmin_validation_events = 10\nmin_test_events = 10\n",
+        f"tuning_trials = {trials}\n[checks]\nmin_train_events = 100\nmin_validation_events = 10\nmin_test_events = 10\n",
         "utf-8",
     )
     environment = os.environ | {"LOOPBACK_HOME": str(home), "LOOPBACK_CONFIG": str(home / "settings.toml")}
     environment.pop("LOOPBACK_SOURCE", None)
     store, found = ArtifactStore(home), {}
-    for asset in CHAIN:
+    for asset in CHAIN[CHAIN.index(start) :]:
         if asset != "raw_listens":
             shutil.rmtree(home / asset, ignore_errors=True)
         command = [sys.executable, "-m", "dagster", "asset", "materialize", "--select", asset]
@@ -246,7 +256,9 @@ def main() -> None:
     parser.add_argument("--events", type=int, nargs="+", default=[19_100_000], help="sizes of the log")
     parser.add_argument("--users", type=int, default=992)
     parser.add_argument("--folder", type=Path, default=Path(".loopback/benchmarks"))
-    parser.add_argument("--baselines", nargs="+", default=list(CHEAP), help="ids; 'all' for every one")
+    parser.add_argument("--baselines", nargs="+", default=["cheap"], help="ids; 'cheap', 'all'")
+    parser.add_argument("--trials", type=int, default=0, help="settings tried of each baseline; 0: all")
+    parser.add_argument("--start", default=CHAIN[0], choices=CHAIN, help="what lies before is kept from an earlier run")
     parser.add_argument("--skip", nargs="+", default=[], choices=["python", "steps", "index"], help="leave these out")
     parser.add_argument("--fill", nargs="+", metavar="FILE", help="a Markdown file, and results to fill it from")
     asked = parser.parse_args()
@@ -256,14 +268,16 @@ def main() -> None:
         fill(Path(asked.fill[0]), [Path(path) for path in asked.fill[1:]])
         return
     asked.folder.mkdir(parents=True, exist_ok=True)
-    results: dict[str, Any] = {"users": asked.users, "baselines": asked.baselines, "sizes": {}}
+    baselines = [one for name in asked.baselines for one in (CHEAP if name == "cheap" else (name,))]
+    results: dict[str, Any] = {"users": asked.users, "baselines": baselines, "trials": asked.trials, "sizes": {}}
     out = asked.folder / f"full_size-{time.strftime('%Y%m%d-%H%M%S')}.json"
     machine = measure_machine(asked.folder)
     results["machine"] = asdict(machine) | {"cores": os.cpu_count()}
     for events in asked.events:
         home = asked.folder.absolute() / f"full-{events}"
         print(f"{events:,} events, {asked.users} users", flush=True)
-        of_size: dict[str, Any] = {"events": events, "chain": measure_chain(home, events, asked.users, asked.baselines)}
+        chain = measure_chain(home, events, asked.users, baselines, trials=asked.trials, start=asked.start)
+        of_size: dict[str, Any] = {"events": events, "chain": chain}
         of_size["curve"] = apart("training_curve", home)
         of_size["floors"] = apart("floors_of", asdict(machine), home)
         if "python" not in asked.skip:

@@ -19,7 +19,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-import psutil
+from machine import foreign_load
 
 from loopback_core.evaluation.baselines import BASELINES
 
@@ -92,18 +92,17 @@ def measure_evaluation(splits_folder: Path, lists: Path) -> None:
 
 
 def in_a_process(*arguments: str) -> dict[str, float]:
-    """Run one step of this file by itself: seconds, peak RSS in MB, share of the cores that others took."""
-    before, started = psutil.cpu_times(), time.monotonic()
-    process = subprocess.Popen([sys.executable, __file__, *arguments])
-    _, status, used = os.wait4(process.pid, 0)
-    seconds = time.monotonic() - started
+    """Run one step of this file by itself: seconds, peak RSS in MB, cores that others took."""
+    used = [0.0]
+    with foreign_load(lambda: used[0]) as load:
+        started = time.monotonic()
+        process = subprocess.Popen([sys.executable, __file__, *arguments])
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.monotonic() - started
+        used[0] = usage.ru_utime + usage.ru_stime
     if status:
         raise SystemExit(f"{' '.join(arguments)} failed")
-    after = psutil.cpu_times()
-    busy = sum(getattr(after, kind) - getattr(before, kind) for kind in ("user", "system"))
-    own = used.ru_utime + used.ru_stime
-    foreign = max(0.0, busy - own) / (seconds * (os.cpu_count() or 1))
-    return {"seconds": seconds, "peak_mb": used.ru_maxrss / 1024, "foreign": foreign}
+    return {"seconds": seconds, "peak_mb": usage.ru_maxrss * 1024 / 1e6, "foreign_cores": load.foreign_cores}
 
 
 def main() -> None:
@@ -127,12 +126,13 @@ def main() -> None:
     in_a_process(*size, "--step", "splits")
     splits = make_splits(options.folder, options.events, options.users)
     lists = options.folder / f"{options.events}-{options.users}" / "lists"
-    print(f"{'step':24} {'seconds':>9} {'peak MB':>9} {'foreign load':>13}")
+    print(f"{'step':24} {'seconds':>9} {'peak MB':>9} {'others, cores':>14}")
     for name in [*options.baselines, ""]:
         lists.mkdir(parents=True, exist_ok=True)
         row = in_a_process("--step", str(splits), str(lists), *([name, options.tuning_users] if name else []))
         print(
-            f"{name or 'evaluation':24} {row['seconds']:9.1f} {row['peak_mb']:9.0f} {row['foreign']:12.0%}", flush=True
+            f"{name or 'evaluation':24} {row['seconds']:9.1f} {row['peak_mb']:9.0f} {row['foreign_cores']:14.1f}",
+            flush=True,
         )
 
 

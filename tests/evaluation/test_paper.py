@@ -336,12 +336,13 @@ def test_an_evaluation_is_no_ablation_and_nothing_at_all_fills_nothing(files, ca
     )
     with pytest.raises(SystemExit):
         main([paper])
-    assert "give at least one --run or --ablation" in capsys.readouterr().err
+    assert "give at least one --run, --ablation or --seeds" in capsys.readouterr().err
 
 
 def test_every_block_of_our_paper_is_known_and_of_one_of_its_runs():
     blocks = find_blocks(PAPER.read_text("utf-8").splitlines())
-    assert {block.run for block in blocks} == {"slice", "artists", "sample", "ablation slice"}
+    runs = {"slice", "artists", "sample"}
+    assert {block.run for block in blocks} == runs | {"ablation slice"} | {f"seeds {run}" for run in runs}
     assert {block.marker.split()[0] for block in blocks} == {
         "facts",
         "verdict",
@@ -350,6 +351,7 @@ def test_every_block_of_our_paper_is_known_and_of_one_of_its_runs():
         "segments",
         "beyond",
         "ablation",
+        "seeds",
     }
 
 

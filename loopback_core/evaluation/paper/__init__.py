@@ -1,7 +1,8 @@
-"""Fill the tables of the paper from `evaluation.json` and `ablation.json` files, so that no measured number is typed.
+"""Fill the tables of the paper from `evaluation.json`, `ablation.json` and `seeds.json`, so that no number is typed.
 
 A block of the paper stands between the lines `<!-- KIND RUN [TASK] -->` and `<!-- end -->`. RUN is the name given with
-`--run`, or with `--ablation` for the block `<!-- ablation RUN -->`, and the only name of a source that is ever printed: that in the file may be a path of somebody's machine.
+`--run`, or with `--ablation` or `--seeds` for the block of that kind, and the only name of a source that is ever printed:
+that in the file may be a path of somebody's machine.
 """
 
 from loopback_core.evaluation.paper.blocks import fill, find_blocks

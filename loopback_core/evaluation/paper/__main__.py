@@ -21,12 +21,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("paper", type=Path, help="a Markdown file with blocks to fill")
     parser.add_argument("--run", action="append", default=[], metavar="NAME=PATH", help="an evaluation.json")
     parser.add_argument("--ablation", action="append", default=[], metavar="NAME=PATH", help="an ablation.json")
+    parser.add_argument(
+        "--seeds", action="append", default=[], metavar="NAME=PATH", help="of loopback_core.evaluation.seeds"
+    )
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when a block differs")
     chosen = parser.parse_args(arguments)
-    if not (chosen.run or chosen.ablation):
-        parser.error("give at least one --run or --ablation")
+    if not (chosen.run or chosen.ablation or chosen.seeds):
+        parser.error("give at least one --run, --ablation or --seeds")
     try:
-        runs = dict(map(read_run, chosen.run)) | dict(map(read_ablation, chosen.ablation))
+        runs = (
+            dict(map(read_run, chosen.run))
+            | dict(map(read_ablation, chosen.ablation))
+            | dict(map(read_seeds, chosen.seeds))
+        )
         return _run(chosen.paper, runs, check=chosen.check)
     except LoopbackError as error:
         print(error, file=sys.stderr)
@@ -72,10 +79,23 @@ def read_ablation(argument: str) -> tuple[str, dict[str, Any]]:
     Raises:
         LoopbackError: it is not of that form, or the file is no ablation.
     """
-    name, _, content = _read(argument, "ablation", "ablation")
-    if missing := {"rows", "users", "seeds", "resamples"} - set(content):
-        raise LoopbackError(f"The ablation of the run {name} cannot be read ({', '.join(sorted(missing))} missing).")
-    return f"ablation {name}", content
+    return _read_several(argument, "ablation", {"rows", "users", "seeds", "resamples"})
+
+
+def read_seeds(argument: str) -> tuple[str, dict[str, Any]]:
+    """`seeds NAME`, as its block is called, and content of `NAME=PATH`.
+
+    Raises:
+        LoopbackError: it is not of that form, or the file does not tell of seeds.
+    """
+    return _read_several(argument, "seeds", {"seeds", "tasks", "resamples"})
+
+
+def _read_several(argument: str, what: str, needed: set[str]) -> tuple[str, dict[str, Any]]:
+    name, _, content = _read(argument, what, what)
+    if missing := needed - set(content):
+        raise LoopbackError(f"The {what} of the run {name} cannot be read ({', '.join(sorted(missing))} missing).")
+    return f"{what} {name}", content
 
 
 def _read(argument: str, option: str, what: str) -> tuple[str, Path, dict[str, Any]]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from loopback_core.errors import LoopbackError
-from loopback_core.evaluation.paper.tables import KINDS, OF_RUN, Evaluation
+from loopback_core.evaluation.paper.tables import KINDS, OF_RUN, OF_SEVERAL, Evaluation
 from loopback_core.evaluation.tasks import TASKS
 
 
@@ -19,9 +19,9 @@ class Block:
 
     @property
     def run(self) -> str:
-        """Name of the run; `ablation NAME` of an ablation, which may be called like a run."""
+        """Name of the run; `ablation NAME` and `seeds NAME` of what may be called like a run."""
         kind, name = self.marker.split()[:2]
-        return f"{kind} {name}" if kind == "ablation" else name
+        return f"{kind} {name}" if kind in OF_SEVERAL else name
 
     def content(self, run: Evaluation) -> list[str]:
         """What has to stand there."""

@@ -19,14 +19,14 @@ import numpy as np
 import polars as pl
 
 from loopback_core.artifacts import Artifact, ArtifactStore
-from loopback_core.data import Ragged
 from loopback_core.errors import LoopbackError
 from loopback_core.evaluation.evaluator import TOWERS
-from loopback_core.evaluation.metrics import MAIN_METRIC, PerUser, metrics_of_hits
+from loopback_core.evaluation.metrics import MAIN_METRIC, PerUser, per_user_metrics
 from loopback_core.evaluation.paper.tables import seeds_table
 from loopback_core.evaluation.report.tables import ALONE
 from loopback_core.evaluation.significance import bootstrap_means, compare, mean_of
 from loopback_core.evaluation.tasks import TASKS, Task
+from loopback_core.recommender import NOTHING, Ranking
 from loopback_core.settings import EvaluationSettings
 from loopback_core.splits import Splits
 
@@ -60,10 +60,9 @@ class Run:
         """The metrics of every user of the task, in its order, from the lists that the evaluation kept."""
         lists = self._lists.filter(pl.col("task") == task.name, pl.col("recommender") == recommender)
         row = np.searchsorted(task.users, lists["user"].to_numpy())
-        tracks = lists["track"].to_numpy() - task.first_candidate
-        hit = np.zeros((len(task.users), max(KS)), np.bool_)
-        hit[row, lists["rank"].to_numpy() - 1] = _are_positive(row, tracks, task.positives)
-        return metrics_of_hits(hit, task.positives.lengths, KS)
+        tracks = np.full((len(task.users), max(KS)), NOTHING, np.int64)
+        tracks[row, lists["rank"].to_numpy() - 1] = lists["track"].to_numpy() - task.first_candidate
+        return per_user_metrics(Ranking(tracks, np.zeros(tracks.shape, np.float32)), task.positives, KS)
 
     @cached_property
     def _folder(self) -> Path:
@@ -123,12 +122,6 @@ def _means(found: Mapping[str, Sequence[PerUser]], rival: str, asked: Evaluation
             resampled = None if drawn is None else [drawn[:, 1]]
             against[who][metric] = asdict(compare([columns[:, 1]], resampled)[0])
     return {"each": each, "mean": mean, "against_rival": against}
-
-
-def _are_positive(row: np.ndarray, tracks: np.ndarray, positives: Ragged) -> np.ndarray:
-    width = max(int(tracks.max(initial=0)), int(positives.values.max(initial=0))) + 1
-    owner = np.repeat(np.arange(len(positives)), positives.lengths)
-    return np.isin(row * width + tracks, owner * width + positives.values)
 
 
 def _refuse_strangers(runs: Sequence[Run]) -> None:

@@ -204,7 +204,8 @@ def test_the_workspace_is_valid_and_the_ui_shows_the_graph(start: Start, tmp_pat
         assert graph_in_the_ui(f"http://127.0.0.1:{port}/graphql", ui) == {*CHAIN, *BESIDE}
     finally:
         os.killpg(ui.pid, signal.SIGINT)
-        ui.communicate()
+        with suppress(subprocess.TimeoutExpired):  # begun in the background of a shell, it is deaf to this signal
+            ui.communicate(timeout=30)
 
 
 def graph_in_the_ui(address: str, server: "subprocess.Popen[str]") -> set[str]:

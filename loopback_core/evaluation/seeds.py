@@ -50,11 +50,16 @@ class Run:
         """Those of the evaluation, also where newer ones lie beside them."""
         return Splits(self._made.folder)
 
-    @cached_property
-    def digests(self) -> dict[str, str]:
-        """File of the splits -> its digest."""
-        files = self._made.manifest["files"].items()
-        return {name: file["sha256"] for name, file in files if name.endswith(".parquet")}
+    @property
+    def shared(self) -> dict[str, Any]:
+        """What runs must share for a mean over them to be one over seeds alone."""
+        settings, files = self.content["settings"], self._made.manifest["files"]
+        training = {name: value for name, value in settings["training"].items() if name != "seed"}
+        return {
+            "splits": {name: file["sha256"] for name, file in files.items() if name.endswith(".parquet")},
+            "settings of the towers": (settings["towers"], training),
+            "rivals": self.content["rival"],  # and so baselines: whose lists are not there would look like misses
+        }
 
     def per_user(self, task: Task, recommender: str) -> PerUser:
         """The metrics of every user of the task, in its order, from the lists that the evaluation kept."""
@@ -84,17 +89,15 @@ def over_seeds(homes: Sequence[Path]) -> dict[str, Any]:
     """What the evaluations of the homes say together: seeds, versions, and by task what each and all of them measured.
 
     Raises:
-        LoopbackError: fewer than two homes, two with one seed, or evaluations on different splits.
+        LoopbackError: fewer than two homes, two with one seed, or homes that differ in more than the seed of the towers.
     """
     runs = [Run(home) for home in homes]
     _refuse_strangers(runs)
     first = runs[0]
     asked, tasks = EvaluationSettings(**first.content["settings"]["evaluation"]), {}
-    for name, measured in first.content["tasks"].items():
-        rival = first.content["rival"].get(name)
-        if not (measured and rival):
-            continue
-        if not len((task := TASKS[name](first.splits, "testing")).users):
+    for name, rival in first.content["rival"].items():
+        task = TASKS[name](first.splits, "testing")
+        if rival is None or not len(task.users):
             continue
         found = {who: [run.per_user(task, who) for run in runs] for who in (TOWERS, ALONE, rival)}
         tasks[name] = {"users": len(task.users), "rival": rival, **_means(found, rival, asked)}
@@ -131,11 +134,11 @@ def _refuse_strangers(runs: Sequence[Run]) -> None:
     if len(set(seeds)) < len(seeds):
         raise LoopbackError(f"The seeds {', '.join(map(str, seeds))} must differ: train with another training.seed.")
     for run in runs[1:]:
-        if run.digests != runs[0].digests:
-            raise LoopbackError(
-                f"{run.home} was evaluated on other splits than {runs[0].home}: give homes with one log and one "
-                "[split], so that they have the same users and positives."
-            )
+        for what, value in runs[0].shared.items():
+            if run.shared[what] != value:
+                raise LoopbackError(
+                    f"{run.home} has other {what} than {runs[0].home}: give homes that differ in training.seed alone."
+                )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -54,14 +54,30 @@ def test_the_command_prints_a_table_and_the_paper_takes_the_same(homes, tmp_path
     assert paper.read_text("utf-8") == f"<!-- seeds small -->\n{table}<!-- end -->\n"
 
 
-def test_homes_that_cannot_be_compared_are_refused_with_a_sentence(homes, materialize, tmp_path, capsys):
+def test_what_is_no_set_of_trainings_is_refused_with_a_sentence(homes, tmp_path, capsys):
     assert main([str(homes[0])]) == 2
     assert "give the homes of two or more" in capsys.readouterr().err
     assert main([str(homes[0]), str(homes[0])]) == 2
     assert "train with another training.seed" in capsys.readouterr().err
     assert main([str(homes[0]), str(tmp_path)]) == 2
     assert "There is no evaluation" in capsys.readouterr().err
-    stranger = tmp_path / "stranger"
-    assert materialize(stranger, training={"seed": 1}, source={"sample_seed": 3}).success
-    assert main([str(homes[0]), str(stranger)]) == 2
-    assert "other splits" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("section", "changed", "told"),
+    [
+        ("source", {"sample_seed": 3}, "other splits"),
+        ("training", {"epochs": 2}, "other settings of the towers"),
+        ("evaluation", {"baselines": ["popularity_decayed"]}, "other rivals"),
+    ],
+)
+def test_homes_that_differ_in_more_than_the_seed_are_refused(
+    homes, materialize, tmp_path, capsys, section, changed, told
+):
+    other = tmp_path / "other"
+    shutil.copytree(homes[1], other)
+    sections = {"training": {"seed": 1}}
+    sections[section] = {**sections.get(section, {}), **changed}
+    assert materialize(other, **sections).success
+    assert main([str(homes[0]), str(other)]) == 2
+    assert f"{other} has {told} than {homes[0]}" in capsys.readouterr().err

@@ -31,7 +31,7 @@ def _facts(run: Evaluation, name: str) -> str:
         f"tracks, {_whole(source, 'artists')} artists; split `{split.get('strategy', DASH)}` into "
         f"{_whole(split, 'train')} / {_whole(split, 'validation')} / {_whole(split, 'test')} listens; preset "
         f"`{_without_path(str(run.get('preset', DASH)))}`, seed {run.get('seed', DASH)}; index {index.get('kind', DASH)}, "
-        f"recall@100 {number(index.get('recall@100'))}; versions {digests}; "
+        f"recall@100 {_number(index.get('recall@100'))}; versions {digests}; "
         f"{sum(value or 0 for value in seconds.values()):,.0f} s in all, and the peak memory of each step: {steps}."
     )
 
@@ -44,11 +44,11 @@ def _verdict(run: Evaluation, name: str) -> str:
         low, high = main.get("low"), main.get("high")
         word = "beat it" if (low or 0) > 0 else "lose to it" if (high or 0) < 0 else "cannot be told apart from it"
         verdict = "too few users for a verdict" if low is None else word
-        p = f"{number(main.get('p'))} / {number(main.get('p_holm'))}"
+        p = f"{_number(main.get('p'))} / {_number(main.get('p_holm'))}"
         won = " / ".join(_whole(main, key) for key in ("won", "lost", "tied"))
-        rows.append([task, rival or DASH, verdict, interval(main, "+.4f"), p, interval(deep, "+.4f"), won])
+        rows.append([task, rival or DASH, verdict, _interval(main, "+.4f"), p, _interval(deep, "+.4f"), won])
     columns = ["task", "rival", "the towers", MAIN_METRIC, "p / Holm's p", "recall@100", "won / lost / tied"]
-    return markdown(columns, rows, words=3)
+    return _markdown(columns, rows, words=3)
 
 
 def _tuning(run: Evaluation, name: str) -> str:
@@ -57,8 +57,8 @@ def _tuning(run: Evaluation, name: str) -> str:
         for baseline, tuned in sorted(baselines.items(), key=lambda item: -(item[1].get(MAIN_METRIC) or -1)):
             chosen = ", ".join(f"{key} {value}" for key, value in (tuned.get("settings") or {}).items())
             tried = str(len(tuned.get("trials") or []))
-            rows.append([task, baseline, chosen or DASH, number(tuned.get(MAIN_METRIC)), tried])
-    table = markdown(["task", "baseline", "chosen", f"{MAIN_METRIC} on validation", "points tried"], rows, words=3)
+            rows.append([task, baseline, chosen or DASH, _number(tuned.get(MAIN_METRIC)), tried])
+    table = _markdown(["task", "baseline", "chosen", f"{MAIN_METRIC} on validation", "points tried"], rows, words=3)
     obstacles = [f"Not fitted: {baseline}. {why}." for baseline, why in run.get("obstacles", {}).items()]
     return "\n\n".join([table, *obstacles])
 
@@ -73,19 +73,18 @@ def seeds_table(content: Mapping[str, Any], name: str = "") -> str:
     for task, of in content["tasks"].items():
         for metric, each in of["each"][TOWERS].items():
             served, rivals, alone = (of["mean"][who][metric] for who in (TOWERS, of["rival"], ALONE))
-            difference = interval(of["against_rival"][TOWERS][metric], "+.4f")
-            values = [" / ".join(map(number, each)), interval(served), interval(rivals), difference, interval(alone)]
+            difference = _interval(of["against_rival"][TOWERS][metric], "+.4f")
+            values = [
+                " / ".join(map(_number, each)),
+                _interval(served),
+                _interval(rivals),
+                difference,
+                _interval(alone),
+            ]
             rows.append([task, of["rival"], metric, *values])
-    seeds = " / ".join(map(str, content["seeds"]))
-    columns = [
-        *("task", "rival", "metric"),
-        f"served, seeds {seeds}",
-        "served",
-        "rival",
-        "difference",
-        "the towers alone",
-    ]
-    return markdown(columns, rows, words=3)
+    each_seed = f"served, seeds {' / '.join(map(str, content['seeds']))}"
+    columns = ["task", "rival", "metric", each_seed, "served", "rival's", "difference", "the towers alone"]
+    return _markdown(columns, rows, words=3)
 
 
 def _table(run: Evaluation, task: str) -> str:
@@ -128,25 +127,23 @@ def _recommenders(
     for row in metric_rows(task, [MAIN_METRIC]):
         if (who := row["recommender"]) in cells:
             label = f"**{_without_path(who)}**" if who.startswith("two_tower") else who
-            values = [interval((cells[who] or {}).get(column) or {}) for column in columns]
+            values = [_interval((cells[who] or {}).get(column) or {}) for column in columns]
             rows.append([label + " (rival)" * (who == rival), *values])
-    return markdown(["recommender", *columns], rows, words=1)
+    return _markdown(["recommender", *columns], rows, words=1)
 
 
-def markdown(columns: Sequence[str], rows: Sequence[Sequence[str]], words: int) -> str:
+def _markdown(columns: Sequence[str], rows: Sequence[Sequence[str]], words: int) -> str:
     """A table whose first columns hold words and whose other columns hold numbers."""
     rule = ["---"] * words + ["---:"] * (len(columns) - words)
     return "\n".join(f"| {' | '.join(row)} |" for row in (columns, rule, *rows)) if rows else NOT_MEASURED
 
 
-def interval(mean: Mapping[str, float | None], sign: str = "") -> str:
-    """A value with its interval where it has one. sign: a format such as '+.4f', for differences."""
+def _interval(mean: Mapping[str, float | None], sign: str = "") -> str:
     value, low, high = (mean.get(key) for key in ("value" if not sign else "difference", "low", "high"))
-    return number(value, sign) + ("" if low is None else f" [{number(low, sign)}, {number(high, sign)}]")
+    return _number(value, sign) + ("" if low is None else f" [{_number(low, sign)}, {_number(high, sign)}]")
 
 
-def number(value: float | None, form: str = "") -> str:
-    """Four digits below ten, else one; a dash for None."""
+def _number(value: float | None, form: str = "") -> str:
     return DASH if value is None else format(value, form or (".4f" if abs(value) < 10 else ",.1f"))
 
 

@@ -34,6 +34,13 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    """An instance that is closed after the test: left to the garbage collector it warns in the middle of another."""
+    with dg.DagsterInstance.ephemeral() as opened:
+        yield opened
+
+
 @pytest.fixture(scope="session")
 def materialize() -> Materialize:
     """materialize(home, select, instance, section={...}) -> the result of a run in this process, failed or not."""

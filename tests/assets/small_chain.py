@@ -1,6 +1,7 @@
 """The chain in one process, on a log so small that it takes seconds."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +31,16 @@ SMALL: dict[str, dict[str, Any]] = {
 def materialize_small(
     home: Path, select: str = "*evaluation", instance: dg.DagsterInstance | None = None, **sections: Section
 ) -> dg.ExecuteInProcessResult:
-    """Make what is selected in this process; a run that failed is returned too."""
+    """Make what is selected in this process; a run that failed is returned too.
+
+    instance: one that outlives the run, for what was logged; it is the caller's to close.
+    """
     merged = {name: {**SMALL.get(name, {}), **sections.get(name, {})} for name in {**SMALL, **sections}}
-    return dg.materialize(
-        [*ASSETS, *(defs.asset_checks or ())],
-        resources={"loopback": Loopback(home=str(home), **merged)},
-        selection=select,
-        instance=instance or dg.DagsterInstance.ephemeral(),
-        raise_on_error=False,
-    )
+    with nullcontext(instance) if instance else dg.DagsterInstance.ephemeral() as of_run:
+        return dg.materialize(
+            [*ASSETS, *(defs.asset_checks or ())],
+            resources={"loopback": Loopback(home=str(home), **merged)},
+            selection=select,
+            instance=of_run,
+            raise_on_error=False,
+        )

@@ -60,8 +60,9 @@ def alert(result: dg.ExecuteInProcessResult, instance: dg.DagsterInstance, caplo
 
 
 @pytest.fixture
-def failed_run(tmp_path: Path, materialize: Materialize) -> tuple[dg.ExecuteInProcessResult, dg.DagsterInstance]:
-    instance = dg.DagsterInstance.ephemeral()
+def failed_run(
+    tmp_path: Path, materialize: Materialize, instance: dg.DagsterInstance
+) -> tuple[dg.ExecuteInProcessResult, dg.DagsterInstance]:
     return materialize(tmp_path / "empty", "interactions", instance=instance), instance
 
 
@@ -92,9 +93,8 @@ def test_the_sensor_logs_the_sentence_of_the_step_that_failed(
 
 
 def test_the_sensor_logs_the_sentence_of_each_check_that_failed_once(
-    copied_home: Path, materialize: Materialize, caplog: pytest.LogCaptureFixture
+    copied_home: Path, materialize: Materialize, instance: dg.DagsterInstance, caplog: pytest.LogCaptureFixture
 ) -> None:
-    instance = dg.DagsterInstance.ephemeral()
     result = materialize(copied_home, checks={"max_mean_cosine": -0.99}, instance=instance)
     said = alert(result, instance, caplog)
     assert f"run {result.run_id} " in said
@@ -102,12 +102,13 @@ def test_the_sensor_logs_the_sentence_of_each_check_that_failed_once(
     assert "track_embeddings, embeddings_healthy: the mean cosine between tracks is " in said
 
 
-def test_the_sensor_names_an_error_that_nobody_foresaw(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_sensor_names_an_error_that_nobody_foresaw(
+    instance: dg.DagsterInstance, caplog: pytest.LogCaptureFixture
+) -> None:
     @dg.asset
     def surprise() -> None:
         raise ZeroDivisionError("one by zero")
 
-    instance = dg.DagsterInstance.ephemeral()
     result = dg.materialize([surprise], instance=instance, raise_on_error=False)
     assert alert(result, instance, caplog).endswith(" failed. surprise: ZeroDivisionError: one by zero")
 

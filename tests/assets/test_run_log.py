@@ -18,7 +18,9 @@ def told(instance: dg.DagsterInstance, run_id: str) -> list[tuple[str | None, st
     return [(e.step_key, logging.getLevelName(e.level), e.user_message) for e in entries if e.dagster_event is None]
 
 
-def test_what_the_core_logs_is_in_the_log_of_the_run_once_at_its_step_and_its_level() -> None:
+def test_what_the_core_logs_is_in_the_log_of_the_run_once_at_its_step_and_its_level(
+    instance: dg.DagsterInstance,
+) -> None:
     @dg.asset
     def first() -> None:
         with told_to_the_user():
@@ -31,7 +33,6 @@ def test_what_the_core_logs_is_in_the_log_of_the_run_once_at_its_step_and_its_le
             core.warning("slow")
         core.warning("outside")
 
-    instance = dg.DagsterInstance.ephemeral()
     for _ in range(2):
         run = dg.materialize([first, second], instance=instance)
         assert told(instance, run.run_id) == [("first", "INFO", "1 of 3 files"), ("second", "WARNING", "slow")]
@@ -44,8 +45,9 @@ def test_the_logger_of_the_core_is_left_as_it_was_also_after_an_error() -> None:
     assert (core.level, list(core.handlers)) == before
 
 
-def test_training_tells_the_run_of_each_epoch(copied_home: Path, materialize: Materialize) -> None:
-    instance = dg.DagsterInstance.ephemeral()
+def test_training_tells_the_run_of_each_epoch(
+    copied_home: Path, materialize: Materialize, instance: dg.DagsterInstance
+) -> None:
     result = materialize(copied_home, "trained_towers", training={"seed": 9}, instance=instance)
     epochs = [line for line in told(instance, result.run_id) if line[2].startswith("epoch")]
     refit = [line[2] for line in told(instance, result.run_id) if line[2].startswith("refit, epoch")]

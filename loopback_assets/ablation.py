@@ -7,21 +7,19 @@ from typing import Any
 
 import dagster as dg
 
-from loopback_assets.listens import OWNERS
-from loopback_assets.resources import Loopback, told_to_the_user
-from loopback_assets.splits import temporal_splits
+from loopback_assets.resources import Loopback
+from loopback_assets.stage_asset import stage_asset
 from loopback_assets.ui import picture, result, table
 
 
-@dg.asset(deps=[temporal_splits], group_name="evaluation", kinds={"pytorch", "markdown"}, owners=OWNERS)
-@told_to_the_user()
+@stage_asset("ablation", group_name="evaluation", kinds={"pytorch", "markdown"})
 def ablation(context: dg.AssetExecutionContext, loopback: Loopback) -> dg.MaterializeResult[Any]:
     """From the reference to the recipe and each choice removed from it, over seeds, trained on train, measured on validation.
 
     What was trained is kept: a killed run goes on where it was, and a choice more trains only that one.
     """
     from loopback_core.ablation.choices import choose, settings_of
-    from loopback_core.ablation.run import TRAINING_CODE, run_ablation
+    from loopback_core.ablation.run import run_ablation
     from loopback_core.splits import Splits
 
     step, given = loopback.step(context), loopback.given()
@@ -36,17 +34,7 @@ def ablation(context: dg.AssetExecutionContext, loopback: Loopback) -> dg.Materi
         name: [settings.model_dump(mode="json", include={"towers", "training"}) for settings in by_seed]
         for name, by_seed in plan.items()
     }
-    measured = step.settings.evaluation.model_dump(
-        mode="json", include={"seed", "tuning_users", "resamples", "min_users"}
-    )
-    shown = ("evaluation/significance.py", "evaluation/plots", "evaluation/report")
-    artifact, reused = step.publish(
-        "ablation",
-        make,
-        upstream=[splits],
-        settings={"choices": used, "evaluation": measured},
-        code=(*TRAINING_CODE, "ablation", *shown),
-    )
+    artifact, reused = step.publish("ablation", make, upstream=[splits], beside={"choices": used})
     content = json.loads((artifact.folder / "ablation.json").read_text("utf-8"))
     return result(
         artifact,

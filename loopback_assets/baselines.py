@@ -5,17 +5,15 @@ from typing import Any
 
 import dagster as dg
 
-from loopback_assets.listens import OWNERS
-from loopback_assets.resources import Loopback, told_to_the_user
-from loopback_assets.splits import temporal_splits
+from loopback_assets.resources import Loopback
+from loopback_assets.stage_asset import stage_asset
 from loopback_assets.ui import result, table
 
 
-@dg.asset(deps=[temporal_splits], group_name="evaluation", kinds={"numpy", "scipy"}, owners=OWNERS)
-@told_to_the_user()
+@stage_asset("baselines", group_name="evaluation", kinds={"numpy", "scipy"})
 def baselines(context: dg.AssetExecutionContext, loopback: Loopback) -> dg.MaterializeResult[Any]:
     """Every baseline, tuned on validation, with what it recommends at test time; does not depend on the towers."""
-    from loopback_core.evaluation.baseline_lists import BaselineLists, build_baselines
+    from loopback_core.recommenders.baselines.baseline_lists import BaselineLists, build_baselines
     from loopback_core.splits import Splits
 
     step = loopback.step(context)
@@ -24,19 +22,7 @@ def baselines(context: dg.AssetExecutionContext, loopback: Loopback) -> dg.Mater
     def make(folder: Path) -> dict[str, Any]:
         return build_baselines(Splits(splits.folder), settings, folder)
 
-    measures = (
-        "evaluation/evaluator.py",
-        "evaluation/metrics.py",
-        "evaluation/tasks.py",
-        "evaluation/baseline_lists.py",
-    )
-    artifact, reused = step.publish(
-        "baselines",
-        make,
-        upstream=[splits],
-        settings=settings.model_dump(mode="json", include={"seed", "baselines", "tuning_users", "tuning_trials"}),
-        code=("evaluation/baselines", "retrieval/ranking.py", "data.py", *measures),
-    )
+    artifact, reused = step.publish("baselines", make, upstream=[splits])
     content = BaselineLists(artifact.folder).tuning
     rows = [
         {"task": task, "baseline": name, "validation ndcg@10": tuned["ndcg@10"], "settings": _words(tuned["settings"])}

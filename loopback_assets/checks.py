@@ -6,9 +6,9 @@ from typing import Any
 import dagster as dg
 
 from loopback_assets.resources import Loopback, told_to_the_user
-from loopback_core.chain import BESIDE
 from loopback_core.checks import CHECKS, Check, judge
 from loopback_core.errors import ArtifactError
+from loopback_core.stages import STAGES
 
 
 def _asset_check(check: Check) -> dg.AssetChecksDefinition:
@@ -21,7 +21,9 @@ def _asset_check(check: Check) -> dg.AssetChecksDefinition:
         try:
             artifact = step.newest(check.asset)
         except ArtifactError as error:  # an empty store; what the chain does without may be missing
-            return dg.AssetCheckResult(passed=check.asset in BESIDE, severity=severity, description=str(error))
+            return dg.AssetCheckResult(
+                passed=not STAGES[check.asset].in_chain, severity=severity, description=str(error)
+            )
         verdict = judge(check, artifact, step.store, step.settings)
         if not verdict.passed:
             say = context.log.error if check.blocking else context.log.warning

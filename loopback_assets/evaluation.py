@@ -7,24 +7,21 @@ from typing import Any
 
 import dagster as dg
 
-from loopback_assets.baselines import baselines
-from loopback_assets.listens import OWNERS
-from loopback_assets.resources import Loopback, Step, told_to_the_user
-from loopback_assets.retrieval import faiss_index
+from loopback_assets.resources import Loopback, Step
+from loopback_assets.stage_asset import stage_asset
 from loopback_assets.ui import columns, picture, result, table
-from loopback_core.artifacts import Artifact
-from loopback_core.chain import CHAIN
 from loopback_core.errors import ArtifactError
 from loopback_core.settings import Settings
+from loopback_core.stages import CHAIN
+from loopback_core.store.artifacts import Artifact
 
 log = logging.getLogger("loopback")
 
 
-@dg.asset(
-    deps=[faiss_index, baselines],
+@stage_asset(
+    "evaluation",
     group_name="evaluation",
     kinds={"numpy", "markdown"},
-    owners=OWNERS,
     metadata={
         "dagster/column_schema": columns(
             task="string: Task of the report.",
@@ -37,12 +34,11 @@ log = logging.getLogger("loopback")
         )
     },
 )
-@told_to_the_user()
 def evaluation(context: dg.AssetExecutionContext, loopback: Loopback) -> dg.MaterializeResult[Any]:
     """The towers beside every baseline on the held-out future: tables, plots, recommendations, and what they mean."""
     from loopback_core.evaluation.beyond_accuracy import BEYOND_ACCURACY
-    from loopback_core.evaluation.metrics import MAIN_METRIC
-    from loopback_core.evaluation.report import metric_rows
+    from loopback_core.reporting.report import metric_rows
+    from loopback_core.tasks.metrics import MAIN_METRIC
 
     step = loopback.step(context)
     artifact, reused = _evaluate(step)
@@ -76,11 +72,11 @@ def evaluation(context: dg.AssetExecutionContext, loopback: Loopback) -> dg.Mate
 
 
 def _evaluate(step: Step) -> tuple[Artifact, bool]:
-    from loopback_core.evaluation.baseline_lists import BaselineLists
-    from loopback_core.evaluation.run import Trained, run_evaluation
-    from loopback_core.retrieval.related import load_related
-    from loopback_core.retrieval.scoring import load_scoring
-    from loopback_core.retrieval.store import load_index, load_vectors
+    from loopback_core.ranking.linear import load_scoring
+    from loopback_core.ranking.related_artists import load_related
+    from loopback_core.recommenders.baselines.baseline_lists import BaselineLists
+    from loopback_core.reporting.run_evaluation import Trained, run_evaluation
+    from loopback_core.retrieval.vectors import load_index, load_vectors
     from loopback_core.splits import Splits
     from loopback_core.towers.two_tower import TwoTower
 
@@ -112,12 +108,11 @@ def _evaluate(step: Step) -> tuple[Artifact, bool]:
             ablation.folder if ablation else None,
         )
 
-    used = settings.model_dump(mode="json", include={"evaluation"})
-    used["recall_floor"] = settings.checks.recall_floor  # the report states whether it was met
-    used["presets"] = {name: towers.version for name, towers in presets.items()}
-    used["ablation"] = ablation.version if ablation else None
-    code = ("evaluation", "evaluation/report/style.css", "retrieval", "towers", "features", "data.py")
-    return step.publish("evaluation", make, upstream=[index, chain["baselines"]], settings=used, code=code)
+    beside = {
+        "presets": {name: towers.version for name, towers in presets.items()},
+        "ablation": ablation.version if ablation else None,
+    }
+    return step.publish("evaluation", make, upstream=[index, chain["baselines"]], beside=beside)
 
 
 def _ablation(step: Step, chain: dict[str, Artifact]) -> Artifact | None:
@@ -141,7 +136,7 @@ def _is_sound(step: Step, artifact: Artifact) -> bool:
 
 def _other_presets(step: Step, chain: dict[str, Artifact]) -> dict[str, Artifact]:
     """The newest towers of every other preset that were made from the same splits; unsound ones are left out, and named."""
-    from loopback_core.evaluation.names import of_preset
+    from loopback_core.reporting.safe_text import of_preset
 
     evaluated = of_preset(chain["trained_towers"].summary["preset"])
     towers = step.store.all_made_from("trained_towers", chain["temporal_splits"])

@@ -6,17 +6,16 @@ from typing import Any
 
 import dagster as dg
 
-from loopback_assets.resources import Loopback, told_to_the_user
+from loopback_assets.resources import Loopback
+from loopback_assets.stage_asset import stage_asset
 from loopback_assets.ui import column_schema, columns, result, table
 from loopback_core.listens.schema import Listen
 
-OWNERS = ["team:loopback"]
 
-
-@dg.asset(
+@stage_asset(
+    "raw_listens",
     group_name="listens",
     kinds={"file"},
-    owners=OWNERS,
     retry_policy=dg.RetryPolicy(max_retries=2, delay=10, backoff=dg.Backoff.EXPONENTIAL),
     metadata={
         "dagster/column_schema": columns(
@@ -29,7 +28,6 @@ OWNERS = ["team:loopback"]
         )
     },
 )
-@told_to_the_user()
 def raw_listens(context: dg.AssetExecutionContext, loopback: Loopback) -> dg.MaterializeResult[Any]:
     """The listening log as it came: generated, downloaded, or found at the path in LOOPBACK_SOURCE."""
     from loopback_core.listens.raw import publish_raw
@@ -46,14 +44,12 @@ def raw_listens(context: dg.AssetExecutionContext, loopback: Loopback) -> dg.Mat
     )
 
 
-@dg.asset(
-    deps=[raw_listens],
+@stage_asset(
+    "interactions",
     group_name="listens",
     kinds={"polars", "parquet"},
-    owners=OWNERS,
     metadata={"dagster/column_schema": column_schema(Listen)},
 )
-@told_to_the_user()
 def interactions(context: dg.AssetExecutionContext, loopback: Loopback) -> dg.MaterializeResult[Any]:
     """Clean, typed, validated listens; every rejected row is kept with its line number and the reason."""
     from loopback_core.listens.ingest import ingest
@@ -65,13 +61,7 @@ def interactions(context: dg.AssetExecutionContext, loopback: Loopback) -> dg.Ma
     def make(folder: Path) -> dict[str, Any]:
         return asdict(ingest(log_of(raw), folder, source))
 
-    artifact, reused = step.publish(
-        "interactions",
-        make,
-        upstream=[raw],
-        settings=source.model_dump(mode="json", include={"columns", "time_format", "earliest", "latest"}),
-        code=("listens",),
-    )
+    artifact, reused = step.publish("interactions", make, upstream=[raw])
     summary = artifact.summary
     return result(
         artifact,

@@ -11,11 +11,11 @@ import dagster as dg
 from pydantic import Field, create_model
 
 from loopback_assets.config import FORMS, overrides
-from loopback_core.artifacts import Artifact, ArtifactStore
 from loopback_core.checks import refuse_failed
-from loopback_core.digests import code_digest
 from loopback_core.errors import DownloadError, LoopbackError
 from loopback_core.settings import Settings, load_settings
+from loopback_core.stages import STAGES
+from loopback_core.store.artifacts import Artifact, ArtifactStore
 
 VERSION_TAG = "dagster/data_version"
 
@@ -82,19 +82,19 @@ class Step:
         make: Callable[[Path], Mapping[str, Any]],
         *,
         upstream: list[Artifact],
-        settings: Mapping[str, Any],
-        code: tuple[str, ...],
+        beside: Mapping[str, Any] | None = None,
     ) -> tuple[Artifact, bool]:
         """Publish what `make(folder)` writes, or reuse the same version; returns it and whether it was reused.
 
-        settings: those that change the result. code: places of the core whose source the result depends on.
+        beside: what the result depends on beyond the upstream versions, and the settings and code of its stage.
         """
+        stage = STAGES[asset]
         return self.store.build(
             asset,
             make,
             upstream={artifact.asset: artifact.version for artifact in upstream},
-            settings=settings,
-            code=code_digest(*code),
+            settings={**stage.settings(self.settings), **(beside or {})},
+            code=stage.code,
         )
 
 

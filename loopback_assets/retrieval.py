@@ -5,17 +5,15 @@ from typing import Any
 
 import dagster as dg
 
-from loopback_assets.listens import OWNERS
-from loopback_assets.resources import Loopback, told_to_the_user
-from loopback_assets.training import trained_towers
+from loopback_assets.resources import Loopback
+from loopback_assets.stage_asset import stage_asset
 from loopback_assets.ui import columns, result
 
 
-@dg.asset(deps=[trained_towers], group_name="retrieval", kinds={"pytorch", "numpy"}, owners=OWNERS)
-@told_to_the_user()
+@stage_asset("track_embeddings", group_name="retrieval", kinds={"pytorch", "numpy"})
 def track_embeddings(context: dg.AssetExecutionContext, loopback: Loopback) -> dg.MaterializeResult[Any]:
     """One L2-normalised float32 vector per catalog track, row i for track i."""
-    from loopback_core.retrieval.build import embed_catalog
+    from loopback_core.recommenders.build_retrieval import embed_catalog
     from loopback_core.splits import Splits
 
     step = loopback.step(context)
@@ -25,8 +23,7 @@ def track_embeddings(context: dg.AssetExecutionContext, loopback: Loopback) -> d
     def make(folder: Path) -> dict[str, Any]:
         return embed_catalog(splits, towers.folder, folder)
 
-    code = ("towers", "features", "retrieval", "data.py")
-    artifact, reused = step.publish("track_embeddings", make, upstream=[towers], settings={}, code=code)
+    artifact, reused = step.publish("track_embeddings", make, upstream=[towers])
     summary = artifact.summary
     return result(
         artifact,
@@ -37,11 +34,10 @@ def track_embeddings(context: dg.AssetExecutionContext, loopback: Loopback) -> d
     )
 
 
-@dg.asset(
-    deps=[track_embeddings],
+@stage_asset(
+    "faiss_index",
     group_name="retrieval",
     kinds={"faiss"},
-    owners=OWNERS,
     metadata={
         "dagster/column_schema": columns(
             track="int32: Position in the index and dense id of the track.",
@@ -50,10 +46,9 @@ def track_embeddings(context: dg.AssetExecutionContext, loopback: Loopback) -> d
         )
     },
 )
-@told_to_the_user()
 def faiss_index(context: dg.AssetExecutionContext, loopback: Loopback) -> dg.MaterializeResult[Any]:
     """The nearest-neighbour index over the track vectors, its recall measured on real user vectors, and its id map."""
-    from loopback_core.retrieval.build import build_index
+    from loopback_core.recommenders.build_retrieval import build_index
     from loopback_core.splits import Splits
 
     step = loopback.step(context)
@@ -64,13 +59,7 @@ def faiss_index(context: dg.AssetExecutionContext, loopback: Loopback) -> dg.Mat
     def make(folder: Path) -> dict[str, Any]:
         return build_index(splits, towers.folder, vectors.folder, settings, folder)
 
-    artifact, reused = step.publish(
-        "faiss_index",
-        make,
-        upstream=[vectors],
-        settings=settings.model_dump(mode="json"),
-        code=("towers", "features", "retrieval", "data.py"),
-    )
+    artifact, reused = step.publish("faiss_index", make, upstream=[vectors])
     summary = artifact.summary
     return result(
         artifact,

@@ -7,16 +7,15 @@ from typing import Any
 
 import dagster as dg
 
-from loopback_assets.listens import OWNERS, interactions
-from loopback_assets.resources import Loopback, told_to_the_user
+from loopback_assets.resources import Loopback
+from loopback_assets.stage_asset import stage_asset
 from loopback_assets.ui import columns, result, table
 
 
-@dg.asset(
-    deps=[interactions],
+@stage_asset(
+    "temporal_splits",
     group_name="splits",
     kinds={"polars", "parquet"},
-    owners=OWNERS,
     metadata={
         "dagster/column_schema": columns(
             user="int32: Dense id of the user; users.parquet has the name.",
@@ -25,7 +24,6 @@ from loopback_assets.ui import columns, result, table
         )
     },
 )
-@told_to_the_user()
 def temporal_splits(context: dg.AssetExecutionContext, loopback: Loopback) -> dg.MaterializeResult[Any]:
     """The log cut by time into train, validation and test, with the catalogs known at the end of train and of both."""
     from loopback_core.splits import split_listens
@@ -36,13 +34,7 @@ def temporal_splits(context: dg.AssetExecutionContext, loopback: Loopback) -> dg
     def make(folder: Path) -> dict[str, Any]:
         return asdict(split_listens(listens.folder, folder, settings))
 
-    artifact, reused = step.publish(
-        "temporal_splits",
-        make,
-        upstream=[listens],
-        settings=settings.model_dump(mode="json"),
-        code=("splits", "data.py"),
-    )
+    artifact, reused = step.publish("temporal_splits", make, upstream=[listens])
     summary = artifact.summary
     rows = [
         {

@@ -1,19 +1,17 @@
 """The two towers."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
-from loopback_assets.listens import OWNERS
-from loopback_assets.resources import Loopback, Step, told_to_the_user
-from loopback_assets.splits import temporal_splits
+from loopback_assets.resources import Loopback, Step
+from loopback_assets.stage_asset import stage_asset
 from loopback_assets.ui import picture, result, table
-from loopback_core.digests import file_sha256
 
 
-@dg.asset(deps=[temporal_splits], group_name="training", kinds={"pytorch"}, owners=OWNERS)
-@told_to_the_user()
+@stage_asset("trained_towers", group_name="training", kinds={"pytorch"})
 def trained_towers(context: dg.AssetExecutionContext, loopback: Loopback) -> dg.MaterializeResult[Any]:
     """The user tower and the track tower, trained on train, their epoch chosen on validation."""
     step = loopback.step(context)
@@ -52,24 +50,16 @@ def _row(task: str, weights: dict[str, Any]) -> dict[str, str | float]:
 
 
 def _train(step: Step) -> Any:
+    from loopback_core.reporting.plots import plot_training
     from loopback_core.splits import Splits
     from loopback_core.training.train import train_towers
 
     splits, settings = step.sound("temporal_splits"), step.settings
-    chosen = {
-        "towers": settings.towers.model_dump(mode="json"),
-        "training": settings.training.model_dump(mode="json"),
-        "tie_seed": settings.evaluation.seed,
-        "tuning_users": settings.evaluation.tuning_users,
-    }
-    if (features := settings.towers.features) and Path(features).is_file():
-        chosen["features"] = file_sha256(Path(features))
-    # Of evaluation and retrieval what validation reads: an edit of the report must not retrain.
-    measures = ("evaluation/metrics.py", "evaluation/tasks.py", "evaluation/serving.py")
-    scores = [f"retrieval/{name}.py" for name in ("embed", "ranking", "recommenders", "related", "scoring")]
-    code = ("towers", "features", "training", "data.py", *scores, *measures)
 
     def make(folder: Path) -> dict[str, Any]:
-        return train_towers(Splits(splits.folder), settings, folder, step.store.scratch(folder))
+        summary = train_towers(Splits(splits.folder), settings, folder, step.store.scratch(folder))
+        epochs = json.loads((folder / "history.json").read_text("utf-8"))["epochs"]
+        plot_training(epochs, settings.training.validation_metric, folder / "training.png")
+        return summary
 
-    return step.publish("trained_towers", make, upstream=[splits], settings=chosen, code=code)
+    return step.publish("trained_towers", make, upstream=[splits])

@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 import pandera.polars as pa
 
-from loopback_core.artifacts import Artifact
+from loopback_core.store.artifacts import Artifact
 
 LARGEST_PICTURE = 100_000  # bytes; the file beside the report has no limit
 

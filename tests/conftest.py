@@ -1,9 +1,19 @@
+import os
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 
+import numpy as np
 import polars as pl
 import pytest
 
+from loopback_core.data import SECONDS_PER_DAY, Events, FitData, Ragged
 from loopback_core.listens.schema import validate_listens
+from loopback_core.settings import TowersSettings
+from loopback_core.splits.catalog_counts import count_catalog
+
+# ranx compiles for a minute what it measures here in a second; it reads this when it is imported.
+os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
 
 
 @pytest.fixture
@@ -52,3 +62,72 @@ def write_interactions():
         return folder
 
     return write
+
+
+def events_of(rows):
+    user, track, day = np.array(rows).T
+    return Events(user.astype(np.int32), track.astype(np.int32), day.astype(np.int64) * SECONDS_PER_DAY)
+
+
+@dataclass(frozen=True)
+class HandSplits:
+    train: Events
+    validation: Events
+    test: Events
+    log_artist: np.ndarray
+
+    @cached_property
+    def tuning(self):
+        return self._fit(self.train)
+
+    @cached_property
+    def testing(self):
+        return self._fit(self.train.then(self.validation))
+
+    def _fit(self, events):
+        return FitData(events, count_catalog(events, self.log_artist), int(events.timestamp[-1]))
+
+
+@pytest.fixture
+def hand_splits():
+    """Rows are (user, track, day). Track 4 is first heard in validation, track 5 in test; user 3 is not in train."""
+    return HandSplits(
+        train=events_of([(0, 0, 0), (0, 0, 1), (1, 0, 2), (1, 1, 3), (0, 2, 4), (2, 3, 5), (2, 3, 6)]),
+        validation=events_of([(0, 3, 10), (1, 0, 11), (1, 4, 12), (3, 4, 13)]),
+        test=events_of(
+            [(0, 1, 20), (0, 4, 21), (0, 0, 22), (0, 5, 23), (1, 0, 24), (2, 3, 25), (2, 0, 26), (2, 5, 27), (3, 0, 28)]
+        ),
+        log_artist=np.array([0, 0, 0, 1, 1, 0], np.int32),
+    )
+
+
+@pytest.fixture
+def towers():
+    """Towers of 5 users, 20 tracks and 4 artists."""
+    import torch
+
+    from loopback_core.towers.two_tower import TwoTower, Vocabulary
+
+    torch.manual_seed(0)
+    model = TwoTower(Vocabulary(5, 20, 4), TowersSettings(id_dim=4, hidden_dim=8, output_dim=6)).eval()
+    for table in model.embeddings():
+        table.settle_unknown()
+    return model
+
+
+@pytest.fixture
+def ragged():
+    def build(rows):
+        numbers = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
+        return Ragged.from_pairs(numbers, np.array([value for row in rows for value in row], np.int64), len(rows))
+
+    return build
+
+
+@pytest.fixture
+def unit_vectors():
+    def build(n, dim, seed=0):
+        vectors = np.random.default_rng(seed).standard_normal((n, dim)).astype(np.float32)
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+    return build

@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from loopback_core.artifacts import Artifact, ArtifactStore
-from loopback_core.chain import CHAIN
+from loopback_core.stages import CHAIN
+from loopback_core.store.artifacts import Artifact, ArtifactStore
 
 MEASURED = {"seconds", "peak_rss_mb", "p50_ms", "p99_ms", "versions", "events_per_second"}
 """Of a report what a clock or a memory gauge says, and the versions, which are those of artifacts that hold such things."""

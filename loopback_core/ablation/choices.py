@@ -5,13 +5,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from loopback_core.errors import SettingsError
-from loopback_core.settings import Settings, load_settings
+from loopback_core.settings import RECIPE, Settings, load_settings
 
 Overrides = Mapping[str, Mapping[str, Any]]
 """Section -> key -> value."""
-
-RECIPE = "default"
-"""The choice that every other is compared with."""
 
 _MASKS = {"mask_same_track": True, "mask_same_user": True, "mask_known_positives": True}
 _MIXED = {"objective": "sampled", "uniform_share": 0.5, "logq": 0.0}

@@ -11,16 +11,16 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from loopback_core.digests import digest
 from loopback_core.errors import DivergedError
-from loopback_core.evaluation.evaluator import rank_users
-from loopback_core.evaluation.metrics import MAIN_METRIC, PerUser, per_user_metrics
-from loopback_core.evaluation.serving import serve
+from loopback_core.ranking.linear import ALONE
+from loopback_core.ranking.served import serve
+from loopback_core.recommenders.lists import rank_users
+from loopback_core.recommenders.towers_recommender import TowersRecommender
 from loopback_core.retrieval.embed import track_vectors
-from loopback_core.retrieval.recommenders import TowersRecommender
-from loopback_core.retrieval.scoring import ALONE
 from loopback_core.settings import Settings
 from loopback_core.splits import Splits
+from loopback_core.store.digests import digest
+from loopback_core.tasks.metrics import MAIN_METRIC, PerUser, per_user_metrics
 from loopback_core.training.loop import train
 from loopback_core.training.train import choose_scoring, learn_related
 from loopback_core.training.validation import KS, Validation

@@ -10,22 +10,15 @@ import numpy as np
 
 from loopback_core.ablation.measure import TASKS, Training, found_or_trained, key_of
 from loopback_core.ablation.table import ablation_rows
-from loopback_core.digests import code_digest
-from loopback_core.evaluation.metrics import MAIN_METRIC
-from loopback_core.evaluation.plots import plot_ablation
-from loopback_core.evaluation.report.ablation import ablation_text
-from loopback_core.progress import progress
+from loopback_core.reporting.plots import plot_ablation
+from loopback_core.reporting.report.ablation_section import ablation_text
+from loopback_core.runtime.progress import progress
 from loopback_core.settings import Settings
 from loopback_core.splits import Splits
+from loopback_core.store.source_code import code_digest
+from loopback_core.tasks.metrics import MAIN_METRIC
 
 log = logging.getLogger("loopback")
-
-TRAINING_CODE = (
-    *("towers", "features", "training", "data.py", "ablation/measure.py"),
-    *(f"retrieval/{name}.py" for name in ("embed", "ranking", "recommenders", "related", "scoring")),
-    *(f"evaluation/{name}.py" for name in ("evaluator", "metrics", "tasks", "serving")),
-)
-"""What a training and its measuring depend on: an edit of the table must not train again."""
 
 
 def run_ablation(
@@ -41,7 +34,7 @@ def run_ablation(
     version: that of the splits. plan: choice -> its settings, one for each seed. kept: a folder where each training is
     kept as soon as it is finished, found by later runs too. checkpoints: one that outlives a killed run.
     """
-    code = code_digest(*TRAINING_CODE)
+    code = code_digest("ablation.measure")  # an edit of the table must not train again
     trainings: dict[str, list[Training]] = {choice: [] for choice in plan}
     reused = 0
     with progress("ablation", sum(map(len, plan.values())), "trainings") as shown:

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from loopback_core.ablation.choices import CHOICES, RECIPE
+from loopback_core.ablation.choices import CHOICES
 from loopback_core.ablation.measure import MEASURED, METRICS, TASKS, Training
 from loopback_core.evaluation.evaluator import compare_over_users, mean_over_users
-from loopback_core.evaluation.metrics import PerUser
-from loopback_core.settings import EvaluationSettings
+from loopback_core.settings import RECIPE, EvaluationSettings
+from loopback_core.tasks.metrics import PerUser
 
 COSTS = ("best_epoch", "seconds", "targets_per_second", "parameters")
 

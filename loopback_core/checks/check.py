@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from loopback_core.artifacts import Artifact, ArtifactStore
 from loopback_core.settings import Settings
+from loopback_core.store.artifacts import Artifact, ArtifactStore
 
 
 @dataclass(frozen=True)

@@ -1,43 +1,54 @@
 """All checks by asset, and the refusal to build on an artifact that failed one."""
 
-from loopback_core.artifacts import Artifact, ArtifactStore
-from loopback_core.chain import BESIDE, CHAIN
-from loopback_core.checks import ablation, baselines, files, listens, retrieval, splits, training
-from loopback_core.checks import evaluation as report
+from loopback_core.checks import (
+    ablation_checks,
+    baselines_checks,
+    evaluation_checks,
+    files_checks,
+    listens_checks,
+    retrieval_checks,
+    splits_checks,
+    training_checks,
+)
 from loopback_core.checks.check import Check, judge
 from loopback_core.errors import ArtifactError
 from loopback_core.settings import Settings
+from loopback_core.stages import STAGES
+from loopback_core.store.artifacts import Artifact, ArtifactStore
 
 _SPECIFIC = (
-    Check("raw_listens", "source_unchanged", listens.source_unchanged),
-    Check("interactions", "reject_share", listens.reject_share),
-    Check("interactions", "listens_valid", listens.listens_valid),
-    Check("temporal_splits", "split_counts", splits.split_counts),
-    Check("temporal_splits", "no_time_leakage", splits.no_time_leakage),
-    Check("temporal_splits", "ids_in_catalog", splits.ids_in_catalog),
-    Check("baselines", "lists_valid", baselines.lists_valid),
-    Check("baselines", "baselines_tuned", baselines.baselines_tuned),
-    Check("trained_towers", "loss_falls", training.loss_falls),
-    Check("trained_towers", "weights_load", training.weights_load),
-    Check("track_embeddings", "embeddings_healthy", retrieval.embeddings_healthy),
-    Check("faiss_index", "index_size", retrieval.index_size),
-    Check("faiss_index", "index_recall", retrieval.index_recall),
-    Check("evaluation", "recall_floor", report.recall_floor),
-    Check("evaluation", "beats_popularity", report.beats_popularity),
-    Check("evaluation", "evaluation_users", report.evaluation_users),
-    Check("evaluation", "metrics_sane", report.metrics_sane),
-    Check("evaluation", "random_agrees", report.random_agrees),
-    *(Check("evaluation", f"beats_rival_{task}", report.beats_rival(task), blocking=False) for task in report.VERDICTS),
-    Check("ablation", "losses_finite", ablation.losses_finite),
-    Check("ablation", "recipe_holds", ablation.recipe_holds, blocking=False),
+    Check("raw_listens", "source_unchanged", listens_checks.source_unchanged),
+    Check("interactions", "reject_share", listens_checks.reject_share),
+    Check("interactions", "listens_valid", listens_checks.listens_valid),
+    Check("temporal_splits", "split_counts", splits_checks.split_counts),
+    Check("temporal_splits", "no_time_leakage", splits_checks.no_time_leakage),
+    Check("temporal_splits", "ids_in_catalog", splits_checks.ids_in_catalog),
+    Check("baselines", "lists_valid", baselines_checks.lists_valid),
+    Check("baselines", "baselines_tuned", baselines_checks.baselines_tuned),
+    Check("trained_towers", "loss_falls", training_checks.loss_falls),
+    Check("trained_towers", "weights_load", training_checks.weights_load),
+    Check("track_embeddings", "embeddings_healthy", retrieval_checks.embeddings_healthy),
+    Check("faiss_index", "index_size", retrieval_checks.index_size),
+    Check("faiss_index", "index_recall", retrieval_checks.index_recall),
+    Check("evaluation", "recall_floor", evaluation_checks.recall_floor),
+    Check("evaluation", "beats_popularity", evaluation_checks.beats_popularity),
+    Check("evaluation", "evaluation_users", evaluation_checks.evaluation_users),
+    Check("evaluation", "metrics_sane", evaluation_checks.metrics_sane),
+    Check("evaluation", "random_agrees", evaluation_checks.random_agrees),
+    *(
+        Check("evaluation", f"beats_rival_{task}", evaluation_checks.beats_rival(task), blocking=False)
+        for task in evaluation_checks.VERDICTS
+    ),
+    Check("ablation", "losses_finite", ablation_checks.losses_finite),
+    Check("ablation", "recipe_holds", ablation_checks.recipe_holds, blocking=False),
 )
 
 CHECKS: dict[str, tuple[Check, ...]] = {
     asset: (
-        Check(asset, "files_intact", files.files_intact),
+        Check(asset, "files_intact", files_checks.files_intact),
         *(check for check in _SPECIFIC if check.asset == asset),
     )
-    for asset in (*CHAIN, *BESIDE)
+    for asset in STAGES
 }
 """Asset -> its checks."""
 

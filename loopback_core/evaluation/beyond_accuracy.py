@@ -3,10 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from loopback_core.data import NOTHING, Ranking
 from loopback_core.evaluation.significance import Mean, bootstrap_means, mean_of
-from loopback_core.evaluation.tasks import Task
-from loopback_core.recommender import NOTHING, Ranking
 from loopback_core.settings import EvaluationSettings
+from loopback_core.tasks.task import Task
 
 BEYOND_ACCURACY = {
     "coverage": "coverage@K = candidates that stand among the first K of anyone / candidates",

@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loopback_core.data import Ids
-from loopback_core.evaluation.baselines.random_order import RandomOrder
-from loopback_core.evaluation.evaluator import rank_users
-from loopback_core.evaluation.metrics import per_user_metrics
 from loopback_core.evaluation.random_closed_form import expected_metrics
-from loopback_core.evaluation.tasks import Task
+from loopback_core.recommenders.baselines.random_order import RandomOrder
+from loopback_core.recommenders.lists import rank_users
 from loopback_core.settings import EvaluationSettings
+from loopback_core.tasks.metrics import per_user_metrics
+from loopback_core.tasks.task import Task
 
 THRESHOLD = 1e-4
 """Of all tests together: one sound run in ten thousand fails."""

@@ -1,6 +1,6 @@
 """Run recommenders on a task: per-user metrics, means with intervals, and the towers against every baseline."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -8,29 +8,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from loopback_core.data import Histories, Ragged
+from loopback_core.data import NOTHING, Ranking
 from loopback_core.evaluation.beyond_accuracy import beyond_accuracy
-from loopback_core.evaluation.metrics import PerUser, per_user_metrics
 from loopback_core.evaluation.random_closed_form import expected_metrics
 from loopback_core.evaluation.significance import Comparison, Mean, bootstrap_means, compare, mean_of
-from loopback_core.evaluation.tasks import Task
-from loopback_core.progress import progress
-from loopback_core.recommender import NOTHING, Ranking, Recommender
-from loopback_core.retrieval.ranking import no_ranking
+from loopback_core.recommenders.lists import DEPTH, OTHER_PRESET, RANDOM, TOWERS
 from loopback_core.settings import EvaluationSettings
-
-TOWERS = "two_tower"
-"""Id of the recommender that would be served; its variants begin with it and are no baselines."""
-
-OTHER_PRESET = f"{TOWERS}:"
-"""How the ids of towers of another preset begin."""
-
-RANDOM = "random"
-
-USERS_AT_ONCE = 64
-
-DEPTH = 1000
-"""Length of the lists: a retriever feeds a ranker, so recall is measured down to here."""
+from loopback_core.tasks.metrics import PerUser, per_user_metrics
+from loopback_core.tasks.task import Task
 
 SHOWN = 100
 """Recommendations of every user that are kept after measuring."""
@@ -120,33 +105,6 @@ def mean_over_users(
         }
         for name, m in per_user.items()
     }
-
-
-def rank_users(recommender: Recommender, task: Task, depth: int) -> Ranking:
-    """The lists of every user of a task, (users, depth), made for a block of users at a time."""
-    blocks = blocks_of_users(task)
-    lists = (recommender.recommend(histories, depth, exclude) for histories, exclude in blocks)
-    return gather(lists, task, depth, recommender.id)
-
-
-def gather(blocks: Iterable[Ranking], task: Task, depth: int, recommender: str) -> Ranking:
-    """The lists of every user of a task, (users, depth), from those of a block of users at a time."""
-    whole, done = no_ranking(len(task.users), depth), 0
-    with progress(f"{task.name}: {recommender}", len(task.users), "users") as shown:
-        for block in blocks:
-            rows = slice(done, done + len(block.tracks))
-            whole.tracks[rows], whole.scores[rows] = block.tracks, block.scores
-            done = rows.stop
-            shown.advance(len(block.tracks))
-    return whole
-
-
-def blocks_of_users(task: Task) -> Iterator[tuple[Histories, Ragged | None]]:
-    """The users of a task as recommenders are asked: histories of a few and what is excluded for each, block by block."""
-    for start in range(0, len(task.users), USERS_AT_ONCE):
-        stop = min(start + USERS_AT_ONCE, len(task.users))
-        exclude = None if task.exclude is None else task.exclude.take(np.arange(start, stop))
-        yield task.histories.rows(start, stop), exclude
 
 
 Columns = dict[tuple[str, str], NDArray[np.float64]]

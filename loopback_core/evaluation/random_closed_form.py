@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from loopback_core.data import Ids
-from loopback_core.evaluation.metrics import DEEP_CUTOFFS, PerUser, discount, ideal_gain
+from loopback_core.tasks.metrics import DEEP_CUTOFFS, PerUser, discount, ideal_gain
 
 
 def expected_metrics(n_candidates: Ids, n_positives: Ids, ks: Sequence[int], depth: int) -> PerUser:

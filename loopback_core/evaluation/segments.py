@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from loopback_core.data import Catalog, Histories, Ragged, distinct_in_rows
-from loopback_core.evaluation.evaluator import RANDOM, TaskResult, mean_over_users
-from loopback_core.evaluation.metrics import PerUser, per_user_metrics
+from loopback_core.data import Catalog, Histories, Ragged, Ranking, distinct_in_rows
+from loopback_core.evaluation.evaluator import TaskResult, mean_over_users
 from loopback_core.evaluation.random_closed_form import expected_metrics
-from loopback_core.recommender import Ranking
+from loopback_core.recommenders.lists import RANDOM
 from loopback_core.settings import EvaluationSettings
+from loopback_core.tasks.metrics import PerUser, per_user_metrics
 
 SEGMENT_METRICS = ("ndcg@10", "recall@100", "hit_rate@10")
 

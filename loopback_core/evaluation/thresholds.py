@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from loopback_core.evaluation.metrics import MAIN_METRIC
+from loopback_core.tasks.metrics import MAIN_METRIC
 
 
 @dataclass(frozen=True)

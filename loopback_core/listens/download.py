@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loopback_core.errors import DownloadError
-from loopback_core.progress import progress
+from loopback_core.runtime.progress import progress
 
 if TYPE_CHECKING:
     import requests

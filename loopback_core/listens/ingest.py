@@ -26,9 +26,9 @@ from loopback_core.listens.schema import (
     Reject,
 )
 from loopback_core.listens.writing import TableWriter
-from loopback_core.prefetch import prefetch
-from loopback_core.progress import progress
-from loopback_core.room import need_disk, need_memory
+from loopback_core.runtime.capacity import need_disk, need_memory
+from loopback_core.runtime.prefetch import prefetch
+from loopback_core.runtime.progress import progress
 from loopback_core.settings import SourceSettings
 
 BUCKET_ROWS = 2_000_000

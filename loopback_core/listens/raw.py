@@ -3,14 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-from loopback_core.artifacts import Artifact, ArtifactStore
-from loopback_core.digests import digest
 from loopback_core.errors import BadLogError
 from loopback_core.listens.fingerprint import digest_of_log
 from loopback_core.listens.sample import SAMPLE_VERSION, write_sample
 from loopback_core.listens.schema import RawLog
 from loopback_core.listens.sources import find_log
 from loopback_core.settings import SourceSettings
+from loopback_core.store.artifacts import Artifact, ArtifactStore
+from loopback_core.store.digests import digest
 
 DIGESTS = ".digests.json"
 

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from loopback_core.data import Floats, Histories
 from loopback_core.errors import SettingsError
-from loopback_core.features.content import TrackContent
-from loopback_core.progress import progress
-from loopback_core.towers.reading import HistoryReader, TrackReader
+from loopback_core.features.track_content import TrackContent
+from loopback_core.runtime.progress import progress
+from loopback_core.towers.readers import HistoryReader, TrackReader
 from loopback_core.towers.two_tower import TwoTower
 from loopback_core.towers.user import ANYTHING, UserInputs
 

@@ -6,11 +6,10 @@ from typing import Any, Protocol, Self
 import faiss
 import numpy as np
 
-from loopback_core.data import Floats, Ids, Ragged
+from loopback_core.data import NOTHING, Floats, Ids, Ragged, Ranking
 from loopback_core.errors import ArtifactError
-from loopback_core.progress import progress
-from loopback_core.recommender import NOTHING, Ranking
-from loopback_core.retrieval.ranking import no_ranking
+from loopback_core.retrieval.top_k import no_ranking
+from loopback_core.runtime.progress import progress
 from loopback_core.settings import IndexSettings
 
 SCANNED_PER_WIDTH = 256

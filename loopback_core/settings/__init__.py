@@ -1,8 +1,8 @@
 """Every setting of the project, and how they are read."""
 
-from loopback_core.settings.loading import load_settings, shipped_presets
+from loopback_core.settings.loading import RECIPE, load_settings, shipped_presets
 from loopback_core.settings.section import Section
-from loopback_core.settings.sections import (
+from loopback_core.settings.settings import (
     AblationSettings,
     ChecksSettings,
     EvaluationSettings,
@@ -12,10 +12,11 @@ from loopback_core.settings.sections import (
     SplitSettings,
     SplitStrategy,
 )
-from loopback_core.settings.towers import TowersSettings
-from loopback_core.settings.training import TrainingSettings
+from loopback_core.settings.towers_settings import TowersSettings
+from loopback_core.settings.training_settings import TrainingSettings
 
 __all__ = [
+    "RECIPE",
     "AblationSettings",
     "ChecksSettings",
     "EvaluationSettings",

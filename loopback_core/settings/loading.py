@@ -14,8 +14,11 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from loopback_core.errors import SettingsError
-from loopback_core.settings.sections import Settings
-from loopback_core.settings.training import TrainingSettings
+from loopback_core.settings.settings import Settings
+from loopback_core.settings.training_settings import TrainingSettings
+
+RECIPE = "default"
+"""The preset that is used where none is named."""
 
 
 def load_settings(

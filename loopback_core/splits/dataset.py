@@ -9,8 +9,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from loopback_core.data import Catalog, Events, FitData
+from loopback_core.data.names import TrackNames
 from loopback_core.features.demographics import demographic_codes
-from loopback_core.features.names import TrackNames
 
 
 @dataclass(frozen=True)

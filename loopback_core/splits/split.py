@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from loopback_core.data import Catalog, Events
 from loopback_core.errors import BadLogError
-from loopback_core.room import need_memory
+from loopback_core.runtime.capacity import need_memory
 from loopback_core.settings import SplitSettings
-from loopback_core.splits.catalog import count_catalog
+from loopback_core.splits.catalog_counts import count_catalog
 from loopback_core.splits.cut import HELD_OUT, PART_NAMES, TEST, TRAIN, VALIDATION, cut, hold_out_users
 
 TRACK = ("artist_name", "track_name")

@@ -4,9 +4,8 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from loopback_core.data import FitData, Ids, Ragged
-from loopback_core.features.content import track_content
-from loopback_core.recommender import NOTHING
+from loopback_core.data import NOTHING, FitData, Ids, Ragged
+from loopback_core.features.track_content import track_content
 from loopback_core.retrieval.embed import track_vectors, user_vectors
 from loopback_core.retrieval.index import FaissIndex
 from loopback_core.settings import Settings

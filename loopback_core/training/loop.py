@@ -14,9 +14,9 @@ import torch
 
 from loopback_core.data import FitData
 from loopback_core.errors import DivergedError, SettingsError
-from loopback_core.features.content import track_content
-from loopback_core.prefetch import prefetch
-from loopback_core.progress import progress
+from loopback_core.features.track_content import track_content
+from loopback_core.runtime.prefetch import prefetch
+from loopback_core.runtime.progress import progress
 from loopback_core.settings import Settings, TrainingSettings
 from loopback_core.towers.track import SumTrackTower
 from loopback_core.towers.two_tower import TwoTower, Vocabulary

@@ -8,18 +8,18 @@ import torch
 from torch import Tensor
 
 from loopback_core.data import FitData
-from loopback_core.features.content import track_content
+from loopback_core.features.track_content import track_content
 from loopback_core.settings import Settings
-from loopback_core.towers.reading import HistoryReader, TrackReader
+from loopback_core.towers.readers import HistoryReader, TrackReader
 from loopback_core.towers.track import TrackInputs
 from loopback_core.towers.two_tower import TwoTower
 from loopback_core.towers.user import UserInputs
 from loopback_core.training.cached_gradients import encode
 from loopback_core.training.hard_negatives import HardNegatives
 from loopback_core.training.losses import sampled_softmax
-from loopback_core.training.memory import TrackMemory
 from loopback_core.training.negatives import NegativeSampler
 from loopback_core.training.requests import RequestPlan, Requests
+from loopback_core.training.track_memory import TrackMemory
 
 
 @dataclass(frozen=True)

@@ -5,19 +5,18 @@ from pathlib import Path
 from typing import Any
 
 from loopback_core.data import FitData
-from loopback_core.evaluation.plots import plot_training
-from loopback_core.evaluation.serving import serve
-from loopback_core.evaluation.tasks import LIKE, TASKS
-from loopback_core.features.content import track_content
+from loopback_core.features.track_content import track_content
+from loopback_core.ranking.fitting import fit_scoring, moments_of_validation
+from loopback_core.ranking.linear import ALONE, Scoring, save_scoring, scoring_as_json
+from loopback_core.ranking.related_artists import RelatedArtists
+from loopback_core.ranking.served import serve
 from loopback_core.retrieval.embed import track_vectors
-from loopback_core.retrieval.related import RelatedArtists
-from loopback_core.retrieval.scoring import ALONE, Scoring, save_scoring, scoring_as_json
-from loopback_core.room import need_disk, need_memory
+from loopback_core.runtime.capacity import need_disk, need_memory
 from loopback_core.settings import Settings
 from loopback_core.splits import Splits
+from loopback_core.tasks.task import LIKE, TASKS
 from loopback_core.towers.two_tower import TwoTower
 from loopback_core.training.loop import save_history, train
-from loopback_core.training.scoring import fit_scoring, moments_of_validation
 from loopback_core.training.validation import Validation
 
 MEMORY_PER_LISTEN = 160
@@ -25,7 +24,7 @@ MEMORY_PER_LISTEN = 160
 
 
 def train_towers(splits: Splits, settings: Settings, folder: Path, checkpoints: Path) -> dict[str, Any]:
-    """Train on train, choose the epoch and the scoring on validation; write weights, scoring, history and curve.
+    """Train on train, choose the epoch and the scoring on validation; write weights, scoring and history.
 
     With `training.refit` the weights are then those of another training, as long, on train and validation.
 
@@ -51,9 +50,6 @@ def train_towers(splits: Splits, settings: Settings, folder: Path, checkpoints: 
         related.save(folder)
     save_scoring(scoring, folder)
     save_history(progression, folder, refit)
-    losses, metric = [epoch.loss for epoch in progression.history], settings.training.validation_metric
-    values = [epoch.validation[metric] for epoch in progression.history]
-    plot_training(losses, values, metric, folder / "training.png")
     best = progression.history[progression.best_epoch - 1]
     return {
         "preset": settings.training.preset,
@@ -62,7 +58,7 @@ def train_towers(splits: Splits, settings: Settings, folder: Path, checkpoints: 
         "epochs": len(progression.history),
         "best_epoch": progression.best_epoch,
         "best": asdict(best),
-        "losses": losses,
+        "losses": [epoch.loss for epoch in progression.history],
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "vocabulary": asdict(model.vocabulary),
         "scoring": scoring_as_json(scoring),

@@ -2,19 +2,18 @@
 
 import numpy as np
 
-from loopback_core.data import Floats
+from loopback_core.data import Floats, Ranking
 from loopback_core.errors import SettingsError
-from loopback_core.evaluation.metrics import METRICS, PerUser, per_user_metrics
-from loopback_core.evaluation.tasks import Task, discovery, next_listen
-from loopback_core.features.content import track_content
-from loopback_core.recommender import Ranking
+from loopback_core.features.track_content import track_content
+from loopback_core.ranking.candidates import USERS_AT_ONCE
 from loopback_core.retrieval.embed import read_users, track_vectors, user_vectors_of
-from loopback_core.retrieval.ranking import no_ranking, tie_order, top_k
+from loopback_core.retrieval.top_k import no_ranking, tie_order, top_k
 from loopback_core.settings import Settings
 from loopback_core.splits import Splits
+from loopback_core.tasks.metrics import METRICS, PerUser, per_user_metrics
+from loopback_core.tasks.task import Task, discovery, next_listen
 from loopback_core.towers.two_tower import TwoTower
 from loopback_core.towers.user import ANYTHING, ONLY_NEW, UserInputs
-from loopback_core.training.candidates import USERS_AT_ONCE
 
 KS = (10, 100)
 

@@ -5,7 +5,7 @@ import pytest
 
 from loopback_core.ablation.measure import Training
 from loopback_core.ablation.table import ablation_rows
-from loopback_core.evaluation.report.ablation import ablation_text
+from loopback_core.reporting.report.ablation_section import ablation_text
 from loopback_core.settings import EvaluationSettings
 
 SETTINGS = EvaluationSettings(min_users=1, resamples=200)

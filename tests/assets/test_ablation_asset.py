@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from loopback_core.artifacts import ArtifactStore
+from loopback_core.store.artifacts import ArtifactStore
 
 Materialize = Callable[..., dg.ExecuteInProcessResult]
 Why = Callable[[dg.ExecuteInProcessResult], dict[str, str]]

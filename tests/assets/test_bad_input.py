@@ -10,8 +10,8 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from loopback_core.artifacts import Artifact, ArtifactStore
-from loopback_core.chain import CHAIN
+from loopback_core.stages import CHAIN
+from loopback_core.store.artifacts import Artifact, ArtifactStore
 
 Materialize = Callable[..., dg.ExecuteInProcessResult]
 Why = Callable[[dg.ExecuteInProcessResult], dict[str, str]]

@@ -8,8 +8,8 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from loopback_core.artifacts import Artifact, ArtifactStore
-from loopback_core.chain import CHAIN, UPSTREAM
+from loopback_core.stages import CHAIN, STAGES
+from loopback_core.store.artifacts import Artifact, ArtifactStore
 
 Finished = tuple[Path, dg.ExecuteInProcessResult]
 Materialize = Callable[..., dg.ExecuteInProcessResult]
@@ -100,7 +100,7 @@ def test_every_step_leaves_one_version_with_its_manifest_and_nothing_half_writte
         assert {path.name for path in artifact.folder.parent.iterdir()} == {artifact.version, "LATEST"}
         assert artifact.damaged_files() == {}
         assert artifact.manifest["asset"] == asset and artifact.manifest["version"] == artifact.version
-    for asset, above in UPSTREAM.items():
+    for asset, above in ((stage.name, stage.upstream) for stage in STAGES.values() if stage.in_chain):
         made_from = {name: artifacts[name].version for name in above}
         assert artifacts[asset].manifest["upstream"] == made_from
     assert not list((home / ".building").iterdir())
@@ -272,7 +272,7 @@ def test_a_run_goes_on_with_what_it_made_when_another_run_publishes_in_between(
         (copied_home / "interactions" / "LATEST").write_text(others.version + "\n")
         return frame
 
-    monkeypatch.setattr("loopback_core.checks.listens.validate_listens", another_run_publishes)
+    monkeypatch.setattr("loopback_core.checks.listens_checks.validate_listens", another_run_publishes)
     result = materialize(copied_home, "*temporal_splits", source={"sample_seed": 5})
     assert result.success
     made = {e.materialization.asset_key.path[-1]: e.materialization for e in result.get_asset_materialization_events()}
@@ -342,7 +342,9 @@ def test_a_failed_check_stops_the_run_and_every_later_one_that_would_build_on_it
 def test_nothing_upstream_is_a_failure_that_names_the_command(
     tmp_path: Path, materialize: Materialize, why: Why
 ) -> None:
-    for asset, (missing, *_) in ((asset, above) for asset, above in UPSTREAM.items() if above):
+    for asset, (missing, *_) in (
+        (stage.name, stage.upstream) for stage in STAGES.values() if stage.in_chain and stage.upstream
+    ):
         result = materialize(tmp_path, asset)
         assert why(result) == {
             asset: f"There is no {missing} in {tmp_path}; build it first: "

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from loopback_core.chain import BESIDE, CHAIN
+from loopback_core.stages import CHAIN, STAGES
 
 REPOSITORY = Path(__file__).parents[2]
 DAGSTER = str(Path(sys.executable).with_name("dagster"))
@@ -201,7 +201,7 @@ def test_the_workspace_is_valid_and_the_ui_shows_the_graph(start: Start, tmp_pat
     ui = start(REPOSITORY, DAGSTER, "dev", *workspace, "-h", "127.0.0.1", "-p", str(port), DAGSTER_HOME=str(homes[1]))
     try:
         assert "All code locations passed validation" in finish(validate)
-        assert graph_in_the_ui(f"http://127.0.0.1:{port}/graphql", ui) == {*CHAIN, *BESIDE}
+        assert graph_in_the_ui(f"http://127.0.0.1:{port}/graphql", ui) == set(STAGES)
     finally:
         os.killpg(ui.pid, signal.SIGINT)
         with suppress(subprocess.TimeoutExpired):  # begun in the background of a shell, it is deaf to this signal

@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 
 from loopback_assets.definitions import defs
-from loopback_core.artifacts import ArtifactStore
+from loopback_core.store.artifacts import ArtifactStore
 
 Materialize = Callable[..., dg.ExecuteInProcessResult]
 Why = Callable[[dg.ExecuteInProcessResult], dict[str, str]]

@@ -5,7 +5,7 @@ import dagster as dg
 import pytest
 
 from loopback_assets.definitions import defs
-from loopback_core.chain import BESIDE, CHAIN, UPSTREAM
+from loopback_core.stages import CHAIN, STAGES
 
 CHECKS = {
     "raw_listens": {"files_intact", "source_unchanged"},
@@ -50,7 +50,7 @@ def test_the_assets_are_one_graph_the_baselines_and_the_ablation_beside_the_towe
         "evaluation": {"faiss_index", "baselines"},
         "ablation": {"temporal_splits"},
     }
-    assert {asset: set(above) for asset, above in (UPSTREAM | BESIDE).items()} == upstream
+    assert {stage.name: set(stage.upstream) for stage in STAGES.values()} == upstream
 
 
 def test_the_ablation_is_no_part_of_what_the_report_needs() -> None:

@@ -11,8 +11,8 @@ import torch
 from published import results, visible
 from small_chain import materialize_small
 
-from loopback_core.artifacts import ArtifactStore
-from loopback_core.chain import CHAIN
+from loopback_core.stages import CHAIN
+from loopback_core.store.artifacts import ArtifactStore
 
 KILLS = 5
 PATIENCE = 120  # seconds until an asset begins

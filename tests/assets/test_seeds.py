@@ -4,9 +4,9 @@ import shutil
 import numpy as np
 import pytest
 
-from loopback_core.artifacts import ArtifactStore
-from loopback_core.evaluation.paper.__main__ import main as fill_paper
-from loopback_core.evaluation.seeds import main, over_seeds
+from loopback_core.reporting.paper.__main__ import main as fill_paper
+from loopback_core.reporting.seeds import main, over_seeds
+from loopback_core.store.artifacts import ArtifactStore
 
 
 @pytest.fixture(scope="module")

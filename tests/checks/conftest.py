@@ -8,7 +8,6 @@ import numpy as np
 import polars as pl
 import pytest
 
-from loopback_core.artifacts import Artifact, ArtifactStore
 from loopback_core.checks import CHECKS, judge
 from loopback_core.listens.raw import publish_raw
 from loopback_core.listens.schema import Reason, Reject, validate
@@ -21,6 +20,7 @@ from loopback_core.settings import (
     TowersSettings,
 )
 from loopback_core.splits import Splits, split_listens
+from loopback_core.store.artifacts import Artifact, ArtifactStore
 
 # The ten listens: six in train, two in validation, two in test.
 SPLIT = SplitSettings(validation_fraction=0.3, test_fraction=0.2)
@@ -146,9 +146,9 @@ def trained(chain):
     """The chain up to the report, with towers nobody trained."""
     import torch
 
-    from loopback_core.evaluation.baseline_lists import build_baselines
-    from loopback_core.retrieval.build import build_index, embed_catalog
-    from loopback_core.retrieval.scoring import Scoring, save_scoring
+    from loopback_core.ranking.linear import Scoring, save_scoring
+    from loopback_core.recommenders.baselines.baseline_lists import build_baselines
+    from loopback_core.recommenders.build_retrieval import build_index, embed_catalog
     from loopback_core.towers.two_tower import TwoTower, Vocabulary
 
     splits = Splits(chain.sound["temporal_splits"].folder)

@@ -3,7 +3,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from loopback_core.checks import listens as module
+from loopback_core.checks import listens_checks as module
 
 
 def frame_changed(name, change):

@@ -2,8 +2,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from loopback_core.retrieval.scoring import indexed_vectors
-from loopback_core.retrieval.store import VECTORS, load_index, save_index, save_popularity, save_vectors
+from loopback_core.ranking.linear import indexed_vectors
+from loopback_core.retrieval.vectors import VECTORS, load_index, save_index, save_popularity, save_vectors
 from loopback_core.settings import IndexSettings
 
 

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from loopback_core.retrieval.related import RelatedArtists
+from loopback_core.ranking.related_artists import RelatedArtists
 
 
 def with_weights(change):

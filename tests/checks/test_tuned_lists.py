@@ -4,9 +4,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from loopback_core.checks.baselines import list_faults
-from loopback_core.data import Ragged
-from loopback_core.recommender import Ranking
+from loopback_core.checks.baselines_checks import list_faults
+from loopback_core.data import Ragged, Ranking
 
 
 def with_lists(trained, change):

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
+from loopback_core.data import NOTHING, Ranking
 from loopback_core.evaluation.beyond_accuracy import BEYOND_ACCURACY, artist_diversity, beyond_accuracy, gini
-from loopback_core.evaluation.tasks import cold_start, discovery, reference_protocol
-from loopback_core.recommender import NOTHING, Ranking
 from loopback_core.settings import EvaluationSettings
+from loopback_core.tasks.task import cold_start, discovery, reference_protocol
 
 SETTINGS = EvaluationSettings.model_construct(ks=[1, 2], min_users=1, resamples=200)
 

@@ -3,12 +3,12 @@ import pytest
 from planted_log import planted_splits
 from scipy.stats import binom, hypergeom, poisson_binom
 
+from loopback_core.data import NOTHING, Ranking
 from loopback_core.evaluation import calibration
-from loopback_core.evaluation.baselines.random_order import RandomOrder
 from loopback_core.evaluation.calibration import calibrate, exact_test, hits_of_random_lists
-from loopback_core.evaluation.tasks import cold_start, discovery, next_listen
-from loopback_core.recommender import NOTHING, Ranking
+from loopback_core.recommenders.baselines.random_order import RandomOrder
 from loopback_core.settings import EvaluationSettings
+from loopback_core.tasks.task import cold_start, discovery, next_listen
 
 
 @pytest.fixture(scope="module")

@@ -3,12 +3,13 @@ import json
 import numpy as np
 import pytest
 
-from loopback_core.evaluation.baselines.personal import PersonalMostPlayed
-from loopback_core.evaluation.baselines.popularity import PopularityPlays
-from loopback_core.evaluation.evaluator import evaluate_task, rank_users
-from loopback_core.evaluation.tasks import discovery, next_listen
-from loopback_core.retrieval.ranking import no_ranking
+from loopback_core.evaluation.evaluator import evaluate_task
+from loopback_core.recommenders.baselines.personal import PersonalMostPlayed
+from loopback_core.recommenders.baselines.popularity import PopularityPlays
+from loopback_core.recommenders.lists import rank_users
+from loopback_core.retrieval.top_k import no_ranking
 from loopback_core.settings import EvaluationSettings
+from loopback_core.tasks.task import discovery, next_listen
 
 # Cut-offs below those that a run insists on: lists of hand-written rows are short.
 FEW_USERS = EvaluationSettings.model_construct(ks=[1, 2], min_users=1, resamples=200)
@@ -130,5 +131,5 @@ def test_lists_do_not_depend_on_how_many_users_are_ranked_at_once(hand_splits, m
     task = next_listen(hand_splits, "testing")
     baseline = PersonalMostPlayed().fit(task.fit)
     together = rank_users(baseline, task, 3).tracks.tolist()
-    monkeypatch.setattr("loopback_core.evaluation.evaluator.USERS_AT_ONCE", 1)
+    monkeypatch.setattr("loopback_core.recommenders.lists.USERS_AT_ONCE", 1)
     assert rank_users(baseline, task, 3).tracks.tolist() == together

@@ -4,12 +4,11 @@ from math import comb
 import numpy as np
 import pytest
 
-from loopback_core.data import Events, FitData, Histories, Ragged
-from loopback_core.evaluation.baselines import RandomOrder
-from loopback_core.evaluation.metrics import per_user_metrics
+from loopback_core.data import NOTHING, Events, FitData, Histories, Ragged, Ranking
 from loopback_core.evaluation.random_closed_form import expected_metrics
-from loopback_core.recommender import NOTHING, Ranking
-from loopback_core.splits.catalog import count_catalog
+from loopback_core.recommenders.baselines import RandomOrder
+from loopback_core.splits.catalog_counts import count_catalog
+from loopback_core.tasks.metrics import per_user_metrics
 
 
 @pytest.mark.parametrize(("n", "n_positives"), [(1, 1), (4, 1), (5, 2), (6, 5), (5, 5)])

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from loopback_core.data import Histories, Ragged
-from loopback_core.evaluation.baselines.popularity import PopularityPlays
-from loopback_core.evaluation.evaluator import evaluate_task, rank_users
+from loopback_core.evaluation.evaluator import evaluate_task
 from loopback_core.evaluation.segments import SEGMENT_METRICS, segments_json, track_segments, user_segments
-from loopback_core.evaluation.tasks import discovery
+from loopback_core.recommenders.baselines.popularity import PopularityPlays
+from loopback_core.recommenders.lists import rank_users
 from loopback_core.settings import EvaluationSettings
+from loopback_core.tasks.task import discovery
 
 
 def segments_of_plays(plays):

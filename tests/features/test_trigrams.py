@@ -2,7 +2,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from loopback_core.features.names import Names, TrackNames
+from loopback_core.data.names import Names, TrackNames
 
 BUCKETS = 1 << 20
 

@@ -1,9 +1,9 @@
 import pytest
 
-from loopback_core.artifacts import ArtifactStore
 from loopback_core.errors import BadLogError
 from loopback_core.listens.raw import log_of, publish_raw, refuse_changed
 from loopback_core.settings import SourceSettings
+from loopback_core.store.artifacts import ArtifactStore
 
 LINE = "user_1\t2009-05-04T23:08:57Z\t\tDeep Dish\t\tSay Hello\n"
 

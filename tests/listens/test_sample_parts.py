@@ -4,8 +4,8 @@ from loopback_core.listens.sample import SAMPLE_VERSION
 from loopback_core.listens.sample.draws import first_meetings, origins, stream
 from loopback_core.listens.sample.genres import GENRES, neighbours
 from loopback_core.listens.sample.listeners import draw_listener, draw_population
-from loopback_core.listens.sample.plays import draw_plays
-from loopback_core.listens.sample.sessions import draw_sessions
+from loopback_core.listens.sample.sample_plays import draw_plays
+from loopback_core.listens.sample.sample_sessions import draw_sessions
 from loopback_core.listens.sample.world import DAY, SOUNDS, SPAN, build_world
 
 

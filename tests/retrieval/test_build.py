@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from loopback_core.data import Histories
-from loopback_core.features.popularity import popularity_columns
-from loopback_core.retrieval.build import build_index, embed_catalog
+from loopback_core.features.popularity_columns import popularity_columns
+from loopback_core.ranking.linear import Scoring, indexed_vectors, save_scoring
+from loopback_core.recommenders.build_retrieval import build_index, embed_catalog, real_queries
 from loopback_core.retrieval.embed import user_vectors
-from loopback_core.retrieval.scoring import Scoring, indexed_vectors, save_scoring
-from loopback_core.retrieval.store import load_index, load_popularity, load_vectors, real_queries
+from loopback_core.retrieval.vectors import load_index, load_popularity, load_vectors
 from loopback_core.settings import IndexSettings, SplitSettings, TowersSettings
 from loopback_core.splits import Splits, split_listens
 from loopback_core.towers.track import TrackInputs

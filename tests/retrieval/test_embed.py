@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from loopback_core.data import Histories, Ragged
-from loopback_core.features.content import TrackContent
+from loopback_core.features.track_content import TrackContent
 from loopback_core.retrieval.embed import track_vectors, user_vectors
 from loopback_core.towers.track import TrackInputs
 from loopback_core.towers.user import UserInputs

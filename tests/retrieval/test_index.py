@@ -2,8 +2,8 @@ import faiss
 import numpy as np
 import pytest
 
+from loopback_core.data import NOTHING
 from loopback_core.errors import ArtifactError
-from loopback_core.recommender import NOTHING
 from loopback_core.retrieval import index as index_module
 from loopback_core.retrieval.index import FaissIndex, index_recall
 from loopback_core.settings import IndexSettings

@@ -1,6 +1,6 @@
 import numpy as np
 
-from loopback_core.recommender import Ranking
+from loopback_core.data import Ranking
 from loopback_core.retrieval.latency import QUERIES, measure_latency
 
 

@@ -3,7 +3,7 @@ import pytest
 
 from loopback_core.errors import ArtifactError
 from loopback_core.retrieval.index import FaissIndex
-from loopback_core.retrieval.store import INDEX_SETTINGS, VECTORS, load_index, load_vectors, save_index, save_vectors
+from loopback_core.retrieval.vectors import INDEX_SETTINGS, VECTORS, load_index, load_vectors, save_index, save_vectors
 from loopback_core.settings import IndexSettings
 
 

@@ -7,14 +7,14 @@ import torch
 import torch.nn.functional as F
 
 from loopback_core.data import Events, FitData
+from loopback_core.data.names import TrackNames
 from loopback_core.errors import SettingsError
-from loopback_core.features.content import track_content
-from loopback_core.features.names import TrackNames
+from loopback_core.features.track_content import track_content
 from loopback_core.retrieval.embed import track_vectors
 from loopback_core.settings import TowersSettings
-from loopback_core.splits.catalog import count_catalog
+from loopback_core.splits.catalog_counts import count_catalog
 from loopback_core.towers.content import NumberEncoder
-from loopback_core.towers.reading import TrackReader
+from loopback_core.towers.readers import TrackReader
 from loopback_core.towers.two_tower import TwoTower, Vocabulary
 
 NAMED = pl.DataFrame(

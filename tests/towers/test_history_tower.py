@@ -5,7 +5,7 @@ import torch.nn.functional as F
 
 from loopback_core.data import Histories, Ragged
 from loopback_core.errors import SettingsError
-from loopback_core.features.content import TrackContent
+from loopback_core.features.track_content import TrackContent
 from loopback_core.retrieval.embed import track_vectors, user_vectors
 from loopback_core.settings import TowersSettings
 from loopback_core.towers.track import TrackInputs

@@ -4,7 +4,7 @@ import torch
 
 from loopback_core.data import Events, FitData
 from loopback_core.settings import Settings, TowersSettings, TrainingSettings
-from loopback_core.splits.catalog import count_catalog
+from loopback_core.splits.catalog_counts import count_catalog
 
 TINY = TowersSettings(id_dim=4, hidden_dim=8, output_dim=4, dropout=0.2)
 

@@ -82,7 +82,7 @@ from pathlib import Path
 import numpy as np
 from loopback_core.data import Events, FitData
 from loopback_core.settings import Settings
-from loopback_core.splits.catalog import count_catalog
+from loopback_core.splits.catalog_counts import count_catalog
 from loopback_core.training import checkpoint, loop
 
 folder, steps = Path(sys.argv[1]), int(sys.argv[2])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from loopback_core.features.content import TrackContent
+from loopback_core.features.track_content import TrackContent
 from loopback_core.retrieval.embed import track_vectors, user_vectors
 from loopback_core.settings import IndexSettings, Settings, TowersSettings, TrainingSettings
 from loopback_core.towers.user import ONLY_NEW

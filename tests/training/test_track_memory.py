@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 import torch
 
-from loopback_core.prefetch import prefetch
+from loopback_core.runtime.prefetch import prefetch
 from loopback_core.settings import Settings, TowersSettings, TrainingSettings
 from loopback_core.training.loop import set_up, training_step
-from loopback_core.training.memory import TrackMemory
 from loopback_core.training.sampled import SampledExamples
+from loopback_core.training.track_memory import TrackMemory
 
 
 def settings_of(**chosen):

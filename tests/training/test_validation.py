@@ -6,7 +6,7 @@ import torch
 
 from loopback_core.data import Events, FitData
 from loopback_core.settings import Settings, TowersSettings
-from loopback_core.splits.catalog import count_catalog
+from loopback_core.splits.catalog_counts import count_catalog
 from loopback_core.towers.track import TrackInputs
 from loopback_core.towers.two_tower import TwoTower, Vocabulary
 from loopback_core.towers.user import UserInputs

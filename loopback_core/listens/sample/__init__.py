@@ -23,6 +23,6 @@ before it. 19.1 million events by 992 users have 1.44 million tracks of 145 thou
 and 174 thousand).
 """
 
-from loopback_core.listens.sample.writing import SAMPLE_VERSION, write_sample
+from loopback_core.listens.sample.sample_writing import SAMPLE_VERSION, write_sample
 
 __all__ = ["SAMPLE_VERSION", "write_sample"]

@@ -1,0 +1,75 @@
+"""The baselines: tuned, and lists that hold what they may hold."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from loopback_core.checks.check import Verdict
+from loopback_core.settings import Settings
+from loopback_core.store.artifacts import Artifact, ArtifactStore
+
+if TYPE_CHECKING:
+    from loopback_core.data import Ranking
+    from loopback_core.tasks.task import Task
+
+
+def lists_valid(artifact: Artifact, store: ArtifactStore, settings: Settings) -> Verdict:
+    """Every list holds distinct candidates of its user, none excluded, best first, and nothing after its end."""
+    from loopback_core.recommenders.baselines.baseline_lists import BaselineLists
+    from loopback_core.splits import Splits
+    from loopback_core.tasks.task import TASKS
+
+    lists, splits = BaselineLists(artifact.folder), Splits(store.upstream(artifact, "temporal_splits").folder)
+    wrong, counted = [], 0
+    for name, build in TASKS.items():
+        task = build(splits, "testing")
+        for baseline, ranking in lists.rankings(task):
+            counted += 1
+            wrong += [f"{baseline} in {name}: {fault}" for fault in list_faults(ranking, task)]
+    facts = {"lists": counted, "faults": len(wrong)}
+    return Verdict(bool(counted) and not wrong, "; ".join(wrong[:5]) or f"{counted} sets of lists are sound", facts)
+
+
+def baselines_tuned(artifact: Artifact, store: ArtifactStore, settings: Settings) -> Verdict:
+    """Discovery and next_listen have a rival, and its validation score is the best of all that were tuned."""
+    from loopback_core.recommenders.baselines.baseline_lists import BaselineLists
+    from loopback_core.tasks.metrics import MAIN_METRIC
+
+    content = BaselineLists(artifact.folder).tuning
+    wrong, facts = [], {}
+    for task in ("discovery", "next_listen"):
+        scores = {name: tuned[MAIN_METRIC] for name, tuned in content["tuning"][task].items()}
+        measured = {name: score for name, score in scores.items() if score is not None}
+        rival = content["rival"][task]
+        if not measured:
+            continue  # validation has nobody to score: a verdict is not given either
+        if measured.get(rival) != max(measured.values()):
+            wrong.append(f"the rival in {task} is {rival}, which is not the best of what was tuned")
+        facts[f"{task}/{MAIN_METRIC}"] = max(measured.values())
+    return Verdict(not wrong, "; ".join(wrong) or "the rivals are the best on validation", facts)
+
+
+def list_faults(ranking: Ranking, task: Task) -> list[str]:
+    """What is wrong with the lists of one baseline in one task, a few words each."""
+    from loopback_core.data import NOTHING
+    from loopback_core.tasks.metrics import find_hits
+
+    tracks, scores = ranking.tracks, ranking.scores
+    faults = []
+    if tracks.max(initial=NOTHING) >= task.n_candidates or tracks.min(initial=0) < NOTHING:
+        return ["tracks that are no candidates"]
+    given = tracks != NOTHING
+    if np.any(given[:, 1:] & ~given[:, :-1]):
+        faults.append("gaps in the lists")
+    if not np.all(np.isfinite(scores[given])):
+        faults.append("scores that are not finite")
+    elif np.any(given[:, 1:] & (scores[:, 1:] > scores[:, :-1])):
+        faults.append("lists that are not sorted by score")
+    ordered = np.sort(tracks, axis=1)
+    if np.any((ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] != NOTHING)):
+        faults.append("the same track twice in a list")
+    if task.exclude is not None and find_hits(ranking, task.exclude).any():
+        faults.append("tracks that were to be left out")
+    return faults

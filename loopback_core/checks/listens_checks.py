@@ -1,0 +1,47 @@
+"""The log and the listens made of it."""
+
+import polars as pl
+
+from loopback_core.checks.check import Verdict
+from loopback_core.listens.raw import log_of, refuse_changed
+from loopback_core.listens.schema import Reason, validate_listens
+from loopback_core.settings import Settings
+from loopback_core.store.artifacts import Artifact, ArtifactStore
+
+SHOWN = 5
+ROWS_AT_ONCE = 2_000_000
+
+
+def source_unchanged(artifact: Artifact, store: ArtifactStore, settings: Settings) -> Verdict:
+    """The files of the log still have the bytes that were published."""
+    refuse_changed(artifact, store)
+    log = log_of(artifact)
+    return Verdict(True, "the log has the bytes that were published", {"files": [str(path) for path in log.files]})
+
+
+def reject_share(artifact: Artifact, store: ArtifactStore, settings: Settings) -> Verdict:
+    """The share of rejected rows (exact duplicates aside) is at most `checks.max_reject_share`."""
+    rejects = pl.read_parquet(artifact.folder / "rejects.parquet", glob=False)
+    counts = dict(rejects.group_by("reason").len().sort("reason").iter_rows())
+    duplicates = counts.get(Reason.EXACT_DUPLICATE, 0)
+    rows = artifact.summary["rows"]
+    share = (len(rejects) - duplicates) / rows
+    limit = settings.checks.max_reject_share
+    offenders = rejects.filter(pl.col("reason") != Reason.EXACT_DUPLICATE).head(SHOWN).to_dicts()
+    sentence = f"{100 * share:.2f} % of {rows:,} rows were rejected; the limit is {100 * limit:.2f} %"
+    if share > limit:
+        sentence += f" ({', '.join(f'{n:,} {reason}' for reason, n in counts.items())}; see rejects.parquet)"
+    return Verdict(share <= limit, sentence, {"reject_share": share, "by_reason": counts, "first_rejects": offenders})
+
+
+def listens_valid(artifact: Artifact, store: ArtifactStore, settings: Settings) -> Verdict:
+    """The listens on disk obey their schema, are sorted, and are as many as were kept."""
+    listens = pl.scan_parquet(artifact.folder / "interactions.parquet", glob=False)
+    rows = listens.select(pl.len()).collect().item()
+    kept = artifact.summary["kept"]
+    if rows != kept:
+        return Verdict(False, f"interactions.parquet holds {rows:,} rows instead of {kept:,}", {"rows": rows})
+    for start in range(0, rows, ROWS_AT_ONCE):
+        overlap = min(start, 1)  # the last row before, so that the order is seen across the seam
+        validate_listens(listens.slice(start - overlap, ROWS_AT_ONCE + overlap).collect())
+    return Verdict(True, f"{rows:,} listens obey their schema", {"rows": rows})

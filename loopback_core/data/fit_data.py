@@ -1,0 +1,55 @@
+"""All that a recommender may learn from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loopback_core.data.catalog import Catalog
+from loopback_core.data.events import Events
+from loopback_core.data.histories import Histories
+from loopback_core.data.ragged import Ids
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+    from loopback_core.data.names import TrackNames
+
+
+@dataclass(frozen=True)
+class FitData:
+    """All that a recommender may learn from: the events, the catalog they make, and the moment of prediction."""
+
+    events: Events
+    catalog: Catalog
+    now: int  # seconds since 1970-01-01 UTC: the end of the fit data, the same for every user
+    demographics: NDArray[np.int16] | None = None  # (log users, 3) codes, 0 for what nobody told; None: no profiles
+    names: TrackNames | None = None  # of every track of the log
+
+    def histories(self, users: Ids) -> Histories:
+        """What these users played, all asked for now. Tasks of the same users share them while one of them is there."""
+        found = self._asked_for.get(users.tobytes())
+        if found is None:
+            found = Histories.of(self.events, users, self.now, self.demographics)
+            self._asked_for[users.tobytes()] = found
+        return found
+
+    @cached_property
+    def _asked_for(self) -> WeakValueDictionary[bytes, Histories]:
+        return WeakValueDictionary()
+
+    @cached_property
+    def plays(self) -> csr_array:
+        """Listens of each user to each track, (n_users, n_tracks) float32; made once for all who ask."""
+        from scipy.sparse import csr_array
+
+        shape = self.catalog.n_users, self.catalog.n_tracks
+        ones = np.ones(len(self.events), np.float32)
+        counted = csr_array((ones, (self.events.user, self.events.track)), shape)
+        counted.sum_duplicates()
+        return counted

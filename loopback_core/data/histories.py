@@ -1,0 +1,64 @@
+"""What users played, oldest first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loopback_core.data.events import Events
+from loopback_core.data.ragged import Ids, Ragged, stable_order
+
+
+@dataclass(frozen=True)
+class Histories:
+    """The listens of some users up to now, each row oldest first. A row may be empty.
+
+    `users` are the dense ids, or -1 for somebody whom the fit data does not know.
+    """
+
+    users: Ids  # (rows,)
+    tracks: Ragged  # rows of track ids
+    timestamps: Ids  # (total,) seconds, beside tracks.values
+    now: Ids  # (rows,) seconds: the moment of each request
+    demographics: NDArray[np.int16] | None = None  # (rows, 3) codes
+
+    @property
+    def ages(self) -> Ids:
+        """Seconds from every listen to its row's now, (total,), beside tracks.values."""
+        return np.repeat(self.now, self.tracks.lengths) - self.timestamps
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    @classmethod
+    def of(cls, events: Events, users: Ids, now: int, demographics: NDArray[np.int16] | None = None) -> Self:
+        """The histories of `users` (rows, dense ids) in `events`, all asked for at the same moment `now`.
+
+        demographics: (log users, 3) codes by dense id.
+        """
+        n_users = int(max(events.user.max(initial=-1), np.max(users, initial=-1))) + 1
+        order = stable_order(events.user, n_users)  # events are sorted by time, so each row is too
+        counts = np.bincount(events.user, minlength=n_users)
+        whole = Ragged(np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), order.astype(np.int64))
+        chosen = whole.take(np.asarray(users, dtype=np.int64))
+        tracks = events.track[chosen.values].astype(np.int64)
+        moments = np.full(len(chosen), now, np.int64)
+        who = None if demographics is None else demographics[users]
+        return cls(np.asarray(users), Ragged(chosen.offsets, tracks), events.timestamp[chosen.values], moments, who)
+
+    def rows(self, start: int, stop: int) -> Histories:
+        """Rows start to stop."""
+        low, high = self.tracks.offsets[start], self.tracks.offsets[stop]
+        tracks = Ragged(self.tracks.offsets[start : stop + 1] - low, self.tracks.values[low:high])
+        who = None if self.demographics is None else self.demographics[start:stop]
+        return Histories(self.users[start:stop], tracks, self.timestamps[low:high], self.now[start:stop], who)
+
+    def take(self, rows: Ids) -> Histories:
+        """The given rows, in the given order."""
+        places = Ragged(self.tracks.offsets, np.arange(len(self.timestamps))).take(rows)
+        tracks = Ragged(places.offsets, self.tracks.values[places.values])
+        who = None if self.demographics is None else self.demographics[rows]
+        return Histories(self.users[rows], tracks, self.timestamps[places.values], self.now[rows], who)

@@ -1,0 +1,16 @@
+"""Recommended tracks, as every recommender returns them."""
+
+from dataclasses import dataclass
+
+from loopback_core.data.ragged import Floats, Ids
+
+NOTHING = -1
+"""Stands in a ranking where a recommender had nothing more to say."""
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Recommended tracks, best first. A list shorter than k ends in NOTHING with score -inf: it is never padded."""
+
+    tracks: Ids  # (rows, k)
+    scores: Floats  # (rows, k)

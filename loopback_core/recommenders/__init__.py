@@ -1,0 +1,1 @@
+"""Everything that recommends, behind one interface: the towers, the index, the baselines."""

@@ -1,0 +1,54 @@
+"""More of the artists that the user has been playing: hard to beat in music."""
+
+from typing import ClassVar, Literal, Self
+
+from loopback_core.data import FitData, Histories, Ragged, Ranking
+from loopback_core.recommenders.baselines.baseline import Baseline
+from loopback_core.recommenders.baselines.plays import Plays, plays_of_artists, spread
+from loopback_core.recommenders.baselines.shelves import Shelves
+from loopback_core.retrieval.top_k import rank_rows, tie_order
+
+
+class RecentArtist(Baseline):
+    """Score = the user's decayed plays of the track's artist × the track's listeners (or plays) ** power."""
+
+    id = "recent_artist"
+    asked_only = frozenset({"half_life_days", "power"})
+    grid: ClassVar = {
+        "counts": ("listeners", "plays"),
+        "half_life_days": (7, 14, 30, 60),
+        "power": (0.25, 0.5, 0.75, 1.0),
+    }
+
+    def __init__(
+        self,
+        counts: Literal["listeners", "plays"] = "listeners",
+        half_life_days: float = 14,
+        power: float = 0.5,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(seed)
+        self.counts: Literal["listeners", "plays"] = counts
+        self.half_life_days = half_life_days
+        self.power = power
+
+    def fit(self, data: FitData) -> Self:
+        """Learn the artist and the popularity of every track."""
+        self._catalog = data.catalog
+        self._shelves = Shelves(data.catalog, getattr(data.catalog, self.counts))
+        self._tie_rank = tie_order(data.catalog.n_tracks, self.seed)
+        return self
+
+    def recommend(self, histories: Histories, k: int, exclude: Ragged | None) -> Ranking:
+        """The k best tracks by the artists in each history."""
+        return self.rank(self.read(histories), k, exclude)
+
+    def read(self, histories: Histories) -> Plays:
+        """See :meth:`Baseline.read`."""
+        return plays_of_artists(histories, self._catalog)
+
+    def rank(self, read: Plays, k: int, exclude: Ragged | None) -> Ranking:
+        """See :meth:`Baseline.rank`."""
+        affinity = spread(read.items, read.decayed(self.half_life_days), self._catalog.n_artists)
+        contenders = self._shelves.contenders(affinity, self.power, k, exclude)
+        return rank_rows(contenders, len(read.items), k, self._tie_rank, exclude)

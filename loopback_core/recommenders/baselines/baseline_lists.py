@@ -1,0 +1,143 @@
+"""The baselines step of the chain: tune every baseline on validation, then let it recommend at test time.
+
+The lists are kept, so that a retrained model is measured beside them without fitting a baseline again.
+"""
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+
+from loopback_core.data import Ranking
+from loopback_core.errors import ArtifactError, SettingsError
+from loopback_core.recommenders.baselines import BASELINES, Baseline
+from loopback_core.recommenders.baselines.tuning import Tuned, choose_rival, tune
+from loopback_core.recommenders.lists import DEPTH, rank_users
+from loopback_core.runtime.progress import progress
+from loopback_core.settings import EvaluationSettings
+from loopback_core.splits import Splits
+from loopback_core.tasks.task import LIKE, TASKS, Task
+
+TUNED = ("discovery", "next_listen", "cold_start")
+"""The tasks on which settings are tuned and rivals chosen."""
+
+ALWAYS = "popularity_users"
+
+
+def build_baselines(splits: Splits, settings: EvaluationSettings, folder: Path) -> dict[str, Any]:
+    """Write `tuning.json` and the lists of every baseline in every task that it answers into `folder`.
+
+    Returns a summary: the rival of each task, seconds by baseline, and the baselines that the data is too large for.
+
+    Raises:
+        SettingsError: `evaluation.baselines` names something else than a baseline.
+    """
+    chosen = choose_baselines(settings.baselines)
+    tuning = {name: TASKS[name](splits, "tuning").sampled(settings.tuning_users, settings.seed) for name in TUNED}
+    testing = {name: build(splits, "testing") for name, build in TASKS.items()}
+    content: dict[str, Any] = {"tuning": {name: {} for name in TUNED}, "rival": {}, "obstacles": {}}
+    tuned: dict[str, list[Tuned]] = {name: [] for name in TUNED}
+    seconds = {}
+    with progress("baselines", len(chosen), "baselines") as shown:
+        for baseline in chosen:
+            started = time.monotonic()
+            if obstacle := baseline.obstacle(splits.testing):
+                content["obstacles"][baseline.id] = obstacle
+            else:
+                asked = [task for name, task in tuning.items() if name in baseline.answers]
+                found = tune(baseline, asked, settings.seed, settings.tuning_trials)
+                for name, best in found.items():
+                    content["tuning"][name][baseline.id] = best.as_json()
+                    tuned[name].append(best)
+                _recommend(baseline, found, testing, settings.seed, folder)
+            seconds[baseline.id] = round(time.monotonic() - started, 3)
+            shown.advance(note=baseline.id)
+    rivals = {name: choose_rival(candidates) for name, candidates in tuned.items()}
+    content["rival"] = {**rivals, "new_users": rivals[LIKE["new_users"]]}
+    (folder / "tuning.json").write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", "utf-8")
+    return {"rival": content["rival"], "obstacles": content["obstacles"], "seconds_by_baseline": seconds}
+
+
+def choose_baselines(names: Sequence[str]) -> list[type[Baseline]]:
+    """The classes of these ids, in the order of the registry; 'all' means every one.
+
+    Raises:
+        SettingsError: a name is neither 'all' nor a baseline.
+    """
+    if unknown := [name for name in names if name not in BASELINES and name != "all"]:
+        raise SettingsError(
+            f"evaluation.baselines names {', '.join(unknown)}; known are 'all', {', '.join(map(repr, BASELINES))}."
+        )
+    return [baseline for name, baseline in BASELINES.items() if "all" in names or name in names or name == ALWAYS]
+
+
+def _recommend(
+    baseline: type[Baseline], tuned: Mapping[str, Tuned], testing: Mapping[str, Task], seed: int, folder: Path
+) -> None:
+    """Rank every test task that the baseline answers; tasks of the same fit data and settings share one fit."""
+    fitted: list[tuple[object, dict[str, Any], Baseline]] = []
+    for name, task in testing.items():
+        if name not in baseline.answers:
+            continue
+        settings = tuned[LIKE.get(name, name)].settings
+        model = next((m for data, chosen, m in fitted if data is task.fit and chosen == settings), None)
+        if model is None:
+            model = baseline(**settings, seed=seed).fit_for(task)
+            fitted = [(task.fit, settings, model)]  # of all models one is held in memory
+        ranking = rank_users(model, task, DEPTH)
+        path = _path(folder, name, baseline.id)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tracks = ranking.tracks.astype(np.int32)
+        np.savez(path, users=task.users, tracks=tracks, scores=ranking.scores)
+
+
+def _path(folder: Path, task: str, baseline: str) -> Path:
+    return folder / "lists" / task / f"{baseline}.npz"
+
+
+@dataclass(frozen=True)
+class BaselineLists:
+    """What :func:`build_baselines` wrote, read when it is asked for."""
+
+    folder: Path
+
+    @cached_property
+    def tuning(self) -> dict[str, Any]:
+        """Content of `tuning.json`: tuning, rival, obstacles."""
+        try:
+            content: dict[str, Any] = json.loads((self.folder / "tuning.json").read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise ArtifactError(f"The baselines in {self.folder} cannot be read ({error}); build them again.") from None
+        return content
+
+    def names(self, task: str) -> list[str]:
+        """Ids of the baselines that answered a task, in the order of the registry."""
+        return [name for name in BASELINES if _path(self.folder, task, name).is_file()]
+
+    def ranking(self, task: Task, name: str) -> Ranking:
+        """The lists of one baseline, (users, DEPTH).
+
+        Raises:
+            ArtifactError: they cannot be read, or were made for other users.
+        """
+        try:
+            with np.load(_path(self.folder, task.name, name), allow_pickle=False) as kept:
+                users, tracks, scores = (kept[key] for key in ("users", "tracks", "scores"))
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+            raise ArtifactError(
+                f"The lists of {name} in {self.folder} cannot be read ({error}); build them again."
+            ) from None
+        if not np.array_equal(users, task.users):
+            raise ArtifactError(f"The lists of {name} in {self.folder} are for other users; build the baselines again.")
+        return Ranking(tracks.astype(np.int64), scores)
+
+    def rankings(self, task: Task) -> Iterator[tuple[str, Ranking]]:
+        """The lists of every baseline that answered a task, one at a time."""
+        for name in self.names(task.name):
+            yield name, self.ranking(task, name)

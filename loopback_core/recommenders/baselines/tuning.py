@@ -1,0 +1,134 @@
+"""Hyperparameters of the baselines, chosen per task on validation."""
+
+import logging
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from loopback_core.data import Ragged
+from loopback_core.recommenders.baselines.baseline import Baseline
+from loopback_core.recommenders.lists import blocks_of_users, gather
+from loopback_core.tasks.metrics import MAIN_METRIC, per_user_metrics
+from loopback_core.tasks.task import Task
+
+log = logging.getLogger("loopback")
+
+BaselineSettings = dict[str, Any]
+"""Hyperparameter -> value, a number or a word."""
+
+ROUNDS = 2
+"""The second round tries each hyperparameter again beside what was chosen after it; what was tried costs nothing."""
+
+CUTOFF = int(MAIN_METRIC.partition("@")[2])
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One point of a grid and its validation score."""
+
+    settings: BaselineSettings
+    score: float  # nDCG@10
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A baseline with the settings that were best on validation in one task."""
+
+    baseline: type[Baseline]
+    settings: BaselineSettings
+    trials: list[Trial]  # empty when validation has no user to score
+
+    @property
+    def score(self) -> float | None:
+        """The best nDCG@10 on validation."""
+        return max((trial.score for trial in self.trials), default=None)
+
+    def as_json(self) -> dict[str, Any]:
+        """The grid, the choice and everything that was tried."""
+        grid = {name: list(values) for name, values in self.baseline.grid.items()}
+        tried = [{"settings": trial.settings, MAIN_METRIC: trial.score} for trial in self.trials]
+        return {"grid": grid, "settings": self.settings, MAIN_METRIC: self.score, "trials": tried}
+
+
+def tune(baseline: type[Baseline], tasks: Sequence[Task], seed: int, most: int = 0) -> dict[str, Tuned]:
+    """Search the baseline's grid on tasks of the phase 'tuning' that share their fit data; task name -> the best found.
+
+    One hyperparameter at a time, the others at the best so far, in the order of the grid and from the first value of
+    each, twice over: the number of fits is about the sum of the grid's lengths, not their product. Every point that is
+    visited for one task is scored in all, since fitting is what costs. Of equals the first wins. most: after so many
+    points no other is tried; 0: however many it takes.
+    """
+    search, started = _Search(baseline, [task for task in tasks if len(task.users)], seed, most), time.monotonic()
+    for task in search.tasks:
+        search.visit(task.name)
+    found = {task.name: Tuned(baseline, search.best(task.name), search.trials(task.name)) for task in tasks}
+    scores = ", ".join(f"{name} {tuned.score:.4f}" for name, tuned in found.items() if tuned.score is not None)
+    seconds = time.monotonic() - started
+    log.info(
+        "%s: %s on validation, %d trials in %.1f s", baseline.id, scores or "nothing", len(search.visited), seconds
+    )
+    return found
+
+
+class _Search:
+    """The points of a grid that were visited, in that order, and the score of each in every task."""
+
+    def __init__(self, baseline: type[Baseline], tasks: list[Task], seed: int, most: int) -> None:
+        self.baseline, self.tasks, self.seed, self.most = baseline, tasks, seed, most
+        self.visited: list[tuple[BaselineSettings, Mapping[str, float]]] = []
+        self._fitted: tuple[BaselineSettings, Baseline] | None = None
+        self._read: dict[str, list[tuple[Any, Ragged | None]]] = {}  # task -> what it read of the users, and excluded
+
+    def visit(self, task: str) -> None:
+        """Search for the best point of one task."""
+        chosen = {name: values[0] for name, values in self.baseline.grid.items()}
+        self._score(chosen)
+        for name, values in [*self.baseline.grid.items()] * ROUNDS:
+            chosen[name] = max(values, key=lambda value: self._score({**chosen, name: value})[task])
+
+    def best(self, task: str) -> BaselineSettings:
+        """The settings with the best score; the constructor's own where nobody could be scored."""
+        return max(self.trials(task), key=lambda trial: trial.score, default=Trial({}, 0)).settings
+
+    def trials(self, task: str) -> list[Trial]:
+        """Every visited point, as scored in one task."""
+        return [Trial(settings, scores[task]) for settings, scores in self.visited if task in scores]
+
+    def _score(self, settings: BaselineSettings) -> Mapping[str, float]:
+        for known, scores in self.visited:
+            if known == settings:
+                return scores
+        if self.most and len(self.visited) >= self.most:
+            return {task.name: -np.inf for task in self.tasks}
+        fitted = self._fit(settings)
+        scores = {task.name: self._ndcg(fitted, task) for task in self.tasks}
+        self.visited.append((dict(settings), scores))
+        return scores
+
+    def _fit(self, settings: BaselineSettings) -> Baseline:
+        """A baseline of these settings; the last one that was fitted, when it differs in nothing that fitting reads."""
+        read = {name: value for name, value in settings.items() if name not in self.baseline.asked_only}
+        if self._fitted is None or self._fitted[0] != read:
+            self._fitted, self._read = None, {}  # of two models only one is held in memory
+            self._fitted = read, self.baseline(**settings, seed=self.seed).fit_for(self.tasks[0])
+        fitted = copy(self._fitted[1])
+        for name in self.baseline.asked_only:
+            setattr(fitted, name, settings[name])
+        return fitted
+
+    def _ndcg(self, fitted: Baseline, task: Task) -> float:
+        if task.name not in self._read:
+            self._read[task.name] = [(fitted.read(histories), exclude) for histories, exclude in blocks_of_users(task)]
+        lists = (fitted.rank(read, CUTOFF, exclude) for read, exclude in self._read[task.name])
+        ranking = gather(lists, task, CUTOFF, fitted.id)
+        return float(np.mean(per_user_metrics(ranking, task.positives, [CUTOFF])[MAIN_METRIC]))
+
+
+def choose_rival(tuned: Iterable[Tuned]) -> str | None:
+    """Id of the baseline with the best validation score; None when nothing could be scored."""
+    scored = [(candidate.score, candidate.baseline.id) for candidate in tuned if candidate.score is not None]
+    return max(scored, key=lambda pair: pair[0])[1] if scored else None

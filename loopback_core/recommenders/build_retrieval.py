@@ -1,0 +1,81 @@
+"""The two retrieval steps of the chain: vectors of the catalog, an index over them."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from loopback_core.data import Floats, Histories
+from loopback_core.features.popularity_columns import popularity_columns
+from loopback_core.features.track_content import track_content
+from loopback_core.ranking.linear import indexed_vectors, load_scoring
+from loopback_core.ranking.served import Served
+from loopback_core.retrieval.embed import track_vectors
+from loopback_core.retrieval.index import FaissIndex, index_recall
+from loopback_core.retrieval.vectors import (
+    INDEX,
+    load_popularity,
+    load_vectors,
+    save_index,
+    save_popularity,
+    save_vectors,
+)
+from loopback_core.runtime.capacity import need_memory
+from loopback_core.settings import IndexSettings
+from loopback_core.splits import Splits
+from loopback_core.towers.two_tower import TwoTower
+from loopback_core.towers.user import ONLY_NEW
+
+COPIES = 3
+"""Of the vectors: as they are read, as they are indexed, and the index; a graph's links are about a fourth."""
+
+
+def embed_catalog(splits: Splits, towers: Path, folder: Path) -> dict[str, Any]:
+    """Write the vectors of all tracks known at test time into `folder`; returns a summary."""
+    model, catalog = TwoTower.load(towers), splits.testing.catalog
+    vectors = track_vectors(model, track_content(splits.testing, model.settings))
+    save_vectors(vectors, folder)
+    save_popularity(popularity_columns(splits.testing), folder)
+    unknown = max(0, catalog.n_tracks - model.vocabulary.n_tracks)
+    return {"tracks": len(vectors), "dimension": vectors.shape[1], "unknown_tracks": unknown}
+
+
+def build_index(
+    splits: Splits, towers: Path, vectors_folder: Path, settings: IndexSettings, folder: Path
+) -> dict[str, Any]:
+    """Write the index over the vectors and its id map, `tracks.parquet`, into `folder`; returns a summary."""
+    stored = load_vectors(vectors_folder)
+    need_memory(COPIES * stored.nbytes, f"An index of {len(stored):,} tracks", "lower towers.output_dim")
+    queries = real_queries(splits, towers, vectors_folder)
+    names = splits.track_names.head(len(stored)).select("track", "artist_name", "track_name")
+    names.with_columns(pl.col("track").cast(pl.Int32)).write_parquet(folder / "tracks.parquet")
+    splits.forget()  # what follows holds the vectors twice
+    vectors = indexed_vectors(stored, load_popularity(vectors_folder))
+    index = FaissIndex.build(vectors, settings)
+    save_index(index, folder)
+    return {
+        "tracks": len(index),
+        "kind": index.kind,
+        "bytes": (folder / INDEX).stat().st_size,
+        "recall@100": index_recall(index, vectors, queries, 100),
+    }
+
+
+def real_queries(splits: Splits, towers: Path, vectors: Path, limit: int = 200) -> Floats:
+    """What discovery asks the index: for at most `limit` users of the fit data, (users, D + 2), chosen by seed.
+
+    towers, vectors: the folders of both.
+    """
+    fit, scoring = splits.testing, load_scoring(towers)["discovery"]
+    users = np.sort(np.random.default_rng(0).permutation(fit.catalog.n_users)[:limit]).astype(np.int64)
+    served = Served(
+        TwoTower.load(towers),
+        fit.catalog,
+        load_vectors(vectors),
+        load_popularity(vectors),
+        fit.catalog.artist,
+        scoring,
+        ONLY_NEW,
+    )
+    return served.queries(Histories.of(fit.events, users, fit.now, fit.demographics))

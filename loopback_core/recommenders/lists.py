@@ -1,0 +1,51 @@
+"""The lists of every user of a task, made for a block of users at a time."""
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from loopback_core.data import Histories, Ragged, Ranking
+from loopback_core.recommenders.recommender import Recommender
+from loopback_core.retrieval.top_k import no_ranking
+from loopback_core.runtime.progress import progress
+from loopback_core.tasks.task import Task
+
+TOWERS = "two_tower"
+"""Id of the recommender that would be served; its variants begin with it and are no baselines."""
+
+OTHER_PRESET = f"{TOWERS}:"
+"""How the ids of towers of another preset begin."""
+
+RANDOM = "random"
+
+USERS_AT_ONCE = 64
+
+DEPTH = 1000
+"""Length of the lists: a retriever feeds a ranker, so recall is measured down to here."""
+
+
+def rank_users(recommender: Recommender, task: Task, depth: int) -> Ranking:
+    """The lists of every user of a task, (users, depth), made for a block of users at a time."""
+    blocks = blocks_of_users(task)
+    lists = (recommender.recommend(histories, depth, exclude) for histories, exclude in blocks)
+    return gather(lists, task, depth, recommender.id)
+
+
+def gather(blocks: Iterable[Ranking], task: Task, depth: int, recommender: str) -> Ranking:
+    """The lists of every user of a task, (users, depth), from those of a block of users at a time."""
+    whole, done = no_ranking(len(task.users), depth), 0
+    with progress(f"{task.name}: {recommender}", len(task.users), "users") as shown:
+        for block in blocks:
+            rows = slice(done, done + len(block.tracks))
+            whole.tracks[rows], whole.scores[rows] = block.tracks, block.scores
+            done = rows.stop
+            shown.advance(len(block.tracks))
+    return whole
+
+
+def blocks_of_users(task: Task) -> Iterator[tuple[Histories, Ragged | None]]:
+    """The users of a task as recommenders are asked: histories of a few and what is excluded for each, block by block."""
+    for start in range(0, len(task.users), USERS_AT_ONCE):
+        stop = min(start + USERS_AT_ONCE, len(task.users))
+        exclude = None if task.exclude is None else task.exclude.take(np.arange(start, stop))
+        yield task.histories.rows(start, stop), exclude

@@ -1,0 +1,1 @@
+"""The report, its pictures, and the tables of the paper."""

@@ -1,0 +1,38 @@
+"""The pictures of the report, each as a PNG and, beside it, as an SVG."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from loopback_core.reporting.plots.ablation_plot import plot_ablation
+from loopback_core.reporting.plots.calibration_plot import plot_calibration
+from loopback_core.reporting.plots.embedding_plot import plot_embedding
+from loopback_core.reporting.plots.measured import plot_main_metric, plot_recall, plot_segments
+from loopback_core.reporting.plots.popularity_plot import plot_popularity
+from loopback_core.reporting.plots.training_plot import plot_training
+
+__all__ = [
+    "plot_ablation",
+    "plot_calibration",
+    "plot_embedding",
+    "plot_evaluation",
+    "plot_main_metric",
+    "plot_popularity",
+    "plot_recall",
+    "plot_segments",
+    "plot_training",
+]
+
+
+def plot_evaluation(evaluation: Mapping[str, Any], folder: Path) -> None:
+    """Every picture that `evaluation.json` alone tells: per task `ndcg_`, `recall_` and `segments_`, and `calibration`."""
+    for name, task in evaluation["tasks"].items():
+        if not task["users"]:
+            continue
+        rival, title = evaluation["rival"].get(name), name.replace("_", " ").capitalize()
+        plot_main_metric(task["recommenders"], rival, folder / f"ndcg_{name}.png", title)
+        plot_recall(task["recommenders"], rival, folder / f"recall_{name}.png", title)
+        if segments := evaluation.get("segments", {}).get(name):
+            plot_segments(segments, rival, folder / f"segments_{name}.png", title)
+    if (calibration := evaluation.get("calibration") or {}).get("tasks"):
+        plot_calibration(calibration, folder / "calibration.png")

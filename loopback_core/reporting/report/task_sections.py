@@ -1,0 +1,103 @@
+"""What the report says of one task."""
+
+from collections.abc import Container, Iterator, Mapping
+from typing import Any
+
+from loopback_core.evaluation.beyond_accuracy import BEYOND_ACCURACY
+from loopback_core.reporting.report.report_tables import recommender_table, rows_of_recommenders
+from loopback_core.tasks.metrics import DEEP_CUTOFFS, MAIN_METRIC, METRICS
+
+TITLES = {
+    "discovery": "Discovery: tracks the user has never played",
+    "next_listen": "Next listen: everything the user goes on to play, repeats included",
+    "cold_start": "Cold start: tracks nobody has played yet",
+    "new_users": "New users: people the fit data does not know",
+    "reference_protocol": "Reference protocol: for comparison with published numbers only",
+}
+MEANINGS = {
+    "discovery": "Candidates are the catalog without what the user played; positives are the distinct catalog tracks "
+    "that the user plays in test for the first time.",
+    "next_listen": "Candidates are the whole catalog; positives are the distinct catalog tracks that the user plays "
+    "in test. Most listens are repeats, so knowing what somebody plays often is hard to beat.",
+    "cold_start": "Candidates are only the tracks that are first heard, by anyone, in test; positives are those of them "
+    "that the user plays. Nothing is known of a candidate but its artist.",
+    "new_users": "Users without an event in the fit data: the first half of what they play in test is their history, the "
+    "distinct catalog tracks in the second half are the positives, and candidates are the whole catalog.",
+    "reference_protocol": "Candidates are every track of the log, also those that occur only after train; histories end "
+    "with train. **This protocol leaks**: a track that nobody played before is in the log only because somebody is "
+    "about to play it. Its hit rates can be set beside the reference implementation's, and are no estimate of quality.",
+}
+
+SEGMENTS = ("head", "mid", "tail", "light", "medium", "heavy", "repeaters", "explorers")
+
+
+def task_section(name: str, evaluation: Mapping[str, Any], pictures: Container[str]) -> Iterator[str]:
+    """Paragraphs: heading, counts, the main table, pictures, and the details that can be unfolded."""
+    task, settings = evaluation["tasks"][name], evaluation["settings"]["evaluation"]
+    ks, rival = settings["ks"], evaluation["rival"].get(name)
+    yield f"## {TITLES.get(name, name)}"
+    yield f"{MEANINGS.get(name, '')} {_counts(name, evaluation)}".strip()
+    if not task["users"]:
+        yield "**Nobody could be scored**, so there is nothing to show."
+        return
+    if task["users"] < settings["min_users"]:
+        yield f"**Fewer than {settings['min_users']} users could be scored**: values only, no intervals and no verdict."
+    main = [MAIN_METRIC, f"hit_rate@{ks[0]}", f"recall@{ks[-1]}"]
+    yield recommender_table(task, main, rival, intervals=True)
+    drawn = {
+        f"ndcg_{name}.png": f"{MAIN_METRIC} of every recommender",
+        f"recall_{name}.png": "Recall by K; pale: the others",
+    }
+    if shown := pictures_there(drawn, pictures):
+        yield shown
+    accuracy = [f"{metric}@{k}" for metric in METRICS for k in ks]
+    yield from folded(f"Every metric at K = {', '.join(map(str, ks))}", recommender_table(task, accuracy, rival))
+    measured = {metric for means in task["recommenders"].values() for metric in means or ()}
+    if deep := [f"recall@{k}" for k in DEEP_CUTOFFS if f"recall@{k}" in measured]:
+        yield from folded("Recall further down", recommender_table(task, deep, rival, intervals=True))
+    if beyond := [f"{metric}@{ks[0]}" for metric in BEYOND_ACCURACY if f"{metric}@{ks[0]}" in measured]:
+        yield from folded("Beyond accuracy", recommender_table(task, beyond, rival))
+    yield from _segments(name, evaluation, pictures)
+
+
+def pictures_there(drawn: Mapping[str, str], pictures: Container[str]) -> str:
+    """Those of `drawn` (file -> caption) that lie beside the report, in a paragraph of their own."""
+    return "\n".join(f"![{caption}]({file})" for file, caption in drawn.items() if file in pictures)
+
+
+def folded(summary: str, content: str) -> Iterator[str]:
+    """Paragraphs that are unfolded on demand."""
+    yield from (f"<details><summary>{summary}</summary>", content, "</details>")
+
+
+def _counts(name: str, evaluation: Mapping[str, Any]) -> str:
+    task, lost = evaluation["tasks"][name], evaluation["unreachable_positives"].get(name)
+    fate = (
+        "are tracks that train does not know"
+        if name == "reference_protocol"
+        else "lie outside the catalog and are not scored"
+    )
+    outside = f"; {100 * lost:.1f} % of what these users play there {fate}" if lost else ""
+    return f"{task['users']:,} users, {task['positives']:,} positives{outside}."
+
+
+def _segments(name: str, evaluation: Mapping[str, Any], pictures: Container[str]) -> Iterator[str]:
+    segments = evaluation.get("segments", {}).get(name) or {}
+    listed = [segment for segment in SEGMENTS if segment in segments]
+    if not listed:
+        return
+    rival = evaluation["rival"].get(name)
+    caption = f"{MAIN_METRIC} for a part of the tracks or of the users"
+    if shown := pictures_there({f"segments_{name}.png": caption}, pictures):
+        yield shown
+    compared = [
+        r for r in ("two_tower", rival, "popularity_users", "random") if r in evaluation["tasks"][name]["recommenders"]
+    ]
+    cells = {
+        str(recommender): {
+            segment: (segments[segment].get(recommender) or {}).get(MAIN_METRIC) or {} for segment in listed
+        }
+        for recommender in dict.fromkeys(compared)
+    }
+    marks = {str(rival): ["rival"]}
+    yield from folded(f"{MAIN_METRIC} by segment", rows_of_recommenders(cells, listed, marks, intervals=True))

@@ -1,0 +1,33 @@
+"""Names of artists, tracks, users and presets: text that strangers wrote, made safe for a page and for a picture."""
+
+import re
+from pathlib import Path
+
+from loopback_core.recommenders.lists import OTHER_PRESET
+
+UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufffe\uffff]+")
+"""Control characters, which XML forbids, and those that turn the direction of the text around them."""
+
+MARKUP = re.compile(r"[\\`*{}\[\]<>#|~&!$]|(?<![^\W_])_|_(?![^\W_])")
+"""What Markdown could take for markup. An underscore between letters is none."""
+
+
+def plain(name: str, longest: int = 200) -> str:
+    """The name in one line, without characters that cannot be seen, and not longer than `longest`."""
+    line = " ".join(UNSEEN.sub(" ", name).split())
+    return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
+
+
+def markdown(name: str) -> str:
+    """The name as it has to stand in Markdown, also within a table, to be read as nothing but text."""
+    return MARKUP.sub(r"\\\g<0>", plain(name))
+
+
+def code(name: str) -> str:
+    """The name as code in Markdown, where nothing but a backtick has a meaning."""
+    return "`" + plain(name).replace("`", "'") + "`"
+
+
+def of_preset(preset: str) -> str:
+    """Id of the towers of another preset; one of somebody's own is called by its file, for its folder is nobody's business."""
+    return f"{OTHER_PRESET}{plain(Path(preset).name, 40)}"

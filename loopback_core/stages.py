@@ -1,0 +1,85 @@
+"""Every stage once: what it is made from, the code that makes it, the settings that change it.
+
+The names are those of the assets and of the artifacts. The store, the assets, their code versions, the checks and the
+ablation read this table.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from loopback_core.settings import Section, Settings
+from loopback_core.store.digests import file_sha256
+from loopback_core.store.source_code import code_digest
+
+Values = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A step of the graph that publishes one artifact."""
+
+    name: str
+    upstream: tuple[str, ...]  # the stages it reads; it follows their manifests to what they were made from
+    step: str  # the module of `loopback_core` that makes it
+    settings: Callable[[Settings], Values]  # those that change the result
+    in_chain: bool = True  # otherwise no run of the chain makes it; the report shows it when it is there
+
+    @property
+    def code(self) -> str:
+        """A digest of the source of the step and of all that it imports."""
+        return code_digest(self.step)
+
+
+def _only(section: Section, *keys: str) -> Values:
+    return section.model_dump(mode="json", include=set(keys) or None)
+
+
+def _interactions(settings: Settings) -> Values:
+    return _only(settings.source, "columns", "time_format", "earliest", "latest")
+
+
+def _baselines(settings: Settings) -> Values:
+    return _only(settings.evaluation, "seed", "baselines", "tuning_users", "tuning_trials")
+
+
+def _trained_towers(settings: Settings) -> Values:
+    used: Values = {
+        "towers": _only(settings.towers),
+        "training": _only(settings.training),
+        "tie_seed": settings.evaluation.seed,
+        "tuning_users": settings.evaluation.tuning_users,
+    }
+    if (features := settings.towers.features) and Path(features).is_file():
+        used["features"] = file_sha256(Path(features))
+    return used
+
+
+def _evaluation(settings: Settings) -> Values:
+    # The report states whether the floor was met.
+    return {"evaluation": _only(settings.evaluation), "recall_floor": settings.checks.recall_floor}
+
+
+def _ablation(settings: Settings) -> Values:
+    return {"evaluation": _only(settings.evaluation, "seed", "tuning_users", "resamples", "min_users")}
+
+
+STAGES = {
+    stage.name: stage
+    for stage in (
+        Stage("raw_listens", (), "listens.raw", lambda settings: _only(settings.source)),
+        Stage("interactions", ("raw_listens",), "listens.ingest", _interactions),
+        Stage("temporal_splits", ("interactions",), "splits.split", lambda settings: _only(settings.split)),
+        Stage("baselines", ("temporal_splits",), "recommenders.baselines.baseline_lists", _baselines),
+        Stage("trained_towers", ("temporal_splits",), "training.train", _trained_towers),
+        Stage("track_embeddings", ("trained_towers",), "recommenders.build_retrieval", lambda _: {}),
+        Stage("faiss_index", ("track_embeddings",), "recommenders.build_retrieval", lambda of: _only(of.index)),
+        Stage("evaluation", ("faiss_index", "baselines"), "reporting.run_evaluation", _evaluation),
+        Stage("ablation", ("temporal_splits",), "ablation.run", _ablation, in_chain=False),
+    )
+}
+"""Name -> stage, in an order in which data flows."""
+
+CHAIN = tuple(stage.name for stage in STAGES.values() if stage.in_chain)
+"""The stages that the main job makes, in order."""

@@ -1,0 +1,1 @@
+"""Versioned artifacts on disk: published atomically, verified when they are read."""

@@ -1,0 +1,73 @@
+"""The source code that a step depends on: no result outlives the code it came from."""
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from loopback_core.store.digests import digest
+
+PACKAGE = "loopback_core"
+ROOT = Path(__file__).parent.parent
+
+INFRASTRUCTURE = ("errors", "runtime", "settings", "stages", "store")
+"""Rooms that no result depends on: they report, lock and check. The values of settings are in the version by themselves."""
+
+DATA_SUFFIXES = (".css", ".html", ".j2")
+"""Files beside a module that it reads."""
+
+
+@cache
+def code_digest(*modules: str) -> str:
+    """A digest of the source of these modules of `loopback_core` and of all that they import, directly or not.
+
+    modules: such as `training.train`. An import inside a function counts; one for the type checker alone does not.
+    """
+    return digest({path.relative_to(ROOT).as_posix(): path.read_text("utf-8") for path in import_closure(*modules)})
+
+
+def import_closure(*modules: str) -> list[Path]:
+    """The files of these modules and of all that they import, sorted, INFRASTRUCTURE left out; and the data beside them."""
+    found: set[Path] = set()
+    waiting = [_file(f"{PACKAGE}.{module}") for module in modules]
+    while waiting:
+        path = waiting.pop()
+        if path is None or path in found or path.relative_to(ROOT).parts[0].removesuffix(".py") in INFRASTRUCTURE:
+            continue
+        found.add(path)
+        waiting += [_file(name) for name in _imports(path)]
+        if (runs := path.with_name("__init__.py")).is_file():  # when the module is imported
+            waiting.append(runs)
+    data = {beside for path in found for beside in path.parent.iterdir() if beside.suffix in DATA_SUFFIXES}
+    return sorted(found | data)
+
+
+@cache
+def _imports(path: Path) -> tuple[str, ...]:
+    return tuple(_imported(ast.parse(path.read_text("utf-8"))))
+
+
+def _imported(node: ast.AST) -> Iterator[str]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+            continue
+        if isinstance(child, ast.Import):
+            yield from (alias.name for alias in child.names)
+        elif isinstance(child, ast.ImportFrom) and child.module:
+            yield from (f"{child.module}.{alias.name}" for alias in child.names)
+        yield from _imported(child)
+
+
+def _file(name: str) -> Path | None:
+    """The file in which an imported name lies; None for what is not of this package."""
+    parts = name.split(".")
+    if parts[0] != PACKAGE:
+        return None
+    while parts[1:]:
+        path = ROOT.joinpath(*parts[1:])
+        if path.with_suffix(".py").is_file():
+            return path.with_suffix(".py")
+        if (path / "__init__.py").is_file():
+            return path / "__init__.py"
+        parts.pop()
+    return ROOT / "__init__.py"

@@ -1,0 +1,1 @@
+"""What a recommender is asked, and the metrics of its answers."""

@@ -1,0 +1,187 @@
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from planted_log import planted_splits
+
+from loopback_core.data import Events, FitData, Histories, Ragged
+from loopback_core.ranking.candidates import Candidates
+from loopback_core.ranking.fitting import Point, average, fit_scoring, moments_of_validation, useless_terms
+from loopback_core.ranking.linear import ALONE, Scoring
+from loopback_core.ranking.related_artists import RelatedArtists
+from loopback_core.ranking.served import serve
+from loopback_core.recommenders.towers_recommender import TowersRecommender
+from loopback_core.retrieval.top_k import tie_order
+from loopback_core.settings import TowersSettings
+from loopback_core.splits.catalog_counts import count_catalog
+from loopback_core.tasks.metrics import per_user_metrics
+from loopback_core.tasks.task import Task, discovery
+from loopback_core.towers.two_tower import TwoTower, Vocabulary
+
+USERS, TRACKS = 12, 60
+DAY = 86_400
+
+
+def log(rng):
+    """Every user plays 6 tracks of 30, track 0 is everybody's."""
+    user = np.repeat(np.arange(USERS), 7)
+    track = np.concatenate([[0, *rng.choice(np.arange(1, 30), 6, replace=False)] for _ in range(USERS)])
+    events = Events(
+        np.append(user, 0).astype(np.int32),
+        np.append(track, TRACKS - 1).astype(np.int32),
+        np.arange(len(user) + 1) * DAY,
+    )
+    artist = (np.arange(TRACKS) % 10).astype(np.int32)
+    return FitData(events, count_catalog(events, artist), len(user) * DAY)
+
+
+def task_of(data, name, positives, exclude=None):
+    users = np.arange(USERS)
+    rows = Ragged.from_pairs(
+        np.repeat(users, [len(row) for row in positives]), np.concatenate(positives).astype(np.int64), USERS
+    )
+    return Task(name, users, Histories.of(data.events, users, data.now), rows, exclude, data, data.catalog.artist, 0.0)
+
+
+@pytest.fixture
+def data():
+    return log(np.random.default_rng(0))
+
+
+@pytest.fixture
+def model(data):
+    torch.manual_seed(0)
+    shape = TowersSettings(id_dim=4, hidden_dim=8, output_dim=4)
+    return TwoTower(Vocabulary(USERS, TRACKS, 10), shape).eval()
+
+
+def ndcg(served, task):
+    ranking = TowersRecommender(served, 0).recommend(task.histories, 100, task.exclude)
+    return np.mean([per_user_metrics(ranking, task.positives, [k])[f"ndcg@{k}"].mean() for k in (10, 100)])
+
+
+def played(data, user):
+    return np.unique(data.events.track[data.events.user == user])
+
+
+def test_the_mean_of_some_points_gives_the_mean_of_their_scores(data, model):
+    task = task_of(data, "next_listen", [played(data, user)[:3] for user in range(USERS)])
+    served = serve(model, task)
+    points = [Point(popularity=1, track=2, track_days=7.0), Point(trend=3, track=4), Point(artist=1, artist_days=0.0)]
+
+    def scores(scoring):
+        ranking = TowersRecommender(replace(served, scoring=scoring), 0).recommend(task.histories, TRACKS, None)
+        return np.take_along_axis(ranking.scores, np.argsort(ranking.tracks, axis=1), axis=1)
+
+    expected = np.mean([scores(point.scoring()) for point in points], axis=0)
+    np.testing.assert_allclose(scores(average(points)), expected, rtol=1e-4)
+    assert average(points).track == ((7.0, 2 / 3), (30.0, 4 / 3))
+
+
+def test_who_plays_the_same_again_is_served_what_she_played(data, model):
+    task = task_of(data, "next_listen", [played(data, user) for user in range(USERS)])
+    scoring = fit_scoring([(serve(model, task), task)], 0, max_amplification=10.0)
+    assert sum(weight for _, weight in scoring.track) > 0
+    assert ndcg(serve(model, task, scoring), task) > 0.95 > ndcg(serve(model, task), task) + 0.3
+
+
+def test_who_goes_on_with_her_artists_is_served_those(data, model):
+    histories = [played(data, user) for user in range(USERS)]
+    exclude = Ragged.from_pairs(
+        np.repeat(np.arange(USERS), [len(row) for row in histories]), np.concatenate(histories).astype(np.int64), USERS
+    )
+    new = [
+        np.array([t for t in range(30, TRACKS - 1) if t % 10 in set(mine % 10) and t not in mine]) for mine in histories
+    ]
+    task = task_of(data, "discovery", new, exclude)
+    scoring = fit_scoring([(serve(model, task), task)], 0, max_amplification=10.0)
+    assert sum(weight for _, weight in scoring.artist) > 0 and scoring.track == ()
+    assert ndcg(serve(model, task, scoring), task) > ndcg(serve(model, task), task) + 0.1
+
+
+def test_who_goes_on_to_artists_near_hers_is_served_those(data, model):
+    """Who hears artist a goes on to artist a + 5."""
+    near = RelatedArtists(np.arange(10), np.roll(np.eye(10, dtype=np.float32), 5, axis=1))
+    mine = [played(data, user) for user in range(USERS)]
+    new = [np.array([t for t in range(30, TRACKS - 1) if (t + 5) % 10 in set(tracks % 10)]) for tracks in mine]
+    task = task_of(data, "next_listen", new)
+    scoring = fit_scoring([(serve(model, task, related=near), task)], 0, max_amplification=10.0)
+    assert scoring.related > 0
+    assert ndcg(serve(model, task, scoring, related=near), task) > ndcg(serve(model, task), task) + 0.1
+
+
+def test_the_candidates_are_scored_as_the_recommender_does(data, model):
+    task = task_of(data, "next_listen", [played(data, user)[:3] for user in range(USERS)])
+    served = serve(model, task, related=RelatedArtists.learn(data, 8))
+    candidates = Candidates(served, task, 0)
+    weights = Scoring(popularity=1, trend=0.5, track=((7.0, 2), (0.0, 1)), artist=((0.0, 4),), related=2)
+    for scoring in (ALONE, weights, replace(ALONE, related=1.0)):
+        assert candidates.measure(scoring)[0].mean() == pytest.approx(ndcg(replace(served, scoring=scoring), task))
+
+
+def test_of_many_related_tracks_the_highest_by_either_order_are_candidates(data, model, monkeypatch):
+    """Every artist is related to every other one, and there are more tracks than the pool holds."""
+    monkeypatch.setattr("loopback_core.ranking.candidates.POOL", 5)
+    everything = RelatedArtists(np.arange(10), 1 - np.eye(10, dtype=np.float32))
+    mine = [played(data, user)[:3] for user in range(USERS)]
+    out = Ragged(np.arange(USERS + 1) * 3, np.concatenate(mine).astype(np.int64))
+    task = task_of(data, "discovery", [np.array([50 + user % 9]) for user in range(USERS)], out)
+    served = serve(model, task, related=everything)
+    candidates = Candidates(served, task, 0)
+    place = {place: track for track, place in enumerate(tie_order(TRACKS, 0))}
+    users, lift = served.users(task.histories), everything.of(task.histories, data.catalog.artist)
+    for user, (low, high) in enumerate(pairwise(candidates.ends)):
+        found = {place[rank] for rank in candidates.tie_rank[low:high]}
+        assert not found & set(mine[user])
+        weight = np.zeros(10)
+        weight[lift.items[lift.row == user]] = lift.weights[lift.row == user, 0]
+        for score in (served.vectors @ users[user], served.popularity[:, 0]):
+            total = np.where(weight[data.catalog.artist] > 0, score + weight[data.catalog.artist], -np.inf)
+            total[mine[user]] = -np.inf
+            assert set(np.flatnonzero(total > np.sort(total)[-6])) <= found  # of equal ones any
+
+
+def test_popularity_is_not_amplified_beyond_what_is_allowed(data, model):
+    task = task_of(data, "next_listen", [np.array([0, 30 + user]) for user in range(USERS)])
+
+    def first_ten(limit):
+        scoring = fit_scoring([(serve(model, task), task)], 0, max_amplification=limit)
+        ranking = TowersRecommender(serve(model, task, scoring), 0).recommend(task.histories, 10, None)
+        return data.catalog.listeners[ranking.tracks].mean()
+
+    listeners = data.catalog.listeners
+    positives = np.mean([listeners[task.positives[user]].mean() for user in range(USERS)])
+    assert first_ten(0.5) <= 0.5 * positives < first_ten(100.0)
+
+
+def test_terms_that_say_nothing_stay_out(data, model):
+    task = task_of(data, "next_listen", [np.array([1])] * USERS)
+    served, excluded = serve(model, task), Ragged(np.zeros(USERS + 1, np.int64), np.zeros(0, np.int64))
+    near = replace(served, related=RelatedArtists.learn(data, 10))
+    assert useless_terms(served, task) == ["related"] and useless_terms(near, task) == []
+    assert useless_terms(near, replace(task, exclude=excluded)) == ["track"]
+    assert useless_terms(near, replace(task, first_candidate=60)) == ["track", "popularity", "trend"]
+
+
+def test_with_nobody_to_score_the_towers_are_served_alone(data, model):
+    task = task_of(data, "next_listen", [np.array([1])] * USERS)
+    nobody = task.sampled(0, 0)
+    assert fit_scoring([(serve(model, nobody), nobody)], 0, 1.0) == ALONE
+
+
+def test_a_task_is_asked_at_several_moments_of_validation(tmp_path):
+    splits = planted_splits(tmp_path)
+    moments = moments_of_validation(splits, "discovery", enough=1_000)
+    assert len(moments) == 3
+    assert len(moments_of_validation(splits, "discovery", enough=len(moments[0].users))) == 1  # enough with the first
+    first = discovery(splits, "tuning")
+    assert np.array_equal(moments[0].positives.values, first.positives.values)
+    assert np.array_equal(moments[0].histories.tracks.values, first.histories.tracks.values)
+    for earlier, later in pairwise(moments):
+        assert len(later.histories.tracks.values) > len(earlier.histories.tracks.values)
+        assert len(later.positives.values) < len(earlier.positives.values)
+        for row in range(len(later.users)):
+            assert not np.isin(later.positives[row], later.histories.tracks[row]).any()
+    assert splits.validation is not None and len(splits.validation) == len(moments[0].fit.events) * 8 // 30

@@ -1,0 +1,148 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from loopback_core.data import NOTHING, Catalog, Histories, Ragged
+from loopback_core.ranking.linear import ALONE, Scoring, indexed_vectors, personal_plays
+from loopback_core.ranking.related_artists import RelatedArtists
+from loopback_core.ranking.served import Served
+from loopback_core.recommenders.index_recommender import IndexRecommender
+from loopback_core.recommenders.recommender import Recommender
+from loopback_core.recommenders.towers_recommender import TowersRecommender
+from loopback_core.retrieval.embed import user_vectors
+from loopback_core.retrieval.index import FaissIndex
+from loopback_core.retrieval.top_k import tie_order
+from loopback_core.settings import IndexSettings
+
+ARTIST = (np.arange(20) % 4).astype(np.int32)
+
+
+NEAR = RelatedArtists(np.array([1, 3]), np.array([[0, 0.5], [0.25, 0]], np.float32))
+
+
+def served_by(towers, vectors, scoring=ALONE, popularity=None):
+    n = len(vectors)
+    artist, counts = ARTIST[:n], np.zeros(n, np.int64)
+    catalog = Catalog(5, artist, counts, counts, counts, counts[:4], counts[:4], counts[:4])
+    popularity = np.zeros((n, 2), np.float32) if popularity is None else popularity
+    return Served(towers, catalog, vectors, popularity, artist, scoring, related=NEAR)
+
+
+@pytest.fixture
+def users():
+    nothing = Ragged(np.zeros(4, np.int64), np.zeros(0, np.int64))
+    return Histories(np.array([0, 4, -1]), nothing, np.zeros(0, np.int64), now=np.zeros(3, np.int64))
+
+
+def test_the_towers_rank_by_the_dot_product_without_what_is_excluded(towers, users, unit_vectors, ragged):
+    vectors = unit_vectors(20, 6)
+    recommender = TowersRecommender(served_by(towers, vectors), seed=0)
+    exclude = ragged([[3, 7], [], range(18)])
+    ranking = recommender.recommend(users, 5, exclude)
+    scores = user_vectors(towers, users, ARTIST) @ vectors.T * towers.inverse_temperature().item()
+    for row in range(3):
+        left = [track for track in np.argsort(-scores[row]) if track not in exclude[row]][:5]
+        assert ranking.tracks[row].tolist() == left + [NOTHING] * (5 - len(left))
+        assert ranking.scores[row, : len(left)] == pytest.approx(scores[row, left])
+    assert ranking.scores[2, 2:].tolist() == [-np.inf] * 3
+
+
+def test_tracks_of_equal_score_follow_the_seeded_permutation(towers, users):
+    with torch.no_grad():  # every user's vector is the first axis, so that scores are exact
+        towers.users.body.layers[-1].weight.zero_()
+        towers.users.body.layers[-1].bias.copy_(torch.eye(6)[0])
+    first = np.array([0.5, 1, 0.5, 0.25, 1, 0.5, 1, 0.5], np.float32)
+    vectors = np.zeros((8, 6), np.float32)
+    vectors[:, 0] = first
+    for seed in (0, 1):
+        place = tie_order(8, seed)
+        expected = sorted(range(8), key=lambda track: (-first[track], place[track]))[:6]
+        ranking = TowersRecommender(served_by(towers, vectors), seed).recommend(users, 6, None)
+        assert ranking.tracks.tolist() == [expected] * 3
+
+
+def test_an_exact_index_recommends_what_the_towers_do(towers, users, unit_vectors, ragged):
+    vectors = unit_vectors(20, 6)
+    served = served_by(towers, vectors)
+    index = FaissIndex.build(indexed_vectors(vectors, served.popularity), IndexSettings(kind="flat"))
+    for exclude in (None, ragged([[3, 7], [], range(18)])):
+        exact = TowersRecommender(served, 0).recommend(users, 5, exclude)
+        found = IndexRecommender(served, index, 0).recommend(users, 5, exclude)
+        assert found.tracks.tolist() == exact.tracks.tolist()
+        np.testing.assert_allclose(found.scores, exact.scores, atol=1e-5)
+
+
+@pytest.fixture
+def listeners(ragged):
+    """Somebody who played tracks 2 (twice) and 5, somebody who played 7, and somebody who played nothing."""
+    tracks = ragged([[2, 5, 2], [7], []])
+    day = 86_400
+    return Histories(np.array([0, 1, -1]), tracks, np.array([0, 8, 10, 0]) * day, now=np.full(3, 10 * day))
+
+
+WEIGHTS = Scoring(popularity=0.7, trend=0.3, track=((1.0, 2.0),), artist=((0.0, 1.0), (1.0, 0.5)), related=0.2)
+
+
+def test_a_served_score_is_the_sum_of_its_terms(towers, listeners, unit_vectors):
+    vectors, popularity = unit_vectors(20, 6), np.random.default_rng(1).random((20, 2)).astype(np.float32) * 9
+    served = served_by(towers, vectors, WEIGHTS, popularity)
+    ranking = TowersRecommender(served, 0).recommend(listeners, 20, None)
+    alone = user_vectors(towers, listeners, ARTIST) @ vectors.T * towers.inverse_temperature().item()
+    expected = alone + popularity @ [0.7, 0.3]
+    expected[0, 2] += 2 * np.log1p(1 + 0.5**10)  # heard now and ten half-lives ago
+    expected[0, 5] += 2 * np.log1p(0.5**2)
+    expected[1, 7] += 2 * np.log1p(0.5**10)
+    expected[0, ARTIST == 2] += np.log1p(2) + 0.5 * np.log1p(1 + 0.5**10)
+    expected[0, ARTIST == 1] += np.log1p(1) + 0.5 * np.log1p(0.5**2)
+    expected[1, ARTIST == 3] += np.log1p(1) + 0.5 * np.log1p(0.5**10)
+    expected[0, ARTIST == 3] += 0.2 * np.log1p(100)  # near artist 1, which the first one heard
+    expected[1, ARTIST == 1] += 0.2 * np.log1p(100)
+    for row in range(3):
+        order = np.argsort(-expected[row])
+        assert ranking.tracks[row].tolist() == order.tolist()
+        np.testing.assert_allclose(ranking.scores[row], expected[row, order], rtol=1e-5)
+
+
+def test_the_towers_alone_and_as_served_share_their_products(towers, listeners, unit_vectors, ragged):
+    vectors, popularity = unit_vectors(20, 6), np.random.default_rng(1).random((20, 2)).astype(np.float32) * 9
+    served, exclude = served_by(towers, vectors, WEIGHTS, popularity), ragged([[2, 6], [], range(18)])
+    alone, whole = TowersRecommender(replace(served, scoring=ALONE), 0), TowersRecommender(served, 0)
+    asked = served.read(listeners)
+    products = asked.users @ vectors.T
+    for recommender in (alone, whole):  # in this order: the second adds the rest to the products
+        found = recommender.rank_products(products, asked.prior, 10, exclude)
+        expected = recommender.recommend(listeners, 10, exclude)
+        assert found.tracks.tolist() == expected.tracks.tolist()
+        assert found.scores.tolist() == expected.scores.tolist()
+
+
+def test_through_an_exact_index_nothing_that_the_prior_lifts_is_missed(towers, listeners, unit_vectors, ragged):
+    vectors, popularity = unit_vectors(20, 6), np.random.default_rng(1).random((20, 2)).astype(np.float32) * 9
+    served = served_by(towers, vectors, WEIGHTS, popularity)
+    index = FaissIndex.build(indexed_vectors(vectors, popularity), IndexSettings(kind="flat"))
+    for exclude in (None, ragged([[2, 6], [], range(18)])):
+        for k in (1, 3, 8):
+            exact = TowersRecommender(served, 0).recommend(listeners, k, exclude)
+            found = IndexRecommender(served, index, 0).recommend(listeners, k, exclude)
+            assert found.tracks.tolist() == exact.tracks.tolist()
+            np.testing.assert_allclose(found.scores, exact.scores, rtol=1e-4)
+
+
+def test_only_the_dearest_artists_of_a_history_lift_their_tracks(ragged):
+    played = [artist for artist in range(150) for _ in range(1 + artist % 7)]
+    history = Histories(
+        np.zeros(1, np.int64), ragged([played]), np.zeros(len(played), np.int64), now=np.zeros(1, np.int64)
+    )
+    _, artists = personal_plays(history, np.arange(150, dtype=np.int32), [0.0], [0.0])
+    assert len(artists.items) == 100
+    assert artists.weights.min() >= np.log1p(3)  # the 42 that were played once or twice and some of three plays are out
+
+
+def test_both_obey_the_interface_of_a_recommender(towers, unit_vectors):
+    vectors = unit_vectors(20, 6)
+    index, served = FaissIndex.build(vectors, IndexSettings(kind="flat")), served_by(towers, vectors)
+    for recommender in (TowersRecommender(served, 0), IndexRecommender(served, index, 0)):
+        assert isinstance(recommender, Recommender)
+        assert recommender.fit(None) is recommender

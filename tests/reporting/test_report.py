@@ -1,0 +1,274 @@
+import json
+import re
+
+import pytest
+
+from loopback_core.reporting.example_users import Example, Recommended
+from loopback_core.reporting.report import metric_rows, write_report
+from loopback_core.reporting.report.verdict import verdicts
+
+HOSTILE = "<script>alert(1)</script> | [x](javascript:alert(1)) ![p](http://evil.example/p.png) **b** `c` &lt; \\"
+
+
+def mean(value, low=None, high=None):
+    return {"value": value, "low": low, "high": high}
+
+
+def metrics(value):
+    names = [f"{metric}@{k}" for metric in ("hit_rate", "recall", "precision", "ndcg", "mrr", "map") for k in (10, 100)]
+    return {name: mean(value, value / 2, value * 2) for name in names}
+
+
+def paired(difference, low, high, p_holm, won=30, lost=10, tied=60):
+    counts = {"won": won, "lost": lost, "tied": tied}
+    return {"ndcg@10": {"difference": difference, "low": low, "high": high, "p": p_holm, "p_holm": p_holm, **counts}}
+
+
+@pytest.fixture
+def evaluation():
+    """The towers win in discovery, lose in next_listen, and new_users has three users."""
+    recommenders = {
+        "random": metrics(0.001),
+        "personal_decayed": None,
+        "two_tower": metrics(0.2),
+        "two_tower_alone": metrics(0.2),
+        "popularity_users": metrics(0.0),
+        "recent_artist": metrics(0.1),
+    }
+    few = {"two_tower": {"ndcg@10": mean(0.25)}, "recent_artist": {"ndcg@10": mean(0.5)}}
+    tasks = {
+        "discovery": {"users": 100, "positives": 900, "recommenders": recommenders},
+        "next_listen": {"users": 1100, "positives": 5000, "recommenders": recommenders},
+        "cold_start": {"users": 0, "positives": 0, "recommenders": {"two_tower": {"ndcg@10": mean(None)}}},
+        "new_users": {"users": 3, "positives": 7, "recommenders": few},
+        "reference_protocol": {"users": 100, "positives": 900, "recommenders": {"two_tower": metrics(0.3)}},
+    }
+    return {
+        "source": {"name": "listens.tsv", "events": 9000, "users": 120, "tracks": 800, "artists": 70},
+        "split": {"strategy": "global", "train": 7200, "validation": 900, "test": 900},
+        "tasks": tasks,
+        "rival": {
+            "discovery": "recent_artist",
+            "next_listen": "personal",
+            "cold_start": None,
+            "new_users": "recent_artist",
+        },
+        "paired": {
+            "discovery": {"recent_artist": paired(0.1, 0.04, 0.16, 0.012)},
+            "next_listen": {"personal": paired(-0.05, -0.09, -0.01, 0.0004, 1, 2, 1097)},
+            "new_users": {"recent_artist": paired(-0.25, None, None, None, 0, 2, 1)},
+        },
+        "unreachable_positives": {"discovery": 0.149, "next_listen": 0.07, "new_users": 0.0},
+        "settings": {
+            "evaluation": {"ks": [10, 100], "resamples": 2000, "min_users": 20},
+            "checks": {"recall_floor": 0.01},
+            "training": {"validation_metric": "discovery/ndcg@10"},
+        },
+        "preset": "reference",
+        "seed": 5,
+        "index": {"kind": "flat", "recall@100": 1.0, "p50_ms": None, "p99_ms": None},
+    }
+
+
+@pytest.fixture
+def written(tmp_path):
+    def write(evaluation, examples=()):
+        write_report(evaluation, examples, tmp_path)
+        return tuple((tmp_path / f"report.{kind}").read_text("utf-8") for kind in ("md", "html"))
+
+    return write
+
+
+def test_the_report_begins_with_the_verdict_in_two_sentences(evaluation, written):
+    text, _ = written(evaluation)
+    assert text.split("\n\n")[1] == (
+        "Measured by nDCG@10 against the baseline that was best on validation, the two-tower **wins** in discovery "
+        "(+0.1000 against `recent_artist`) and **loses** in next listen (-0.0500 against `personal`). How sure: the 95 % "
+        "interval of the paired difference and its p after Holm's correction are [+0.0400, +0.1600] in discovery (100 "
+        "users, p = 0.012) and [-0.0900, -0.0100] in next listen (1,100 users, p < 0.001); no baseline answered cold "
+        "start; new users has 3 scored users, too few for a verdict."
+    )
+
+
+def test_without_enough_users_anywhere_there_is_no_verdict(evaluation, written):
+    evaluation["rival"] = {"new_users": "recent_artist"}
+    assert written(evaluation)[0].split("\n\n")[1] == (
+        "Whether the two-tower beats the best baseline by nDCG@10 cannot be said of any task. "
+        "How sure: new users has 3 scored users, too few for a verdict."
+    )
+
+
+def test_a_difference_that_does_not_survive_the_correction_says_so(evaluation, written):
+    evaluation["paired"]["discovery"]["recent_artist"] = paired(0.1, 0.01, 0.16, 0.2)
+    assert "(100 users, p = 0.200, so not after the correction)" in written(evaluation)[0]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "outcome"), [(0.1, 0.2, "wins"), (-0.1, 0.2, "cannot be told apart"), (-0.2, -0.1, "loses")]
+)
+def test_the_outcome_is_on_which_side_of_zero_the_interval_lies(evaluation, low, high, outcome):
+    evaluation["paired"]["discovery"]["recent_artist"] = paired(0.0, low, high, 0.01)
+    assert verdicts(evaluation)[0].outcome == outcome
+
+
+def test_the_verdict_table_has_a_row_per_task_with_a_rival(evaluation, written):
+    text, _ = written(evaluation)
+    assert "| discovery | `recent_artist` | wins | +0.1000 [+0.0400, +0.1600] | 0.012 | 30 / 10 / 60 | 100 |" in text
+    assert "| next listen | `personal` | loses | -0.0500 [-0.0900, -0.0100] | < 0.001 | 1 / 2 / 1,097 | 1,100 |" in text
+    assert "| cold start | – | no verdict | – | – | – | 0 |" in text
+    assert "| new users | `recent_artist` | no verdict | -0.2500 | – | 0 / 2 / 1 | 3 |" in text
+
+
+def test_the_checks_follow_the_verdict(evaluation, written):
+    text, _ = written(evaluation)
+    assert "- Check `recall_floor` **passed**: recall@100 of the towers in discovery is 0.2000" in text
+    assert "- Check `beats_popularity` **passed**" in text
+
+
+def test_a_table_is_sorted_by_the_main_metric_marks_who_matters_and_shows_a_dash_for_na(evaluation, written):
+    section = written(evaluation)[0].split("## Discovery")[1].split("## ")[0]
+    table = section.split("\n\n")[2].splitlines()[2:]
+    assert [line.split(" | ")[0] for line in table] == [
+        "| **two_tower**",
+        "| recent_artist",
+        "| random",
+        "| popularity_users",
+        "| personal_decayed",
+    ]
+    assert table[0].startswith("| **two_tower** | best | 0.2000 [0.1000, 0.4000] |")
+    assert table[1].startswith("| recent_artist | rival | 0.1000 [0.0500, 0.2000] |")
+    assert table[-1] == "| personal_decayed |  | – | – | – |"
+
+
+def test_the_towers_alone_have_a_row_only_when_something_else_is_served(evaluation):
+    task = evaluation["tasks"]["discovery"]
+    assert "two_tower_alone" not in [row["recommender"] for row in metric_rows(task, ["ndcg@10"])]
+    task["recommenders"]["two_tower_alone"] = metrics(0.15)
+    rows = [(row["recommender"], row["ndcg@10"]) for row in metric_rows(task, ["ndcg@10"])]
+    assert rows[:2] == [("two_tower", 0.2), ("two_tower_alone", 0.15)]
+
+
+def test_a_task_without_users_and_one_with_few_say_so(evaluation, written):
+    text, _ = written(evaluation)
+    assert "**Nobody could be scored**" in text.split("## Cold start")[1].split("## ")[0]
+    assert "**Fewer than 20 users could be scored**" in text.split("## New users")[1].split("## ")[0]
+    limits = text.split("## What the numbers do not say")[1]
+    assert "**Cold start has 0 scored users**" in limits and "**New users has 3 scored users**" in limits
+    assert "reference protocol leaks" in limits and "The log is generated" not in limits
+
+
+def test_of_the_sample_the_report_says_that_it_is_generated(evaluation, written):
+    evaluation["source"]["name"] = "sample"
+    assert "**The log is generated.**" in written(evaluation)[0].split("## What the numbers do not say")[1]
+
+
+def test_every_formula_is_printed(evaluation, written):
+    text, _ = written(evaluation)
+    for name in ("hit_rate", "recall", "precision", "ndcg", "mrr", "map", "coverage", "gini", "novelty"):
+        assert f"- `{name}@K = " in text
+
+
+def test_what_later_versions_measure_is_shown_when_it_is_there(evaluation, written):
+    plain, _ = written(evaluation)
+    assert "Recall further down" not in plain and "Beyond accuracy" not in plain and "evaluator itself" not in plain
+    evaluation["tasks"]["discovery"]["recommenders"]["two_tower"] |= {
+        "recall@1000": mean(0.7654, 0.7, 0.8),
+        "coverage@10": mean(0.4321),
+    }
+    evaluation["segments"] = {"discovery": {"tail": {"two_tower": {"ndcg@10": mean(0.0123, 0.01, 0.02)}}}}
+    evaluation["tuning"] = {
+        "discovery": {"ease": {"settings": {"regularisation": 500}, "ndcg@10": 0.0613, "trials": [{}, {}]}}
+    }
+    evaluation["obstacles"] = {"ease": "it would need 40 GB"}
+    count = {"trials": 1500, "expected": 7.3, "observed": 9, "p": 0.5, "low": 1.0, "high": 18.0}
+    evaluation["calibration"] = {
+        **{"seeds": 20, "threshold": 1e-4, "smallest_p": 0.03},
+        "tasks": {"discovery": {"hits@10": count}},
+    }
+    text, _ = written(evaluation)
+    assert "| **two_tower** | best | 0.7654 [0.7000, 0.8000] |" in text
+    assert "| **two_tower** | best | 0.4321 |" in text
+    assert "| **two_tower** |  | 0.0123 [0.0100, 0.0200] |" in text
+    assert "| discovery | ease | regularisation 500 | 0.0613 | 2 |" in text
+    assert "Not built: `ease`, because it would need 40 GB" in text
+    assert "agrees with the closed form" in text and "| discovery | hits@10 | 1,500 | 7.3 | 1 to 18 | 9 | 0.5 |" in text
+
+
+def test_only_pictures_that_lie_beside_the_report_are_shown(evaluation, written, tmp_path):
+    assert ".png" not in written(evaluation)[0]
+    (tmp_path / "recall_discovery.png").write_bytes(b"\x89PNG")
+    (tmp_path / "training.png").write_bytes(b"\x89PNG")
+    (tmp_path / "training.svg").write_text('<?xml version="1.0"?><svg width="300pt"><g id="training-1"/></svg>')
+    text, page = written(evaluation)
+    assert re.findall(r"\]\((.*?\.png)\)", text) == ["recall_discovery.png", "training.png"]
+    assert '<img alt="Recall by K; pale: the others" src="data:image/png;base64,iVBORw==">' in page
+    assert '<svg role="img" aria-label="Training curves" width="300pt"><g id="training-1"/></svg>' in page
+
+
+def example(name):
+    tracks = [Recommended(name, name, f"you played {name} once")]
+    return Example(name, "light", 3, [(name, 2)], {"two_tower": tracks, "recent_artist": tracks * 2})
+
+
+def test_a_listener_has_a_row_per_place_with_both_lists_and_their_reasons(evaluation, written):
+    text, page = written(evaluation, [example("Air")])
+    assert "### A light listener: Air\n\n3 listens so far. Of the last 3: Air (2)." in text
+    assert "| 1 | Air by Air | you played Air once | Air by Air | you played Air once |" in text
+    assert "| 2 |  |  | Air by Air | you played Air once |" in text
+    assert "not the motives of a model" in page
+
+
+def test_hostile_names_are_text_in_the_page_and_change_no_table(evaluation, written):
+    evaluation["source"]["name"] = evaluation["preset"] = HOSTILE
+    evaluation["tasks"]["discovery"]["recommenders"][f"two_tower:{HOSTILE}"] = metrics(0.3)
+    text, page = written(evaluation, [example(HOSTILE)])
+    assert not re.search(r"<script|href=\"(?!#)|src=|<img|<b>|javascript:alert\(1\)\">", page)
+    shown = page.count(
+        "&lt;script&gt;alert(1)&lt;/script&gt; | [x](javascript:alert(1)) ![p](http://evil.example/p.png)"
+    )
+    assert shown >= 10
+    listeners = text.split("## A few listeners")[1]
+    assert listeners.count("\n| 1 | ") == 1
+    row = page.split("<h3>")[1].split("<tbody>")[1].split("</tr>")[0]
+    assert row.count("<td>") == 5  # the bars in the names divide no cell
+
+
+def test_other_presets_have_a_section_and_without_any_there_is_none(evaluation, written):
+    assert "## Presets" not in written(evaluation)[0]
+    evaluation["presets"] = {"two_tower:reference": {"version": "a2f58abc6265fba3", "seed": 3}}
+    evaluation["tasks"]["discovery"]["recommenders"]["two_tower:reference"] = metrics(0.15)
+    evaluation["paired"]["discovery"]["two_tower:reference"] = paired(0.05, 0.02, 0.08, 0.001)
+    text, _ = written(evaluation)
+    section = text.split("## Presets")[1].split("\n## ")[0]
+    assert "`two_tower:reference` (seed 3)" in section
+    assert (
+        "| discovery | two_tower:reference | 0.1500 [0.0750, 0.3000] | +0.0500 [+0.0200, +0.0800] | 0.001 | 30 / 10 / 60 |"
+        in section
+    )
+
+
+def test_the_page_is_one_file_that_asks_for_nothing(evaluation, written):
+    _, page = written(evaluation, [example("Air")])
+    assert not re.search(r"<(script|link|iframe|object)|src=|@import|url\(", page)
+    assert "default-src 'none'" in page and "prefers-color-scheme: dark" in page and 'name="viewport"' in page
+
+
+def test_every_section_can_be_reached_from_the_contents(evaluation, written):
+    _, page = written(evaluation, [example("Air")])
+    linked = re.findall(r'<a href="#(.*?)">', page)
+    assert linked == re.findall(r'<h2 id="(.*?)">', page)
+    assert {"discovery", "a-few-listeners", "what-the-numbers-do-not-say"} <= set(linked)
+
+
+def test_tables_scroll_by_themselves_and_details_can_be_unfolded(evaluation, written):
+    _, page = written(evaluation)
+    assert (
+        page.count('<div class="scrolled" tabindex="0"><table>')
+        == page.count("<table>")
+        == page.count("</table></div>")
+    )
+    assert page.count("<details><summary>") == page.count("</details>") > 0
+
+
+def test_the_report_needs_nothing_but_what_json_holds(evaluation, written):
+    assert written(json.loads(json.dumps(evaluation))) == written(evaluation)

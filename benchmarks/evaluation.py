@@ -65,7 +65,7 @@ def measure_evaluation(splits_folder: Path, lists: Path) -> None:
     from loopback_core.recommenders.baselines.baseline_lists import BaselineLists
     from loopback_core.reporting.run_evaluation import Trained, measure
     from loopback_core.retrieval.embed import track_vectors
-    from loopback_core.retrieval.index import FaissIndex
+    from loopback_core.retrieval.indexes import build_index
     from loopback_core.settings import IndexSettings, Settings
     from loopback_core.splits import Splits
     from loopback_core.tasks.task import TASKS
@@ -77,7 +77,7 @@ def measure_evaluation(splits_folder: Path, lists: Path) -> None:
     model = TwoTower(Vocabulary(catalog.n_users, catalog.n_tracks, catalog.n_artists), settings.towers).eval()
     vectors = track_vectors(model, TrackContent(splits.testing.catalog.artist))
     held = indexed_vectors(vectors, popularity_columns(splits.testing))
-    index = FaissIndex.build(held, IndexSettings(kind="flat"))
+    index = build_index(held, IndexSettings(kind="flat"))
     started = time.monotonic()
     results, calibration = measure(
         splits, Trained(model, vectors, index, 1.0, dict.fromkeys(TASKS, ALONE)), BaselineLists(lists), settings

@@ -25,7 +25,9 @@ import numpy as np
 from loopback_core.data import Histories, Ragged
 from loopback_core.ranking.linear import indexed_vectors
 from loopback_core.recommenders.build_retrieval import real_queries
-from loopback_core.retrieval.index import FaissIndex, index_recall
+from loopback_core.retrieval.index_recall import index_recall
+from loopback_core.retrieval.indexes import build_index
+from loopback_core.retrieval.indexes.vector_index import VectorIndex
 from loopback_core.retrieval.vectors import load_popularity, load_vectors
 from loopback_core.runtime.peak_memory import peak_memory
 from loopback_core.settings import IndexSettings
@@ -76,7 +78,7 @@ def measure_index(home: Path, settings: IndexSettings) -> dict[str, Any]:
     faiss.omp_set_num_threads(os.cpu_count() or 1)
     started = time.perf_counter()
     with peak_memory() as memory:
-        index = FaissIndex.build(vectors, settings)
+        index = build_index(vectors, settings)
     found = {"build_seconds": time.perf_counter() - started, "peak_mb": memory.peak_mb}
     with tempfile.TemporaryDirectory() as folder:
         index.save(Path(folder) / "index")
@@ -91,7 +93,7 @@ def measure_index(home: Path, settings: IndexSettings) -> dict[str, Any]:
     return found
 
 
-def _latency(index: FaissIndex, queries: np.ndarray, exclude: Ragged | None, what: str) -> dict[str, float]:
+def _latency(index: VectorIndex, queries: np.ndarray, exclude: Ragged | None, what: str) -> dict[str, float]:
     milliseconds = []
     for row in [*range(5), *range(len(queries))]:
         seen = None if exclude is None else exclude.take(np.array([row]))

@@ -76,7 +76,8 @@ def _evaluate(step: Step) -> tuple[Artifact, bool]:
     from loopback_core.ranking.related_artists import load_related
     from loopback_core.recommenders.baselines.baseline_lists import BaselineLists
     from loopback_core.reporting.run_evaluation import Trained, run_evaluation
-    from loopback_core.retrieval.vectors import load_index, load_vectors
+    from loopback_core.retrieval.indexes import load_index
+    from loopback_core.retrieval.vectors import load_vectors
     from loopback_core.splits import Splits
     from loopback_core.towers.two_tower import TwoTower
 

@@ -48,7 +48,7 @@ def track_embeddings(context: dg.AssetExecutionContext, loopback: Loopback) -> d
 )
 def faiss_index(context: dg.AssetExecutionContext, loopback: Loopback) -> dg.MaterializeResult[Any]:
     """The nearest-neighbour index over the track vectors, its recall measured on real user vectors, and its id map."""
-    from loopback_core.recommenders.build_retrieval import build_index
+    from loopback_core.recommenders.build_retrieval import index_catalog
     from loopback_core.splits import Splits
 
     step = loopback.step(context)
@@ -57,7 +57,7 @@ def faiss_index(context: dg.AssetExecutionContext, loopback: Loopback) -> dg.Mat
     towers = step.store.upstream(vectors, "trained_towers")
 
     def make(folder: Path) -> dict[str, Any]:
-        return build_index(splits, towers.folder, vectors.folder, settings, folder)
+        return index_catalog(splits, towers.folder, vectors.folder, settings, folder)
 
     artifact, reused = step.publish("faiss_index", make, upstream=[vectors])
     summary = artifact.summary

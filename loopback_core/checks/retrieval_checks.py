@@ -8,13 +8,15 @@ import numpy as np
 
 from loopback_core.checks.check import Verdict
 from loopback_core.errors import ArtifactError
-from loopback_core.retrieval.vectors import load_index, load_popularity, load_vectors
+from loopback_core.retrieval.indexes import load_index
+from loopback_core.retrieval.vectors import load_popularity, load_vectors
 from loopback_core.settings import Settings
 from loopback_core.splits import Splits
 from loopback_core.store.artifacts import Artifact, ArtifactStore
 
 if TYPE_CHECKING:
-    from loopback_core.retrieval.index import FaissIndex
+    from loopback_core.retrieval.indexes.vector_index import VectorIndex
+
 
 SAMPLE = 2_000  # vectors that stand for all in the test for collapse
 
@@ -59,7 +61,7 @@ def index_recall(artifact: Artifact, store: ArtifactStore, settings: Settings) -
     """Recall@100 of the index against exact search, over real user vectors, is above its threshold."""
     from loopback_core.ranking.linear import indexed_vectors
     from loopback_core.recommenders.build_retrieval import real_queries
-    from loopback_core.retrieval.index import index_recall as measure
+    from loopback_core.retrieval.index_recall import index_recall as measure
 
     splits = Splits(store.upstream(artifact, "temporal_splits").folder)
     embeddings = store.upstream(artifact, "track_embeddings").folder
@@ -71,7 +73,7 @@ def index_recall(artifact: Artifact, store: ArtifactStore, settings: Settings) -
     return Verdict(recall >= floor, sentence, {"recall@100": recall, "users": len(queries)})
 
 
-def _published_index(artifact: Artifact) -> FaissIndex:
+def _published_index(artifact: Artifact) -> VectorIndex:
     """The index as it was published. FAISS believes what it reads: a search in a damaged file may never return."""
     if damaged := artifact.damaged_files():
         raise ArtifactError(f"{', '.join(damaged)} of {artifact} is not what was published; {artifact.remedy}")

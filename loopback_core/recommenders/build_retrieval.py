@@ -12,15 +12,9 @@ from loopback_core.features.track_content import track_content
 from loopback_core.ranking.linear import indexed_vectors, load_scoring
 from loopback_core.ranking.served import Served
 from loopback_core.retrieval.embed import track_vectors
-from loopback_core.retrieval.index import FaissIndex, index_recall
-from loopback_core.retrieval.vectors import (
-    INDEX,
-    load_popularity,
-    load_vectors,
-    save_index,
-    save_popularity,
-    save_vectors,
-)
+from loopback_core.retrieval.index_recall import index_recall
+from loopback_core.retrieval.indexes import INDEX_FILE, build_index, save_index
+from loopback_core.retrieval.vectors import load_popularity, load_vectors, save_popularity, save_vectors
 from loopback_core.runtime.capacity import need_memory
 from loopback_core.settings import IndexSettings
 from loopback_core.splits import Splits
@@ -41,7 +35,7 @@ def embed_catalog(splits: Splits, towers: Path, folder: Path) -> dict[str, Any]:
     return {"tracks": len(vectors), "dimension": vectors.shape[1], "unknown_tracks": unknown}
 
 
-def build_index(
+def index_catalog(
     splits: Splits, towers: Path, vectors_folder: Path, settings: IndexSettings, folder: Path
 ) -> dict[str, Any]:
     """Write the index over the vectors and its id map, `tracks.parquet`, into `folder`; returns a summary."""
@@ -52,12 +46,12 @@ def build_index(
     names.with_columns(pl.col("track").cast(pl.Int32)).write_parquet(folder / "tracks.parquet")
     splits.forget()  # what follows holds the vectors twice
     vectors = indexed_vectors(stored, load_popularity(vectors_folder))
-    index = FaissIndex.build(vectors, settings)
+    index = build_index(vectors, settings)
     save_index(index, folder)
     return {
         "tracks": len(index),
         "kind": index.kind,
-        "bytes": (folder / INDEX).stat().st_size,
+        "bytes": (folder / INDEX_FILE).stat().st_size,
         "recall@100": index_recall(index, vectors, queries, 100),
     }
 

@@ -7,7 +7,7 @@ import numpy as np
 from loopback_core.data import NOTHING, FitData, Histories, Ids, Ragged, Ranking, distinct_in_rows
 from loopback_core.ranking.linear import Prior, lookup, queries
 from loopback_core.ranking.served import Asked, Served
-from loopback_core.retrieval.index import VectorIndex
+from loopback_core.retrieval.indexes.vector_index import VectorIndex
 from loopback_core.retrieval.top_k import tie_order, top_k_sparse
 
 

@@ -31,7 +31,7 @@ from loopback_core.retrieval.latency import QUERIES, measure_latency
 from loopback_core.tasks.task import IN_CATALOG, TASKS, Task
 
 if TYPE_CHECKING:
-    from loopback_core.retrieval.index import VectorIndex
+    from loopback_core.retrieval.indexes.vector_index import VectorIndex
     from loopback_core.settings import Settings
     from loopback_core.splits import Splits
     from loopback_core.towers.two_tower import TwoTower

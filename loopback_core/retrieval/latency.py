@@ -5,7 +5,7 @@ import time
 import numpy as np
 
 from loopback_core.data import Floats, Ragged
-from loopback_core.retrieval.index import VectorIndex
+from loopback_core.retrieval.indexes.vector_index import VectorIndex
 
 QUERIES = 200
 

@@ -1,21 +1,15 @@
-"""Vectors and index on disk."""
+"""The vectors of tracks on disk."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from loopback_core.data import Floats
 from loopback_core.errors import ArtifactError
-from loopback_core.settings import IndexSettings
-
-if TYPE_CHECKING:
-    from loopback_core.retrieval.index import FaissIndex
 
 VECTORS, POPULARITY = "track_vectors.npy", "popularity.npy"
-INDEX, INDEX_SETTINGS = "tracks.faiss", "index.json"
 
 
 def save_vectors(vectors: Floats, folder: Path) -> None:
@@ -48,26 +42,3 @@ def _load(folder: Path, name: str) -> Floats:
     except (OSError, ValueError, EOFError) as error:
         raise ArtifactError(f"The vectors in {folder} cannot be read ({error}); build them again.") from None
     return vectors
-
-
-def save_index(index: FaissIndex, folder: Path) -> None:
-    """Write the index and the settings that it is searched with."""
-    index.save(folder / INDEX)
-    (folder / INDEX_SETTINGS).write_text(index.settings.model_dump_json(indent=1) + "\n", "utf-8")
-
-
-def load_index(folder: Path) -> FaissIndex:
-    """Read both back.
-
-    Raises:
-        ArtifactError: a file is missing or damaged.
-    """
-    from loopback_core.retrieval.index import FaissIndex
-
-    try:
-        settings = IndexSettings.model_validate_json((folder / INDEX_SETTINGS).read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise ArtifactError(
-            f"The settings of the index in {folder} cannot be read ({error}); build it again."
-        ) from None
-    return FaissIndex.load(folder / INDEX, settings)

@@ -70,6 +70,10 @@ class SplitSettings(Section):
     seed: int = Field(0, ge=0, description="Seed of the choice of held-out users.")
 
 
+ENGINE_OF_KIND = {"auto": "faiss", "flat": "faiss", "ivf": "faiss", "hnsw": "faiss"}
+"""Kind of index -> the engine that builds it, a file of `loopback_core.retrieval.indexes`."""
+
+
 class IndexSettings(Section):
     """The nearest-neighbour index."""
 

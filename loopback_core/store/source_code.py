@@ -36,6 +36,8 @@ def import_closure(*modules: str) -> list[Path]:
             continue
         found.add(path)
         waiting += [_file(name) for name in _imports(path)]
+        if "import_module" in path.read_text("utf-8"):  # a package that finds its modules by their names
+            waiting += path.parent.glob("*.py")
         if (runs := path.with_name("__init__.py")).is_file():  # when the module is imported
             waiting.append(runs)
     data = {beside for path in found for beside in path.parent.iterdir() if beside.suffix in DATA_SUFFIXES}

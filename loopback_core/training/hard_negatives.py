@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from loopback_core.data import NOTHING, FitData, Ids, Ragged
 from loopback_core.features.track_content import track_content
 from loopback_core.retrieval.embed import track_vectors, user_vectors
-from loopback_core.retrieval.index import FaissIndex
+from loopback_core.retrieval.indexes import build_index
 from loopback_core.settings import Settings
 from loopback_core.towers.two_tower import TwoTower
 from loopback_core.towers.user import ONLY_NEW
@@ -39,7 +39,7 @@ class HardNegatives:
         threads = faiss.omp_get_max_threads()
         faiss.omp_set_num_threads(1)  # a graph that several threads build differs from run to run
         try:
-            index = FaissIndex.build(track_vectors(model, self._content), self.settings.index)
+            index = build_index(track_vectors(model, self._content), self.settings.index)
         finally:
             faiss.omp_set_num_threads(threads)
         users = user_vectors(model, self._histories, self._content.artist, ONLY_NEW)

@@ -148,7 +148,7 @@ def trained(chain):
 
     from loopback_core.ranking.linear import Scoring, save_scoring
     from loopback_core.recommenders.baselines.baseline_lists import build_baselines
-    from loopback_core.recommenders.build_retrieval import build_index, embed_catalog
+    from loopback_core.recommenders.build_retrieval import embed_catalog, index_catalog
     from loopback_core.towers.two_tower import TwoTower, Vocabulary
 
     splits = Splits(chain.sound["temporal_splits"].folder)
@@ -170,7 +170,7 @@ def trained(chain):
     vectors = chain.sound["track_embeddings"].folder
     chain.sound["faiss_index"] = chain.publish(
         "faiss_index",
-        lambda folder: build_index(splits, weights, vectors, settings.index, folder),
+        lambda folder: index_catalog(splits, weights, vectors, settings.index, folder),
         ["track_embeddings"],
     )
 

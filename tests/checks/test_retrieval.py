@@ -3,7 +3,8 @@ import polars as pl
 import pytest
 
 from loopback_core.ranking.linear import indexed_vectors
-from loopback_core.retrieval.vectors import VECTORS, load_index, save_index, save_popularity, save_vectors
+from loopback_core.retrieval.indexes import load_index, save_index
+from loopback_core.retrieval.vectors import VECTORS, save_popularity, save_vectors
 from loopback_core.settings import IndexSettings
 
 
@@ -29,9 +30,9 @@ def with_index(vectors, names=None):
     """An index over other vectors; `names`: rows of its id map."""
 
     def spoil(folder):
-        from loopback_core.retrieval.index import FaissIndex
+        from loopback_core.retrieval.indexes import build_index
 
-        save_index(FaissIndex.build(np.ascontiguousarray(vectors), IndexSettings()), folder)
+        save_index(build_index(np.ascontiguousarray(vectors), IndexSettings()), folder)
         if names is not None:
             pl.DataFrame({"track": range(names)}).write_parquet(folder / "tracks.parquet")
 

@@ -12,7 +12,7 @@ from loopback_core.recommenders.index_recommender import IndexRecommender
 from loopback_core.recommenders.recommender import Recommender
 from loopback_core.recommenders.towers_recommender import TowersRecommender
 from loopback_core.retrieval.embed import user_vectors
-from loopback_core.retrieval.index import FaissIndex
+from loopback_core.retrieval.indexes import build_index
 from loopback_core.retrieval.top_k import tie_order
 from loopback_core.settings import IndexSettings
 
@@ -66,7 +66,7 @@ def test_tracks_of_equal_score_follow_the_seeded_permutation(towers, users):
 def test_an_exact_index_recommends_what_the_towers_do(towers, users, unit_vectors, ragged):
     vectors = unit_vectors(20, 6)
     served = served_by(towers, vectors)
-    index = FaissIndex.build(indexed_vectors(vectors, served.popularity), IndexSettings(kind="flat"))
+    index = build_index(indexed_vectors(vectors, served.popularity), IndexSettings(kind="flat"))
     for exclude in (None, ragged([[3, 7], [], range(18)])):
         exact = TowersRecommender(served, 0).recommend(users, 5, exclude)
         found = IndexRecommender(served, index, 0).recommend(users, 5, exclude)
@@ -121,7 +121,7 @@ def test_the_towers_alone_and_as_served_share_their_products(towers, listeners, 
 def test_through_an_exact_index_nothing_that_the_prior_lifts_is_missed(towers, listeners, unit_vectors, ragged):
     vectors, popularity = unit_vectors(20, 6), np.random.default_rng(1).random((20, 2)).astype(np.float32) * 9
     served = served_by(towers, vectors, WEIGHTS, popularity)
-    index = FaissIndex.build(indexed_vectors(vectors, popularity), IndexSettings(kind="flat"))
+    index = build_index(indexed_vectors(vectors, popularity), IndexSettings(kind="flat"))
     for exclude in (None, ragged([[2, 6], [], range(18)])):
         for k in (1, 3, 8):
             exact = TowersRecommender(served, 0).recommend(listeners, k, exclude)
@@ -142,7 +142,7 @@ def test_only_the_dearest_artists_of_a_history_lift_their_tracks(ragged):
 
 def test_both_obey_the_interface_of_a_recommender(towers, unit_vectors):
     vectors = unit_vectors(20, 6)
-    index, served = FaissIndex.build(vectors, IndexSettings(kind="flat")), served_by(towers, vectors)
+    index, served = build_index(vectors, IndexSettings(kind="flat")), served_by(towers, vectors)
     for recommender in (TowersRecommender(served, 0), IndexRecommender(served, index, 0)):
         assert isinstance(recommender, Recommender)
         assert recommender.fit(None) is recommender

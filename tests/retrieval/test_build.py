@@ -8,9 +8,10 @@ import torch
 from loopback_core.data import Histories
 from loopback_core.features.popularity_columns import popularity_columns
 from loopback_core.ranking.linear import Scoring, indexed_vectors, save_scoring
-from loopback_core.recommenders.build_retrieval import build_index, embed_catalog, real_queries
+from loopback_core.recommenders.build_retrieval import embed_catalog, index_catalog, real_queries
 from loopback_core.retrieval.embed import user_vectors
-from loopback_core.retrieval.vectors import load_index, load_popularity, load_vectors
+from loopback_core.retrieval.indexes import load_index
+from loopback_core.retrieval.vectors import load_popularity, load_vectors
 from loopback_core.settings import IndexSettings, SplitSettings, TowersSettings
 from loopback_core.splits import Splits, split_listens
 from loopback_core.towers.track import TrackInputs
@@ -53,7 +54,7 @@ def built(splits, tmp_path):
     TwoTower(Vocabulary(catalog.n_users, catalog.n_tracks, catalog.n_artists), shape).save(folder)
     save_scoring({"discovery": Scoring(popularity=0.5, trend=0.25)}, folder)
     embedded = embed_catalog(splits, folder, folder)
-    indexed = build_index(splits, folder, folder, IndexSettings(kind="flat"), folder)
+    indexed = index_catalog(splits, folder, folder, IndexSettings(kind="flat"), folder)
     return folder, embedded, indexed
 
 

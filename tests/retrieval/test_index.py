@@ -4,8 +4,8 @@ import pytest
 
 from loopback_core.data import NOTHING
 from loopback_core.errors import ArtifactError
-from loopback_core.retrieval import index as index_module
-from loopback_core.retrieval.index import FaissIndex, index_recall
+from loopback_core.retrieval.index_recall import index_recall
+from loopback_core.retrieval.indexes import build_index, faiss_engine
 from loopback_core.settings import IndexSettings
 
 KINDS = ("flat", "hnsw", "ivf")
@@ -36,7 +36,7 @@ def sorted_by_score(vectors, queries):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_search_that_passes_all_tracks_finds_the_largest_inner_products(unit_vectors, kind):
     vectors, queries = unit_vectors(400, 8), unit_vectors(6, 8, seed=1)
-    index = FaissIndex.build(vectors, wide(kind))
+    index = build_index(vectors, wide(kind))
     assert (index.kind, len(index)) == (kind, 400)
     found = index.search(queries, 10, None)
     best = sorted_by_score(vectors, queries)[:, :10]
@@ -49,11 +49,11 @@ def test_a_search_that_passes_all_tracks_finds_the_largest_inner_products(unit_v
 def test_smaller_numbers_find_nearly_the_same_in_less_room(unit_vectors, tmp_path, kind, storage, error):
     vectors, queries = unit_vectors(4000, 32), unit_vectors(6, 32, seed=1)
     settings = wide(kind).model_copy(update={"storage": storage})
-    index = FaissIndex.build(vectors, settings)
+    index = build_index(vectors, settings)
     index.save(tmp_path / "small")
-    FaissIndex.build(vectors, wide(kind)).save(tmp_path / "whole")
+    build_index(vectors, wide(kind)).save(tmp_path / "whole")
     assert (tmp_path / "small").stat().st_size < (tmp_path / "whole").stat().st_size
-    loaded = FaissIndex.load(tmp_path / "small", settings)
+    loaded = faiss_engine.Index.load(tmp_path / "small", settings)
     assert (loaded.kind, len(loaded)) == (kind, 4000)
     found = loaded.search(queries, 10, None)
     np.testing.assert_allclose(found.scores, np.take_along_axis(queries @ vectors.T, found.tracks, axis=1), atol=error)
@@ -65,12 +65,12 @@ def test_smaller_numbers_find_nearly_the_same_in_less_room(unit_vectors, tmp_pat
 def test_lists_stay_long_and_good_when_hundreds_of_the_best_are_excluded(
     unit_vectors, ragged, monkeypatch, kind, scanned
 ):
-    monkeypatch.setattr(index_module, "SCANNED_PER_WIDTH", scanned)
+    monkeypatch.setattr(faiss_engine, "SCANNED_PER_WIDTH", scanned)
     vectors, queries = unit_vectors(2000, 8), unit_vectors(5, 8, seed=1)
     order = sorted_by_score(vectors, queries)
     played = [0, 1, 300, 600, 1000]
     exclude = ragged([order[row, :count] for row, count in enumerate(played)])
-    index = FaissIndex.build(vectors, IndexSettings(kind=kind, hnsw_ef_search=8, ivf_probes=20))
+    index = build_index(vectors, IndexSettings(kind=kind, hnsw_ef_search=8, ivf_probes=20))
     found = index.search(queries, 50, exclude)
     assert NOTHING not in found.tracks
     for row, count in enumerate(played):
@@ -84,21 +84,21 @@ def test_lists_stay_long_and_good_when_hundreds_of_the_best_are_excluded(
 def test_an_exact_search_with_exclusions_is_exact(unit_vectors, ragged):
     vectors, queries = unit_vectors(400, 8), unit_vectors(3, 8, seed=1)
     order = sorted_by_score(vectors, queries)
-    found = FaissIndex.build(vectors, wide("flat")).search(queries, 7, ragged([[], order[1, :5], order[2, ::2]]))
+    found = build_index(vectors, wide("flat")).search(queries, 7, ragged([[], order[1, :5], order[2, ::2]]))
     assert found.tracks.tolist() == [order[0, :7].tolist(), order[1, 5:12].tolist(), order[2, 1:15:2].tolist()]
 
 
 def test_a_list_longer_than_the_width_of_the_search_is_still_filled(unit_vectors):
     vectors, queries = unit_vectors(2000, 8), unit_vectors(5, 8, seed=1)
     for kind in ("hnsw", "ivf"):
-        found = FaissIndex.build(vectors, narrow(kind)).search(queries, 200, None)
+        found = build_index(vectors, narrow(kind)).search(queries, 200, None)
         assert NOTHING not in found.tracks
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_list_longer_than_the_catalog_ends_in_nothing(unit_vectors, ragged, kind):
     vectors, queries = unit_vectors(50, 8), unit_vectors(2, 8, seed=1)
-    index = FaissIndex.build(vectors, wide(kind))
+    index = build_index(vectors, wide(kind))
     whole = index.search(queries, 60, None)
     assert sorted(whole.tracks[0, :50].tolist()) == list(range(50))
     assert whole.tracks[0, 50:].tolist() == [NOTHING] * 10
@@ -110,7 +110,7 @@ def test_a_list_longer_than_the_catalog_ends_in_nothing(unit_vectors, ragged, ki
 
 
 def test_nobody_asks_and_nobody_is_answered(unit_vectors, ragged):
-    index = FaissIndex.build(unit_vectors(50, 8), wide("flat"))
+    index = build_index(unit_vectors(50, 8), wide("flat"))
     assert index.search(np.zeros((0, 8), np.float32), 4, ragged([])).tracks.shape == (0, 4)
     assert index.search(np.zeros((0, 8), np.float32), 4, None).tracks.shape == (0, 4)
 
@@ -118,9 +118,9 @@ def test_nobody_asks_and_nobody_is_answered(unit_vectors, ragged):
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_index_read_back_is_of_the_same_kind_and_finds_the_same(unit_vectors, ragged, tmp_path, kind):
     vectors, queries = unit_vectors(400, 8), unit_vectors(4, 8, seed=1)
-    index = FaissIndex.build(vectors, narrow(kind))
+    index = build_index(vectors, narrow(kind))
     index.save(tmp_path / "index")
-    loaded = FaissIndex.load(tmp_path / "index", narrow(kind))
+    loaded = faiss_engine.Index.load(tmp_path / "index", narrow(kind))
     assert (loaded.kind, len(loaded)) == (kind, 400)
     for exclude in (None, ragged([[], [1], range(100), range(200, 400)])):
         before, after = index.search(queries, 10, exclude), loaded.search(queries, 10, exclude)
@@ -132,7 +132,7 @@ def test_an_index_read_back_is_of_the_same_kind_and_finds_the_same(unit_vectors,
 @pytest.mark.parametrize("damage", ["missing", "empty", "cut at the start", "cut at the end", "garbage"])
 def test_a_missing_or_damaged_index_ends_in_a_sentence(unit_vectors, tmp_path, kind, damage):
     path = tmp_path / "index"
-    FaissIndex.build(unit_vectors(400, 8), wide(kind)).save(path)
+    build_index(unit_vectors(400, 8), wide(kind)).save(path)
     whole = path.read_bytes()
     left = {"empty": b"", "cut at the start": whole[:30], "cut at the end": whole[:-9], "garbage": b"x" * 1000}
     if damage == "missing":
@@ -140,18 +140,18 @@ def test_a_missing_or_damaged_index_ends_in_a_sentence(unit_vectors, tmp_path, k
     else:
         path.write_bytes(left[damage])
     with pytest.raises(ArtifactError, match="build it again"):
-        FaissIndex.load(path, wide(kind))
+        faiss_engine.Index.load(path, wide(kind))
 
 
 @pytest.mark.parametrize(("n", "kind"), [(100, "flat"), (101, "ivf")])
 def test_auto_searches_exactly_up_to_the_limit_and_then_by_lists(unit_vectors, n, kind):
-    assert FaissIndex.build(unit_vectors(n, 8), IndexSettings(kind="auto", flat_limit=100)).kind == kind
+    assert build_index(unit_vectors(n, 8), IndexSettings(kind="auto", flat_limit=100)).kind == kind
 
 
 def test_recall_of_an_exact_index_is_one_and_of_a_crippled_one_less(unit_vectors):
     vectors, queries = unit_vectors(4000, 8), unit_vectors(20, 8, seed=1)
-    assert index_recall(FaissIndex.build(vectors, wide("flat")), vectors, queries, 10) == 1.0
-    crippled = FaissIndex.build(vectors, narrow("ivf"))
+    assert index_recall(build_index(vectors, wide("flat")), vectors, queries, 10) == 1.0
+    crippled = build_index(vectors, narrow("ivf"))
     recall = index_recall(crippled, vectors, queries, 10)
     best = sorted_by_score(vectors, queries)[:, :10]
     found = crippled.search(queries, 10, None).tracks
@@ -161,6 +161,6 @@ def test_recall_of_an_exact_index_is_one_and_of_a_crippled_one_less(unit_vectors
 
 def test_recall_counts_tracks_with_equal_vectors_for_each_other(unit_vectors):
     vectors = np.repeat(unit_vectors(20, 8), 10, axis=0)
-    index = FaissIndex.build(vectors[::-1].copy(), wide("flat"))  # of ten equal ones another five may be found
+    index = build_index(vectors[::-1].copy(), wide("flat"))  # of ten equal ones another five may be found
     assert index_recall(index, vectors[::-1].copy(), unit_vectors(4, 8, seed=1), 5) == 1.0
     assert index_recall(index, vectors, unit_vectors(4, 8, seed=1), 5) < 1.0  # an index of other names

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from loopback_core.errors import ArtifactError
-from loopback_core.retrieval.index import FaissIndex
-from loopback_core.retrieval.vectors import INDEX_SETTINGS, VECTORS, load_index, load_vectors, save_index, save_vectors
+from loopback_core.retrieval.indexes import SETTINGS_FILE, build_index, load_index, save_index
+from loopback_core.retrieval.vectors import VECTORS, load_vectors, save_vectors
 from loopback_core.settings import IndexSettings
 
 
@@ -32,16 +32,16 @@ def test_missing_or_damaged_vectors_end_in_a_sentence(unit_vectors, tmp_path, da
 
 def test_an_index_is_searched_with_the_settings_it_was_built_with(unit_vectors, tmp_path):
     settings = IndexSettings(kind="ivf", ivf_probes=3)
-    save_index(FaissIndex.build(unit_vectors(400, 8), settings), tmp_path)
+    save_index(build_index(unit_vectors(400, 8), settings), tmp_path)
     index = load_index(tmp_path)
     assert (index.kind, index.settings) == ("ivf", settings)
 
 
 @pytest.mark.parametrize("content", [None, "{", '{"kind": "octree"}'])
 def test_missing_or_damaged_settings_of_an_index_end_in_a_sentence(unit_vectors, tmp_path, content):
-    save_index(FaissIndex.build(unit_vectors(40, 8), IndexSettings(kind="flat")), tmp_path)
-    (tmp_path / INDEX_SETTINGS).unlink()
+    save_index(build_index(unit_vectors(40, 8), IndexSettings(kind="flat")), tmp_path)
+    (tmp_path / SETTINGS_FILE).unlink()
     if content is not None:
-        (tmp_path / INDEX_SETTINGS).write_text(content)
+        (tmp_path / SETTINGS_FILE).write_text(content)
     with pytest.raises(ArtifactError, match="build it again"):
         load_index(tmp_path)

@@ -1,7 +1,9 @@
-"""Nearest-neighbour indexes over track vectors, behind one small interface."""
+"""The FAISS engine: exact search, an inverted file (ivf), a graph (hnsw)."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import faiss
 import numpy as np
@@ -22,27 +24,11 @@ Users who played much are searched for exactly where that is the faster way.
 TRAINED_ON = 200_000
 """Tracks that the centroids of an IVF index are learned from."""
 
-
-class VectorIndex(Protocol):
-    """What any nearest-neighbour library has to offer here."""
-
-    kind: str
-
-    def search(self, queries: Floats, k: int, exclude: Ragged | None) -> Ranking:
-        """The k tracks of the largest inner product for each query, without those in its row of `exclude`."""
-        ...
-
-    def save(self, path: Path) -> None:
-        """Write it to a file."""
-        ...
-
-    @classmethod
-    def load(cls, path: Path, settings: IndexSettings) -> Self:
-        """Read it back."""
-        ...
+ADDED_AT_ONCE = 50_000
+"""Tracks."""
 
 
-class FaissIndex:
+class Index:
     """A FAISS index of inner products; position i is track i.
 
     Excluded tracks are skipped inside the search (IDSelector), so that a list stays k long however many there are.
@@ -63,17 +49,17 @@ class FaissIndex:
             index.hnsw.efConstruction = settings.hnsw_ef_construction
         if not index.is_trained:
             index.train(_sample(vectors))
-        with progress(f"{kind} index", n, "tracks") as shown:
-            for start in range(0, n, 50_000):
-                index.add(vectors[start : start + 50_000])
-                shown.advance(min(50_000, n - start))
+        with _threads(1 if kind == "hnsw" else None), progress(f"{kind} index", n, "tracks") as shown:
+            for start in range(0, n, ADDED_AT_ONCE):
+                index.add(vectors[start : start + ADDED_AT_ONCE])
+                shown.advance(min(ADDED_AT_ONCE, n - start))
         return cls(index, kind, settings)
 
     def __len__(self) -> int:
         return int(self.index.ntotal)
 
     def search(self, queries: Floats, k: int, exclude: Ragged | None) -> Ranking:
-        """See :class:`VectorIndex`. queries: (rows, D)."""
+        """See :class:`loopback_core.retrieval.indexes.vector_index.VectorIndex`."""
         if exclude is None:
             return self._search(queries, k, np.zeros(0, np.int64))
         ranking = no_ranking(len(queries), k)
@@ -134,15 +120,12 @@ def _sample(vectors: Floats) -> Floats:
     return np.ascontiguousarray(vectors[:: max(1, len(vectors) // TRAINED_ON)])
 
 
-def index_recall(index: VectorIndex, vectors: Floats, queries: Floats, k: int) -> float:
-    """Share of the exact k nearest tracks that the index finds, over all queries.
-
-    vectors: (n, D) what was indexed. queries: (rows, D) real user vectors. A found track counts when its score
-    reaches that of the exact k-th: tracks with equal vectors stand in for each other.
-    """
-    k = min(k, len(vectors))
-    threshold = faiss.knn(queries, vectors, k, faiss.METRIC_INNER_PRODUCT)[0][:, -1:]  # exact, and copies nothing
-    found = index.search(queries, k, None).tracks
-    # By the vectors and not by the index's own scores, which would also be high for a track of another name.
-    scores = np.stack([vectors[tracks] @ query for tracks, query in zip(found, queries, strict=True)])
-    return float(np.mean((found != NOTHING) & (scores >= threshold - 1e-6)))
+@contextmanager
+def _threads(count: int | None) -> Iterator[None]:
+    """Let FAISS use so many threads; None: as many as it does. Several threads build another graph in every run."""
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(before)

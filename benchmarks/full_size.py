@@ -2,7 +2,7 @@
 
     uv run python benchmarks/full_size.py [--events N ...] [--folder PATH] [--baselines ID ...] [--trials N]
         [--start ASSET] [--skip PART ...]
-    uv run python benchmarks/full_size.py --fill README.md RESULTS.json ...
+    uv run python benchmarks/full_size.py --fill docs/results/full-size.md RESULTS.json ...
 
 The log is the generated one; at 19,100,000 events it has the size of Last.fm-1K: 992 users, about 1.5M tracks and 174k
 artists, two plays in three repeats. Every asset is made by the command that a user would give, in a process of its own,

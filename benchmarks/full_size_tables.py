@@ -22,7 +22,7 @@ def fill(page: Path, runs: list[Path]) -> None:
         )
     found = [json.loads(path.read_text("utf-8")) for path in runs]
     before, rest = text.split(BEGIN)
-    picture = page.parent / "docs" / "full_size.png"
+    picture = page.parent / "full_size.png"
     content = "\n".join([BEGIN, *_page(found, picture.relative_to(page.parent)), END])
     page.write_text(before + content + rest.split(END)[1], "utf-8")
     if len(found[-1]["sizes"]) > 1:

@@ -7,7 +7,7 @@ from loopback_core.errors import LoopbackError
 from loopback_core.reporting.paper import fill, find_blocks
 from loopback_core.reporting.paper.__main__ import main, read_run
 
-PAPER = Path(__file__).parents[2] / "docs" / "PAPER.md"
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 def mean(value, low=None, high=None):
@@ -339,24 +339,25 @@ def test_an_evaluation_is_no_ablation_and_nothing_at_all_fills_nothing(files, ca
     assert "give at least one --run, --ablation or --seeds" in capsys.readouterr().err
 
 
-def test_every_block_of_our_paper_is_known_and_of_one_of_its_runs():
-    blocks = find_blocks(PAPER.read_text("utf-8").splitlines())
-    runs = {"slice", "artists", "sample"}
-    assert {block.run for block in blocks} == runs | {"ablation slice"} | {f"seeds {run}" for run in runs}
-    assert {block.marker.split()[0] for block in blocks} == {
-        "facts",
-        "verdict",
-        "tuning",
-        "table",
-        "segments",
-        "beyond",
-        "ablation",
-        "seeds",
-    }
+@pytest.mark.parametrize("name", ["slice", "artists", "sample"])
+def test_the_results_of_a_run_hold_every_kind_of_block_and_none_of_another_run(name):
+    blocks = find_blocks((DOCS / "results" / f"{name}.md").read_text("utf-8").splitlines())
+    assert {block.run for block in blocks} == {name, f"seeds {name}"}
+    kinds = {"facts", "seeds", "verdict", "table", "segments", "beyond", "tuning"}
+    assert {block.marker.split()[0] for block in blocks} == kinds
+
+
+def test_the_results_of_the_ablation_are_one_block():
+    lines = (DOCS / "results" / "ablation.md").read_text("utf-8").splitlines()
+    assert [block.run for block in find_blocks(lines)] == ["ablation slice"]
+
+
+def test_the_text_of_the_paper_holds_no_block():
+    assert find_blocks((DOCS / "PAPER.md").read_text("utf-8").splitlines()) == []
 
 
 def test_every_block_of_our_readme_is_known_and_filled():
-    readme = (PAPER.parents[1] / "README.md").read_text("utf-8")
+    readme = (DOCS.parent / "README.md").read_text("utf-8")
     lines = readme.splitlines()
     blocks = find_blocks(lines)
     assert [block.marker for block in blocks] == ["verdict sample", "verdict slice"]

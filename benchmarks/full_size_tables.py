@@ -53,7 +53,7 @@ def _page(runs: list[Results], picture: Path) -> Iterator[str]:
 
 def _chain(runs: list[Results], size: str) -> Iterator[str]:
     several = [f"seconds, run {number}" for number in range(1, len(runs) + 1)] if len(runs) > 1 else ["seconds"]
-    yield f"| step | {' | '.join(several)} | events/s | peak, GB | written, MB | floor, s | × floor | foreign cores |"
+    yield f"| step | {' | '.join(several)} | events/s | peak, GB | written, MB | floor, s | × floor | CPU of other processes, cores |"
     yield "| --- |" + " --- |" * (len(several) + 6)
     totals, peak = [0.0] * len(runs), 0.0
     for asset in runs[-1]["sizes"][size]["chain"]:

@@ -83,14 +83,14 @@ def ids_in_catalog(artifact: Artifact, store: ArtifactStore, settings: Settings)
     splits = Splits(artifact.folder)
     n_log = len(splits.track_names)
     wrong = []
-    for phase, events, catalog in (
-        ("tuning", splits.train, splits.tuning.catalog),
-        ("testing", splits.testing.events, splits.testing.catalog),
-    ):
+    for phase, fit in (("tuning", splits.tuning), ("testing", splits.testing)):
+        events, catalog = fit.events, fit.catalog
         if outside := _outside(events.track, catalog.n_tracks):
             wrong.append(f"{outside:,} {phase} events have a track outside the catalog")
         elif not _counted(events, catalog):
             wrong.append(f"the {phase} catalog's play counts are not those of its events")
+        elif not np.array_equal(np.bincount(events.user, minlength=len(events.by_user.starts)), events.by_user.lengths):
+            wrong.append(f"the {phase} histories are not as long as its events say")
     nameless = _outside(splits.test.track, n_log)
     strangers = sum(_outside(part.user, len(splits.users)) for part in (splits.train, splits.validation, splits.test))
     if nameless or strangers:

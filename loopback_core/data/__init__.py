@@ -9,6 +9,7 @@ from loopback_core.data.catalog import Catalog
 from loopback_core.data.events import SECONDS_PER_DAY, Events
 from loopback_core.data.fit_data import FitData
 from loopback_core.data.histories import Histories
+from loopback_core.data.listens_by_user import ListensByUser
 from loopback_core.data.ragged import ITEMS_PER_SORTED, Floats, Ids, Ragged, distinct_in_rows, stable_order
 from loopback_core.data.ranking import NOTHING, Ranking
 
@@ -22,6 +23,7 @@ __all__ = [
     "Floats",
     "Histories",
     "Ids",
+    "ListensByUser",
     "Ragged",
     "Ranking",
     "distinct_in_rows",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+
+from loopback_core.data.listens_by_user import ListensByUser
 
 SECONDS_PER_DAY = 86_400
 
@@ -17,6 +20,12 @@ class Events:
     user: NDArray[np.int32]
     track: NDArray[np.int32]
     timestamp: NDArray[np.int64]  # seconds since 1970-01-01 UTC
+    published: ListensByUser | None = field(default=None, repr=False)  # the same listens as the splits wrote them
+
+    @cached_property
+    def by_user(self) -> ListensByUser:
+        """The same listens grouped by user: as published, otherwise grouped once and kept."""
+        return self.published or ListensByUser.group(self.user, self.track, self.timestamp)
 
     def __len__(self) -> int:
         return len(self.user)

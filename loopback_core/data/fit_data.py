@@ -28,24 +28,27 @@ class FitData:
     events: Events
     catalog: Catalog
     now: int  # seconds since 1970-01-01 UTC: the end of the fit data, the same for every user
-    demographics: NDArray[np.int16] | None = None  # (log users, 3) codes, 0 for what nobody told; None: no profiles
+    demographics: NDArray[np.int16] | None = None  # (log users, 3) codes, 0: unknown; None: the log has no profiles
     names: TrackNames | None = None  # of every track of the log
 
     def histories(self, users: Ids) -> Histories:
-        """What these users played, all asked for now. Tasks of the same users share them while one of them is there."""
-        found = self._asked_for.get(users.tobytes())
-        if found is None:
-            found = Histories.of(self.events, users, self.now, self.demographics)
-            self._asked_for[users.tobytes()] = found
-        return found
+        """What these users played, all asked for now: reads their listens alone.
+
+        Tasks of the same users share one object for as long as one of them holds it.
+        """
+        histories = self._in_use.get(users.tobytes())
+        if histories is None:
+            histories = Histories.of(self.events, users, self.now, self.demographics)
+            self._in_use[users.tobytes()] = histories
+        return histories
 
     @cached_property
-    def _asked_for(self) -> WeakValueDictionary[bytes, Histories]:
+    def _in_use(self) -> WeakValueDictionary[bytes, Histories]:
         return WeakValueDictionary()
 
     @cached_property
     def plays(self) -> csr_array:
-        """Listens of each user to each track, (n_users, n_tracks) float32; made once for all who ask."""
+        """Listens of each user to each track, (n_users, n_tracks) float32; made once and kept."""
         from scipy.sparse import csr_array
 
         shape = self.catalog.n_users, self.catalog.n_tracks

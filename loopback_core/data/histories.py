@@ -9,25 +9,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loopback_core.data.events import Events
-from loopback_core.data.ragged import Ids, Ragged, stable_order
+from loopback_core.data.ragged import Ids, Ragged
 
 
 @dataclass(frozen=True)
 class Histories:
     """The listens of some users up to now, each row oldest first. A row may be empty.
 
-    `users` are the dense ids, or -1 for somebody whom the fit data does not know.
+    `users` are the dense ids, or -1 for a user whom the fit data does not know.
     """
 
     users: Ids  # (rows,)
     tracks: Ragged  # rows of track ids
-    timestamps: Ids  # (total,) seconds, beside tracks.values
+    timestamps: Ids  # (total,) seconds, aligned with tracks.values
     now: Ids  # (rows,) seconds: the moment of each request
     demographics: NDArray[np.int16] | None = None  # (rows, 3) codes
 
     @property
     def ages(self) -> Ids:
-        """Seconds from every listen to its row's now, (total,), beside tracks.values."""
+        """Seconds from every listen to its row's now, (total,), aligned with tracks.values."""
         return np.repeat(self.now, self.tracks.lengths) - self.timestamps
 
     def __len__(self) -> int:
@@ -37,17 +37,13 @@ class Histories:
     def of(cls, events: Events, users: Ids, now: int, demographics: NDArray[np.int16] | None = None) -> Self:
         """The histories of `users` (rows, dense ids) in `events`, all asked for at the same moment `now`.
 
-        demographics: (log users, 3) codes by dense id.
+        Costs the listens of these users, once the events are grouped by user. demographics: (log users, 3) codes by
+        dense id.
         """
-        n_users = int(max(events.user.max(initial=-1), np.max(users, initial=-1))) + 1
-        order = stable_order(events.user, n_users)  # events are sorted by time, so each row is too
-        counts = np.bincount(events.user, minlength=n_users)
-        whole = Ragged(np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), order.astype(np.int64))
-        chosen = whole.take(np.asarray(users, dtype=np.int64))
-        tracks = events.track[chosen.values].astype(np.int64)
-        moments = np.full(len(chosen), now, np.int64)
+        users = np.asarray(users, np.int64)
+        tracks, timestamps = events.by_user.of(users)
         who = None if demographics is None else demographics[users]
-        return cls(np.asarray(users), Ragged(chosen.offsets, tracks), events.timestamp[chosen.values], moments, who)
+        return cls(users, tracks, timestamps, np.full(len(users), now, np.int64), who)
 
     def rows(self, start: int, stop: int) -> Histories:
         """Rows start to stop."""

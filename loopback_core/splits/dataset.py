@@ -1,6 +1,6 @@
 """Reading the splits back: the parts, and the fit data for tuning and for testing."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from loopback_core.data import Catalog, Events, FitData
 from loopback_core.data.names import TrackNames
 from loopback_core.features.demographics import demographic_codes
+from loopback_core.splits.histories_files import read_histories
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,7 @@ class Splits:
             *(tracks[name].to_numpy() for name in counts),
             *(artists[name].to_numpy() for name in counts),
         )
+        events = replace(events, published=read_histories(self.folder, phase))
         return FitData(events, catalog, int(events.timestamp[-1]), self.demographics, self._names)
 
 

@@ -14,6 +14,7 @@ from loopback_core.runtime.capacity import need_memory
 from loopback_core.settings import SplitSettings
 from loopback_core.splits.catalog_counts import count_catalog
 from loopback_core.splits.cut import HELD_OUT, PART_NAMES, TEST, TRAIN, VALIDATION, cut, hold_out_users
+from loopback_core.splits.histories_files import write_histories
 
 TRACK = ("artist_name", "track_name")
 
@@ -91,6 +92,8 @@ def split_listens(interactions: Path, folder: Path, settings: SplitSettings) -> 
     with ThreadPoolExecutor(2) as pool:  # sorting, most of it, leaves the interpreter to the other
         fits = parts[TRAIN], parts[TRAIN].then(parts[VALIDATION])
         catalogs = pool.map(lambda fit: count_catalog(fit, artist_of_track), fits)
+    write_histories(*fits, folder)
+    del fits
     for catalog, phase in zip(catalogs, ("tuning", "testing"), strict=True):
         _write_catalog(catalog, tracks, artists, folder / phase)
     # Names and artists of what only the test period plays: for the tasks that are allowed to look, and for nobody else.

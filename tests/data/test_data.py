@@ -118,3 +118,24 @@ def test_tasks_of_the_same_users_share_their_histories():
     assert lists(both.tracks) == [[3, 5], [4]] and both.now.tolist() == [40, 40]
     assert fit.histories(ids(0, 1)) is both
     assert lists(fit.histories(ids(1)).tracks) == [[4]]
+
+
+def test_listens_grouped_by_user_are_read_for_the_users_asked_for():
+    grouped = events((1, 7, 10), (0, 8, 20), (1, 9, 30), (3, 6, 40)).by_user
+    tracks, timestamps = grouped.of(ids(3, -1, 1, 2, 4, 1))
+    assert lists(tracks) == [[6], [], [7, 9], [], [], [7, 9]]
+    assert timestamps.tolist() == [40, 10, 30, 10, 30]
+    assert tracks.values.dtype == timestamps.dtype == np.int64
+
+
+def test_events_grouped_by_user_are_grouped_once():
+    listens = events((0, 8, 20))
+    assert listens.by_user is listens.by_user
+    assert listens.where(np.array([True])).by_user is not listens.by_user
+
+
+def test_published_groups_do_not_pass_to_other_events():
+    listens = events((0, 8, 20), (0, 9, 30))
+    published = replace(listens, published=listens.by_user)
+    assert published.by_user is listens.by_user
+    assert published.then(events((0, 7, 40))).published is published.where(np.array([True, False])).published is None

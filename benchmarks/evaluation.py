@@ -59,10 +59,11 @@ def measure_evaluation(splits_folder: Path, lists: Path) -> None:
     """All five tasks, of towers nobody trained and of every list that was made."""
     import torch
 
-    from loopback_core.features.popularity_columns import popularity_columns
     from loopback_core.features.track_content import TrackContent
-    from loopback_core.ranking.linear import ALONE, indexed_vectors
+    from loopback_core.ranking.index_space import catalog_values, indexed_vectors
+    from loopback_core.ranking.linear_ranker import TOWERS_ALONE
     from loopback_core.recommenders.baselines.baseline_lists import BaselineLists
+    from loopback_core.recommenders.bundle import Bundle, Towers
     from loopback_core.reporting.run_evaluation import Trained, measure
     from loopback_core.retrieval.embed import track_vectors
     from loopback_core.retrieval.indexes import build_index
@@ -76,12 +77,12 @@ def measure_evaluation(splits_folder: Path, lists: Path) -> None:
     torch.manual_seed(0)
     model = TwoTower(Vocabulary(catalog.n_users, catalog.n_tracks, catalog.n_artists), settings.towers).eval()
     vectors = track_vectors(model, TrackContent(splits.testing.catalog.artist))
-    held = indexed_vectors(vectors, popularity_columns(splits.testing))
-    index = build_index(held, IndexSettings(kind="flat"))
+    values = catalog_values(splits.testing)
+    index = build_index(indexed_vectors(vectors, values), IndexSettings(kind="flat"))
+    towers = Towers(model, dict.fromkeys(TASKS, TOWERS_ALONE), None)
     started = time.monotonic()
-    results, calibration = measure(
-        splits, Trained(model, vectors, index, 1.0, dict.fromkeys(TASKS, ALONE)), BaselineLists(lists), settings
-    )
+    trained = Trained(Bundle(splits, towers, vectors, values, index), 1.0)
+    results, calibration = measure(splits, trained, BaselineLists(lists), settings)
     print(json.dumps({
         "seconds": time.monotonic() - started,
         "recommenders": {name: len([m for m in r.means.values() if m]) for name, r in results.items()},

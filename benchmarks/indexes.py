@@ -23,12 +23,12 @@ import faiss
 import numpy as np
 
 from loopback_core.data import Histories, Ragged
-from loopback_core.ranking.linear import indexed_vectors
+from loopback_core.ranking.index_space import indexed_vectors
 from loopback_core.recommenders.build_retrieval import real_queries
 from loopback_core.retrieval.index_recall import index_recall
 from loopback_core.retrieval.indexes import build_index
 from loopback_core.retrieval.indexes.vector_index import VectorIndex
-from loopback_core.retrieval.vectors import load_popularity, load_vectors
+from loopback_core.retrieval.vectors import load_catalog_values, load_vectors
 from loopback_core.runtime.peak_memory import peak_memory
 from loopback_core.settings import IndexSettings
 from loopback_core.splits import Splits
@@ -73,7 +73,7 @@ def measure_index(home: Path, settings: IndexSettings) -> dict[str, Any]:
     played = Histories.of(data.events, np.arange(data.catalog.n_users)[:USERS], data.now).tracks
     del data
     splits.forget()
-    vectors = indexed_vectors(load_vectors(made.folder), load_popularity(made.folder))
+    vectors = indexed_vectors(load_vectors(made.folder), load_catalog_values(made.folder))
 
     faiss.omp_set_num_threads(os.cpu_count() or 1)
     started = time.perf_counter()

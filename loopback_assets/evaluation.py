@@ -72,14 +72,9 @@ def evaluation(context: dg.AssetExecutionContext, loopback: Loopback) -> dg.Mate
 
 
 def _evaluate(step: Step) -> tuple[Artifact, bool]:
-    from loopback_core.ranking.linear import load_scoring
-    from loopback_core.ranking.related_artists import load_related
     from loopback_core.recommenders.baselines.baseline_lists import BaselineLists
+    from loopback_core.recommenders.bundle import Bundle
     from loopback_core.reporting.run_evaluation import Trained, run_evaluation
-    from loopback_core.retrieval.indexes import load_index
-    from loopback_core.retrieval.vectors import load_vectors
-    from loopback_core.splits import Splits
-    from loopback_core.towers.two_tower import TwoTower
 
     # From the newest index its own manifest leads upstream: two sources or presets in one home never mix.
     index = step.sound("faiss_index")
@@ -89,18 +84,16 @@ def _evaluate(step: Step) -> tuple[Artifact, bool]:
     presets, ablation, settings = _other_presets(step, chain), _ablation(step, chain), step.settings
 
     def make(folder: Path) -> dict[str, Any]:
+        parts = ("temporal_splits", "trained_towers", "track_embeddings", "faiss_index")
+        bundle = Bundle.load(*(chain[asset].folder for asset in parts))
         trained = Trained(
-            TwoTower.load(chain["trained_towers"].folder),
-            load_vectors(chain["track_embeddings"].folder),
-            load_index(index.folder),
+            bundle,
             index.summary["recall@100"],
-            load_scoring(chain["trained_towers"].folder),
-            load_related(chain["trained_towers"].folder),
             json.loads((chain["trained_towers"].folder / "history.json").read_text("utf-8"))["epochs"],
             {name: towers.folder for name, towers in presets.items()},
         )
         return run_evaluation(
-            Splits(chain["temporal_splits"].folder),
+            bundle.splits,
             trained,
             BaselineLists(chain["baselines"].folder),
             settings,

@@ -2,13 +2,16 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from loopback_assets.resources import Loopback, Step
 from loopback_assets.stage_asset import stage_asset
 from loopback_assets.ui import picture, result, table
+
+if TYPE_CHECKING:
+    from loopback_core.ranking.linear_ranker import Json
 
 
 @stage_asset("trained_towers", group_name="training", kinds={"pytorch"})
@@ -35,18 +38,15 @@ def trained_towers(context: dg.AssetExecutionContext, loopback: Loopback) -> dg.
     )
 
 
-def _row(task: str, weights: dict[str, Any]) -> dict[str, str | float]:
-    def by_half_life(term: str) -> str:
-        return ", ".join(f"{weight:.3g} ({float(days):g} days)" for days, weight in weights[term].items())
-
-    return {
-        "task": task,
-        "popularity": weights["popularity"],
-        "trend": weights["trend"],
-        "plays of the track": by_half_life("track"),
-        "plays of the artist": by_half_life("artist"),
-        "related artists": weights["related"],
+def _row(task: str, weights: "Json") -> dict[str, str | float]:
+    """The weight of each term in a task; of a term with half-lives as words."""
+    cells = {
+        term: ", ".join(f"{weight:.3g} ({float(days):g} days)" for days, weight in value.items())
+        if isinstance(value, dict)
+        else value
+        for term, value in weights.items()
     }
+    return {"task": task, **cells}
 
 
 def _train(step: Step) -> Any:

@@ -27,3 +27,7 @@ class ArtifactError(LoopbackError):
 
 class RoomError(LoopbackError):
     """A step would take more memory or disk than there is. The message says how much, and what makes it less."""
+
+
+class RequestError(LoopbackError):
+    """A request for recommendations that cannot be answered. The message names what is wrong with it."""

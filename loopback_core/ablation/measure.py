@@ -12,8 +12,8 @@ from zipfile import BadZipFile
 import numpy as np
 
 from loopback_core.errors import DivergedError
-from loopback_core.ranking.linear import ALONE
-from loopback_core.ranking.served import serve
+from loopback_core.ranking.linear_ranker import TOWERS_ALONE
+from loopback_core.ranking.scorer import scorer_of
 from loopback_core.recommenders.lists import rank_users
 from loopback_core.recommenders.towers_recommender import TowersRecommender
 from loopback_core.retrieval.embed import track_vectors
@@ -22,7 +22,7 @@ from loopback_core.splits import Splits
 from loopback_core.store.digests import digest
 from loopback_core.tasks.metrics import MAIN_METRIC, PerUser, per_user_metrics
 from loopback_core.training.loop import train
-from loopback_core.training.train import choose_scoring, learn_related
+from loopback_core.training.train import fit_rankers, learn_related
 from loopback_core.training.validation import KS, Validation
 
 log = logging.getLogger("loopback")
@@ -87,15 +87,15 @@ def _train(splits: Splits, settings: Settings, checkpoints: Path) -> Training:
         log.warning("seed %d: %s", seed, error)
         return Training({"seed": seed, "diverged": True, "losses": []}, {})
     related = learn_related(splits.tuning, settings)
-    scoring = choose_scoring(model, splits, settings, related)
+    rankers = fit_rankers(model, splits, settings, related)
     vectors = track_vectors(model, validation.content)
     per_user: PerUser = {}
     for task in validation.tasks:
-        for what, weights in {"alone": ALONE, "served": scoring[task.name]}.items():
+        for what, ranker in {"alone": TOWERS_ALONE, "served": rankers[task.name]}.items():
             values: PerUser = {metric: np.zeros(0) for metric in METRICS}  # with nobody to score
             if len(task.users):
                 towers = TowersRecommender(
-                    serve(model, task, weights, vectors, related), settings.evaluation.seed, f"{what}, seed {seed}"
+                    scorer_of(task, model, ranker, vectors, related), settings.evaluation.seed, f"{what}, seed {seed}"
                 )
                 values = per_user_metrics(rank_users(towers, task, max(KS)), task.positives, KS)
             per_user |= {f"{task.name}/{what}/{metric}": values[metric] for metric in METRICS}

@@ -9,7 +9,7 @@ import numpy as np
 from loopback_core.checks.check import Verdict
 from loopback_core.errors import ArtifactError
 from loopback_core.retrieval.indexes import load_index
-from loopback_core.retrieval.vectors import load_popularity, load_vectors
+from loopback_core.retrieval.vectors import load_catalog_values, load_vectors
 from loopback_core.settings import Settings
 from loopback_core.splits import Splits
 from loopback_core.store.artifacts import Artifact, ArtifactStore
@@ -59,13 +59,13 @@ def index_size(artifact: Artifact, store: ArtifactStore, settings: Settings) -> 
 
 def index_recall(artifact: Artifact, store: ArtifactStore, settings: Settings) -> Verdict:
     """Recall@100 of the index against exact search, over real user vectors, is above its threshold."""
-    from loopback_core.ranking.linear import indexed_vectors
+    from loopback_core.ranking.index_space import indexed_vectors
     from loopback_core.recommenders.build_retrieval import real_queries
     from loopback_core.retrieval.index_recall import index_recall as measure
 
     splits = Splits(store.upstream(artifact, "temporal_splits").folder)
     embeddings = store.upstream(artifact, "track_embeddings").folder
-    vectors = indexed_vectors(load_vectors(embeddings), load_popularity(embeddings))
+    vectors = indexed_vectors(load_vectors(embeddings), load_catalog_values(embeddings))
     queries = real_queries(splits, store.upstream(artifact, "trained_towers").folder, embeddings)
     recall = measure(_published_index(artifact), vectors, queries, 100)
     floor = settings.checks.min_index_recall

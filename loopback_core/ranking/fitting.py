@@ -2,35 +2,28 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from loopback_core.ranking.candidates import DAYS, Candidates
-from loopback_core.ranking.linear import Scoring
-from loopback_core.ranking.served import Served
+from loopback_core.ranking.candidates import Candidates
+from loopback_core.ranking.linear_ranker import TOWERS_ALONE, LinearRanker
+from loopback_core.ranking.scorer import Scorer
+from loopback_core.ranking.terms import TERMS
 from loopback_core.splits import Splits
 from loopback_core.tasks.task import TASKS, Task
 
 log = logging.getLogger("loopback")
 
-GRID: Mapping[str, Sequence[float]] = {
-    "popularity": (0, 0.25, 0.5, 1, 2, 4),
-    "trend": (0, 0.25, 0.5, 1, 2),
-    "track": (0, 1, 2, 4, 8, 16, 32, 64, 128),
-    "track_days": DAYS,
-    "artist": (0, 0.5, 1, 2, 4, 8, 16),
-    "artist_days": DAYS,
-    "related": (0, 0.25, 0.5, 1, 2, 4),
-}
-
 ALIKE = 0.5
-"""Weights are as good as the best ones if what they lose, user by user, is at most so many standard errors."""
+"""Weights are as good as the best ones if what they lose, user by user, is at most this many standard errors."""
 
 ROUNDS = 2
+
+Coordinate = Literal["weights", "half_lives"]
 
 MOMENTS = (0.0, 1 / 4, 1 / 2)
 """Shares of validation that were heard when a task is asked. Not more than half of it: what is left is the horizon, and
@@ -39,41 +32,46 @@ over a short one plays of last week say more than they would over one as long as
 
 @dataclass(frozen=True)
 class Point:
-    """A place on the grid: weights with one half-life for each kind of plays."""
+    """A place on the grid: a weight and a half-life for each of TERMS, in their order."""
 
-    popularity: float = 0.0
-    trend: float = 0.0
-    track: float = 0.0
-    track_days: float = 30.0
-    artist: float = 0.0
-    artist_days: float = 60.0
-    related: float = 0.0
+    weights: tuple[float, ...] = (0.0,) * len(TERMS)
+    half_lives: tuple[float, ...] = tuple(term.first_half_life for term in TERMS)
 
-    def scoring(self) -> Scoring:
-        """What it stands for."""
+    def ranker(self) -> LinearRanker:
+        """The ranker of these weights."""
         return average([self])
 
+    def neighbours(self, place: int, coordinate: Coordinate) -> list["Point"]:
+        """This point and those that differ in the weight or the half-life of one term only."""
+        values = TERMS[place].grid if coordinate == "weights" else TERMS[place].half_lives
+        own = getattr(self, coordinate)
+        return [self, *(replace(self, **{coordinate: (*own[:place], value, *own[place + 1 :])}) for value in values)]
 
-STARTS = (Point(), Point(popularity=1, track=8, artist=4))
-"""A term that helps only beside another one is found from where both are there."""
-
-
-def average(points: Sequence[Point]) -> Scoring:
-    """The mean of the scores that these weights give; half-lives stay beside each other."""
-    tracks, artists = defaultdict[float, float](float), defaultdict[float, float](float)
-    for point in points:
-        tracks[point.track_days] += point.track / len(points)
-        artists[point.artist_days] += point.artist / len(points)
-    track, artist = (
-        tuple((days, weight) for days, weight in sorted(term.items()) if weight) for term in (tracks, artists)
-    )
-    popularity, trend, related = (
-        float(np.mean([getattr(point, name) for point in points])) for name in ("popularity", "trend", "related")
-    )
-    return Scoring(popularity, trend, track, artist, related)
+    def without(self, useless: Sequence[str]) -> "Point":
+        """This point with weight 0 for some terms."""
+        named = zip(TERMS, self.weights, strict=True)
+        return replace(self, weights=tuple(0.0 if term.name in useless else weight for term, weight in named))
 
 
-class Found(NamedTuple):
+STARTS = (Point(), Point(weights=tuple(term.warm_start for term in TERMS)))
+"""A term that helps only together with another one is found from where both are there."""
+
+
+def average(points: Sequence[Point]) -> LinearRanker:
+    """The mean of the scores that these points give: a term has the weights of all of their half-lives."""
+    weights: dict[str, dict[float, float]] = {}
+    for place, term in enumerate(TERMS):
+        of_term = defaultdict[float, float](float)
+        if term.half_lives:
+            for point in points:
+                of_term[point.half_lives[place]] += point.weights[place] / len(points)
+        else:
+            of_term[0.0] = float(np.mean([point.weights[place] for point in points]))
+        weights[term.name] = dict(of_term)
+    return LinearRanker.of(weights)
+
+
+class Quality(NamedTuple):
     """How good some weights are; the larger of two is the better one."""
 
     within: float  # 0, or by how much popularity is amplified beyond what is allowed, negative
@@ -102,44 +100,39 @@ def moments_of_validation(splits: Splits, task: str, enough: int) -> list[Task]:
     return asked
 
 
-def fit_scoring(asked: Sequence[tuple[Served, Task]], seed: int, max_amplification: float) -> Scoring:
+def fit_ranker(asked: Sequence[tuple[Scorer, Task]], seed: int, max_amplification: float) -> LinearRanker:
     """The weights with the best mean nDCG over some tasks of one kind, of the phase 'tuning'.
 
-    A coordinate search from two starts, and the mean of all it tried that is as good as the best within noise: which of
-    them is the best is a matter of the users who were asked, and their mean is steadier (as in Breiman 1996, "Bagging
-    Predictors"). max_amplification: what is recommended may be so many times as popular as what was played, at both
-    cut-offs; weights that go beyond lose against all that do not. Every point of the grid is compared on the same few
-    candidates of each user, those that any term ranks high: what no term ranks high is in no list. What is served
-    brings its own scoring, which is not read. With nobody to score, the towers alone.
+    A coordinate search from two starts, and the mean of all points visited that are as good as the best within noise:
+    which of them is the best is chance in the users who were asked, and their mean is steadier (as in Breiman 1996,
+    "Bagging Predictors"). max_amplification: what is recommended may be at most this many times as popular as what was
+    played, at both cut-offs; weights that go beyond lose against all that do not. Every point is compared on the same few
+    candidates of each user, those that any term ranks high. The rankers of the scorers are not read. Without a user to
+    score, the towers alone.
     """
-    asked = [(served, task) for served, task in asked if len(task.users)]
+    asked = [(scorer, task) for scorer, task in asked if len(task.users)]
     if not asked:
-        return Scoring()
-    search = _Search([Candidates(served, task, seed) for served, task in asked], max_amplification)
+        return TOWERS_ALONE
+    search = _Search([Candidates(scorer, task, seed) for scorer, task in asked], max_amplification)
     useless = useless_terms(*asked[0])
-    starts = [replace(start, **dict.fromkeys(useless, 0.0)) for start in STARTS]
-    best = max((search.climb(start, useless) for start in starts), key=search.score)
-    alike = [point for point in search.tried if search.is_as_good(point.scoring(), best.scoring())]
-    chosen = average(alike)
-    if not search.is_as_good(chosen, best.scoring()):
-        chosen = best.scoring()
+    best = max((search.climb(start.without(useless), useless) for start in STARTS), key=search.quality)
+    alike = [point for point in search.visited if search.is_as_good(point.ranker(), best.ranker())]
+    mean = average(alike)
+    ranker = mean if search.is_as_good(mean, best.ranker()) else best.ranker()
     log.info(
-        "%s: ndcg alone %.4f, served %.4f on validation (the mean of %d scorings: %s)",
+        "%s: ndcg of the towers alone %.4f, as served %.4f on validation (the mean of %d points: %s)",
         asked[0][1].name,
-        search.measure(Scoring()).ndcg,
-        search.measure(chosen).ndcg,
+        search.measure(TOWERS_ALONE).ndcg,
+        search.measure(ranker).ndcg,
         len(alike),
-        ", ".join(f"{name} {value}" for name, value in asdict(chosen).items()),
+        ", ".join(f"{name} {value}" for name, value in ranker.as_json().items()),
     )
-    return chosen
+    return ranker
 
 
-def useless_terms(served: Served, task: Task) -> list[str]:
-    """The terms that say nothing in a task: plays of tracks that are no candidates, popularity of what nobody heard."""
-    unknown = [] if served.related is not None else ["related"]
-    if task.first_candidate:
-        return ["track", "popularity", "trend", *unknown]
-    return ["track", *unknown] if task.only_new else unknown
+def useless_terms(scorer: Scorer, task: Task) -> list[str]:
+    """The terms that are 0 for every candidate of a task."""
+    return [term.name for term in TERMS if term.is_useless(scorer.knowledge, task)]
 
 
 class _Search:
@@ -147,40 +140,39 @@ class _Search:
 
     def __init__(self, pools: Sequence[Candidates], max_amplification: float) -> None:
         self.pools, self.max_amplification = pools, max_amplification
-        self.tried: list[Point] = []
-        self._measured: dict[Scoring, tuple[Found, NDArray[np.float64]]] = {}
+        self.visited: list[Point] = []
+        self._measured: dict[LinearRanker, tuple[Quality, NDArray[np.float64]]] = {}
 
-    def score(self, point: Point) -> Found:
+    def quality(self, point: Point) -> Quality:
         """How good the weights of this point are."""
-        if point not in self.tried:
-            self.tried.append(point)
-        return self.measure(point.scoring())
+        if point not in self.visited:
+            self.visited.append(point)
+        return self.measure(point.ranker())
 
-    def measure(self, scoring: Scoring) -> Found:
+    def measure(self, ranker: LinearRanker) -> Quality:
         """How good these weights are."""
-        return self._measure(scoring)[0]
+        return self._measure(ranker)[0]
 
-    def is_as_good(self, scoring: Scoring, best: Scoring) -> bool:
+    def is_as_good(self, ranker: LinearRanker, best: LinearRanker) -> bool:
         """Whether what these weights lose against the best ones, user by user, may be chance."""
-        (found, of_users), (found_best, of_users_best) = self._measure(scoring), self._measure(best)
+        (quality, of_users), (best_quality, of_users_best) = self._measure(ranker), self._measure(best)
         lost = of_users_best - of_users
         error = lost.std() / np.sqrt(len(lost))
-        return bool(found.within >= found_best.within and lost.mean() <= ALIKE * error)
+        return bool(quality.within >= best_quality.within and lost.mean() <= ALIKE * error)
 
-    def _measure(self, scoring: Scoring) -> tuple[Found, NDArray[np.float64]]:
-        if scoring not in self._measured:
-            ndcg, amplification = zip(*(pool.measure(scoring) for pool in self.pools), strict=True)
+    def _measure(self, ranker: LinearRanker) -> tuple[Quality, NDArray[np.float64]]:
+        if ranker not in self._measured:
+            ndcg, amplification = zip(*(pool.measure(ranker) for pool in self.pools), strict=True)
             of_users, beyond = np.concatenate(ndcg), float(np.mean(amplification)) - self.max_amplification
-            self._measured[scoring] = Found(min(0.0, -beyond), float(of_users.mean())), of_users
-        return self._measured[scoring]
+            self._measured[ranker] = Quality(min(0.0, -beyond), float(of_users.mean())), of_users
+        return self._measured[ranker]
 
     def climb(self, point: Point, useless: Sequence[str]) -> Point:
         """The best point of a search that begins here; of equals the first."""
-        for name, values in [*GRID.items()] * ROUNDS:
-            if name in useless:
+        for place, term in [*enumerate(TERMS)] * ROUNDS:
+            if term.name in useless:
                 continue
-            if name.endswith("_days") and not getattr(point, name.removesuffix("_days")):
-                continue
-            points = [point, *(replace(point, **{name: value}) for value in values)]
-            point = max(points, key=self.score)
+            point = max(point.neighbours(place, "weights"), key=self.quality)
+            if term.half_lives and point.weights[place]:
+                point = max(point.neighbours(place, "half_lives"), key=self.quality)
         return point

@@ -7,14 +7,15 @@ import numpy as np
 import polars as pl
 
 from loopback_core.data import Floats, Histories
-from loopback_core.features.popularity_columns import popularity_columns
 from loopback_core.features.track_content import track_content
-from loopback_core.ranking.linear import indexed_vectors, load_scoring
-from loopback_core.ranking.served import Served
+from loopback_core.ranking.index_space import catalog_values, indexed_vectors
+from loopback_core.ranking.scorer import Scorer
+from loopback_core.ranking.terms import Knowledge
+from loopback_core.recommenders.bundle import Towers
 from loopback_core.retrieval.embed import track_vectors
 from loopback_core.retrieval.index_recall import index_recall
 from loopback_core.retrieval.indexes import INDEX_FILE, build_index, save_index
-from loopback_core.retrieval.vectors import load_popularity, load_vectors, save_popularity, save_vectors
+from loopback_core.retrieval.vectors import load_catalog_values, load_vectors, save_catalog_values, save_vectors
 from loopback_core.runtime.capacity import need_memory
 from loopback_core.settings import IndexSettings
 from loopback_core.splits import Splits
@@ -30,7 +31,7 @@ def embed_catalog(splits: Splits, towers: Path, folder: Path) -> dict[str, Any]:
     model, catalog = TwoTower.load(towers), splits.testing.catalog
     vectors = track_vectors(model, track_content(splits.testing, model.settings))
     save_vectors(vectors, folder)
-    save_popularity(popularity_columns(splits.testing), folder)
+    save_catalog_values(catalog_values(splits.testing), folder)
     unknown = max(0, catalog.n_tracks - model.vocabulary.n_tracks)
     return {"tracks": len(vectors), "dimension": vectors.shape[1], "unknown_tracks": unknown}
 
@@ -45,7 +46,7 @@ def index_catalog(
     names = splits.track_names.head(len(stored)).select("track", "artist_name", "track_name")
     names.with_columns(pl.col("track").cast(pl.Int32)).write_parquet(folder / "tracks.parquet")
     splits.forget()  # what follows holds the vectors twice
-    vectors = indexed_vectors(stored, load_popularity(vectors_folder))
+    vectors = indexed_vectors(stored, load_catalog_values(vectors_folder))
     index = build_index(vectors, settings)
     save_index(index, folder)
     return {
@@ -57,19 +58,19 @@ def index_catalog(
 
 
 def real_queries(splits: Splits, towers: Path, vectors: Path, limit: int = 200) -> Floats:
-    """What discovery asks the index: for at most `limit` users of the fit data, (users, D + 2), chosen by seed.
+    """What discovery asks the index, for at most `limit` users of the fit data, chosen by seed: (users, D + catalog terms).
 
     towers, vectors: the folders of both.
     """
-    fit, scoring = splits.testing, load_scoring(towers)["discovery"]
+    fit, trained = splits.testing, Towers.load(towers)
     users = np.sort(np.random.default_rng(0).permutation(fit.catalog.n_users)[:limit]).astype(np.int64)
-    served = Served(
-        TwoTower.load(towers),
-        fit.catalog,
+    scorer = Scorer(
+        trained.model,
+        Knowledge(fit.catalog),
         load_vectors(vectors),
-        load_popularity(vectors),
+        load_catalog_values(vectors),
         fit.catalog.artist,
-        scoring,
+        trained.rankers["discovery"],
         ONLY_NEW,
     )
-    return served.queries(Histories.of(fit.events, users, fit.now, fit.demographics))
+    return scorer.index_queries(scorer.users(Histories.of(fit.events, users, fit.now, fit.demographics)))

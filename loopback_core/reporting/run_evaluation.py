@@ -17,10 +17,10 @@ from loopback_core.data import Floats, Ragged, Ranking
 from loopback_core.evaluation.calibration import calibrate
 from loopback_core.evaluation.evaluator import TaskResult, evaluate_task
 from loopback_core.evaluation.segments import segments_json
-from loopback_core.ranking.linear import ALONE, Scoring, load_scoring
-from loopback_core.ranking.related_artists import RelatedArtists, load_related
-from loopback_core.ranking.served import Asked, Served, serve
+from loopback_core.ranking.linear_ranker import TOWERS_ALONE
+from loopback_core.ranking.scorer import EncodedUsers, Scorer
 from loopback_core.recommenders.baselines.baseline_lists import BaselineLists
+from loopback_core.recommenders.bundle import Bundle, Towers
 from loopback_core.recommenders.index_recommender import IndexRecommender
 from loopback_core.recommenders.lists import DEPTH, TOWERS, blocks_of_users, gather, rank_users
 from loopback_core.recommenders.towers_recommender import TowersRecommender
@@ -31,22 +31,16 @@ from loopback_core.retrieval.latency import QUERIES, measure_latency
 from loopback_core.tasks.task import IN_CATALOG, TASKS, Task
 
 if TYPE_CHECKING:
-    from loopback_core.retrieval.indexes.vector_index import VectorIndex
     from loopback_core.settings import Settings
     from loopback_core.splits import Splits
-    from loopback_core.towers.two_tower import TwoTower
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What is evaluated. `vectors` are those of the catalog at test time, which `index` holds too."""
+    """What is evaluated."""
 
-    model: TwoTower
-    vectors: Floats
-    index: VectorIndex
+    bundle: Bundle
     index_recall: float
-    scoring: Mapping[str, Scoring]  # task -> what is served in it
-    related: RelatedArtists | None = None
     epochs: Sequence[Mapping[str, Any]] = ()  # the training history
     presets: Mapping[str, Path] = field(default_factory=dict)  # id -> folder of the towers of another preset
 
@@ -71,9 +65,9 @@ def run_evaluation(
     results, calibration = measure(splits, trained, baselines, settings)
     tasks = {name: result.task for name, result in results.items()}
     asked = tasks["discovery"]
-    served = serve(trained.model, asked, trained.scoring["discovery"], trained.vectors, trained.related)
+    scorer = trained.bundle.towers.scorer(asked, trained.bundle.vectors)
     first = asked.histories.rows(0, min(QUERIES, len(asked.users)))
-    latency = measure_latency(trained.index, served.queries(first), asked.exclude)
+    latency = measure_latency(trained.bundle.index, scorer.index_queries(scorer.users(first)), asked.exclude)
     content = {
         "schema": 1,
         **{key: provenance[key] for key in ("source", "split")},
@@ -91,7 +85,7 @@ def run_evaluation(
         "obstacles": baselines.tuning["obstacles"],
         # What was trained may have been trained under other settings than those of this run.
         "settings": settings.model_dump(mode="json") | dict(provenance["settings"]),
-        "index": {"kind": trained.index.kind, "recall@100": trained.index_recall, **latency},
+        "index": {"kind": trained.bundle.index.kind, "recall@100": trained.index_recall, **latency},
         **{key: value for key, value in provenance.items() if key not in ("source", "split", "settings")},
     }
     if ablation:
@@ -102,7 +96,7 @@ def run_evaluation(
     (folder / "evaluation.json").write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", "utf-8")
     _write_recommendations(results, splits, folder / "recommendations.parquet")
     _draw(content, results["discovery"], splits, trained, folder)
-    write_report(content, _examples(content, results["discovery"], splits, trained.vectors), folder)
+    write_report(content, _examples(content, results["discovery"], splits, trained.bundle.vectors), folder)
     return {name: task["users"] for name, task in content["tasks"].items()}
 
 
@@ -127,48 +121,41 @@ def _rankings(
     None for a baseline that cannot answer the task.
     """
     in_catalog, seed = task.name in IN_CATALOG, settings.evaluation.seed
-    served = serve(trained.model, task, trained.scoring[task.name], trained.vectors, trained.related)
-    # What the towers read of a history is read once for the three ways to recommend by it.
-    asked = [(served.read(histories), exclude) for histories, exclude in blocks_of_users(task)]
+    scorer = trained.bundle.towers.scorer(task, trained.bundle.vectors)
+    # A history is encoded once for the three ways to recommend by it.
+    blocks = [(scorer.encode(histories), exclude) for histories, exclude in blocks_of_users(task)]
 
-    answer, alone = _rank_with_and_without(served, asked, task, seed)
+    answer, alone = _rank_with_and_without_terms(scorer, blocks, task, seed)
     yield TOWERS, answer
     yield f"{TOWERS}_alone", alone
     if in_catalog:
-        index = IndexRecommender(served, trained.index, seed)
-        yield index.id, gather((index.rank(block, DEPTH, exclude) for block, exclude in asked), task, DEPTH, index.id)
-    for name, folder in trained.presets.items():
-        yield name, rank_users(TowersRecommender(_served_from(folder, task), seed, name), task, DEPTH)
+        index = IndexRecommender(scorer, trained.bundle.index, seed)
+        yield index.id, gather((index.rank(users, DEPTH, exclude) for users, exclude in blocks), task, DEPTH, index.id)
+    for name, folder in trained.presets.items():  # read anew for each task: one set of towers more is held in memory
+        yield name, rank_users(TowersRecommender(Towers.load(folder).scorer(task), seed, name), task, DEPTH)
     yield from baselines.rankings(task)
     if in_catalog:
         elsewhere = {name for other in IN_CATALOG for name in baselines.names(other)}
         yield from ((name, None) for name in sorted(elsewhere - set(baselines.names(task.name))))
 
 
-def _rank_with_and_without(
-    served: Served, asked: Sequence[tuple[Asked, Ragged | None]], task: Task, seed: int
+def _rank_with_and_without_terms(
+    scorer: Scorer, blocks: Sequence[tuple[EncodedUsers, Ragged | None]], task: Task, seed: int
 ) -> tuple[Ranking, Ranking]:
-    """The lists of the towers as they are served, and those of the towers alone: the products are made once."""
-    whole, towers = TowersRecommender(served, seed), TowersRecommender(replace(served, scoring=ALONE), seed)
-    if served.scoring == ALONE:
-        answer = gather((whole.rank(block, DEPTH, exclude) for block, exclude in asked), task, DEPTH, whole.id)
+    """The lists of the towers as they are served, and those of the towers alone: the products are computed once."""
+    served, towers = TowersRecommender(scorer, seed), TowersRecommender(replace(scorer, ranker=TOWERS_ALONE), seed)
+    if scorer.ranker == TOWERS_ALONE:
+        answer = gather((served.rank(users, DEPTH, exclude) for users, exclude in blocks), task, DEPTH, served.id)
         return answer, answer
     alone: list[Ranking] = []
 
-    def rank(block: Asked, exclude: Ragged | None) -> Ranking:
-        products = block.users @ served.vectors.T
-        alone.append(towers.rank_products(products, block.prior, DEPTH, exclude))
-        return whole.rank_products(products, block.prior, DEPTH, exclude)
+    def rank(users: EncodedUsers, exclude: Ragged | None) -> Ranking:
+        products = users.vectors @ scorer.vectors.T
+        alone.append(towers.rank_products(products, users.prior, DEPTH, exclude))
+        return served.rank_products(products, users.prior, DEPTH, exclude)
 
-    answer = gather((rank(*one) for one in asked), task, DEPTH, whole.id)
+    answer = gather((rank(*block) for block in blocks), task, DEPTH, served.id)
     return answer, gather(alone, task, DEPTH, f"{TOWERS}_alone")
-
-
-def _served_from(folder: Path, task: Task) -> Served:
-    """The towers of another preset as they would be served. Read anew for each task: one set more is held in memory."""
-    from loopback_core.towers.two_tower import TwoTower
-
-    return serve(TwoTower.load(folder), task, load_scoring(folder)[task.name], related=load_related(folder))
 
 
 def _write_recommendations(results: Mapping[str, TaskResult], splits: Splits, path: Path) -> None:
@@ -186,7 +173,7 @@ def _draw(content: Mapping[str, Any], found: TaskResult, splits: Splits, trained
     plot_evaluation(content, folder)
     played = splits.test.track[splits.test.track < catalog.n_tracks].astype(np.int64)
     plot_popularity(catalog.listeners, played, found.rankings, 10, folder / "popularity.png", rival)
-    plot_embedding(trained.vectors, catalog, splits.track_names, folder / "embedding.png")
+    plot_embedding(trained.bundle.vectors, catalog, splits.track_names, folder / "embedding.png")
     if trained.epochs:
         metric = content["settings"]["training"]["validation_metric"]
         plot_training(trained.epochs, metric, folder / "training.png")

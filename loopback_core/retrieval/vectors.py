@@ -9,7 +9,7 @@ import numpy as np
 from loopback_core.data import Floats
 from loopback_core.errors import ArtifactError
 
-VECTORS, POPULARITY = "track_vectors.npy", "popularity.npy"
+VECTORS, CATALOG_VALUES = "track_vectors.npy", "catalog_values.npy"
 
 
 def save_vectors(vectors: Floats, folder: Path) -> None:
@@ -17,9 +17,9 @@ def save_vectors(vectors: Floats, folder: Path) -> None:
     np.save(folder / VECTORS, vectors)
 
 
-def save_popularity(popularity: Floats, folder: Path) -> None:
-    """Write (n_tracks, 2) float32, the popularity columns of the same tracks."""
-    np.save(folder / POPULARITY, popularity)
+def save_catalog_values(values: Floats, folder: Path) -> None:
+    """Write (n_tracks, catalog terms) float32, the catalog terms of the same tracks."""
+    np.save(folder / CATALOG_VALUES, values)
 
 
 def load_vectors(folder: Path) -> Floats:
@@ -31,9 +31,9 @@ def load_vectors(folder: Path) -> Floats:
     return _load(folder, VECTORS)
 
 
-def load_popularity(folder: Path) -> Floats:
+def load_catalog_values(folder: Path) -> Floats:
     """Read those back; as :func:`load_vectors`."""
-    return _load(folder, POPULARITY)
+    return _load(folder, CATALOG_VALUES)
 
 
 def _load(folder: Path, name: str) -> Floats:

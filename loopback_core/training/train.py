@@ -6,10 +6,10 @@ from typing import Any
 
 from loopback_core.data import FitData
 from loopback_core.features.track_content import track_content
-from loopback_core.ranking.fitting import fit_scoring, moments_of_validation
-from loopback_core.ranking.linear import ALONE, Scoring, save_scoring, scoring_as_json
+from loopback_core.ranking.fitting import fit_ranker, moments_of_validation
+from loopback_core.ranking.linear_ranker import TOWERS_ALONE, LinearRanker, save_rankers
 from loopback_core.ranking.related_artists import RelatedArtists
-from loopback_core.ranking.served import serve
+from loopback_core.ranking.scorer import scorer_of
 from loopback_core.retrieval.embed import track_vectors
 from loopback_core.runtime.capacity import need_disk, need_memory
 from loopback_core.settings import Settings
@@ -24,7 +24,7 @@ MEMORY_PER_LISTEN = 160
 
 
 def train_towers(splits: Splits, settings: Settings, folder: Path, checkpoints: Path) -> dict[str, Any]:
-    """Train on train, choose the epoch and the scoring on validation; write weights, scoring and history.
+    """Train on train, choose the epoch and the rankers on validation; write weights, rankers and history.
 
     With `training.refit` the weights are then those of another training, as long, on train and validation.
 
@@ -35,7 +35,7 @@ def train_towers(splits: Splits, settings: Settings, folder: Path, checkpoints: 
     model, progression = train(splits.tuning, settings, validation, checkpoints)
     del validation  # of a long log histories and tables fill the memory, and what comes next needs it
     related = learn_related(splits.tuning, settings)
-    scoring = choose_scoring(model, splits, settings, related)
+    rankers = fit_rankers(model, splits, settings, related)
     refit = None
     if settings.training.refit:
         as_long = settings.training.model_copy(update={"epochs": progression.best_epoch})
@@ -48,7 +48,7 @@ def train_towers(splits: Splits, settings: Settings, folder: Path, checkpoints: 
     model.save(folder)
     if related is not None:
         related.save(folder)
-    save_scoring(scoring, folder)
+    save_rankers(rankers, folder)
     save_history(progression, folder, refit)
     best = progression.history[progression.best_epoch - 1]
     return {
@@ -61,7 +61,7 @@ def train_towers(splits: Splits, settings: Settings, folder: Path, checkpoints: 
         "losses": [epoch.loss for epoch in progression.history],
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "vocabulary": asdict(model.vocabulary),
-        "scoring": scoring_as_json(scoring),
+        "scoring": {task: ranker.as_json() for task, ranker in rankers.items()},
         "refit": settings.training.refit,
     }
 
@@ -83,19 +83,19 @@ def learn_related(data: FitData, settings: Settings) -> RelatedArtists | None:
     return RelatedArtists.learn(data, most) if most else None
 
 
-def choose_scoring(
+def fit_rankers(
     model: TwoTower, splits: Splits, settings: Settings, related: RelatedArtists | None
-) -> dict[str, Scoring]:
-    """What is served in each task; one that validation cannot measure takes the scoring of the task most like it."""
+) -> dict[str, LinearRanker]:
+    """The ranker of each task; a task that validation cannot measure takes that of the task most like it."""
     if settings.training.scoring == "dot":
-        return dict.fromkeys(TASKS, ALONE)
-    chosen = settings.evaluation
+        return dict.fromkeys(TASKS, TOWERS_ALONE)
+    evaluation = settings.evaluation
     vectors = track_vectors(model, track_content(splits.tuning, settings.towers))
     fitted = {}
     for name in [task for task in TASKS if task not in LIKE]:
-        moments = moments_of_validation(splits, name, chosen.tuning_users)
-        asked = [task.sampled(chosen.tuning_users, chosen.seed) for task in moments]
-        served = [(serve(model, task, vectors=vectors, related=related), task) for task in asked]
-        fitted[name] = fit_scoring(served, chosen.seed, settings.training.max_popularity_amplification)
-    # The reference knows no scoring: in its protocol the towers stand alone.
-    return {name: fitted[LIKE.get(name, name)] for name in TASKS} | {"reference_protocol": ALONE}
+        moments = moments_of_validation(splits, name, evaluation.tuning_users)
+        tasks = [task.sampled(evaluation.tuning_users, evaluation.seed) for task in moments]
+        asked = [(scorer_of(task, model, vectors=vectors, related=related), task) for task in tasks]
+        fitted[name] = fit_ranker(asked, evaluation.seed, settings.training.max_popularity_amplification)
+    # The reference has no ranker: in its protocol the towers stand alone.
+    return {name: fitted[LIKE.get(name, name)] for name in TASKS} | {"reference_protocol": TOWERS_ALONE}

@@ -146,7 +146,7 @@ def trained(chain):
     """The chain up to the report, with towers nobody trained."""
     import torch
 
-    from loopback_core.ranking.linear import Scoring, save_scoring
+    from loopback_core.ranking.linear_ranker import LinearRanker, save_rankers
     from loopback_core.recommenders.baselines.baseline_lists import build_baselines
     from loopback_core.recommenders.build_retrieval import embed_catalog, index_catalog
     from loopback_core.towers.two_tower import TwoTower, Vocabulary
@@ -159,7 +159,7 @@ def trained(chain):
         torch.manual_seed(0)
         TwoTower(Vocabulary(n_users=2, n_tracks=3, n_artists=3), shape).save(folder)
         write_history(folder, [3.0, 2.5, 2.75])
-        save_scoring({"discovery": Scoring(popularity=0.5)}, folder)
+        save_rankers({"discovery": LinearRanker.of({"popularity": {0.0: 0.5}})}, folder)
         return {"refit": False}
 
     chain.sound["trained_towers"] = chain.publish("trained_towers", towers, ["temporal_splits"])

@@ -2,9 +2,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from loopback_core.ranking.linear import indexed_vectors
+from loopback_core.ranking.index_space import indexed_vectors
 from loopback_core.retrieval.indexes import load_index, save_index
-from loopback_core.retrieval.vectors import VECTORS, save_popularity, save_vectors
+from loopback_core.retrieval.vectors import VECTORS, save_catalog_values, save_vectors
 from loopback_core.settings import IndexSettings
 
 
@@ -107,7 +107,7 @@ def many(trained, unit_vectors):
 
     def change(folder):
         with_vectors(lambda _: unit_vectors)(folder)
-        save_popularity(np.zeros((300, 2), np.float32), folder)
+        save_catalog_values(np.zeros((300, 2), np.float32), folder)
 
     vectors = trained.spoiled("track_embeddings", change)
     return trained, {"track_embeddings": vectors.version}

@@ -8,10 +8,11 @@ from planted_log import planted_splits
 
 from loopback_core.data import Events, FitData, Histories, Ragged
 from loopback_core.ranking.candidates import Candidates
-from loopback_core.ranking.fitting import Point, average, fit_scoring, moments_of_validation, useless_terms
-from loopback_core.ranking.linear import ALONE, Scoring
+from loopback_core.ranking.fitting import Point, average, fit_ranker, moments_of_validation, useless_terms
+from loopback_core.ranking.linear_ranker import TOWERS_ALONE, LinearRanker
 from loopback_core.ranking.related_artists import RelatedArtists
-from loopback_core.ranking.served import serve
+from loopback_core.ranking.scorer import scorer_of
+from loopback_core.ranking.terms import TERMS
 from loopback_core.recommenders.towers_recommender import TowersRecommender
 from loopback_core.retrieval.top_k import tie_order
 from loopback_core.settings import TowersSettings
@@ -57,8 +58,23 @@ def model(data):
     return TwoTower(Vocabulary(USERS, TRACKS, 10), shape).eval()
 
 
-def ndcg(served, task):
-    ranking = TowersRecommender(served, 0).recommend(task.histories, 100, task.exclude)
+def point(**terms):
+    """term=weight, or term=(weight, half-life in days)."""
+    weights, half_lives = [], []
+    for term in TERMS:
+        given = terms.get(term.name, 0.0)
+        weight, days = given if isinstance(given, tuple) else (given, term.first_half_life)
+        weights.append(weight)
+        half_lives.append(days)
+    return Point(tuple(weights), tuple(half_lives))
+
+
+def weight(ranker, name):
+    return sum(value for _, value in dict(ranker.weights).get(name, ()))
+
+
+def ndcg(scorer, task):
+    ranking = TowersRecommender(scorer, 0).recommend(task.histories, 100, task.exclude)
     return np.mean([per_user_metrics(ranking, task.positives, [k])[f"ndcg@{k}"].mean() for k in (10, 100)])
 
 
@@ -68,23 +84,23 @@ def played(data, user):
 
 def test_the_mean_of_some_points_gives_the_mean_of_their_scores(data, model):
     task = task_of(data, "next_listen", [played(data, user)[:3] for user in range(USERS)])
-    served = serve(model, task)
-    points = [Point(popularity=1, track=2, track_days=7.0), Point(trend=3, track=4), Point(artist=1, artist_days=0.0)]
+    scorer = scorer_of(task, model)
+    points = [point(popularity=1, track=(2, 7.0)), point(trend=3, track=4), point(artist=(1, 0.0))]
 
-    def scores(scoring):
-        ranking = TowersRecommender(replace(served, scoring=scoring), 0).recommend(task.histories, TRACKS, None)
+    def scores(ranker):
+        ranking = TowersRecommender(replace(scorer, ranker=ranker), 0).recommend(task.histories, TRACKS, None)
         return np.take_along_axis(ranking.scores, np.argsort(ranking.tracks, axis=1), axis=1)
 
-    expected = np.mean([scores(point.scoring()) for point in points], axis=0)
+    expected = np.mean([scores(one.ranker()) for one in points], axis=0)
     np.testing.assert_allclose(scores(average(points)), expected, rtol=1e-4)
-    assert average(points).track == ((7.0, 2 / 3), (30.0, 4 / 3))
+    assert dict(average(points).weights)["track"] == ((7.0, 2 / 3), (30.0, 4 / 3))
 
 
 def test_who_plays_the_same_again_is_served_what_she_played(data, model):
     task = task_of(data, "next_listen", [played(data, user) for user in range(USERS)])
-    scoring = fit_scoring([(serve(model, task), task)], 0, max_amplification=10.0)
-    assert sum(weight for _, weight in scoring.track) > 0
-    assert ndcg(serve(model, task, scoring), task) > 0.95 > ndcg(serve(model, task), task) + 0.3
+    ranker = fit_ranker([(scorer_of(task, model), task)], 0, max_amplification=10.0)
+    assert weight(ranker, "track") > 0
+    assert ndcg(scorer_of(task, model, ranker), task) > 0.95 > ndcg(scorer_of(task, model), task) + 0.3
 
 
 def test_who_goes_on_with_her_artists_is_served_those(data, model):
@@ -96,9 +112,9 @@ def test_who_goes_on_with_her_artists_is_served_those(data, model):
         np.array([t for t in range(30, TRACKS - 1) if t % 10 in set(mine % 10) and t not in mine]) for mine in histories
     ]
     task = task_of(data, "discovery", new, exclude)
-    scoring = fit_scoring([(serve(model, task), task)], 0, max_amplification=10.0)
-    assert sum(weight for _, weight in scoring.artist) > 0 and scoring.track == ()
-    assert ndcg(serve(model, task, scoring), task) > ndcg(serve(model, task), task) + 0.1
+    ranker = fit_ranker([(scorer_of(task, model), task)], 0, max_amplification=10.0)
+    assert weight(ranker, "artist") > 0 and weight(ranker, "track") == 0
+    assert ndcg(scorer_of(task, model, ranker), task) > ndcg(scorer_of(task, model), task) + 0.1
 
 
 def test_who_goes_on_to_artists_near_hers_is_served_those(data, model):
@@ -107,18 +123,24 @@ def test_who_goes_on_to_artists_near_hers_is_served_those(data, model):
     mine = [played(data, user) for user in range(USERS)]
     new = [np.array([t for t in range(30, TRACKS - 1) if (t + 5) % 10 in set(tracks % 10)]) for tracks in mine]
     task = task_of(data, "next_listen", new)
-    scoring = fit_scoring([(serve(model, task, related=near), task)], 0, max_amplification=10.0)
-    assert scoring.related > 0
-    assert ndcg(serve(model, task, scoring, related=near), task) > ndcg(serve(model, task), task) + 0.1
+    ranker = fit_ranker([(scorer_of(task, model, related=near), task)], 0, max_amplification=10.0)
+    assert weight(ranker, "related") > 0
+    assert ndcg(scorer_of(task, model, ranker, related=near), task) > ndcg(scorer_of(task, model), task) + 0.1
 
 
 def test_the_candidates_are_scored_as_the_recommender_does(data, model):
     task = task_of(data, "next_listen", [played(data, user)[:3] for user in range(USERS)])
-    served = serve(model, task, related=RelatedArtists.learn(data, 8))
-    candidates = Candidates(served, task, 0)
-    weights = Scoring(popularity=1, trend=0.5, track=((7.0, 2), (0.0, 1)), artist=((0.0, 4),), related=2)
-    for scoring in (ALONE, weights, replace(ALONE, related=1.0)):
-        assert candidates.measure(scoring)[0].mean() == pytest.approx(ndcg(replace(served, scoring=scoring), task))
+    scorer = scorer_of(task, model, related=RelatedArtists.learn(data, 8))
+    candidates = Candidates(scorer, task, 0)
+    terms = {
+        "popularity": {0.0: 1},
+        "trend": {0.0: 0.5},
+        "track": {7.0: 2, 0.0: 1},
+        "artist": {0.0: 4},
+        "related": {0.0: 2},
+    }
+    for ranker in (TOWERS_ALONE, LinearRanker.of(terms), LinearRanker.of({"related": {0.0: 1.0}})):
+        assert candidates.measure(ranker)[0].mean() == pytest.approx(ndcg(replace(scorer, ranker=ranker), task))
 
 
 def test_of_many_related_tracks_the_highest_by_either_order_are_candidates(data, model, monkeypatch):
@@ -128,17 +150,17 @@ def test_of_many_related_tracks_the_highest_by_either_order_are_candidates(data,
     mine = [played(data, user)[:3] for user in range(USERS)]
     out = Ragged(np.arange(USERS + 1) * 3, np.concatenate(mine).astype(np.int64))
     task = task_of(data, "discovery", [np.array([50 + user % 9]) for user in range(USERS)], out)
-    served = serve(model, task, related=everything)
-    candidates = Candidates(served, task, 0)
+    scorer = scorer_of(task, model, related=everything)
+    candidates = Candidates(scorer, task, 0)
     place = {place: track for track, place in enumerate(tie_order(TRACKS, 0))}
-    users, lift = served.users(task.histories), everything.of(task.histories, data.catalog.artist)
+    users, lift = scorer.users(task.histories), everything.of(task.histories, data.catalog.artist)
     for user, (low, high) in enumerate(pairwise(candidates.ends)):
         found = {place[rank] for rank in candidates.tie_rank[low:high]}
         assert not found & set(mine[user])
-        weight = np.zeros(10)
-        weight[lift.items[lift.row == user]] = lift.weights[lift.row == user, 0]
-        for score in (served.vectors @ users[user], served.popularity[:, 0]):
-            total = np.where(weight[data.catalog.artist] > 0, score + weight[data.catalog.artist], -np.inf)
+        added = np.zeros(10)
+        added[lift.items[lift.row == user]] = lift.weights[lift.row == user, 0]
+        for score in (scorer.vectors @ users[user], scorer.catalog_values[:, 0]):
+            total = np.where(added[data.catalog.artist] > 0, score + added[data.catalog.artist], -np.inf)
             total[mine[user]] = -np.inf
             assert set(np.flatnonzero(total > np.sort(total)[-6])) <= found  # of equal ones any
 
@@ -147,8 +169,8 @@ def test_popularity_is_not_amplified_beyond_what_is_allowed(data, model):
     task = task_of(data, "next_listen", [np.array([0, 30 + user]) for user in range(USERS)])
 
     def first_ten(limit):
-        scoring = fit_scoring([(serve(model, task), task)], 0, max_amplification=limit)
-        ranking = TowersRecommender(serve(model, task, scoring), 0).recommend(task.histories, 10, None)
+        ranker = fit_ranker([(scorer_of(task, model), task)], 0, max_amplification=limit)
+        ranking = TowersRecommender(scorer_of(task, model, ranker), 0).recommend(task.histories, 10, None)
         return data.catalog.listeners[ranking.tracks].mean()
 
     listeners = data.catalog.listeners
@@ -158,17 +180,17 @@ def test_popularity_is_not_amplified_beyond_what_is_allowed(data, model):
 
 def test_terms_that_say_nothing_stay_out(data, model):
     task = task_of(data, "next_listen", [np.array([1])] * USERS)
-    served, excluded = serve(model, task), Ragged(np.zeros(USERS + 1, np.int64), np.zeros(0, np.int64))
-    near = replace(served, related=RelatedArtists.learn(data, 10))
-    assert useless_terms(served, task) == ["related"] and useless_terms(near, task) == []
+    scorer, excluded = scorer_of(task, model), Ragged(np.zeros(USERS + 1, np.int64), np.zeros(0, np.int64))
+    near = replace(scorer, knowledge=replace(scorer.knowledge, related=RelatedArtists.learn(data, 10)))
+    assert useless_terms(scorer, task) == ["related"] and useless_terms(near, task) == []
     assert useless_terms(near, replace(task, exclude=excluded)) == ["track"]
-    assert useless_terms(near, replace(task, first_candidate=60)) == ["track", "popularity", "trend"]
+    assert useless_terms(near, replace(task, first_candidate=60)) == ["popularity", "trend", "track"]
 
 
 def test_with_nobody_to_score_the_towers_are_served_alone(data, model):
     task = task_of(data, "next_listen", [np.array([1])] * USERS)
     nobody = task.sampled(0, 0)
-    assert fit_scoring([(serve(model, nobody), nobody)], 0, 1.0) == ALONE
+    assert fit_ranker([(scorer_of(nobody, model), nobody)], 0, 1.0) == TOWERS_ALONE
 
 
 def test_a_task_is_asked_at_several_moments_of_validation(tmp_path):

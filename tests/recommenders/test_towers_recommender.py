@@ -5,9 +5,12 @@ import pytest
 import torch
 
 from loopback_core.data import NOTHING, Catalog, Histories, Ragged
-from loopback_core.ranking.linear import ALONE, Scoring, indexed_vectors, personal_plays
+from loopback_core.ranking.index_space import indexed_vectors
+from loopback_core.ranking.linear_ranker import TOWERS_ALONE, LinearRanker
 from loopback_core.ranking.related_artists import RelatedArtists
-from loopback_core.ranking.served import Served
+from loopback_core.ranking.scorer import Scorer
+from loopback_core.ranking.terms import Knowledge
+from loopback_core.ranking.terms.plays_terms import ArtistPlays
 from loopback_core.recommenders.index_recommender import IndexRecommender
 from loopback_core.recommenders.recommender import Recommender
 from loopback_core.recommenders.towers_recommender import TowersRecommender
@@ -22,12 +25,12 @@ ARTIST = (np.arange(20) % 4).astype(np.int32)
 NEAR = RelatedArtists(np.array([1, 3]), np.array([[0, 0.5], [0.25, 0]], np.float32))
 
 
-def served_by(towers, vectors, scoring=ALONE, popularity=None):
+def scorer_by(towers, vectors, ranker=TOWERS_ALONE, values=None):
     n = len(vectors)
     artist, counts = ARTIST[:n], np.zeros(n, np.int64)
     catalog = Catalog(5, artist, counts, counts, counts, counts[:4], counts[:4], counts[:4])
-    popularity = np.zeros((n, 2), np.float32) if popularity is None else popularity
-    return Served(towers, catalog, vectors, popularity, artist, scoring, related=NEAR)
+    values = np.zeros((n, 2), np.float32) if values is None else values
+    return Scorer(towers, Knowledge(catalog, NEAR), vectors, values, artist, ranker)
 
 
 @pytest.fixture
@@ -38,7 +41,7 @@ def users():
 
 def test_the_towers_rank_by_the_dot_product_without_what_is_excluded(towers, users, unit_vectors, ragged):
     vectors = unit_vectors(20, 6)
-    recommender = TowersRecommender(served_by(towers, vectors), seed=0)
+    recommender = TowersRecommender(scorer_by(towers, vectors), seed=0)
     exclude = ragged([[3, 7], [], range(18)])
     ranking = recommender.recommend(users, 5, exclude)
     scores = user_vectors(towers, users, ARTIST) @ vectors.T * towers.inverse_temperature().item()
@@ -59,17 +62,17 @@ def test_tracks_of_equal_score_follow_the_seeded_permutation(towers, users):
     for seed in (0, 1):
         place = tie_order(8, seed)
         expected = sorted(range(8), key=lambda track: (-first[track], place[track]))[:6]
-        ranking = TowersRecommender(served_by(towers, vectors), seed).recommend(users, 6, None)
+        ranking = TowersRecommender(scorer_by(towers, vectors), seed).recommend(users, 6, None)
         assert ranking.tracks.tolist() == [expected] * 3
 
 
 def test_an_exact_index_recommends_what_the_towers_do(towers, users, unit_vectors, ragged):
     vectors = unit_vectors(20, 6)
-    served = served_by(towers, vectors)
-    index = build_index(indexed_vectors(vectors, served.popularity), IndexSettings(kind="flat"))
+    scorer = scorer_by(towers, vectors)
+    index = build_index(indexed_vectors(vectors, scorer.catalog_values), IndexSettings(kind="flat"))
     for exclude in (None, ragged([[3, 7], [], range(18)])):
-        exact = TowersRecommender(served, 0).recommend(users, 5, exclude)
-        found = IndexRecommender(served, index, 0).recommend(users, 5, exclude)
+        exact = TowersRecommender(scorer, 0).recommend(users, 5, exclude)
+        found = IndexRecommender(scorer, index, 0).recommend(users, 5, exclude)
         assert found.tracks.tolist() == exact.tracks.tolist()
         np.testing.assert_allclose(found.scores, exact.scores, atol=1e-5)
 
@@ -82,15 +85,23 @@ def listeners(ragged):
     return Histories(np.array([0, 1, -1]), tracks, np.array([0, 8, 10, 0]) * day, now=np.full(3, 10 * day))
 
 
-WEIGHTS = Scoring(popularity=0.7, trend=0.3, track=((1.0, 2.0),), artist=((0.0, 1.0), (1.0, 0.5)), related=0.2)
+WEIGHTS = LinearRanker.of(
+    {
+        "popularity": {0.0: 0.7},
+        "trend": {0.0: 0.3},
+        "track": {1.0: 2.0},
+        "artist": {0.0: 1.0, 1.0: 0.5},
+        "related": {0.0: 0.2},
+    }
+)
 
 
 def test_a_served_score_is_the_sum_of_its_terms(towers, listeners, unit_vectors):
-    vectors, popularity = unit_vectors(20, 6), np.random.default_rng(1).random((20, 2)).astype(np.float32) * 9
-    served = served_by(towers, vectors, WEIGHTS, popularity)
-    ranking = TowersRecommender(served, 0).recommend(listeners, 20, None)
+    vectors, values = unit_vectors(20, 6), np.random.default_rng(1).random((20, 2)).astype(np.float32) * 9
+    scorer = scorer_by(towers, vectors, WEIGHTS, values)
+    ranking = TowersRecommender(scorer, 0).recommend(listeners, 20, None)
     alone = user_vectors(towers, listeners, ARTIST) @ vectors.T * towers.inverse_temperature().item()
-    expected = alone + popularity @ [0.7, 0.3]
+    expected = alone + values @ [0.7, 0.3]
     expected[0, 2] += 2 * np.log1p(1 + 0.5**10)  # heard now and ten half-lives ago
     expected[0, 5] += 2 * np.log1p(0.5**2)
     expected[1, 7] += 2 * np.log1p(0.5**10)
@@ -106,26 +117,26 @@ def test_a_served_score_is_the_sum_of_its_terms(towers, listeners, unit_vectors)
 
 
 def test_the_towers_alone_and_as_served_share_their_products(towers, listeners, unit_vectors, ragged):
-    vectors, popularity = unit_vectors(20, 6), np.random.default_rng(1).random((20, 2)).astype(np.float32) * 9
-    served, exclude = served_by(towers, vectors, WEIGHTS, popularity), ragged([[2, 6], [], range(18)])
-    alone, whole = TowersRecommender(replace(served, scoring=ALONE), 0), TowersRecommender(served, 0)
-    asked = served.read(listeners)
-    products = asked.users @ vectors.T
+    vectors, values = unit_vectors(20, 6), np.random.default_rng(1).random((20, 2)).astype(np.float32) * 9
+    scorer, exclude = scorer_by(towers, vectors, WEIGHTS, values), ragged([[2, 6], [], range(18)])
+    alone, whole = TowersRecommender(replace(scorer, ranker=TOWERS_ALONE), 0), TowersRecommender(scorer, 0)
+    encoded = scorer.encode(listeners)
+    products = encoded.vectors @ vectors.T
     for recommender in (alone, whole):  # in this order: the second adds the rest to the products
-        found = recommender.rank_products(products, asked.prior, 10, exclude)
+        found = recommender.rank_products(products, encoded.prior, 10, exclude)
         expected = recommender.recommend(listeners, 10, exclude)
         assert found.tracks.tolist() == expected.tracks.tolist()
         assert found.scores.tolist() == expected.scores.tolist()
 
 
 def test_through_an_exact_index_nothing_that_the_prior_lifts_is_missed(towers, listeners, unit_vectors, ragged):
-    vectors, popularity = unit_vectors(20, 6), np.random.default_rng(1).random((20, 2)).astype(np.float32) * 9
-    served = served_by(towers, vectors, WEIGHTS, popularity)
-    index = build_index(indexed_vectors(vectors, popularity), IndexSettings(kind="flat"))
+    vectors, values = unit_vectors(20, 6), np.random.default_rng(1).random((20, 2)).astype(np.float32) * 9
+    scorer = scorer_by(towers, vectors, WEIGHTS, values)
+    index = build_index(indexed_vectors(vectors, values), IndexSettings(kind="flat"))
     for exclude in (None, ragged([[2, 6], [], range(18)])):
         for k in (1, 3, 8):
-            exact = TowersRecommender(served, 0).recommend(listeners, k, exclude)
-            found = IndexRecommender(served, index, 0).recommend(listeners, k, exclude)
+            exact = TowersRecommender(scorer, 0).recommend(listeners, k, exclude)
+            found = IndexRecommender(scorer, index, 0).recommend(listeners, k, exclude)
             assert found.tracks.tolist() == exact.tracks.tolist()
             np.testing.assert_allclose(found.scores, exact.scores, rtol=1e-4)
 
@@ -135,14 +146,16 @@ def test_only_the_dearest_artists_of_a_history_lift_their_tracks(ragged):
     history = Histories(
         np.zeros(1, np.int64), ragged([played]), np.zeros(len(played), np.int64), now=np.zeros(1, np.int64)
     )
-    _, artists = personal_plays(history, np.arange(150, dtype=np.int32), [0.0], [0.0])
+    artist, counts = np.arange(150, dtype=np.int32), np.zeros(150, np.int64)
+    catalog = Catalog(1, artist, counts, counts, counts, counts, counts, counts)
+    artists = ArtistPlays().bag(history, Knowledge(catalog), [0.0])
     assert len(artists.items) == 100
     assert artists.weights.min() >= np.log1p(3)  # the 42 that were played once or twice and some of three plays are out
 
 
 def test_both_obey_the_interface_of_a_recommender(towers, unit_vectors):
     vectors = unit_vectors(20, 6)
-    index, served = build_index(vectors, IndexSettings(kind="flat")), served_by(towers, vectors)
-    for recommender in (TowersRecommender(served, 0), IndexRecommender(served, index, 0)):
+    index, scorer = build_index(vectors, IndexSettings(kind="flat")), scorer_by(towers, vectors)
+    for recommender in (TowersRecommender(scorer, 0), IndexRecommender(scorer, index, 0)):
         assert isinstance(recommender, Recommender)
         assert recommender.fit(None) is recommender

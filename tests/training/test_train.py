@@ -6,7 +6,7 @@ from planted_log import planted_splits
 
 from loopback_core.errors import SettingsError
 from loopback_core.ranking.related_artists import RelatedArtists, load_related
-from loopback_core.ranking.served import serve
+from loopback_core.ranking.scorer import scorer_of
 from loopback_core.recommenders.baselines.popularity import PopularityUsers
 from loopback_core.recommenders.lists import rank_users
 from loopback_core.recommenders.towers_recommender import TowersRecommender
@@ -44,7 +44,7 @@ def test_the_towers_find_planted_tastes_that_popularity_cannot(planted, tmp_path
     task = discovery(planted, "testing")
     assert len(task.users) == 60 and set(task.positives.lengths) == {12}
     model = TwoTower.load(tmp_path / "towers")
-    towers = recall_at_10(TowersRecommender(serve(model, task), 0), task)
+    towers = recall_at_10(TowersRecommender(scorer_of(task, model), 0), task)
     popularity = recall_at_10(PopularityUsers().fit(task.fit), task)
     assert popularity < 0.15  # 10 of 162 candidates by chance: .06
     assert towers > 0.6  # knowing the groups and nothing else: 10 / 12

@@ -7,11 +7,12 @@ import torch
 
 from loopback_core.data import Histories
 from loopback_core.features.popularity_columns import popularity_columns
-from loopback_core.ranking.linear import Scoring, indexed_vectors, save_scoring
+from loopback_core.ranking.index_space import indexed_vectors
+from loopback_core.ranking.linear_ranker import LinearRanker, save_rankers
 from loopback_core.recommenders.build_retrieval import embed_catalog, index_catalog, real_queries
 from loopback_core.retrieval.embed import user_vectors
 from loopback_core.retrieval.indexes import load_index
-from loopback_core.retrieval.vectors import load_popularity, load_vectors
+from loopback_core.retrieval.vectors import load_catalog_values, load_vectors
 from loopback_core.settings import IndexSettings, SplitSettings, TowersSettings
 from loopback_core.splits import Splits, split_listens
 from loopback_core.towers.track import TrackInputs
@@ -52,7 +53,8 @@ def built(splits, tmp_path):
     torch.manual_seed(0)
     shape = TowersSettings(id_dim=4, hidden_dim=8, output_dim=6)
     TwoTower(Vocabulary(catalog.n_users, catalog.n_tracks, catalog.n_artists), shape).save(folder)
-    save_scoring({"discovery": Scoring(popularity=0.5, trend=0.25)}, folder)
+    ranker = LinearRanker.of({"popularity": {0.0: 0.5}, "trend": {0.0: 0.25}})
+    save_rankers({"discovery": ranker}, folder)
     embedded = embed_catalog(splits, folder, folder)
     indexed = index_catalog(splits, folder, folder, IndexSettings(kind="flat"), folder)
     return folder, embedded, indexed
@@ -80,7 +82,7 @@ def test_the_id_map_names_the_track_of_every_position_of_the_index(splits, built
     # By its name: the vector of a track of train is made from the ids that its listens have in the splits.
     [day_1] = names.filter(track_name="Jóga")["track"]
     assert splits.train.track[:2].tolist() == [day_1, day_1]
-    held = indexed_vectors(load_vectors(folder), load_popularity(folder))
+    held = indexed_vectors(load_vectors(folder), load_catalog_values(folder))
     found = load_index(folder).search(held, 1, None)
     assert found.tracks[:, 0].tolist() == list(range(6))
 
@@ -90,7 +92,7 @@ def test_an_index_is_measured_with_the_vectors_of_real_users(splits, built):
     fit = splits.testing
     queries = real_queries(splits, folder, folder)
     everybody = Histories.of(fit.events, np.arange(3), fit.now)  # anna, bela, and carl, whom train does not know
-    model, popularity = TwoTower.load(folder), load_popularity(folder)
+    model, popularity = TwoTower.load(folder), load_catalog_values(folder)
     users = user_vectors(model, everybody, fit.catalog.artist) * model.inverse_temperature().item()
     np.testing.assert_allclose(queries[:, :6], users, rtol=1e-5)
     np.testing.assert_array_equal(popularity, popularity_columns(fit))

@@ -1,0 +1,40 @@
+"""The vectors that an index holds: those of the towers, and the catalog terms as further dimensions.
+
+The inner product of a query and such a vector is the served score without the personal prior.
+"""
+
+import numpy as np
+
+from loopback_core.data import FitData, Floats
+from loopback_core.ranking.linear_ranker import LinearRanker
+from loopback_core.ranking.terms import CATALOG_TERMS
+
+CATALOG_LENGTH = 0.1
+"""The largest length of the catalog dimensions of a vector, where the towers have length 1: a graph that is built over
+inner products would otherwise be built over popularity."""
+
+
+def catalog_values(data: FitData) -> Floats:
+    """(n_tracks, len(CATALOG_TERMS)) float32: the catalog terms of every catalog track."""
+    return np.stack([term.values(data) for term in CATALOG_TERMS], axis=1)
+
+
+def indexed_vectors(vectors: Floats, values: Floats) -> Floats:
+    """(n, D + catalog terms): the towers' unit vectors, and the catalog terms scaled down.
+
+    vectors: (n, D). values: (n, catalog terms).
+    """
+    return np.concatenate([vectors, values * _scale(values)], axis=1)
+
+
+def index_queries(users: Floats, ranker: LinearRanker, values: Floats) -> Floats:
+    """(rows, D + catalog terms): what is asked of the index.
+
+    users: (rows, D) divided by the temperature. values: those of the indexed tracks, which tell how they were scaled.
+    """
+    weights = ranker.of_catalog_terms() / _scale(values)
+    return np.concatenate([users, np.tile(weights, (len(users), 1))], axis=1).astype(np.float32)
+
+
+def _scale(values: Floats) -> np.float32:
+    return np.float32(CATALOG_LENGTH / max(float(np.linalg.norm(values, axis=1).max(initial=0)), 1e-6))

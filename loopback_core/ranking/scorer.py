@@ -1,0 +1,90 @@
+"""The score that is served: the towers and the terms together, for any history and any candidate."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loopback_core.data import Floats, Histories, Ragged
+from loopback_core.features.track_content import track_content
+from loopback_core.ranking.index_space import catalog_values, index_queries
+from loopback_core.ranking.linear_ranker import TOWERS_ALONE, LinearRanker
+from loopback_core.ranking.pair_features import Prior, personal_prior
+from loopback_core.ranking.related_artists import RelatedArtists
+from loopback_core.ranking.terms import CATALOG_TERMS, Knowledge
+from loopback_core.retrieval.embed import track_vectors, user_vectors
+from loopback_core.tasks.task import Task
+from loopback_core.towers.two_tower import TwoTower
+from loopback_core.towers.user import ANYTHING, ONLY_NEW
+
+
+@dataclass(frozen=True)
+class EncodedUsers:
+    """What a score reads of some histories; see :meth:`Scorer.encode`."""
+
+    vectors: Floats  # (rows, D) divided by the temperature
+    prior: Prior
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """Scores candidates for users."""
+
+    model: TwoTower
+    knowledge: Knowledge
+    vectors: Floats  # (n_candidates, D) of unit norm, of the tracks that may be recommended
+    catalog_values: Floats  # (n_candidates, catalog terms); zeros for tracks beyond the catalog
+    candidate_artist: NDArray[np.int32]  # (n_candidates,)
+    ranker: LinearRanker = TOWERS_ALONE
+    intent: int = ANYTHING
+
+    def users(self, histories: Histories) -> Floats:
+        """(rows, D): user vectors divided by the temperature."""
+        vectors = user_vectors(self.model, histories, self.knowledge.catalog.artist, self.intent)
+        return vectors * np.float32(self.model.inverse_temperature().item())
+
+    def encode(self, histories: Histories) -> EncodedUsers:
+        """The users of these histories, and what their own plays add: once for all who recommend by this score."""
+        return EncodedUsers(self.users(histories), personal_prior(histories, self.knowledge, self.ranker))
+
+    def index_queries(self, users: Floats) -> Floats:
+        """(rows, D + catalog terms) to ask an index with. users: (rows, D) divided by the temperature."""
+        return index_queries(users, self.ranker, self.catalog_values)
+
+    def of_catalog_terms(self) -> Floats:
+        """(n_candidates,): what the catalog terms add to the score of every user."""
+        values: Floats = self.catalog_values @ self.ranker.of_catalog_terms()
+        return values
+
+    @cached_property
+    def n_artists(self) -> int:
+        """Artists of the catalog and of the candidates."""
+        return int(max(self.candidate_artist.max(initial=-1) + 1, self.knowledge.catalog.n_artists))
+
+    @cached_property
+    def tracks_of_artist(self) -> Ragged:
+        """Row a: the candidates by artist a."""
+        everything = np.arange(len(self.candidate_artist))
+        return Ragged.from_pairs(self.candidate_artist.astype(np.int64), everything, self.n_artists)
+
+
+def scorer_of(
+    task: Task,
+    model: TwoTower,
+    ranker: LinearRanker = TOWERS_ALONE,
+    vectors: Floats | None = None,
+    related: RelatedArtists | None = None,
+) -> Scorer:
+    """The score of a task. vectors: (n_tracks, D) of the catalog, where they are known already.
+
+    Tracks outside the catalog have no catalog terms: nothing is known of them when they are asked for.
+    """
+    intent = ONLY_NEW if task.only_new else ANYTHING
+    in_catalog = task.first_candidate == 0 and task.n_candidates == task.fit.catalog.n_tracks
+    if vectors is None or not in_catalog:
+        before = task.fit.catalog.artist[: task.first_candidate]
+        artist = np.concatenate([before, task.candidate_artist])
+        vectors = track_vectors(model, track_content(task.fit, model.settings, artist), task.first_candidate)
+    values = catalog_values(task.fit) if in_catalog else np.zeros((task.n_candidates, len(CATALOG_TERMS)), np.float32)
+    return Scorer(model, Knowledge(task.fit.catalog, related), vectors, values, task.candidate_artist, ranker, intent)

@@ -1,0 +1,80 @@
+"""A request as a program makes it: names and times, not ids."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal, NamedTuple
+
+import numpy as np
+import polars as pl
+
+from loopback_core.data import Ids
+from loopback_core.errors import RequestError
+from loopback_core.listens.cleaning import parse_times
+from loopback_core.listens.schema import normal_form
+
+Played = tuple[str, str, str | datetime]
+"""Artist, title, and when (ISO 8601, or a datetime; without a zone it is UTC)."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """Somebody with a history asks for tracks.
+
+    Raises:
+        RequestError: k is not positive, or a listen has no readable time.
+    """
+
+    history: Sequence[Played]
+    task: Literal["discovery", "next_listen"] = "discovery"
+    k: int = 10
+    exclude: Sequence[tuple[str, str]] = ()  # (artist, title) that must not be recommended
+    at: datetime | None = (
+        None  # the moment of the request; None: the end of the log, or of the history if that is later
+    )
+
+    def __post_init__(self) -> None:
+        if self.k < 1:
+            raise RequestError(f"k is {self.k}; ask for at least one track.")
+
+    def times(self) -> Ids:
+        """Seconds since 1970-01-01 UTC of every listen, (listens,)."""
+        texts = [_utc(when).isoformat() if isinstance(when, datetime) else when for _, _, when in self.history]
+        parsed = parse_times(pl.Series(texts, dtype=pl.String), "iso")
+        if parsed.null_count():
+            wrong = texts[int(parsed.is_null().arg_max() or 0)]
+            raise RequestError(f"The time {wrong!r} cannot be read: write it as 2009-04-01T21:00:00Z.")
+        seconds: Ids = parsed.dt.epoch("s").to_numpy()
+        return seconds
+
+    def moment(self, now: int) -> int:
+        """Seconds since 1970-01-01 UTC at which the request is made. now: the end of the log."""
+        return int(_utc(self.at).timestamp()) if self.at else int(self.times().max(initial=now))
+
+
+class Recommendation(NamedTuple):
+    """A recommended track."""
+
+    track: int  # id in the catalog
+    artist_name: str
+    track_name: str
+    score: float
+
+
+def ids_of(pairs: Sequence[tuple[str, str]], names: pl.DataFrame) -> Ids:
+    """The id of each (artist, title), (len(pairs),), -1 for what the catalog does not know. Names match as in ingest.
+
+    names: artist_name and track_name of the catalog, row i for track i.
+    """
+    columns = {
+        name: normal_form(pl.Series([pair[place] for pair in pairs], dtype=pl.String))
+        for place, name in enumerate(("artist_name", "track_name"))
+    }
+    known = names.lazy().with_row_index("id").filter(pl.col("artist_name").is_in(columns["artist_name"].implode()))
+    joined = pl.LazyFrame(columns).join(known, on=list(columns), how="left", maintain_order="left").collect()
+    ids: Ids = joined["id"].cast(pl.Int64).fill_null(-1).to_numpy()
+    return ids if len(ids) else np.zeros(0, np.int64)
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -42,8 +42,8 @@ def lookup(bag: Bag, row: Ids, items: Ids, n_items: int) -> Floats:
         return np.zeros((len(row), bag.weights.shape[1]), np.float32)
     keys, wanted = bag.row * n_items + bag.items, row * n_items + items
     order = np.argsort(keys)
-    found = order[np.minimum(np.searchsorted(keys[order], wanted), len(keys) - 1)]
-    return np.where((keys[found] == wanted)[:, None], bag.weights[found], np.float32(0))
+    place = order[np.minimum(np.searchsorted(keys[order], wanted), len(keys) - 1)]
+    return np.where((keys[place] == wanted)[:, None], bag.weights[place], np.float32(0))
 
 
 @dataclass(frozen=True)

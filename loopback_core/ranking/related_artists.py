@@ -1,4 +1,4 @@
-"""Artists near those of a history: a linear model of who is heard with whom, beside the towers."""
+"""Related artists: a linear model of which artists are heard by the same users."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 RELATED = "related.safetensors"
 
 REGULARISATION = 100.0
-"""λ of EASE: what the baselines begin with; on some logs 1,000 is a little better, on others worse."""
+"""λ of EASE: where the search of the baselines begins; 1,000 is a little better on some logs and worse on others."""
 
 CONTRAST = 100.0
 """An artist with a share s of the user's largest score weighs log(1 + CONTRAST * s): the order of the scores says more
 than their size, which a few artists that are always heard together would otherwise take for themselves."""
 
 MOST_RELATED = 300
-"""Artists of each history, so that what a search has to look at beside the index stays small."""
+"""Related artists of each history: they bound the tracks that are scored besides those of the index."""
 
 MOST_USERS = 65_536
 """Users that are learned from, drawn by seed: what more of them would change is little, and each costs a row."""
@@ -50,8 +50,8 @@ def ease_weights(gram: NDArray[np.float64], regularisation: float) -> Floats:
 class RelatedArtists:
     """What one artist in a history says of another.
 
-    Towers of some hundred dimensions are smooth: they know what kind of music an artist is. That two artists are heard
-    together, more than their kinds explain, is what a matrix of artists × artists remembers and they do not.
+    Towers of some hundred dimensions are smooth: they hold the kind of music of an artist. A matrix of artists × artists
+    also holds that two artists are heard together more often than their kinds explain.
     """
 
     artists: Ids  # (M,) dense ids, ascending
@@ -120,28 +120,28 @@ def _of_users(data: FitData) -> csr_array:
 
 
 def _logs(artists: Ids, offsets: Ids) -> csr_array:
-    """log(1 + plays) of every artist in every row, (rows, artists). artists: beside the listens, -1 for none."""
+    """log(1 + plays) of every artist in every row, (rows, artists). artists: aligned with the listens, -1 for an unknown one."""
     from scipy.sparse import csr_array
 
     n = int(artists.max(initial=-1)) + 1
-    found, place = distinct_in_rows(offsets, artists, n)
-    plays = np.bincount(place, minlength=len(found.values))
-    return csr_array((np.log1p(plays).astype(np.float32), found.values, found.offsets), (len(offsets) - 1, n))
+    distinct, place = distinct_in_rows(offsets, artists, n)
+    plays = np.bincount(place, minlength=len(distinct.values))
+    return csr_array((np.log1p(plays).astype(np.float32), distinct.values, distinct.offsets), (len(offsets) - 1, n))
 
 
 def _columns(matrix: csr_array, columns: Ids) -> csr_array:
     """These columns, whether the matrix is so wide or not."""
     known = matrix.copy()
     known.resize(matrix.shape[0], max(matrix.shape[1], int(columns.max(initial=-1)) + 1))
-    chosen: csr_array = known[:, columns]
-    return chosen
+    selected: csr_array = known[:, columns]
+    return selected
 
 
 def _gram(users: csr_array, artists: Ids) -> NDArray[np.float64]:
     """XᵀX of some columns, of a block of users at a time: users who hear much are dense in what most hear."""
-    chosen, gram = users[:, artists], np.zeros((len(artists), len(artists)))
-    for start in range(0, chosen.shape[0], ROWS_AT_ONCE):
-        block = chosen[start : start + ROWS_AT_ONCE].toarray()
+    selected, gram = users[:, artists], np.zeros((len(artists), len(artists)))
+    for start in range(0, selected.shape[0], ROWS_AT_ONCE):
+        block = selected[start : start + ROWS_AT_ONCE].toarray()
         gram += block.T @ block
     return gram
 
@@ -151,5 +151,5 @@ def _largest(scores: Floats, most: int) -> NDArray[np.bool_]:
     if scores.shape[1] <= most:
         return scores > 0
     bound = np.partition(scores, -most, axis=1)[:, [-most]]
-    kept: NDArray[np.bool_] = (scores >= bound) & (scores > 0)
-    return kept
+    largest: NDArray[np.bool_] = (scores >= bound) & (scores > 0)
+    return largest

@@ -44,7 +44,7 @@ def gather(blocks: Iterable[Ranking], task: Task, depth: int, recommender: str) 
 
 
 def blocks_of_users(task: Task) -> Iterator[tuple[Histories, Ragged | None]]:
-    """The users of a task as recommenders are asked: histories of a few and what is excluded for each, block by block."""
+    """The users of a task in blocks: their histories, and the tracks that are excluded for each."""
     for start in range(0, len(task.users), USERS_AT_ONCE):
         stop = min(start + USERS_AT_ONCE, len(task.users))
         exclude = None if task.exclude is None else task.exclude.take(np.arange(start, stop))

@@ -45,18 +45,17 @@ def track_vectors(model: TwoTower, content: TrackContent, first: int = 0, batch_
 def user_vectors(
     model: TwoTower, histories: Histories, artist: NDArray[np.int32], intent: int = ANYTHING, batch_size: int = 128
 ) -> Floats:
-    """The vectors of users with these histories, (rows, D) float32 of unit norm: anybody's, also an empty history's.
+    """The vectors of users with these histories, (rows, D) float32 of unit norm. A history may be empty.
 
-    artist: (n_tracks,) the artist of every catalog track. intent: whether they want ANYTHING or ONLY_NEW tracks.
+    artist: (n_tracks,) the artist of every catalog track. intent: ANYTHING, or ONLY_NEW for tracks that the user has not played.
     """
-    asked = read_users(model, histories, artist, intent, batch_size)
-    return user_vectors_of(model, asked)
+    return user_vectors_of(model, read_users(model, histories, artist, intent, batch_size))
 
 
 def read_users(
     model: TwoTower, histories: Histories, artist: NDArray[np.int32], intent: int = ANYTHING, batch_size: int = 128
 ) -> Iterator[UserInputs]:
-    """What the user tower reads of these histories, in batches; it depends on the model's shape, not on its weights."""
+    """The inputs of the user tower for these histories, in batches. They depend on the shape of the model, not on its weights."""
     known = model.vocabulary
     for start in range(0, len(histories), batch_size):
         rows = histories.rows(start, min(start + batch_size, len(histories)))
@@ -65,8 +64,8 @@ def read_users(
 
 
 @torch.inference_mode()
-def user_vectors_of(model: TwoTower, asked: Iterable[UserInputs]) -> Floats:
-    """The vectors of users whose histories were read before, (rows, D)."""
+def user_vectors_of(model: TwoTower, batches: Iterable[UserInputs]) -> Floats:
+    """The vectors of users from inputs that were read before, (rows, D)."""
     model.eval()
-    vectors = [model.users(inputs.to(model.device)).float().cpu().numpy() for inputs in asked]
+    vectors = [model.users(inputs.to(model.device)).float().cpu().numpy() for inputs in batches]
     return np.concatenate([np.zeros((0, model.settings.output_dim), np.float32), *vectors])

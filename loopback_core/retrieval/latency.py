@@ -1,4 +1,4 @@
-"""How long one query takes, the way a server would ask it."""
+"""How long one query takes, asked one at a time as by a server."""
 
 import time
 
@@ -15,7 +15,7 @@ def measure_latency(
 ) -> dict[str, float | None]:
     """p50 and p99 of a search for k tracks, one query at a time, seen tracks excluded, in milliseconds.
 
-    queries, exclude: of the users who ask, at most QUERIES of them. None when there is nobody to ask.
+    queries, exclude: of the users; at most QUERIES of them are measured. None without a user.
     """
     rows = min(len(queries), QUERIES)
     if not rows:

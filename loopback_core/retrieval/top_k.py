@@ -11,7 +11,7 @@ Scores = NDArray[np.float32] | NDArray[np.float64]
 
 
 BLOCK = 256
-"""Scores of which the best one is looked at first, in rows that are long beside k."""
+"""In rows much longer than k, the best of every block of this size gives a bound for the k best."""
 
 
 def tie_order(n: int, seed: int) -> Ids:
@@ -43,7 +43,7 @@ def top_k(scores: Scores, k: int, tie_rank: Ids, exclude: Ragged | None = None) 
 def top_k_sparse(candidates: Ragged, scores: Scores, k: int, tie_rank: Ids, exclude: Ragged | None = None) -> Ranking:
     """The k best of a few scored candidates per row.
 
-    candidates: rows of distinct track ids. scores: (total,) beside candidates.values. The rest as in :func:`top_k`.
+    candidates: rows of distinct track ids. scores: (total,) aligned with candidates.values. The rest as in :func:`top_k`.
     """
     ends = candidates.offsets
     rows = ((candidates[i], scores[ends[i] : ends[i + 1]]) for i in range(len(candidates)))
@@ -89,17 +89,17 @@ def _best(ids: Ids, scores: Scores, k: int, tie_rank: Ids) -> Ids:
         bound = np.partition(blocks, len(blocks) - k)[len(blocks) - k]
         hopeful = np.flatnonzero(scores >= bound)
         if len(hopeful) < len(scores) // 2:
-            best: Ids = hopeful[_best(ids[hopeful], scores[hopeful], k, tie_rank)]
-            return best
+            of_hopeful: Ids = hopeful[_best(ids[hopeful], scores[hopeful], k, tie_rank)]
+            return of_hopeful
     given = scores[scores > -np.inf]  # a partition is slow where one value stands for most
     threshold = np.partition(given, -k)[-k] if len(given) > k else -np.inf
     if threshold == -np.inf:
-        chosen = np.flatnonzero(scores > -np.inf)
+        best = np.flatnonzero(scores > -np.inf)
     else:
         above = np.flatnonzero(scores > threshold)
         ties = np.flatnonzero(scores == threshold)
         missing = k - len(above)  # at least one: the threshold itself is the k-th best
         if len(ties) > missing:
             ties = ties[np.argpartition(tie_rank[ids[ties]], missing - 1)[:missing]]
-        chosen = np.concatenate([above, ties])
-    return chosen[np.lexsort((tie_rank[ids[chosen]], -scores[chosen]))]
+        best = np.concatenate([above, ties])
+    return best[np.lexsort((tie_rank[ids[best]], -scores[best]))]

@@ -1,4 +1,4 @@
-"""Whether a step has room for its work: said before it starts, not by the kernel's hand in its middle."""
+"""Checks of memory and disk before a step starts."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Batches made ahead, while the step before them is at work."""
+"""Batches are made ahead, while the step before them runs."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 def prefetch(batches: Iterator[T], ahead: int = 2) -> Iterator[T]:
-    """The same batches in the same order; up to `ahead` of them are made by a thread of their own.
+    """The same batches in the same order; up to `ahead` of them are made in advance by one thread.
 
     An error in making one is raised where that batch would have come.
     """

@@ -23,7 +23,7 @@ class Progress:
         self._bar = tqdm(desc=what, total=total, unit=unit, unit_scale=True, leave=False) if interactive else None
 
     def advance(self, count: int = 1, note: str = "") -> None:
-        """Add `count` units of finished work; `note` (a loss, a file name) is shown beside the count."""
+        """Add `count` units of finished work; `note` (a loss, a file name) is shown after the count."""
         self.done, self.note = self.done + count, note or self.note
         if self._bar is not None:
             self._bar.set_postfix_str(self.note, refresh=False)

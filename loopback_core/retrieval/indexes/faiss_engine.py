@@ -15,9 +15,9 @@ from loopback_core.runtime.progress import progress
 from loopback_core.settings import IndexSettings
 
 SCANNED_PER_WIDTH = 256
-"""Tracks that a scan passes in the time in which a search of the HNSW graph widens by one (128 dimensions, one core).
+"""Tracks that a scan reads in the time in which a search of the HNSW graph widens by one (128 dimensions, one core).
 
-Users who played much are searched for exactly where that is the faster way.
+For users with a long history an exact scan is used where it is faster.
 """
 
 
@@ -64,14 +64,14 @@ class Index:
             return self._search(queries, k, np.zeros(0, np.int64))
         ranking = no_ranking(len(queries), k)
         for row in range(len(queries)):  # a selector belongs to a call, so to one user
-            found = self._search(queries[row : row + 1], k, exclude[row])
-            ranking.tracks[row], ranking.scores[row] = found.tracks[0], found.scores[0]
+            nearest = self._search(queries[row : row + 1], k, exclude[row])
+            ranking.tracks[row], ranking.scores[row] = nearest.tracks[0], nearest.scores[0]
         return ranking
 
     def _search(self, queries: Floats, k: int, seen: Ids) -> Ranking:
-        """A search wide enough for what it must return and what it may not.
+        """A search wide enough for k tracks besides the excluded ones.
 
-        What a user has played lies nearest to her: it would fill a search of fixed width, and little else be found.
+        The tracks that a user played lie nearest to the user: they would fill a search of fixed width.
         """
         selector = faiss.IDSelectorNot(faiss.IDSelectorBatch(seen)) if len(seen) else None
         searched, parameters = self.index, faiss.SearchParameters(sel=selector)
@@ -111,18 +111,18 @@ def _description(kind: str, n: int, settings: IndexSettings) -> str:
     held = {"fp32": "Flat", "fp16": "SQfp16", "int8": "SQ8"}[settings.storage]
     if kind == "hnsw":
         return f"HNSW{settings.hnsw_neighbors},{held}"
-    lists = int(max(1, min(4 * np.sqrt(n), n / 39)))  # 39: the fewest points per list k-means is happy with
+    lists = int(max(1, min(4 * np.sqrt(n), n / 39)))  # 39: the fewest points per list for which k-means does not warn
     return f"IVF{lists},{held}" if kind == "ivf" else held
 
 
 def _sample(vectors: Floats) -> Floats:
-    """What centroids and ranges of numbers are learned from: evenly over the catalog, for its order is popularity."""
+    """The vectors that centroids and value ranges are learned from: every n-th of the catalog, which is ordered by popularity."""
     return np.ascontiguousarray(vectors[:: max(1, len(vectors) // TRAINED_ON)])
 
 
 @contextmanager
 def _threads(count: int | None) -> Iterator[None]:
-    """Let FAISS use so many threads; None: as many as it does. Several threads build another graph in every run."""
+    """Limit the threads of FAISS; None: no limit. With several threads every run builds another graph."""
     before = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(count or before)
     try:

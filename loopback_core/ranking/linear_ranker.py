@@ -17,7 +17,7 @@ RANKERS = "scoring.json"
 Json = dict[str, float | dict[str, float]]
 """Term -> its weight, or half-life in days -> weight."""
 
-Weights = tuple[tuple[float, float], ...]
+TermWeights = tuple[tuple[float, float], ...]
 """(half-life in days, weight) of each feature of a term, by half-life; a term of one feature has half-life 0."""
 
 
@@ -28,7 +28,7 @@ class LinearRanker:
     Terms of weight 0 are left out: `LinearRanker()` is the towers alone.
     """
 
-    weights: tuple[tuple[str, Weights], ...] = ()  # by term, in the order of TERMS
+    weights: tuple[tuple[str, TermWeights], ...] = ()  # by term, in the order of TERMS
 
     @classmethod
     def of(cls, weights: Mapping[str, Mapping[float, float]]) -> Self:
@@ -39,7 +39,7 @@ class LinearRanker:
         }
         return cls(tuple((term.name, given[term.name]) for term in TERMS if given.get(term.name)))
 
-    def of_term(self, term: Term) -> Weights:
+    def of_term(self, term: Term) -> TermWeights:
         """The weights of a term other than 0."""
         return dict(self.weights).get(term.name, ())
 

@@ -1,39 +1,27 @@
 """The served score, found through the nearest-neighbour index."""
 
-from typing import Self
-
 import numpy as np
 
-from loopback_core.data import NOTHING, FitData, Histories, Ids, Ragged, Ranking, distinct_in_rows
+from loopback_core.data import NOTHING, Ids, Ragged, Ranking, distinct_in_rows
 from loopback_core.ranking.pair_features import Prior, lookup
 from loopback_core.ranking.scorer import EncodedUsers, Scorer
+from loopback_core.recommenders.towers_recommender import TowersRecommender
 from loopback_core.retrieval.indexes.vector_index import VectorIndex
-from loopback_core.retrieval.top_k import tie_order, top_k_sparse
+from loopback_core.retrieval.top_k import top_k_sparse
 
 
-class IndexRecommender:
-    """The same score as :class:`TowersRecommender`, found by the nearest-neighbour index.
+class IndexRecommender(TowersRecommender):
+    """The same score, found by the nearest-neighbour index.
 
     The index finds the best by the towers and the catalog terms. The personal prior lifts few tracks: those of the
     history, of its artists with the most plays, and of artists related to them. These are scored together with what the
     index found, and the best of both are the best of all, as far as the index is exact.
     """
 
-    id = "two_tower_index"
-
     def __init__(self, scorer: Scorer, index: VectorIndex, seed: int) -> None:
         """seed: of the permutation that breaks ties."""
-        self.scorer, self.index = scorer, index
-        self._of_catalog_terms = scorer.of_catalog_terms()
-        self.tie_rank = tie_order(len(scorer.vectors), seed)
-
-    def fit(self, data: FitData) -> Self:
-        """Nothing to learn: the index was built before."""
-        return self
-
-    def recommend(self, histories: Histories, k: int, exclude: Ragged | None) -> Ranking:
-        """See :class:`loopback_core.recommenders.recommender.Recommender`."""
-        return self.rank(self.scorer.encode(histories), k, exclude)
+        super().__init__(scorer, seed, "two_tower_index")
+        self.index = index
 
     def rank(self, users: EncodedUsers, k: int, exclude: Ragged | None) -> Ranking:
         """The k best candidates of each user."""

@@ -10,7 +10,7 @@ from loopback_core.ranking.linear_ranker import TOWERS_ALONE, LinearRanker
 from loopback_core.ranking.related_artists import RelatedArtists
 from loopback_core.ranking.scorer import Scorer
 from loopback_core.ranking.terms import Knowledge
-from loopback_core.ranking.terms.plays_terms import ArtistPlays
+from loopback_core.ranking.terms.plays_terms import ArtistPlaysTerm
 from loopback_core.recommenders.index_recommender import IndexRecommender
 from loopback_core.recommenders.recommender import Recommender
 from loopback_core.recommenders.towers_recommender import TowersRecommender
@@ -148,7 +148,7 @@ def test_only_the_dearest_artists_of_a_history_lift_their_tracks(ragged):
     )
     artist, counts = np.arange(150, dtype=np.int32), np.zeros(150, np.int64)
     catalog = Catalog(1, artist, counts, counts, counts, counts, counts, counts)
-    artists = ArtistPlays().bag(history, Knowledge(catalog), [0.0])
+    artists = ArtistPlaysTerm().bag(history, Knowledge(catalog), [0.0])
     assert len(artists.items) == 100
     assert artists.weights.min() >= np.log1p(3)  # the 42 that were played once or twice and some of three plays are out
 

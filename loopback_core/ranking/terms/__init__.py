@@ -4,12 +4,12 @@ A new term is a class in a file of this folder and a line in `TERMS`: fitting, s
 this tuple.
 """
 
-from loopback_core.ranking.terms.plays_terms import ArtistPlays, TrackPlays
-from loopback_core.ranking.terms.popularity_terms import Popularity, Trend
-from loopback_core.ranking.terms.related_term import Related
+from loopback_core.ranking.terms.plays_terms import ArtistPlaysTerm, TrackPlaysTerm
+from loopback_core.ranking.terms.popularity_terms import PopularityTerm, TrendTerm
+from loopback_core.ranking.terms.related_term import RelatedTerm
 from loopback_core.ranking.terms.term import CatalogTerm, Knowledge, PersonalTerm, Term
 
-TERMS: tuple[Term, ...] = (Popularity(), Trend(), TrackPlays(), ArtistPlays(), Related())
+TERMS: tuple[Term, ...] = (PopularityTerm(), TrendTerm(), TrackPlaysTerm(), ArtistPlaysTerm(), RelatedTerm())
 """In the order in which their weights are searched and added up."""
 
 CATALOG_TERMS = tuple(term for term in TERMS if isinstance(term, CatalogTerm))

@@ -16,7 +16,7 @@ MOST_ARTISTS = 100
 bounded however long the history."""
 
 
-class TrackPlays(PersonalTerm):
+class TrackPlaysTerm(PersonalTerm):
     """log(1 + decayed plays) of the track by the user."""
 
     name = "track"
@@ -37,7 +37,7 @@ class TrackPlays(PersonalTerm):
         return task.only_new
 
 
-class ArtistPlays(PersonalTerm):
+class ArtistPlaysTerm(PersonalTerm):
     """log(1 + decayed plays) of the artist by the user, for the MOST_ARTISTS artists with the most plays."""
 
     name = "artist"

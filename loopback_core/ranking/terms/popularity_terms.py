@@ -5,7 +5,7 @@ from loopback_core.features.popularity_columns import log_decayed_plays, log_lis
 from loopback_core.ranking.terms.term import CatalogTerm
 
 
-class Popularity(CatalogTerm):
+class PopularityTerm(CatalogTerm):
     """log(1 + listeners)."""
 
     name = "popularity"
@@ -17,7 +17,7 @@ class Popularity(CatalogTerm):
         return log_listeners(data)
 
 
-class Trend(CatalogTerm):
+class TrendTerm(CatalogTerm):
     """log(1 + decayed plays)."""
 
     name = "trend"

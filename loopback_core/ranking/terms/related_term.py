@@ -8,7 +8,7 @@ from loopback_core.tasks.task import Task
 from loopback_core.towers.decayed_counts import EMPTY, Bag
 
 
-class Related(PersonalTerm):
+class RelatedTerm(PersonalTerm):
     """The share of the artist in the predictions of a linear model of who is heard with whom.
 
     See :class:`loopback_core.ranking.related_artists.RelatedArtists`.

@@ -69,7 +69,7 @@ def measure_evaluation(splits_folder: Path, lists: Path) -> None:
     from loopback_core.retrieval.indexes import build_index
     from loopback_core.settings import IndexSettings, Settings
     from loopback_core.splits import Splits
-    from loopback_core.tasks.task import TASKS
+    from loopback_core.tasks.task_builders import TASKS
     from loopback_core.towers.two_tower import TwoTower, Vocabulary
 
     splits, settings = Splits(splits_folder), Settings()

@@ -11,6 +11,7 @@ from loopback_core.data import SECONDS_PER_DAY, Events, FitData, Ragged
 from loopback_core.listens.schema import validate_listens
 from loopback_core.settings import TowersSettings
 from loopback_core.splits.catalog_counts import count_catalog
+from loopback_core.tasks.period import Period
 
 # ranx compiles for a minute what it measures here in a second; it reads this when it is imported.
 os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
@@ -83,6 +84,14 @@ class HandSplits:
     @cached_property
     def testing(self):
         return self._fit(self.train.then(self.validation))
+
+    @property
+    def tuning_period(self):
+        return Period(self.tuning, self.validation, np.unique(self.train.user), self.log_artist)
+
+    @property
+    def testing_period(self):
+        return Period(self.testing, self.test, np.unique(self.train.user), self.log_artist, early_fit=self.tuning)
 
     def _fit(self, events):
         return FitData(events, count_catalog(events, self.log_artist), int(events.timestamp[-1]))

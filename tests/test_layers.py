@@ -12,12 +12,11 @@ ROOT = Path(__file__).parent.parent
 FLOORS = (
     ("errors",),
     ("runtime", "data"),
-    ("settings",),
+    ("settings", "tasks"),
     ("store",),
     ("stages",),
     ("listens", "features"),
     ("splits",),
-    ("tasks",),
     ("towers",),
     ("retrieval",),
     ("ranking",),

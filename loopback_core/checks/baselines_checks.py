@@ -19,12 +19,12 @@ def lists_valid(artifact: Artifact, store: ArtifactStore, settings: Settings) ->
     """Every list holds distinct candidates of its user, none excluded, best first, and nothing after its end."""
     from loopback_core.recommenders.baselines.baseline_lists import BaselineLists
     from loopback_core.splits import Splits
-    from loopback_core.tasks.task import TASKS
+    from loopback_core.tasks.task_builders import TASKS
 
     lists, splits = BaselineLists(artifact.folder), Splits(store.upstream(artifact, "temporal_splits").folder)
     wrong, counted = [], 0
     for name, build in TASKS.items():
-        task = build(splits, "testing")
+        task = build(splits.testing_period)
         for baseline, ranking in lists.rankings(task):
             counted += 1
             wrong += [f"{baseline} in {name}: {fault}" for fault in list_faults(ranking, task)]

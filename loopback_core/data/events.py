@@ -36,6 +36,8 @@ class Events:
 
     def then(self, later: Events) -> Events:
         """These events and `later`, sorted by time (stable)."""
+        if not len(later):
+            return self
         timestamp = np.concatenate([self.timestamp, later.timestamp])
         order = np.argsort(timestamp, kind="stable")
         user = np.concatenate([self.user, later.user])

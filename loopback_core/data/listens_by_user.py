@@ -39,10 +39,4 @@ class ListensByUser:
         """
         known = (users >= 0) & (users < len(self.starts))
         starts, stops = (np.where(known, bounds[users * known], 0) for bounds in (self.starts, self.stops))
-        rows = [slice(start, stop) for start, stop in zip(starts.tolist(), stops.tolist(), strict=True)]
-        offsets = np.concatenate([[0], np.cumsum(stops - starts)]).astype(np.int64)
-        tracks, timestamps = (
-            np.concatenate([values[:0], *(values[row] for row in rows)], dtype=np.int64)
-            for values in (self.tracks, self.timestamps)
-        )
-        return Ragged(offsets, tracks), timestamps
+        return Ragged.between(self.tracks, starts, stops), Ragged.between(self.timestamps, starts, stops).values

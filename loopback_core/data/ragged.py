@@ -41,6 +41,13 @@ class Ragged:
             np.asarray(values)[order].astype(np.int64),
         )
 
+    @classmethod
+    def between(cls, values: NDArray[np.integer], starts: Ids, stops: Ids) -> Self:
+        """Row i is values[starts[i]:stops[i]]; nothing else of `values` is read."""
+        rows = [values[start:stop] for start, stop in zip(starts.tolist(), stops.tolist(), strict=True)]
+        offsets = np.concatenate([[0], np.cumsum(stops - starts)]).astype(np.int64)
+        return cls(offsets, np.concatenate([values[:0], *rows], dtype=np.int64))
+
     @property
     def lengths(self) -> Ids:
         """Length of every row, (rows,)."""

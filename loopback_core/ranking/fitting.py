@@ -14,7 +14,8 @@ from loopback_core.ranking.linear_ranker import TOWERS_ALONE, LinearRanker
 from loopback_core.ranking.scorer import Scorer
 from loopback_core.ranking.terms import TERMS
 from loopback_core.splits import Splits
-from loopback_core.tasks.task import TASKS, Task
+from loopback_core.tasks.task import Task
+from loopback_core.tasks.task_builders import TASKS
 
 log = logging.getLogger("loopback")
 
@@ -79,25 +80,17 @@ class Quality(NamedTuple):
 
 
 def moments_of_validation(splits: Splits, task: str, enough: int) -> list[Task]:
-    """The task as asked at moments of validation: what was heard by then is history, what comes after is asked.
+    """The task at moments of validation: what was played by then is history, what is played after is to be predicted.
 
-    Few users make a noisy choice, and the same users asked again later make it less so: there are as many moments as
-    it takes to ask `enough` times, the first of them the one that is most like test.
+    Few users make a noisy choice, and the same users at a later moment make it less so: there are as many moments as
+    it takes to have `enough` users to score, the first of them the one that is most like test.
     """
-    train, validation, catalog = splits.train, splits.validation, splits.tuning.catalog
-    asked: list[Task] = []
+    moments: list[Task] = []
     for share in MOMENTS:
-        if sum(len(one.users) for one in asked) >= enough:
+        if sum(len(moment.users) for moment in moments) >= enough:
             break
-        heard = np.arange(len(validation)) < int(share * len(validation))
-        known = heard & (validation.track < catalog.n_tracks)
-        events = train.then(validation.where(known))
-        later = Splits(splits.folder)
-        # Where a cached property keeps its value: these splits are cut later, and all else is as it was.
-        later.__dict__["validation"] = validation.where(~heard)
-        later.__dict__["tuning"] = replace(splits.tuning, events=events, now=int(events.timestamp[-1]))
-        asked.append(TASKS[task](later, "tuning"))
-    return asked
+        moments.append(TASKS[task](splits.tuning_period.after(share)))
+    return moments
 
 
 def fit_ranker(asked: Sequence[tuple[Scorer, Task]], seed: int, max_amplification: float) -> LinearRanker:

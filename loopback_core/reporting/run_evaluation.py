@@ -28,7 +28,8 @@ from loopback_core.reporting.example_users import Example, example_users
 from loopback_core.reporting.plots import plot_embedding, plot_evaluation, plot_popularity, plot_training
 from loopback_core.reporting.report import write_report
 from loopback_core.retrieval.latency import QUERIES, measure_latency
-from loopback_core.tasks.task import IN_CATALOG, TASKS, Task
+from loopback_core.tasks.task import Task
+from loopback_core.tasks.task_builders import IN_CATALOG, TASKS
 
 if TYPE_CHECKING:
     from loopback_core.settings import Settings
@@ -107,7 +108,7 @@ def measure(
     results = {}
     # First those that need vectors of tracks of their own: later more is held.
     for name in sorted(TASKS, key=lambda name: name in IN_CATALOG):
-        task = TASKS[name](splits, "testing")
+        task = TASKS[name](splits.testing_period)
         results[name] = evaluate_task(task, _rankings(task, trained, baselines, settings), settings.evaluation)
     results = {name: results[name] for name in TASKS}
     return results, calibrate([results[name].task for name in ("discovery", "next_listen")], settings.evaluation)

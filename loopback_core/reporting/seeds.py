@@ -28,7 +28,8 @@ from loopback_core.settings import EvaluationSettings
 from loopback_core.splits import Splits
 from loopback_core.store.artifacts import Artifact, ArtifactStore
 from loopback_core.tasks.metrics import MAIN_METRIC, PerUser, per_user_metrics
-from loopback_core.tasks.task import TASKS, Task
+from loopback_core.tasks.task import Task
+from loopback_core.tasks.task_builders import TASKS
 
 METRICS = (MAIN_METRIC, "recall@100")
 KS = (10, 100)
@@ -96,7 +97,7 @@ def over_seeds(homes: Sequence[Path]) -> dict[str, Any]:
     first = runs[0]
     asked, tasks = EvaluationSettings(**first.content["settings"]["evaluation"]), {}
     for name, rival in first.content["rival"].items():
-        task = TASKS[name](first.splits, "testing")
+        task = TASKS[name](first.splits.testing_period)
         if rival is None or not len(task.users):
             continue
         found = {who: [run.per_user(task, who) for run in runs] for who in (TOWERS, ALONE, rival)}

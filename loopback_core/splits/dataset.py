@@ -8,10 +8,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from loopback_core.data import Catalog, Events, FitData
+from loopback_core.data import Catalog, Events, FitData, Ids
 from loopback_core.data.names import TrackNames
 from loopback_core.features.demographics import demographic_codes
 from loopback_core.splits.histories_files import read_histories
+from loopback_core.tasks.period import Period
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,21 @@ class Splits:
     def testing(self) -> FitData:
         """Fit data at test time: train and validation."""
         return self._fit_data(self.train.then(self.validation), "testing")
+
+    @cached_property
+    def tuning_period(self) -> Period:
+        """Validation, for tuning: known at its beginning is train."""
+        return Period(self.tuning, self.validation, self._scored_users, self.log_artist)
+
+    @cached_property
+    def testing_period(self) -> Period:
+        """Test, for measuring: known at its beginning are train and validation; the reference protocol fits train."""
+        return Period(self.testing, self.test, self._scored_users, self.log_artist, early_fit=self.tuning)
+
+    @property
+    def _scored_users(self) -> Ids:
+        """The users who occur in train."""
+        return np.flatnonzero(np.bincount(self.train.user))
 
     @cached_property
     def users(self) -> pl.DataFrame:

@@ -1,1 +1,1 @@
-"""What a recommender is asked, and the metrics of its answers."""
+"""What recommenders are measured on, and by which metrics: plain data, of any window of time."""

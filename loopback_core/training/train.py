@@ -14,7 +14,7 @@ from loopback_core.retrieval.embed import track_vectors
 from loopback_core.runtime.capacity import need_disk, need_memory
 from loopback_core.settings import Settings
 from loopback_core.splits import Splits
-from loopback_core.tasks.task import LIKE, TASKS
+from loopback_core.tasks.task_builders import LIKE, TASKS
 from loopback_core.towers.two_tower import TwoTower
 from loopback_core.training.loop import save_history, train
 from loopback_core.training.validation import Validation

@@ -11,7 +11,8 @@ from loopback_core.retrieval.top_k import no_ranking, tie_order, top_k
 from loopback_core.settings import Settings
 from loopback_core.splits import Splits
 from loopback_core.tasks.metrics import METRICS, PerUser, per_user_metrics
-from loopback_core.tasks.task import Task, discovery, next_listen
+from loopback_core.tasks.task import Task
+from loopback_core.tasks.task_builders import discovery, next_listen
 from loopback_core.towers.two_tower import TwoTower
 from loopback_core.towers.user import ANYTHING, ONLY_NEW, UserInputs
 
@@ -29,7 +30,7 @@ class Validation:
 
     def __init__(self, splits: Splits, settings: Settings) -> None:
         chosen = settings.evaluation
-        tasks = [discovery(splits, "tuning"), next_listen(splits, "tuning")]
+        tasks = [discovery(splits.tuning_period), next_listen(splits.tuning_period)]
         self.tasks: list[Task] = [task.sampled(chosen.tuning_users, chosen.seed) for task in tasks]
         self.content = track_content(splits.tuning, settings.towers)
         self.tie_rank = tie_order(len(self.content), chosen.seed)

@@ -4,7 +4,7 @@ import pytest
 from loopback_core.data import NOTHING, Ranking
 from loopback_core.evaluation.beyond_accuracy import BEYOND_ACCURACY, artist_diversity, beyond_accuracy, gini
 from loopback_core.settings import EvaluationSettings
-from loopback_core.tasks.task import cold_start, discovery, reference_protocol
+from loopback_core.tasks.task_builders import cold_start, discovery, reference_protocol
 
 SETTINGS = EvaluationSettings.model_construct(ks=[1, 2], min_users=1, resamples=200)
 
@@ -21,7 +21,7 @@ def values(lists, task, settings=SETTINGS):
 @pytest.fixture
 def task(hand_splits):
     """Users 0 and 2 of four; plays 4 1 1 3 2 of 11, listeners 2 1 1 2 2, positives {1, 4} and {0}."""
-    return discovery(hand_splits, "testing")
+    return discovery(hand_splits.testing_period)
 
 
 def test_every_metric_at_every_k_has_the_value_of_its_formula(task):
@@ -59,10 +59,10 @@ def test_means_have_intervals_and_what_is_no_mean_has_none(task):
 
 
 def test_tracks_that_nobody_played_have_no_novelty_and_where_all_are_new_no_popularity(hand_splits):
-    leaking = values(ranking([5, 1], [0, 5]), reference_protocol(hand_splits, "testing"))
+    leaking = values(ranking([5, 1], [0, 5]), reference_protocol(hand_splits.testing_period))
     assert "novelty@1" not in leaking
     assert leaking["popularity@1"] == pytest.approx((0 + 2 / 3) / 2)  # of the three users of train
-    cold = values(ranking([0, NOTHING], [0, NOTHING]), cold_start(hand_splits, "testing"))
+    cold = values(ranking([0, NOTHING], [0, NOTHING]), cold_start(hand_splits.testing_period))
     assert set(cold) == {f"{m}@{k}" for m in ("coverage", "gini", "artist_diversity") for k in (1, 2)}
     assert cold["coverage@1"] == 1
 

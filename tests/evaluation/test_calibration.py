@@ -8,13 +8,13 @@ from loopback_core.evaluation import calibration
 from loopback_core.evaluation.calibration import calibrate, exact_test, hits_of_random_lists
 from loopback_core.recommenders.baselines.random_order import RandomOrder
 from loopback_core.settings import EvaluationSettings
-from loopback_core.tasks.task import cold_start, discovery, next_listen
+from loopback_core.tasks.task_builders import cold_start, discovery, next_listen
 
 
 @pytest.fixture(scope="module")
 def tasks(tmp_path_factory):
     splits = planted_splits(tmp_path_factory.mktemp("planted"))
-    return [build(splits, "testing") for build in (discovery, next_listen, cold_start)]
+    return [build(splits.testing_period) for build in (discovery, next_listen, cold_start)]
 
 
 @pytest.mark.parametrize("observed", [0, 3, 7, 20])

@@ -9,7 +9,7 @@ from loopback_core.recommenders.baselines.popularity import PopularityPlays
 from loopback_core.recommenders.lists import rank_users
 from loopback_core.retrieval.top_k import no_ranking
 from loopback_core.settings import EvaluationSettings
-from loopback_core.tasks.task import discovery, next_listen
+from loopback_core.tasks.task_builders import discovery, next_listen
 
 # Cut-offs below those that a run insists on: lists of hand-written rows are short.
 FEW_USERS = EvaluationSettings.model_construct(ks=[1, 2], min_users=1, resamples=200)
@@ -31,7 +31,7 @@ class FixedTowers:
 
 
 def evaluate(splits, settings, others=(), **more):
-    task = discovery(splits, "testing")  # users 0 and 2, positives {1, 4} and {0}
+    task = discovery(splits.testing_period)  # users 0 and 2, positives {1, 4} and {0}
     depth = max(*settings.ks, more.get("depth", 2))
     recommenders = [FixedTowers(1), FixedTowers(1, "two_tower_index"), PopularityPlays().fit(task.fit), *others]
     rankings = [(one.id, rank_users(one, task, depth)) for one in recommenders]
@@ -128,7 +128,7 @@ def test_deep_lists_add_recall_for_everyone(hand_splits):
 
 
 def test_lists_do_not_depend_on_how_many_users_are_ranked_at_once(hand_splits, monkeypatch):
-    task = next_listen(hand_splits, "testing")
+    task = next_listen(hand_splits.testing_period)
     baseline = PersonalMostPlayed().fit(task.fit)
     together = rank_users(baseline, task, 3).tracks.tolist()
     monkeypatch.setattr("loopback_core.recommenders.lists.USERS_AT_ONCE", 1)

@@ -9,7 +9,7 @@ from loopback_core.evaluation.segments import SEGMENT_METRICS, segments_json, tr
 from loopback_core.recommenders.baselines.popularity import PopularityPlays
 from loopback_core.recommenders.lists import rank_users
 from loopback_core.settings import EvaluationSettings
-from loopback_core.tasks.task import discovery
+from loopback_core.tasks.task_builders import discovery
 
 
 def segments_of_plays(plays):
@@ -39,7 +39,7 @@ def test_users_are_cut_by_events_and_by_repeats():
 
 
 def test_positives_outside_the_segment_do_not_count(hand_splits):
-    task = discovery(hand_splits, "testing")  # plays 4 1 1 3 2; users 0 and 2, positives {1, 4} and {0}
+    task = discovery(hand_splits.testing_period)  # plays 4 1 1 3 2; users 0 and 2, positives {1, 4} and {0}
     settings = EvaluationSettings(min_users=1, resamples=100)
     popular = rank_users(PopularityPlays().fit(task.fit), task, 100)
     found = segments_json(

@@ -18,7 +18,8 @@ from loopback_core.retrieval.top_k import tie_order
 from loopback_core.settings import TowersSettings
 from loopback_core.splits.catalog_counts import count_catalog
 from loopback_core.tasks.metrics import per_user_metrics
-from loopback_core.tasks.task import Task, discovery
+from loopback_core.tasks.task import Task
+from loopback_core.tasks.task_builders import discovery
 from loopback_core.towers.two_tower import TwoTower, Vocabulary
 
 USERS, TRACKS = 12, 60
@@ -198,7 +199,7 @@ def test_a_task_is_asked_at_several_moments_of_validation(tmp_path):
     moments = moments_of_validation(splits, "discovery", enough=1_000)
     assert len(moments) == 3
     assert len(moments_of_validation(splits, "discovery", enough=len(moments[0].users))) == 1  # enough with the first
-    first = discovery(splits, "tuning")
+    first = discovery(splits.tuning_period)
     assert np.array_equal(moments[0].positives.values, first.positives.values)
     assert np.array_equal(moments[0].histories.tracks.values, first.histories.tracks.values)
     for earlier, later in pairwise(moments):

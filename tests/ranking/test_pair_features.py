@@ -13,13 +13,13 @@ from loopback_core.ranking.scorer import scorer_of
 from loopback_core.ranking.terms import CATALOG_TERMS, PERSONAL_TERMS, TERMS
 from loopback_core.recommenders.towers_recommender import TowersRecommender
 from loopback_core.settings import TowersSettings
-from loopback_core.tasks.task import next_listen
+from loopback_core.tasks.task_builders import next_listen
 from loopback_core.towers.two_tower import TwoTower, Vocabulary
 
 
 def test_the_served_score_is_the_weighted_sum_of_the_features_of_the_pair(tmp_path):
     splits = planted_splits(tmp_path)
-    task = next_listen(splits, "tuning").sampled(6, 0)
+    task = next_listen(splits.tuning_period).sampled(6, 0)
     catalog = task.fit.catalog
     torch.manual_seed(0)
     model = TwoTower(

@@ -9,7 +9,7 @@ from loopback_core.recommenders.baselines import BASELINES
 from loopback_core.recommenders.baselines.baseline_lists import BaselineLists, build_baselines, choose_baselines
 from loopback_core.recommenders.lists import DEPTH, rank_users
 from loopback_core.settings import EvaluationSettings
-from loopback_core.tasks.task import TASKS, discovery, reference_protocol
+from loopback_core.tasks.task_builders import TASKS, discovery, reference_protocol
 
 FEW = ["popularity_decayed", "personal_decayed", "recent_artist", "same_artist"]
 
@@ -39,7 +39,7 @@ def test_each_task_gets_the_lists_of_those_who_answer_it(built):
 
 def test_the_lists_are_those_of_the_tuned_baseline_fitted_on_train_and_validation(built, planted):
     lists, _ = built
-    task = discovery(planted, "testing")
+    task = discovery(planted.testing_period)
     tuned = lists.tuning["tuning"]["discovery"]["recent_artist"]
     expected = rank_users(BASELINES["recent_artist"](**tuned["settings"]).fit(planted.testing), task, DEPTH)
     kept = lists.ranking(task, "recent_artist")
@@ -49,7 +49,7 @@ def test_the_lists_are_those_of_the_tuned_baseline_fitted_on_train_and_validatio
 
 def test_the_reference_protocol_is_fitted_on_train_alone(built, planted):
     lists, _ = built
-    kept = lists.ranking(reference_protocol(planted, "testing"), "popularity_users")
+    kept = lists.ranking(reference_protocol(planted.testing_period), "popularity_users")
     assert kept.tracks.max() < planted.tuning.catalog.n_tracks
 
 
@@ -95,12 +95,12 @@ def test_a_baseline_that_the_data_is_too_large_for_is_left_out_with_the_reason(p
 
 def test_lists_for_other_users_and_damaged_lists_are_refused(built, planted, tmp_path):
     lists, _ = built
-    other = discovery(planted, "testing").sampled(10, seed=0)
+    other = discovery(planted.testing_period).sampled(10, seed=0)
     with pytest.raises(ArtifactError, match="are for other users; build the baselines again"):
         lists.ranking(other, "recent_artist")
     (tmp_path / "lists" / "discovery").mkdir(parents=True)
     (tmp_path / "lists" / "discovery" / "ease.npz").write_bytes(b"PK\x03\x04 half")
     with pytest.raises(ArtifactError, match=r"The lists of ease in .* cannot be read"):
-        BaselineLists(tmp_path).ranking(discovery(planted, "testing"), "ease")
+        BaselineLists(tmp_path).ranking(discovery(planted.testing_period), "ease")
     with pytest.raises(ArtifactError, match="build them again"):
         BaselineLists(tmp_path / "nowhere").tuning  # noqa: B018

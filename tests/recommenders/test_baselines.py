@@ -9,7 +9,7 @@ from loopback_core.recommenders.baselines.personal import PersonalDecayed, Perso
 from loopback_core.recommenders.baselines.popularity import PopularityDecayed, PopularityPlays, PopularityUsers
 from loopback_core.recommenders.recommender import Recommender
 from loopback_core.retrieval.top_k import tie_order
-from loopback_core.tasks.task import discovery, next_listen
+from loopback_core.tasks.task_builders import discovery, next_listen
 
 
 def by_permutation(tracks, seed):
@@ -22,12 +22,12 @@ def lists(baseline, task, k):
 
 @pytest.fixture
 def repeats(hand_splits):
-    return next_listen(hand_splits, "testing")  # users 0, 1, 2; nothing excluded
+    return next_listen(hand_splits.testing_period)  # users 0, 1, 2; nothing excluded
 
 
 @pytest.fixture
 def new(hand_splits):
-    return discovery(hand_splits, "testing")  # users 0 and 2, without what they played
+    return discovery(hand_splits.testing_period)  # users 0 and 2, without what they played
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])

@@ -15,7 +15,7 @@ from loopback_core.retrieval.top_k import tie_order
 from loopback_core.settings import SplitSettings
 from loopback_core.splits import Splits, split_listens
 from loopback_core.tasks.metrics import per_user_metrics
-from loopback_core.tasks.task import TASKS
+from loopback_core.tasks.task_builders import TASKS
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ def test_a_baseline_has_the_numbers_of_its_plain_version_measured_by_another_lib
         assert name == "personal_decayed"  # where nothing that was played is a candidate it has nothing to say
         return
     settings, scores_of = SLOW[name]
-    task = TASKS[task_name](splits, "testing")
+    task = TASKS[task_name](splits.testing_period)
     fitted = BASELINES[name](**settings).fit(task.fit)
     ours = per_user_metrics(rank_users(fitted, task, 100), task.positives, [10, 100])
 

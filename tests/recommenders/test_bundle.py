@@ -13,7 +13,7 @@ from loopback_core.recommenders.bundle import Bundle
 from loopback_core.recommenders.index_recommender import IndexRecommender
 from loopback_core.recommenders.request import Request
 from loopback_core.settings import IndexSettings, TowersSettings
-from loopback_core.tasks.task import discovery
+from loopback_core.tasks.task_builders import discovery
 from loopback_core.towers.two_tower import TwoTower, Vocabulary
 
 RANKER = LinearRanker.of({"popularity": {0.0: 0.5}, "track": {7.0: 8.0}, "artist": {0.0: 4.0}, "related": {0.0: 1.0}})
@@ -64,7 +64,7 @@ def history_of(splits, user):
 
 def test_a_history_given_by_names_gets_the_list_that_the_evaluation_measures(bundle, folder):
     _, splits = folder
-    task = discovery(splits, "testing")
+    task = discovery(splits.testing_period)
     scorer = bundle.towers.scorer(task, bundle.vectors)
     measured = IndexRecommender(scorer, bundle.index, 0).recommend(task.histories, 20, task.exclude)
     for row, user in enumerate(task.users[:5]):

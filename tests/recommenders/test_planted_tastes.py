@@ -8,7 +8,7 @@ from loopback_core.data import Histories, Ragged
 from loopback_core.recommenders.baselines import BASELINES
 from loopback_core.recommenders.lists import rank_users
 from loopback_core.tasks.metrics import per_user_metrics
-from loopback_core.tasks.task import discovery, next_listen
+from loopback_core.tasks.task_builders import discovery, next_listen
 
 FOR_EVERYONE = {"popularity_users", "popularity_plays", "popularity_decayed"}
 TASTES = [name for name, b in BASELINES.items() if "discovery" in b.answers and name not in FOR_EVERYONE]
@@ -27,19 +27,19 @@ def ndcg(name, task):
 
 @pytest.mark.parametrize("name", TASTES)
 def test_a_baseline_of_tastes_discovers_the_tracks_of_the_users_group(planted, name):
-    task = discovery(planted, "testing")
+    task = discovery(planted.testing_period)
     assert (len(task.users), set(task.positives.lengths)) == (60, {12})
     assert ndcg(name, task) > 0.95  # 1 but for the artist heuristics, where a user missed a whole artist
 
 
 @pytest.mark.parametrize("name", sorted(FOR_EVERYONE))
 def test_a_ranking_for_everyone_discovers_one_in_four(planted, name):
-    assert ndcg(name, discovery(planted, "testing")) < 0.5
+    assert ndcg(name, discovery(planted.testing_period)) < 0.5
 
 
 @pytest.mark.parametrize("name", REPEATS)
 def test_personal_baselines_find_nothing_where_nothing_is_repeated(planted, name):
-    task = next_listen(planted, "testing")
+    task = next_listen(planted.testing_period)
     assert set(task.positives.lengths) == {12}
     assert ndcg(name, task) == 0
 
@@ -51,5 +51,5 @@ def test_a_user_who_came_after_fitting_is_served_from_her_history(planted, name)
     stranger = Histories(np.array([-1]), mine.tracks, mine.timestamps, mine.now)
     played = Ragged(np.array([0, len(np.unique(mine.tracks.values))]), np.unique(mine.tracks.values))
     ranking = BASELINES[name]().fit(fit).recommend(stranger, 10, played)
-    positives = discovery(planted, "testing").positives[0]
+    positives = discovery(planted.testing_period).positives[0]
     assert set(ranking.tracks[0].tolist()) <= set(positives.tolist())

@@ -9,7 +9,7 @@ from loopback_core.recommenders.baselines.baseline import Baseline
 from loopback_core.recommenders.baselines.popularity import PopularityPlays
 from loopback_core.recommenders.baselines.tuning import choose_rival, tune
 from loopback_core.retrieval.top_k import no_ranking
-from loopback_core.tasks.task import discovery, next_listen
+from loopback_core.tasks.task_builders import discovery, next_listen
 
 
 class OneTrack(Baseline):
@@ -31,7 +31,7 @@ class OneTrack(Baseline):
 
 
 def test_the_setting_that_hits_on_validation_is_chosen_and_all_trials_are_kept(hand_splits):
-    tuned = tune(OneTrack, [discovery(hand_splits, "tuning")], seed=0)["discovery"]  # user 0 discovers track 3
+    tuned = tune(OneTrack, [discovery(hand_splits.tuning_period)], seed=0)["discovery"]  # user 0 discovers track 3
     assert tuned.settings == {"track": 3}
     assert json.loads(json.dumps(tuned.as_json())) == {
         "grid": {"track": [1, 3, 0]},
@@ -47,7 +47,7 @@ def test_the_setting_that_hits_on_validation_is_chosen_and_all_trials_are_kept(h
 
 def test_the_choice_is_made_for_each_task_on_its_own(hand_splits):
     # Users 0 and 1 next listen to tracks 3 and {0, 4}; only the latter's track 0 is in the catalog of train.
-    tasks = [discovery(hand_splits, "tuning"), next_listen(hand_splits, "tuning")]
+    tasks = [discovery(hand_splits.tuning_period), next_listen(hand_splits.tuning_period)]
     found = tune(OneTrack, tasks, seed=0)
     assert [trial.score for trial in found["discovery"].trials] == [0.0, 1.0, 0.0]
     tuned = found["next_listen"]
@@ -79,7 +79,7 @@ class TwoSettings(Baseline):
 
 def test_settings_are_searched_one_at_a_time_and_again_beside_what_was_chosen_later(hand_splits):
     TwoSettings.fits.clear()
-    tasks = [discovery(hand_splits, "tuning"), next_listen(hand_splits, "tuning")]
+    tasks = [discovery(hand_splits.tuning_period), next_listen(hand_splits.tuning_period)]
     tuned = tune(TwoSettings, tasks, seed=0)["discovery"]
     # From (1, 1): `first` tells nothing, `second` is better at 3, and beside 3 `first` is better at 2.
     assert tuned.settings == {"first": 2, "second": 3}
@@ -88,7 +88,7 @@ def test_settings_are_searched_one_at_a_time_and_again_beside_what_was_chosen_la
 
 def test_no_more_settings_are_tried_than_asked_for_and_every_task_takes_the_best_of_them(hand_splits):
     TwoSettings.fits.clear()
-    tasks = [discovery(hand_splits, "tuning"), next_listen(hand_splits, "tuning")]
+    tasks = [discovery(hand_splits.tuning_period), next_listen(hand_splits.tuning_period)]
     found = tune(TwoSettings, tasks, seed=0, most=3)
     assert TwoSettings.fits == [(1, 1), (2, 1), (1, 3)]
     for tuned in found.values():
@@ -97,7 +97,7 @@ def test_no_more_settings_are_tried_than_asked_for_and_every_task_takes_the_best
 
 
 def test_what_fitting_does_not_read_is_changed_without_fitting_again(hand_splits, monkeypatch):
-    tasks = [discovery(hand_splits, "tuning"), next_listen(hand_splits, "tuning")]
+    tasks = [discovery(hand_splits.tuning_period), next_listen(hand_splits.tuning_period)]
     expected = tune(TwoSettings, tasks, seed=0)["discovery"]
 
     class Cheap(TwoSettings):
@@ -118,7 +118,7 @@ def test_what_fitting_does_not_read_is_changed_without_fitting_again(hand_splits
 
 @pytest.mark.parametrize("name", [name for name, baseline in BASELINES.items() if baseline.asked_only])
 def test_a_baseline_changed_after_fitting_is_the_one_fitted_with_those_settings(hand_splits, name):
-    baseline, task = BASELINES[name], next_listen(hand_splits, "testing")
+    baseline, task = BASELINES[name], next_listen(hand_splits.testing_period)
     last = {key: values[-1] for key, values in baseline.grid.items()}
     changed = baseline(**{key: value for key, value in last.items() if key not in baseline.asked_only}).fit(task.fit)
     for key in baseline.asked_only:
@@ -128,14 +128,14 @@ def test_a_baseline_changed_after_fitting_is_the_one_fitted_with_those_settings(
 
 
 def test_a_baseline_without_a_grid_is_scored_once(hand_splits):
-    tuned = tune(PopularityPlays, [discovery(hand_splits, "tuning")], seed=0)["discovery"]
+    tuned = tune(PopularityPlays, [discovery(hand_splits.tuning_period)], seed=0)["discovery"]
     assert tuned.settings == {}
     # Tracks 0 and 2 are excluded; track 3 has two plays and track 1 one.
     assert tuned.score == 1
 
 
 def test_the_rival_is_the_best_on_validation(hand_splits):
-    task = next_listen(hand_splits, "tuning")
+    task = next_listen(hand_splits.tuning_period)
     candidates = [tune(baseline, [task], 0)["next_listen"] for baseline in (OneTrack, PopularityPlays)]
     assert candidates[1].score == pytest.approx((1 / np.log2(3) + 1) / 2)
     assert choose_rival(candidates) == "popularity_plays"
@@ -144,6 +144,6 @@ def test_the_rival_is_the_best_on_validation(hand_splits):
 def test_validation_without_a_scored_user_leaves_the_defaults_and_no_rival(hand_splits):
     nothing = hand_splits.validation.where(np.zeros(len(hand_splits.validation), bool))
     object.__setattr__(hand_splits, "validation", nothing)
-    tuned = tune(OneTrack, [discovery(hand_splits, "tuning")], seed=0)["discovery"]
+    tuned = tune(OneTrack, [discovery(hand_splits.tuning_period)], seed=0)["discovery"]
     assert (tuned.settings, tuned.trials, tuned.score) == ({}, [], None)
     assert choose_rival([tuned]) is None

@@ -4,7 +4,7 @@ import pytest
 
 from loopback_core.data import NOTHING, Ranking
 from loopback_core.reporting.example_users import Example, Recommended, example_users, shared_tracks
-from loopback_core.tasks.task import discovery
+from loopback_core.tasks.task_builders import discovery
 
 ARTISTS = ["Zero 7", "Zero 7", "Zero 7", "Air", "Air", "Zero 7"]
 NAMES = pl.DataFrame({"track": range(6), "artist_name": ARTISTS, "track_name": [f"t{i}" for i in range(6)]})
@@ -19,7 +19,7 @@ def ranking(*rows):
 @pytest.fixture
 def task(hand_splits):
     """Scored are ann, who played t0 t0 t2 t3, and cyd, who played t3 t3."""
-    return discovery(hand_splits, "testing")
+    return discovery(hand_splits.testing_period)
 
 
 def test_there_is_a_light_and_a_heavy_listener_and_no_medium_one_among_two(task):

@@ -12,7 +12,7 @@ from loopback_core.recommenders.lists import rank_users
 from loopback_core.recommenders.towers_recommender import TowersRecommender
 from loopback_core.settings import load_settings
 from loopback_core.tasks.metrics import per_user_metrics
-from loopback_core.tasks.task import discovery
+from loopback_core.tasks.task_builders import discovery
 from loopback_core.towers.two_tower import TwoTower
 from loopback_core.training.train import train_towers
 
@@ -41,7 +41,7 @@ def test_the_towers_find_planted_tastes_that_popularity_cannot(planted, tmp_path
         (tmp_path / name).mkdir()
     summary = train_towers(planted, settings_of(preset), tmp_path / "towers", tmp_path / "checkpoints")
 
-    task = discovery(planted, "testing")
+    task = discovery(planted.testing_period)
     assert len(task.users) == 60 and set(task.positives.lengths) == {12}
     model = TwoTower.load(tmp_path / "towers")
     towers = recall_at_10(TowersRecommender(scorer_of(task, model), 0), task)

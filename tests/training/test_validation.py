@@ -7,6 +7,7 @@ import torch
 from loopback_core.data import Events, FitData
 from loopback_core.settings import Settings, TowersSettings
 from loopback_core.splits.catalog_counts import count_catalog
+from loopback_core.tasks.period import Period
 from loopback_core.towers.track import TrackInputs
 from loopback_core.towers.two_tower import TwoTower, Vocabulary
 from loopback_core.towers.user import UserInputs
@@ -23,7 +24,8 @@ def events_of(rows):
 def splits_of(train, validation):
     train = events_of(train)
     tuning = FitData(train, count_catalog(train, ARTIST), len(train))
-    return SimpleNamespace(train=train, validation=events_of(validation), tuning=tuning, log_artist=ARTIST)
+    period = Period(tuning, events_of(validation), np.unique(train.user), ARTIST)
+    return SimpleNamespace(tuning=tuning, tuning_period=period)
 
 
 def scores_of(model):

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loopback_core.data import SECONDS_PER_DAY, FitData, Histories, Ragged, Ranking
-from loopback_core.tasks.task import IN_CATALOG, Task
+from loopback_core.tasks.task import Task
+from loopback_core.tasks.task_builders import IN_CATALOG
 
 REPEATS_ALLOWED = frozenset({"next_listen", "new_users"})
 """The tasks in which what the user played is a candidate."""

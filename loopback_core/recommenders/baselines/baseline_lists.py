@@ -22,7 +22,8 @@ from loopback_core.recommenders.lists import DEPTH, rank_users
 from loopback_core.runtime.progress import progress
 from loopback_core.settings import EvaluationSettings
 from loopback_core.splits import Splits
-from loopback_core.tasks.task import LIKE, TASKS, Task
+from loopback_core.tasks.task import Task
+from loopback_core.tasks.task_builders import LIKE, TASKS
 
 TUNED = ("discovery", "next_listen", "cold_start")
 """The tasks on which settings are tuned and rivals chosen."""
@@ -39,8 +40,8 @@ def build_baselines(splits: Splits, settings: EvaluationSettings, folder: Path) 
         SettingsError: `evaluation.baselines` names something else than a baseline.
     """
     chosen = choose_baselines(settings.baselines)
-    tuning = {name: TASKS[name](splits, "tuning").sampled(settings.tuning_users, settings.seed) for name in TUNED}
-    testing = {name: build(splits, "testing") for name, build in TASKS.items()}
+    tuning = {name: TASKS[name](splits.tuning_period).sampled(settings.tuning_users, settings.seed) for name in TUNED}
+    testing = {name: build(splits.testing_period) for name, build in TASKS.items()}
     content: dict[str, Any] = {"tuning": {name: {} for name in TUNED}, "rival": {}, "obstacles": {}}
     tuned: dict[str, list[Tuned]] = {name: [] for name in TUNED}
     seconds = {}

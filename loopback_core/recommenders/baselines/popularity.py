@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from loopback_core.data import FitData, Histories, Ids, Ragged, Ranking
 from loopback_core.recommenders.baselines.baseline import Baseline, decay
 from loopback_core.retrieval.top_k import no_ranking, tie_order
-from loopback_core.tasks.task import IN_CATALOG
+from loopback_core.tasks.task_builders import IN_CATALOG
 
 
 class Popularity(Baseline):

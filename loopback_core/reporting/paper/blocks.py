@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from loopback_core.errors import LoopbackError
 from loopback_core.reporting.paper.paper_tables import KINDS, OF_RUN, OF_SEVERAL, Evaluation
-from loopback_core.tasks.task import TASKS
+from loopback_core.tasks.task_builders import TASKS
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,34 @@
+from loopback_core.data import SECONDS_PER_DAY
+from loopback_core.tasks.task_builders import discovery, reference_protocol
+
+
+def days(events):
+    return (events.timestamp // SECONDS_PER_DAY).tolist()
+
+
+def test_after_a_share_of_a_period_what_was_played_by_then_is_known(hand_splits):
+    later = hand_splits.tuning_period.after(0.5)  # of four listens at days 10 to 13
+    assert days(later.fit.events) == [0, 1, 2, 3, 4, 5, 6, 10, 11]
+    assert later.fit.now == 11 * SECONDS_PER_DAY
+    assert days(later.held_out) == [12, 13]
+    assert later.users.tolist() == [0, 1, 2]
+
+
+def test_listens_to_tracks_outside_the_catalog_stay_unknown(hand_splits):
+    later = hand_splits.tuning_period.after(0.75)  # the third listen is of track 4, unknown to train
+    assert days(later.fit.events)[-2:] == [10, 11]
+    assert later.fit.catalog is hand_splits.tuning.catalog
+    assert days(later.held_out) == [13]
+
+
+def test_after_none_of_a_period_the_fit_data_is_the_same(hand_splits):
+    period = hand_splits.tuning_period
+    later = period.after(0.0)
+    assert later.fit.events is period.fit.events and later.fit.now == period.fit.now
+    assert days(later.held_out) == days(period.held_out)
+
+
+def test_a_period_without_early_fit_data_is_measured_on_its_fit_data(hand_splits):
+    period = hand_splits.tuning_period
+    assert reference_protocol(period).fit is discovery(period).fit is period.fit
+    assert reference_protocol(hand_splits.testing_period.after(0.5)).fit.now == 22 * SECONDS_PER_DAY

@@ -7,13 +7,14 @@ from typing import Any
 
 import dagster as dg
 
-from loopback_assets.resources import Loopback
 from loopback_assets.stage_asset import stage_asset
+from loopback_assets.step import Step
 from loopback_assets.ui import picture, result, table
+from loopback_core.stages import training_values
 
 
 @stage_asset("ablation", group_name="evaluation", kinds={"pytorch", "markdown"})
-def ablation(context: dg.AssetExecutionContext, loopback: Loopback) -> dg.MaterializeResult[Any]:
+def ablation(step: Step) -> dg.MaterializeResult[Any]:
     """From the reference to the recipe and each choice removed from it, over seeds, trained on train, measured on validation.
 
     What was trained is kept: a killed run goes on where it was, and a choice more trains only that one.
@@ -22,18 +23,14 @@ def ablation(context: dg.AssetExecutionContext, loopback: Loopback) -> dg.Materi
     from loopback_core.ablation.run import run_ablation
     from loopback_core.splits import Splits
 
-    step, given = loopback.step(context), loopback.given()
     splits, chosen = step.sound("temporal_splits"), step.settings.ablation
-    plan = {name: [settings_of(name, seed, given) for seed in chosen.seeds] for name in choose(chosen.choices)}
+    plan = {name: [settings_of(name, seed, step.overrides) for seed in chosen.seeds] for name in choose(chosen.choices)}
 
     def make(folder: Path) -> dict[str, Any]:
         kept, checkpoints = step.store.kept("ablation"), step.store.scratch(folder)
         return run_ablation(Splits(splits.folder), splits.version, plan, kept, checkpoints, folder)
 
-    used = {
-        name: [settings.model_dump(mode="json", include={"towers", "training"}) for settings in by_seed]
-        for name, by_seed in plan.items()
-    }
+    used = {name: [training_values(settings) for settings in by_seed] for name, by_seed in plan.items()}
     artifact, reused = step.publish("ablation", make, upstream=[splits], beside={"choices": used})
     content = json.loads((artifact.folder / "ablation.json").read_text("utf-8"))
     return result(

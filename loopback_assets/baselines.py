@@ -5,18 +5,17 @@ from typing import Any
 
 import dagster as dg
 
-from loopback_assets.resources import Loopback
 from loopback_assets.stage_asset import stage_asset
+from loopback_assets.step import Step
 from loopback_assets.ui import result, table
 
 
 @stage_asset("baselines", group_name="evaluation", kinds={"numpy", "scipy"})
-def baselines(context: dg.AssetExecutionContext, loopback: Loopback) -> dg.MaterializeResult[Any]:
+def baselines(step: Step) -> dg.MaterializeResult[Any]:
     """Every baseline, tuned on validation, with what it recommends at test time; does not depend on the towers."""
     from loopback_core.recommenders.baselines.baseline_lists import BaselineLists, build_baselines
     from loopback_core.splits import Splits
 
-    step = loopback.step(context)
     splits, settings = step.sound("temporal_splits"), step.settings.evaluation
 
     def make(folder: Path) -> dict[str, Any]:

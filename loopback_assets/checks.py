@@ -5,7 +5,8 @@ from typing import Any
 
 import dagster as dg
 
-from loopback_assets.resources import Loopback, told_to_the_user
+from loopback_assets.failures import errors_as_failures
+from loopback_assets.resources import Loopback
 from loopback_core.checks import CHECKS, Check, judge
 from loopback_core.errors import ArtifactError
 from loopback_core.stages import STAGES
@@ -15,15 +16,14 @@ def _asset_check(check: Check) -> dg.AssetChecksDefinition:
     severity = dg.AssetCheckSeverity.ERROR if check.blocking else dg.AssetCheckSeverity.WARN
 
     @dg.asset_check(asset=check.asset, name=check.name, blocking=check.blocking, description=check.description)
-    @told_to_the_user()
+    @errors_as_failures()
     def run(context: dg.AssetCheckExecutionContext, loopback: Loopback) -> dg.AssetCheckResult:
         step = loopback.step(context)
         try:
             artifact = step.newest(check.asset)
-        except ArtifactError as error:  # an empty store; what the chain does without may be missing
-            return dg.AssetCheckResult(
-                passed=not STAGES[check.asset].in_chain, severity=severity, description=str(error)
-            )
+        except ArtifactError as error:
+            optional = not STAGES[check.asset].in_chain and not step.store.has(check.asset)
+            return dg.AssetCheckResult(passed=optional, severity=severity, description=str(error))
         verdict = judge(check, artifact, step.store, step.settings)
         if not verdict.passed:
             say = context.log.error if check.blocking else context.log.warning

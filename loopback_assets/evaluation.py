@@ -7,8 +7,8 @@ from typing import Any
 
 import dagster as dg
 
-from loopback_assets.resources import Loopback, Step
 from loopback_assets.stage_asset import stage_asset
+from loopback_assets.step import Step
 from loopback_assets.ui import columns, picture, result, table
 from loopback_core.errors import ArtifactError
 from loopback_core.settings import Settings
@@ -34,13 +34,12 @@ log = logging.getLogger("loopback")
         )
     },
 )
-def evaluation(context: dg.AssetExecutionContext, loopback: Loopback) -> dg.MaterializeResult[Any]:
+def evaluation(step: Step) -> dg.MaterializeResult[Any]:
     """The towers beside every baseline on the held-out future: tables, plots, recommendations, and what they mean."""
     from loopback_core.evaluation.beyond_accuracy import BEYOND_ACCURACY
     from loopback_core.reporting.report import metric_rows
     from loopback_core.tasks.metrics import MAIN_METRIC
 
-    step = loopback.step(context)
     artifact, reused = _evaluate(step)
     content = json.loads((artifact.folder / "evaluation.json").read_text("utf-8"))
     ks = content["settings"]["evaluation"]["ks"]
@@ -79,7 +78,7 @@ def _evaluate(step: Step) -> tuple[Artifact, bool]:
     # From the newest index its own manifest leads upstream: two sources or presets in one home never mix.
     index = step.sound("faiss_index")
     above = [asset for asset in CHAIN if asset not in ("baselines", "faiss_index", "evaluation")]
-    chain = {asset: step.require(step.store.upstream(index, asset)) for asset in above} | {"faiss_index": index}
+    chain = {asset: step.upstream(index, asset) for asset in above} | {"faiss_index": index}
     chain["baselines"] = step.beside("baselines", chain["temporal_splits"])
     presets, ablation, settings = _other_presets(step, chain), _ablation(step, chain), step.settings
 
@@ -119,8 +118,6 @@ def _ablation(step: Step, chain: dict[str, Artifact]) -> Artifact | None:
 def _is_sound(step: Step, artifact: Artifact) -> bool:
     """Whether it is whole and passed its checks; otherwise the log names it."""
     try:
-        if damaged := artifact.damaged_files():  # since its checks ran
-            raise ArtifactError(f"{', '.join(damaged)} of {artifact} is damaged; materialize {artifact.asset} again.")
         step.require(artifact)
     except ArtifactError as error:
         log.warning("left out of the report: %s", error)
@@ -130,19 +127,20 @@ def _is_sound(step: Step, artifact: Artifact) -> bool:
 
 def _other_presets(step: Step, chain: dict[str, Artifact]) -> dict[str, Artifact]:
     """The newest towers of every other preset that were made from the same splits; unsound ones are left out, and named."""
-    from loopback_core.reporting.safe_text import of_preset
+    from loopback_core.reporting.safe_text import preset_ids
 
-    evaluated = of_preset(chain["trained_towers"].summary["preset"])
     towers = step.store.all_made_from("trained_towers", chain["temporal_splits"])
-    newest = {of_preset(one.summary["preset"]): one for one in towers}
-    newest.pop(evaluated, None)
-    return {name: artifact for name, artifact in sorted(newest.items()) if _is_sound(step, artifact)}
+    newest = {one.summary["preset"]: one for one in towers}
+    newest.pop(chain["trained_towers"].summary["preset"], None)
+    ids = preset_ids(newest)
+    others = {ids[preset]: artifact for preset, artifact in newest.items()}
+    return {name: artifact for name, artifact in sorted(others.items()) if _is_sound(step, artifact)}
 
 
 def _provenance(chain: dict[str, Artifact], presets: dict[str, Artifact], settings: Settings) -> dict[str, Any]:
     """What `evaluation.json` says of where its numbers come from; `settings` fills in what no artifact depends on."""
     listens, splits, towers = (chain[asset].summary for asset in ("interactions", "temporal_splits", "trained_towers"))
-    trained = chain["trained_towers"].manifest["settings"]
+    used = {asset: _without_threads(artifact.manifest["settings"]) for asset, artifact in chain.items()}
     return {
         "source": {
             "name": chain["raw_listens"].summary["name"],
@@ -158,19 +156,24 @@ def _provenance(chain: dict[str, Artifact], presets: dict[str, Artifact], settin
         "settings": {
             "source": {
                 **settings.source.model_dump(mode="json"),
-                **chain["raw_listens"].manifest["settings"],
-                **chain["interactions"].manifest["settings"],
+                **used["raw_listens"],
+                **used["interactions"],
             },
-            "split": chain["temporal_splits"].manifest["settings"],
-            "towers": trained["towers"],
-            "training": trained["training"],
-            "index": chain["faiss_index"].manifest["settings"],
-            "evaluation": {**settings.evaluation.model_dump(mode="json"), **chain["baselines"].manifest["settings"]},
+            "split": used["temporal_splits"],
+            "towers": used["trained_towers"]["towers"],
+            "training": used["trained_towers"]["training"],
+            "index": used["faiss_index"],
+            "evaluation": {**settings.evaluation.model_dump(mode="json"), **used["baselines"]},
         },
         "versions": {asset: artifact.version for asset, artifact in chain.items()},
         "seconds": {asset: artifact.manifest["seconds"] for asset, artifact in chain.items()},
         "peak_rss_mb": {asset: artifact.manifest["peak_rss_mb"] for asset, artifact in chain.items()},
     }
+
+
+def _without_threads(settings: dict[str, Any]) -> dict[str, Any]:
+    """What of the settings of a stage a user can set."""
+    return {key: value for key, value in settings.items() if key != "threads"}
 
 
 def _without_pictures(report: str) -> str:

@@ -6,8 +6,8 @@ from typing import Any
 
 import dagster as dg
 
-from loopback_assets.resources import Loopback
 from loopback_assets.stage_asset import stage_asset
+from loopback_assets.step import Step
 from loopback_assets.ui import column_schema, columns, result, table
 from loopback_core.listens.schema import Listen
 
@@ -28,11 +28,10 @@ from loopback_core.listens.schema import Listen
         )
     },
 )
-def raw_listens(context: dg.AssetExecutionContext, loopback: Loopback) -> dg.MaterializeResult[Any]:
+def raw_listens(step: Step) -> dg.MaterializeResult[Any]:
     """The listening log as it came: generated, downloaded, or found at the path in LOOPBACK_SOURCE."""
     from loopback_core.listens.raw import publish_raw
 
-    step = loopback.step(context)
     artifact, reused = publish_raw(step.store, step.settings.source)
     files = artifact.summary["files"]
     return result(
@@ -50,12 +49,11 @@ def raw_listens(context: dg.AssetExecutionContext, loopback: Loopback) -> dg.Mat
     kinds={"polars", "parquet"},
     metadata={"dagster/column_schema": column_schema(Listen)},
 )
-def interactions(context: dg.AssetExecutionContext, loopback: Loopback) -> dg.MaterializeResult[Any]:
+def interactions(step: Step) -> dg.MaterializeResult[Any]:
     """Clean, typed, validated listens; every rejected row is kept with its line number and the reason."""
     from loopback_core.listens.ingest import ingest
     from loopback_core.listens.raw import log_of
 
-    step = loopback.step(context)
     raw, source = step.sound("raw_listens"), step.settings.source
 
     def make(folder: Path) -> dict[str, Any]:

@@ -1,9 +1,6 @@
 """The one resource: where artifacts live, which settings hold, and which versions belong to this run."""
 
-import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +8,9 @@ import dagster as dg
 from pydantic import Field, create_model
 
 from loopback_assets.config import FORMS, overrides
-from loopback_core.checks import refuse_failed
-from loopback_core.errors import DownloadError, LoopbackError
+from loopback_assets.step import Step
 from loopback_core.settings import Settings, load_settings
-from loopback_core.stages import STAGES
-from loopback_core.store.artifacts import Artifact, ArtifactStore
+from loopback_core.store.artifacts import ArtifactStore
 
 VERSION_TAG = "dagster/data_version"
 
@@ -42,89 +37,10 @@ class Loopback(_Forms):
         """What was filled in: section -> key -> value."""
         return overrides({name: getattr(self, name) for name in FORMS})
 
-    def step(self, context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> "Step":
+    def step(self, context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> Step:
         """What an asset or check of this run works with."""
-        return Step(self.store(), self.settings(), _versions_of_run(context.instance, context.run.run_id))
-
-
-class Step:
-    """One asset or check at work: reads upstream artifacts, publishes its own."""
-
-    def __init__(self, store: ArtifactStore, settings: Settings, made_in_this_run: Mapping[str, str]) -> None:
-        self.store, self.settings, self._made = store, settings, made_in_this_run
-
-    def newest(self, asset: str) -> Artifact:
-        """The version that this run made, else the newest: runs side by side do not mix."""
-        if version := self._made.get(asset):
-            return self.store.get(asset, version)
-        return self.store.latest(asset)
-
-    def sound(self, asset: str) -> Artifact:
-        """The newest version, refused when a check of it failed."""
-        return self.require(self.newest(asset))
-
-    def require(self, artifact: Artifact) -> Artifact:
-        """`artifact`, refused when a check of it failed."""
-        refuse_failed(artifact, self.store, self.settings)
-        return artifact
-
-    def beside(self, asset: str, upstream: Artifact) -> Artifact:
-        """The version of `asset` that was made from `upstream`: by this run, else the newest; refused as in `sound`."""
-        if version := self._made.get(asset):
-            made = self.store.get(asset, version)
-            if made.manifest["upstream"].get(upstream.asset) == upstream.version:
-                return self.require(made)
-        return self.require(self.store.made_from(asset, upstream))
-
-    def publish(
-        self,
-        asset: str,
-        make: Callable[[Path], Mapping[str, Any]],
-        *,
-        upstream: list[Artifact],
-        beside: Mapping[str, Any] | None = None,
-    ) -> tuple[Artifact, bool]:
-        """Publish what `make(folder)` writes, or reuse the same version; returns it and whether it was reused.
-
-        beside: what the result depends on beyond the upstream versions, and the settings and code of its stage.
-        """
-        stage = STAGES[asset]
-        return self.store.build(
-            asset,
-            make,
-            upstream={artifact.asset: artifact.version for artifact in upstream},
-            settings={**stage.settings(self.settings), **(beside or {})},
-            code=stage.code,
-        )
-
-
-class _ToTheRun(logging.Handler):
-    """Hands what the core logs to Dagster, which keeps it with the run and the step at work."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        dg.get_dagster_logger().handle(record)
-
-
-_TO_THE_RUN = _ToTheRun()
-
-
-@contextmanager
-def told_to_the_user() -> Iterator[None]:
-    """Put what the core logs into the log of the run, and turn its errors into failures.
-
-    An error that the user can put right becomes a failure that says just that. Retrying helps against a network only.
-    """
-    core = logging.getLogger("loopback")
-    level = core.level
-    core.setLevel(logging.INFO)
-    core.addHandler(_TO_THE_RUN)
-    try:
-        yield
-    except LoopbackError as error:
-        raise dg.Failure(description=str(error), allow_retries=isinstance(error, DownloadError)) from error
-    finally:
-        core.removeHandler(_TO_THE_RUN)
-        core.setLevel(level)
+        versions = _versions_of_run(context.instance, context.run.run_id)
+        return Step(self.store(), self.settings(), versions, self.given())
 
 
 def _versions_of_run(instance: dg.DagsterInstance, run_id: str) -> dict[str, str]:

@@ -5,20 +5,19 @@ from typing import Any
 
 import dagster as dg
 
-from loopback_assets.resources import Loopback
 from loopback_assets.stage_asset import stage_asset
+from loopback_assets.step import Step
 from loopback_assets.ui import columns, result
 
 
 @stage_asset("track_embeddings", group_name="retrieval", kinds={"pytorch", "numpy"})
-def track_embeddings(context: dg.AssetExecutionContext, loopback: Loopback) -> dg.MaterializeResult[Any]:
+def track_embeddings(step: Step) -> dg.MaterializeResult[Any]:
     """One L2-normalised float32 vector per catalog track, row i for track i."""
     from loopback_core.recommenders.build_retrieval import embed_catalog
     from loopback_core.splits import Splits
 
-    step = loopback.step(context)
     towers = step.sound("trained_towers")
-    splits = Splits(step.store.upstream(towers, "temporal_splits").folder)
+    splits = Splits(step.upstream(towers, "temporal_splits").folder)
 
     def make(folder: Path) -> dict[str, Any]:
         return embed_catalog(splits, towers.folder, folder)
@@ -46,15 +45,14 @@ def track_embeddings(context: dg.AssetExecutionContext, loopback: Loopback) -> d
         )
     },
 )
-def faiss_index(context: dg.AssetExecutionContext, loopback: Loopback) -> dg.MaterializeResult[Any]:
+def faiss_index(step: Step) -> dg.MaterializeResult[Any]:
     """The nearest-neighbour index over the track vectors, its recall measured on real user vectors, and its id map."""
     from loopback_core.recommenders.build_retrieval import index_catalog
     from loopback_core.splits import Splits
 
-    step = loopback.step(context)
     vectors, settings = step.sound("track_embeddings"), step.settings.index
-    splits = Splits(step.store.upstream(vectors, "temporal_splits").folder)
-    towers = step.store.upstream(vectors, "trained_towers")
+    splits = Splits(step.upstream(vectors, "temporal_splits").folder)
+    towers = step.upstream(vectors, "trained_towers")
 
     def make(folder: Path) -> dict[str, Any]:
         return index_catalog(splits, towers.folder, vectors.folder, settings, folder)

@@ -7,8 +7,8 @@ from typing import Any
 
 import dagster as dg
 
-from loopback_assets.resources import Loopback
 from loopback_assets.stage_asset import stage_asset
+from loopback_assets.step import Step
 from loopback_assets.ui import columns, result, table
 
 
@@ -24,11 +24,10 @@ from loopback_assets.ui import columns, result, table
         )
     },
 )
-def temporal_splits(context: dg.AssetExecutionContext, loopback: Loopback) -> dg.MaterializeResult[Any]:
+def temporal_splits(step: Step) -> dg.MaterializeResult[Any]:
     """The log cut by time into train, validation and test, with the catalogs known at the end of train and of both."""
     from loopback_core.splits import split_listens
 
-    step = loopback.step(context)
     listens, settings = step.sound("interactions"), step.settings.split
 
     def make(folder: Path) -> dict[str, Any]:

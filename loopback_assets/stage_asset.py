@@ -1,19 +1,22 @@
-"""The decorator of every asset: what the table of stages knows of it, and how its errors reach the user."""
+"""The decorator of every asset: what the table of stages says of it, and how its errors reach the user."""
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
 import dagster as dg
 
-from loopback_assets.resources import told_to_the_user
+from loopback_assets.failures import errors_as_failures
+from loopback_assets.resources import Loopback
+from loopback_assets.step import Step
 from loopback_core.stages import STAGES
 
 OWNERS = ["team:loopback"]
 
+Body = Callable[[Step], dg.MaterializeResult[Any]]
 
-def stage_asset(
-    name: str, **described: Any
-) -> Callable[[Callable[..., dg.MaterializeResult[Any]]], dg.AssetsDefinition]:
+
+def stage_asset(name: str, **described: Any) -> Callable[[Body], dg.AssetsDefinition]:
     """`@dg.asset` for the stage of this name; `described` are further arguments of it.
 
     The code version is a digest of the source of the step and of all that it imports, so that the UI marks as stale
@@ -21,9 +24,22 @@ def stage_asset(
     """
     stage = STAGES[name]
 
-    def decorate(body: Callable[..., dg.MaterializeResult[Any]]) -> dg.AssetsDefinition:
-        asset = dg.asset(name=name, deps=list(stage.upstream), code_version=stage.code, owners=OWNERS, **described)
-        made: dg.AssetsDefinition = asset(told_to_the_user()(body))
-        return made
+    def decorate(body: Body) -> dg.AssetsDefinition:
+        def run(context: dg.AssetExecutionContext, loopback: Loopback) -> dg.MaterializeResult[Any]:
+            with errors_as_failures():
+                step = loopback.step(context)
+                step.begin_verification(stage)
+                with step.naming_damage():
+                    return body(step)
+
+        asset: dg.AssetsDefinition = dg.asset(
+            name=name,
+            deps=list(stage.upstream),
+            code_version=stage.code,
+            owners=OWNERS,
+            description=inspect.getdoc(body),
+            **described,
+        )(run)
+        return asset
 
     return decorate

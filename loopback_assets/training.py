@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from loopback_assets.resources import Loopback, Step
 from loopback_assets.stage_asset import stage_asset
+from loopback_assets.step import Step
 from loopback_assets.ui import picture, result, table
 
 if TYPE_CHECKING:
@@ -15,9 +15,8 @@ if TYPE_CHECKING:
 
 
 @stage_asset("trained_towers", group_name="training", kinds={"pytorch"})
-def trained_towers(context: dg.AssetExecutionContext, loopback: Loopback) -> dg.MaterializeResult[Any]:
+def trained_towers(step: Step) -> dg.MaterializeResult[Any]:
     """The user tower and the track tower, trained on train, their epoch chosen on validation."""
-    step = loopback.step(context)
     artifact, reused = _train(step)
     summary = artifact.summary
     best = summary["best"]

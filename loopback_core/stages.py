@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from loopback_core.runtime.threads import compute_threads
 from loopback_core.settings import Section, Settings
 from loopback_core.store.digests import file_sha256
 from loopback_core.store.source_code import code_digest
@@ -24,12 +25,21 @@ class Stage:
     upstream: tuple[str, ...]  # the stages it reads; it follows their manifests to what they were made from
     step: str  # the module of `loopback_core` that makes it
     settings: Callable[[Settings], Values]  # those that change the result
+    reads: tuple[str, ...] = ()  # stages further up whose files it opens too
+    parallel: bool = True  # threads add up floats, in an order that depends on their number
     in_chain: bool = True  # otherwise no run of the chain makes it; the report shows it when it is there
 
     @property
     def code(self) -> str:
         """A digest of the source of the step and of all that it imports."""
         return code_digest(self.step)
+
+    def values(self, settings: Settings) -> Values:
+        """All that changes the result but its upstream and its code: settings, and the threads that compute.
+
+        On a machine with another number of threads the same home holds other versions.
+        """
+        return {**self.settings(settings), **({"threads": compute_threads()} if self.parallel else {})}
 
 
 def _only(section: Section, *keys: str) -> Values:
@@ -44,16 +54,19 @@ def _baselines(settings: Settings) -> Values:
     return _only(settings.evaluation, "seed", "baselines", "tuning_users", "tuning_trials")
 
 
-def _trained_towers(settings: Settings) -> Values:
-    used: Values = {
+def training_values(settings: Settings) -> Values:
+    """What a training and its measuring on validation depend on: settings, and the content of the file of features."""
+    values: Values = {
         "towers": _only(settings.towers),
         "training": _only(settings.training),
         "tie_seed": settings.evaluation.seed,
         "tuning_users": settings.evaluation.tuning_users,
     }
     if (features := settings.towers.features) and Path(features).is_file():
-        used["features"] = file_sha256(Path(features))
-    return used
+        values["features"] = file_sha256(Path(features))
+    if settings.training.hard_share:
+        values["index"] = _only(settings.index)  # it mines the hard negatives
+    return values
 
 
 def _evaluation(settings: Settings) -> Values:
@@ -68,14 +81,32 @@ def _ablation(settings: Settings) -> Values:
 STAGES = {
     stage.name: stage
     for stage in (
-        Stage("raw_listens", (), "listens.raw", lambda settings: _only(settings.source)),
-        Stage("interactions", ("raw_listens",), "listens.ingest", _interactions),
-        Stage("temporal_splits", ("interactions",), "splits.split", lambda settings: _only(settings.split)),
+        Stage("raw_listens", (), "listens.raw", lambda settings: _only(settings.source), parallel=False),
+        Stage("interactions", ("raw_listens",), "listens.ingest", _interactions, parallel=False),
+        Stage("temporal_splits", ("interactions",), "splits.split", lambda of: _only(of.split), parallel=False),
         Stage("baselines", ("temporal_splits",), "recommenders.baselines.baseline_lists", _baselines),
-        Stage("trained_towers", ("temporal_splits",), "training.train", _trained_towers),
-        Stage("track_embeddings", ("trained_towers",), "recommenders.build_retrieval", lambda _: {}),
-        Stage("faiss_index", ("track_embeddings",), "recommenders.build_retrieval", lambda of: _only(of.index)),
-        Stage("evaluation", ("faiss_index", "baselines"), "reporting.run_evaluation", _evaluation),
+        Stage("trained_towers", ("temporal_splits",), "training.train", training_values),
+        Stage(
+            "track_embeddings",
+            ("trained_towers",),
+            "recommenders.build_retrieval",
+            lambda _: {},
+            reads=("temporal_splits",),
+        ),
+        Stage(
+            "faiss_index",
+            ("track_embeddings",),
+            "recommenders.build_retrieval",
+            lambda settings: _only(settings.index),
+            reads=("trained_towers", "temporal_splits"),
+        ),
+        Stage(
+            "evaluation",
+            ("faiss_index", "baselines"),
+            "reporting.run_evaluation",
+            _evaluation,
+            reads=("track_embeddings", "trained_towers", "temporal_splits"),
+        ),
         Stage("ablation", ("temporal_splits",), "ablation.run", _ablation, in_chain=False),
     )
 }

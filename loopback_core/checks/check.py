@@ -1,12 +1,16 @@
-"""A check, its verdict, and how both are kept beside the artifact."""
+"""A check, its verdict, and how both are kept with the artifact."""
 
 import inspect
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from loopback_core.errors import LoopbackError
 from loopback_core.settings import Settings
 from loopback_core.store.artifacts import Artifact, ArtifactStore
+
+log = logging.getLogger("loopback")
 
 
 @dataclass(frozen=True)
@@ -28,22 +32,51 @@ class Check:
     asset: str
     name: str
     predicate: Predicate
-    blocking: bool = True  # otherwise a warning: seen in the UI, and in nobody's way
+    thresholds: tuple[str, ...] = ()  # keys of [checks] that it reads
+    blocking: bool = True  # otherwise a warning, which stops nothing
+    recorded: bool = True  # otherwise it looks at the bytes on disk, and is run each time
 
     @property
     def description(self) -> str:
         """The predicate's own words."""
         return (inspect.getdoc(self.predicate) or "").strip()
 
+    def verdict_on_record(self, artifact: Artifact, settings: Settings) -> Verdict | None:
+        """The verdict in `checks.json`; None unless it is of these bytes and under these thresholds."""
+        record = artifact.verdicts().get(self.name)
+        if not self.recorded or record is None or record.get("basis") != self._basis(artifact, settings):
+            return None
+        return Verdict(record["passed"], record["sentence"], record["facts"])
+
+    def record(self, verdict: Verdict, artifact: Artifact, settings: Settings) -> None:
+        """Keep the verdict in `checks.json`; a home that cannot be written to only costs running the check again."""
+        if not self.recorded:
+            return
+        try:
+            content = {**asdict(verdict), "passed": bool(verdict.passed), "basis": self._basis(artifact, settings)}
+            artifact.record_verdict(self.name, content)
+        except OSError as error:
+            log.debug("the verdict of %s on %s was not recorded: %s", self.name, artifact, error)
+
+    def _basis(self, artifact: Artifact, settings: Settings) -> dict[str, Any]:
+        """What the verdict depends on."""
+        thresholds = settings.checks.model_dump(mode="json", include=set(self.thresholds))
+        return {"digest": artifact.digest, "thresholds": thresholds}
+
 
 def judge(check: Check, artifact: Artifact, store: ArtifactStore, settings: Settings) -> Verdict:
-    """Run a check and record its verdict in the artifact's `checks.json`.
+    """Run a check on what was published, and record its verdict.
 
-    A check that cannot read what it is to judge has failed: damage must not pass for an error of the checker.
+    A check that could not be run has failed, and is not recorded: its artifact is damaged, or the reason may pass.
     """
     try:
+        if check.recorded:
+            artifact.verify()
         verdict = check.predicate(artifact, store, settings)
+    except LoopbackError as error:
+        return Verdict(False, str(error), {"error": type(error).__name__})
     except Exception as error:
-        verdict = Verdict(False, f"{artifact} cannot be read: {error}", {"error": type(error).__name__})
-    artifact.record_verdict(check.name, {**asdict(verdict), "thresholds": settings.checks.model_dump(mode="json")})
+        kind = type(error).__name__
+        return Verdict(False, f"{check.name} could not be run on {artifact}: {kind}: {error}", {"error": kind})
+    check.record(verdict, artifact, settings)
     return verdict

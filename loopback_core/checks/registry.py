@@ -18,21 +18,26 @@ from loopback_core.store.artifacts import Artifact, ArtifactStore
 
 _SPECIFIC = (
     Check("raw_listens", "source_unchanged", listens_checks.source_unchanged),
-    Check("interactions", "reject_share", listens_checks.reject_share),
+    Check("interactions", "reject_share", listens_checks.reject_share, ("max_reject_share",)),
     Check("interactions", "listens_valid", listens_checks.listens_valid),
-    Check("temporal_splits", "split_counts", splits_checks.split_counts),
+    Check(
+        "temporal_splits",
+        "split_counts",
+        splits_checks.split_counts,
+        ("min_train_events", "min_validation_events", "min_test_events", "split_tolerance"),
+    ),
     Check("temporal_splits", "no_time_leakage", splits_checks.no_time_leakage),
     Check("temporal_splits", "ids_in_catalog", splits_checks.ids_in_catalog),
     Check("baselines", "lists_valid", baselines_checks.lists_valid),
     Check("baselines", "baselines_tuned", baselines_checks.baselines_tuned),
     Check("trained_towers", "loss_falls", training_checks.loss_falls),
     Check("trained_towers", "weights_load", training_checks.weights_load),
-    Check("track_embeddings", "embeddings_healthy", retrieval_checks.embeddings_healthy),
+    Check("track_embeddings", "embeddings_healthy", retrieval_checks.embeddings_healthy, ("max_mean_cosine",)),
     Check("faiss_index", "index_size", retrieval_checks.index_size),
-    Check("faiss_index", "index_recall", retrieval_checks.index_recall),
-    Check("evaluation", "recall_floor", evaluation_checks.recall_floor),
+    Check("faiss_index", "index_recall", retrieval_checks.index_recall, ("min_index_recall",)),
+    Check("evaluation", "recall_floor", evaluation_checks.recall_floor, ("recall_floor",)),
     Check("evaluation", "beats_popularity", evaluation_checks.beats_popularity),
-    Check("evaluation", "evaluation_users", evaluation_checks.evaluation_users),
+    Check("evaluation", "evaluation_users", evaluation_checks.evaluation_users, ("min_evaluation_users",)),
     Check("evaluation", "metrics_sane", evaluation_checks.metrics_sane),
     Check("evaluation", "random_agrees", evaluation_checks.random_agrees),
     *(
@@ -45,7 +50,7 @@ _SPECIFIC = (
 
 CHECKS: dict[str, tuple[Check, ...]] = {
     asset: (
-        Check(asset, "files_intact", files_checks.files_intact),
+        Check(asset, "files_intact", files_checks.files_intact, recorded=False),
         *(check for check in _SPECIFIC if check.asset == asset),
     )
     for asset in STAGES
@@ -54,27 +59,21 @@ CHECKS: dict[str, tuple[Check, ...]] = {
 
 
 def refuse_failed(artifact: Artifact, store: ArtifactStore, settings: Settings) -> None:
-    """Raise unless every blocking check of `artifact` passed.
+    """Raise unless the files of `artifact` are what was published and every blocking check of it passed.
 
-    Dagster's blocking holds within one run; this holds across runs. A check without a verdict under today's
-    thresholds (its run was killed, or a threshold was changed) is run now.
+    Dagster's blocking holds within one run; this holds across runs. A check without a verdict on these bytes under
+    today's thresholds (its run was killed, or a threshold was changed) is run now.
 
     Raises:
-        ArtifactError: a check failed; the message says which and why.
+        ArtifactError: a file is damaged, or a check failed; the message says which and why.
     """
-    recorded = artifact.verdicts()
-    thresholds = settings.checks.model_dump(mode="json")
+    artifact.verify()
     for check in CHECKS[artifact.asset]:
         if not check.blocking:
             continue
-        verdict = recorded.get(check.name)
-        if verdict is not None and verdict["thresholds"] == thresholds:
-            passed, sentence = verdict["passed"], verdict["sentence"]
-        else:
-            judged = judge(check, artifact, store, settings)
-            passed, sentence = judged.passed, judged.sentence
-        if not passed:
+        verdict = check.verdict_on_record(artifact, settings) or judge(check, artifact, store, settings)
+        if not verdict.passed:
             raise ArtifactError(
-                f"{artifact} failed its check {check.name}, so nothing is built on it: {sentence}. "
+                f"{artifact} failed its check {check.name}, so nothing is built on it: {verdict.sentence}. "
                 f"Put that right and materialize {artifact.asset} again, or change the threshold in [checks]."
             )

@@ -1,22 +1,13 @@
 """The vectors and the index over them."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from loopback_core.checks.check import Verdict
-from loopback_core.errors import ArtifactError
 from loopback_core.retrieval.indexes import load_index
 from loopback_core.retrieval.vectors import load_catalog_values, load_vectors
 from loopback_core.settings import Settings
 from loopback_core.splits import Splits
 from loopback_core.store.artifacts import Artifact, ArtifactStore
-
-if TYPE_CHECKING:
-    from loopback_core.retrieval.indexes.vector_index import VectorIndex
-
 
 SAMPLE = 2_000  # vectors that stand for all in the test for collapse
 
@@ -49,7 +40,7 @@ def index_size(artifact: Artifact, store: ArtifactStore, settings: Settings) -> 
     """The index and its id map hold exactly the catalog."""
     import polars as pl
 
-    index = _published_index(artifact)
+    index = load_index(artifact.folder)
     named = pl.scan_parquet(artifact.folder / "tracks.parquet", glob=False).select(pl.len()).collect().item()
     catalog = Splits(store.upstream(artifact, "temporal_splits").folder).testing.catalog
     facts = {"indexed": len(index), "named": named, "catalog": catalog.n_tracks}
@@ -67,14 +58,7 @@ def index_recall(artifact: Artifact, store: ArtifactStore, settings: Settings) -
     embeddings = store.upstream(artifact, "track_embeddings").folder
     vectors = indexed_vectors(load_vectors(embeddings), load_catalog_values(embeddings))
     queries = real_queries(splits, store.upstream(artifact, "trained_towers").folder, embeddings)
-    recall = measure(_published_index(artifact), vectors, queries, 100)
+    recall = measure(load_index(artifact.folder), vectors, queries, 100)
     floor = settings.checks.min_index_recall
     sentence = f"recall@100 against exact search is {recall:.4f} over {len(queries):,} users; the floor is {floor}"
     return Verdict(recall >= floor, sentence, {"recall@100": recall, "users": len(queries)})
-
-
-def _published_index(artifact: Artifact) -> VectorIndex:
-    """The index as it was published. FAISS believes what it reads: a search in a damaged file may never return."""
-    if damaged := artifact.damaged_files():
-        raise ArtifactError(f"{', '.join(damaged)} of {artifact} is not what was published; {artifact.remedy}")
-    return load_index(artifact.folder)

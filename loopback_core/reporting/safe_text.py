@@ -1,9 +1,12 @@
 """Names of artists, tracks, users and presets: text that strangers wrote, made safe for a page and for a picture."""
 
 import re
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 from loopback_core.recommenders.lists import OTHER_PRESET
+from loopback_core.store.digests import digest
 
 UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufffe\uffff]+")
 """Control characters, which XML forbids, and those that turn the direction of the text around them."""
@@ -28,6 +31,13 @@ def code(name: str) -> str:
     return "`" + plain(name).replace("`", "'") + "`"
 
 
-def of_preset(preset: str) -> str:
-    """Id of the towers of another preset; one of somebody's own is called by its file, for its folder is nobody's business."""
-    return f"{OTHER_PRESET}{plain(Path(preset).name, 40)}"
+def preset_ids(presets: Iterable[str]) -> dict[str, str]:
+    """Preset -> id of its towers. A file of the user's is called by its name alone: its folder stays private.
+
+    Files of one name in several folders are told apart by a digest of their paths.
+    """
+    ids = {preset: f"{OTHER_PRESET}{plain(Path(preset).name, 40)}" for preset in presets}
+    times = Counter(ids.values())
+    return {
+        preset: f"{name} ({digest({'path': preset})[:4]})" if times[name] > 1 else name for preset, name in ids.items()
+    }

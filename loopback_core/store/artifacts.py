@@ -1,19 +1,17 @@
-"""Versioned artifact folders: `home/<asset>/<version>/` with a manifest, a `LATEST` beside them, published atomically.
+"""Versioned artifact folders: `home/<asset>/<version>/` with a manifest, a `LATEST` next to them, published atomically.
 
 An artifact is written in `home/.building/`, then moved into place by one rename: a killed run leaves the last good
 version where it was. A lock per version keeps two runs from building the same thing at once: the second waits, finds
-it published, and reuses it.
+it published, and reuses it. What is damaged, or was made from other bytes than those that are there now, is not reused.
 """
 
 import errno
-import json
 import logging
-import os
+import re
 import shutil
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,75 +19,19 @@ from filelock import FileLock, Timeout
 
 from loopback_core.errors import ArtifactError
 from loopback_core.runtime.peak_memory import peak_memory
-from loopback_core.store.digests import digest, file_sha256
+from loopback_core.store.artifact import BUILD_EVERYTHING, MANIFEST, Artifact
+from loopback_core.store.atomic import write_text
+from loopback_core.store.digests import begin_sha256, digest
+from loopback_core.store.sealed_json import write_sealed
+
+__all__ = ["BUILD_EVERYTHING", "Artifact", "ArtifactStore"]
 
 log = logging.getLogger("loopback")
-
-BUILD_EVERYTHING = "dagster asset materialize --select '*evaluation' -m loopback_assets.definitions"
 
 CHECKPOINTS_KEPT_SECONDS = 30 * 86_400
 LEAST_FREE_BYTES = 1 << 16  # what failed to be written leaves no more than this
 
-
-@dataclass(frozen=True)
-class Artifact:
-    """One published version of an asset."""
-
-    asset: str
-    version: str
-    folder: Path
-
-    @cached_property
-    def manifest(self) -> dict[str, Any]:
-        """What it was made from and how: upstream versions, settings, code, files with their digests, summary."""
-        try:
-            content: dict[str, Any] = json.loads((self.folder / "manifest.json").read_text("utf-8"))
-        except (OSError, ValueError) as error:
-            raise ArtifactError(f"The manifest of {self} cannot be read ({error}); {self.remedy}") from None
-        return content
-
-    @property
-    def summary(self) -> dict[str, Any]:
-        """What the step that made it had to say, from the manifest."""
-        summary: dict[str, Any] = self.manifest["summary"]
-        return summary
-
-    @property
-    def remedy(self) -> str:
-        """What to do when it is damaged."""
-        return f"delete the folder {self.folder} and build it again: {BUILD_EVERYTHING}"
-
-    def damaged_files(self) -> dict[str, str]:
-        """Files that are not what was published, with what is wrong with each. Reads every byte."""
-        wrong = {}
-        for name, published in self.manifest["files"].items():
-            path = self.folder / name
-            if not path.is_file():
-                wrong[name] = "missing"
-            elif path.stat().st_size != published["bytes"]:
-                wrong[name] = f"{path.stat().st_size:,} bytes instead of {published['bytes']:,}"
-            elif file_sha256(path) != published["sha256"]:
-                wrong[name] = "other bytes than were published"
-        return wrong
-
-    def verdicts(self) -> dict[str, dict[str, Any]]:
-        """Check name -> its last verdict, from `checks.json`; empty when no check has run."""
-        path = self.folder / "checks.json"
-        try:
-            recorded: dict[str, dict[str, Any]] = json.loads(path.read_text("utf-8"))
-        except FileNotFoundError:
-            return {}
-        except ValueError:
-            return {}  # damaged: as if no check had run, so that they run again
-        return recorded if isinstance(recorded, dict) else {}
-
-    def record_verdict(self, check: str, verdict: Mapping[str, Any]) -> None:
-        """Keep the verdict of a check beside the artifact."""
-        with FileLock(self.folder.parent.parent / ".locks" / f"{self.asset}-{self.version}-checks.lock"):
-            _write(self.folder / "checks.json", _json({**self.verdicts(), check: dict(verdict)}))
-
-    def __str__(self) -> str:
-        return f"{self.asset}/{self.version}"
+VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 class ArtifactStore:
@@ -102,36 +44,58 @@ class ArtifactStore:
         """The newest published version.
 
         Raises:
-            ArtifactError: there is none; the message names the command that builds it.
+            ArtifactError: it is missing or damaged; the message names the command that builds it.
         """
-        try:
-            version = (self.home / asset / "LATEST").read_text("utf-8").strip()
-        except FileNotFoundError:
-            raise ArtifactError(f"There is no {asset} in {self.home}; build it first: {BUILD_EVERYTHING}") from None
-        return self.get(asset, version)
+        return self.get(asset, self._latest_version(asset))
 
     def get(self, asset: str, version: str) -> Artifact:
         """That version.
 
         Raises:
-            ArtifactError: it is not there.
+            ArtifactError: it is missing, or its manifest is damaged.
         """
-        folder = self.home / asset / version
-        if not (folder / "manifest.json").is_file():
-            raise ArtifactError(f"There is no {asset}/{version} in {self.home}; build it again: {BUILD_EVERYTHING}")
-        return Artifact(asset, version, folder)
+        artifact = Artifact(asset, version, self.home / asset / version)
+        if not artifact.folder.is_dir():
+            raise ArtifactError(f"There is no {artifact} in {self.home}; build it again: {BUILD_EVERYTHING}")
+        _ = artifact.manifest
+        return artifact
+
+    def has(self, asset: str) -> bool:
+        """Whether any version of the asset was published, whole or not."""
+        return bool(self._versions(asset))
 
     def upstream(self, artifact: Artifact, asset: str) -> Artifact:
-        """The version of `asset` that `artifact` was made from, directly or not."""
+        """The version of `asset` that `artifact` was made from, directly or not; verified.
+
+        Raises:
+            KeyError: `artifact` was not made from any.
+            ArtifactError: it is missing, damaged, or has other files than when `artifact` was made.
+        """
+        above = self.lineage(artifact, asset)
+        above.verify()
+        if artifact.manifest["made_from"].get(str(above), above.digest) != above.digest:
+            raise ArtifactError(
+                f"{artifact} was made from other files of {above} than are there now; build it again: "
+                f"{BUILD_EVERYTHING}"
+            )
+        return above
+
+    def lineage(self, artifact: Artifact, asset: str) -> Artifact:
+        """As :meth:`upstream`, not verified."""
+        above = self._lineage(artifact, asset, ())
+        if above is None:
+            raise KeyError(asset)
+        return above
+
+    def _lineage(self, artifact: Artifact, asset: str, below: tuple[str, ...]) -> Artifact | None:
+        if str(artifact) in below:
+            raise ArtifactError(f"The manifest of {artifact} leads back to itself; {artifact.remedy}")
         for name, version in artifact.manifest["upstream"].items():
             above = self.get(name, version)
-            if name == asset:
-                return above
-            try:
-                return self.upstream(above, asset)
-            except KeyError:
-                continue
-        raise KeyError(asset)
+            match = above if name == asset else self._lineage(above, asset, (*below, str(artifact)))
+            if match:
+                return match
+        return None
 
     def made_from(self, asset: str, upstream: Artifact) -> Artifact:
         """The newest version of `asset` that was made from just this version of the stage above it.
@@ -139,31 +103,36 @@ class ArtifactStore:
         Raises:
             ArtifactError: there is none.
         """
-        found = self.all_made_from(asset, upstream)
-        if not found:
+        versions = self.all_made_from(asset, upstream)
+        if not versions:
             raise ArtifactError(f"There is no {asset} of {upstream} in {self.home}; build it first: {BUILD_EVERYTHING}")
-        return found[-1]
+        return versions[-1]
 
     def all_made_from(self, asset: str, upstream: Artifact) -> list[Artifact]:
         """Every version of `asset` that was made from just this version of the stage above it, the newest last.
 
         One whose manifest cannot be read is named in the log and left out.
         """
-        found = []
-        for path in (self.home / asset).glob("*/manifest.json"):
-            one = Artifact(asset, path.parent.name, path.parent)
+        artifacts = []
+        for version in self._versions(asset):
             try:
-                if one.manifest["upstream"].get(upstream.asset) == upstream.version:
-                    found.append(one)
+                artifact = self.get(asset, version)
             except ArtifactError as error:
                 log.warning("%s", error)
-        newest = (self.home / asset / "LATEST").read_text("utf-8").strip() if found else ""
-        return sorted(found, key=lambda one: (one.version == newest, one.manifest["created"]))
+                continue
+            if artifact.manifest["upstream"].get(upstream.asset) == upstream.version:
+                artifacts.append(artifact)
+        try:
+            newest = self._latest_version(asset)
+        except ArtifactError:
+            newest = ""
+        return sorted(artifacts, key=lambda one: (one.version == newest, one.manifest["created"]))
 
     def kept(self, asset: str) -> Path:
-        """A folder for parts of an asset that are dear to make, found again by every later run whatever its version."""
+        """A folder for parts of an asset that are expensive to make, read by every later run whatever its version."""
         folder = self.home / ".kept" / asset
-        folder.mkdir(parents=True, exist_ok=True)
+        with self._writing(asset):
+            folder.mkdir(parents=True, exist_ok=True)
         return folder
 
     def scratch(self, building: Path) -> Path:
@@ -183,72 +152,97 @@ class ArtifactStore:
         upstream: Mapping[str, str],
         settings: Mapping[str, Any],
         code: str,
+        made_from: Mapping[str, str] | None = None,
         version: str | None = None,
         still_good: Callable[[Artifact], bool] = lambda _: True,
     ) -> tuple[Artifact, bool]:
         """Publish what `make(folder)` writes, unless that version exists; returns it and whether it was reused.
 
         make: writes files into the folder that it is given, returns a summary that JSON can hold. upstream: asset ->
-        version. settings: all that changes the result. code: digest of the code that makes it. version: overrides the
-        digest of these three (for a source, whose version is that of its bytes). still_good: whether what exists of
-        that version may be reused.
+        version. settings: all that changes the result. code: digest of the code that makes it. made_from: each
+        artifact that `make` reads -> its digest; a version that was made from other bytes is made again. version:
+        overrides the digest of upstream, settings and code (for a source, whose version is that of its bytes).
+        still_good: whether what exists of that version may be reused.
+
+        Raises:
+            ArtifactError: the home cannot be written to, or its disk is full.
         """
         version = version or digest({"asset": asset, "upstream": upstream, "settings": settings, "code": code})
-        folder = self.home / asset / version
-        building = self.home / ".building" / f"{asset}-{version}"
-        (self.home / ".locks").mkdir(parents=True, exist_ok=True)
-        with FileLock(self.home / ".locks" / f"{asset}-{version}.lock"):
-            reused = (folder / "manifest.json").is_file() and still_good(Artifact(asset, version, folder))
-            if not reused:
-                self._sweep()
-                shutil.rmtree(building, ignore_errors=True)  # what a killed run left
-                building.mkdir(parents=True)
-                try:
-                    manifest = self._make(asset, version, make, building)
-                    manifest |= {"upstream": dict(upstream), "settings": dict(settings), "code": code}
-                    _write(building / "manifest.json", _json(manifest))
-                    folder.parent.mkdir(exist_ok=True)
-                    shutil.rmtree(folder, ignore_errors=True)  # without a manifest, or not good any more
-                    building.rename(folder)
-                except Exception as error:
-                    if not _disk_is_full(error, building):
-                        raise
-                    raise ArtifactError(
-                        f"The disk of {self.home} is full: {asset} was not published, what was there is untouched. Free "
-                        "some space, or point LOOPBACK_HOME at a larger disk, and run the same command again."
-                    ) from error
-                finally:
-                    shutil.rmtree(building, ignore_errors=True)
-            _write(folder.parent / "LATEST", version + "\n")
-            shutil.rmtree(self.home / ".checkpoints" / building.name, ignore_errors=True)
-        return Artifact(asset, version, folder), reused
+        read = dict(made_from or {})
+        origin = {"upstream": dict(upstream), "made_from": read, "settings": dict(settings), "code": code}
+        artifact = Artifact(asset, version, self.home / asset / version)
+        fault = self._not_reusable(artifact, read, still_good)
+        if fault is None and self._points_to(artifact):  # nothing to write: a home that is read-only can be shown
+            return artifact, True
+        lock = FileLock(self.home / ".locks" / f"{asset}-{version}.lock")
+        with self._writing(asset):
+            (self.home / ".locks").mkdir(parents=True, exist_ok=True)
+            lock.acquire()
+        try:
+            artifact = Artifact(asset, version, artifact.folder)  # another run may have published it meanwhile
+            fault = self._not_reusable(artifact, read, still_good)
+            if fault is not None:
+                if fault:
+                    log.warning("%s is made again: %s", artifact, fault)
+                self._publish(artifact, make, origin)
+                artifact = Artifact(asset, version, artifact.folder)
+            with self._writing(asset):
+                write_text(artifact.folder.parent / "LATEST", version + "\n")
+            shutil.rmtree(self.home / ".checkpoints" / f"{asset}-{version}", ignore_errors=True)
+        finally:
+            lock.release()
+        return artifact, fault is None
 
-    def _sweep(self) -> None:
-        """Remove what killed runs left half-written: folders whose lock nobody holds. Checkpoints stay a month."""
-        for left in (self.home / ".building").glob("*"):
-            try:
-                with FileLock(self.home / ".locks" / f"{left.name}.lock", timeout=0):
-                    shutil.rmtree(left, ignore_errors=True)
-            except Timeout:
-                continue  # another run is at it
-        for left in (self.home / ".checkpoints").glob("*"):
-            if time.time() - left.stat().st_mtime > CHECKPOINTS_KEPT_SECONDS:
-                shutil.rmtree(left, ignore_errors=True)
+    def _not_reusable(
+        self, artifact: Artifact, made_from: Mapping[str, str], still_good: Callable[[Artifact], bool]
+    ) -> str | None:
+        """Why a version is made, empty where nothing is wrong with it; None when it can be reused."""
+        if not artifact.folder.exists():
+            return ""
+        if fault := artifact.fault():
+            return fault
+        recorded = artifact.manifest["made_from"]
+        others = sorted(name for name in recorded.keys() | made_from if recorded.get(name) != made_from.get(name))
+        if others:
+            return f"it was made from other files of {', '.join(others)} than are there now"
+        return None if still_good(artifact) else ""
 
-    def _make(
-        self, asset: str, version: str, make: Callable[[Path], Mapping[str, Any]], building: Path
-    ) -> dict[str, Any]:
+    def _publish(
+        self, artifact: Artifact, make: Callable[[Path], Mapping[str, Any]], origin: Mapping[str, Any]
+    ) -> None:
+        building = self.home / ".building" / f"{artifact.asset}-{artifact.version}"
+        replaced = building.with_name(f"{building.name}.replaced")
+        with self._writing(artifact.asset):
+            self._sweep()
+            _remove(building)  # what a killed run left
+            building.mkdir(parents=True)
+        try:
+            manifest = self._make(artifact, make, building) | dict(origin)
+            write_sealed(building / MANIFEST, manifest)
+            with self._writing(artifact.asset):
+                artifact.folder.parent.mkdir(exist_ok=True)
+                if artifact.folder.exists():  # not good any more
+                    _remove(replaced)
+                    artifact.folder.rename(replaced)
+                building.rename(artifact.folder)
+        except Exception as error:
+            if not _disk_is_full(error, building):
+                raise
+            raise self._full(artifact.asset) from error
+        finally:
+            _remove(building)
+            _remove(replaced)
+
+    def _make(self, artifact: Artifact, make: Callable[[Path], Mapping[str, Any]], building: Path) -> dict[str, Any]:
         started = time.monotonic()
         with peak_memory() as memory:
             summary = make(building)
-        files = {
-            path.relative_to(building).as_posix(): {"bytes": path.stat().st_size, "sha256": file_sha256(path)}
-            for path in sorted(building.rglob("*"))
-            if path.is_file()
-        }
+        paths = {path.relative_to(building).as_posix(): path for path in sorted(building.rglob("*")) if path.is_file()}
+        digests = {name: begin_sha256(path) for name, path in paths.items()}
+        files = {name: {"bytes": path.stat().st_size, "sha256": digests[name].result()} for name, path in paths.items()}
         return {
-            "asset": asset,
-            "version": version,
+            "asset": artifact.asset,
+            "version": artifact.version,
             "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "seconds": round(time.monotonic() - started, 3),
             "peak_rss_mb": round(memory.peak_mb, 1),
@@ -256,19 +250,78 @@ class ArtifactStore:
             "summary": dict(summary),
         }
 
+    def _versions(self, asset: str) -> list[str]:
+        """Names of the version folders of an asset, whole or not."""
+        try:
+            return sorted(path.name for path in (self.home / asset).iterdir() if path.is_dir())
+        except OSError:
+            return []
 
-def _json(content: Mapping[str, Any]) -> str:
-    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False, default=str) + "\n"
+    def _latest_version(self, asset: str) -> str:
+        """What `LATEST` says. Where it is missing and one version is there, a run was killed before it was written."""
+        pointer, versions = self.home / asset / "LATEST", self._versions(asset)
+        repair = f"build it again: {BUILD_EVERYTHING}"
+        if not versions:
+            raise ArtifactError(f"There is no {asset} in {self.home}; build it first: {BUILD_EVERYTHING}")
+        try:
+            version = pointer.read_text("utf-8").strip()
+        except FileNotFoundError:
+            if len(versions) == 1:
+                return versions[0]
+            raise ArtifactError(f"{pointer} is missing; {repair}") from None
+        except (OSError, ValueError) as error:
+            raise ArtifactError(f"{pointer} cannot be read ({type(error).__name__}: {error}); {repair}") from None
+        if not VERSION.fullmatch(version) or version not in versions:
+            raise ArtifactError(f"{pointer} names a version of {asset} that is not there; {repair}")
+        return version
+
+    def _points_to(self, artifact: Artifact) -> bool:
+        try:
+            return (artifact.folder.parent / "LATEST").read_text("utf-8") == artifact.version + "\n"
+        except (OSError, ValueError):
+            return False
+
+    def _sweep(self) -> None:
+        """Remove what killed runs left half-written: folders whose lock nobody holds. Checkpoints stay a month."""
+        for left in (self.home / ".building").glob("*"):
+            try:
+                with FileLock(self.home / ".locks" / f"{left.name.removesuffix('.replaced')}.lock", timeout=0):
+                    _remove(left)
+            except Timeout:
+                continue  # another run is writing it
+        for left in (self.home / ".checkpoints").glob("*"):
+            if time.time() - left.stat().st_mtime > CHECKPOINTS_KEPT_SECONDS:
+                shutil.rmtree(left, ignore_errors=True)
+
+    @contextmanager
+    def _writing(self, asset: str) -> Iterator[None]:
+        """Around what the store itself writes: an error of the file system becomes a sentence."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno == errno.ENOSPC:
+                raise self._full(asset) from error
+            raise ArtifactError(
+                f"{self.home} cannot be written to ({error.strerror}: {error.filename}): make it writable, or point "
+                "LOOPBACK_HOME at another folder, and run the same command again."
+            ) from error
+
+    def _full(self, asset: str) -> ArtifactError:
+        return ArtifactError(
+            f"The disk of {self.home} is full: {asset} was not published, what was there is untouched. Free some space, "
+            "or point LOOPBACK_HOME at a larger disk, and run the same command again."
+        )
+
+
+def _remove(path: Path) -> None:
+    """A folder with all that is in it, or a file; nothing when there is nothing."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _disk_is_full(error: Exception, folder: Path) -> bool:
     """Whether that is why writing failed. polars, torch and faiss raise errors of their own, without the errno."""
     told = getattr(error, "errno", None) == errno.ENOSPC or "No space left on device" in str(error)
     return told or shutil.disk_usage(folder).free < LEAST_FREE_BYTES
-
-
-def _write(path: Path, text: str) -> None:
-    """All of it or nothing, also for readers at the same moment."""
-    new = path.with_name(f".{path.name}.{os.getpid()}")
-    new.write_text(text, "utf-8")
-    new.replace(path)

@@ -2,9 +2,18 @@
 
 import hashlib
 import json
+import os
+import time
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+SETTLED_NS = 100_000_000
+"""A change time less than this ago does not tell one write from the next: clocks of file systems tick slowly."""
+
+_DIGESTS: dict[tuple[int, ...], Future[str]] = {}
 
 
 def digest(content: Mapping[str, Any]) -> str:
@@ -13,6 +22,32 @@ def digest(content: Mapping[str, Any]) -> str:
 
 
 def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hex."""
+    """SHA-256 of a file's bytes, in hex; remembered as :func:`begin_sha256` says."""
+    return begin_sha256(path).result()
+
+
+def begin_sha256(path: Path) -> Future[str]:
+    """SHA-256 of a file's bytes, in hex, computed by another thread: hashing releases the GIL.
+
+    What this process has digested is not read again while the file stays as it is: same inode, size and times. Every
+    write moves the change time, which no program can set.
+    """
+    stat = path.stat()
+    state = (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+    known = _DIGESTS.get(state)
+    if known and not (known.done() and known.exception()):
+        return known
+    begun = _pool().submit(_sha256, path)
+    if time.time_ns() - stat.st_ctime_ns > SETTLED_NS:
+        _DIGESTS[state] = begun
+    return begun
+
+
+def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(min(8, os.cpu_count() or 1), "digest")

@@ -10,7 +10,7 @@ import pytest
 
 from loopback_assets.automation import run_failure_alert, weekly_retrain
 from loopback_assets.definitions import defs
-from loopback_assets.resources import told_to_the_user
+from loopback_assets.failures import errors_as_failures
 from loopback_core.errors import BadLogError, DownloadError
 
 Materialize = Callable[..., dg.ExecuteInProcessResult]
@@ -141,9 +141,15 @@ def test_a_webhook_that_does_not_take_the_post_is_logged_and_breaks_nothing(
 
 
 @pytest.mark.parametrize(
-    ("error", "again"), [(DownloadError("no mirror answers"), True), (BadLogError("empty"), False)]
+    ("error", "sentence", "again"),
+    [
+        (DownloadError("no mirror answers"), "no mirror answers", True),
+        (BadLogError("empty"), "empty", False),
+        (KeyError("a link to nothing"), "KeyError: 'a link to nothing'", False),
+        (RecursionError("a loop of links"), "RecursionError: a loop of links", False),
+    ],
 )
-def test_only_a_download_is_tried_again(error, again):
-    with pytest.raises(dg.Failure) as told, told_to_the_user():
+def test_only_a_download_is_tried_again(error: Exception, sentence: str, again: bool) -> None:
+    with pytest.raises(dg.Failure) as told, errors_as_failures():
         raise error
-    assert (told.value.description, told.value.allow_retries) == (str(error), again)
+    assert (told.value.description, told.value.allow_retries) == (sentence, again)

@@ -5,7 +5,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from loopback_assets.resources import told_to_the_user
+from loopback_assets.failures import errors_as_failures
 
 Materialize = Callable[..., dg.ExecuteInProcessResult]
 
@@ -23,13 +23,13 @@ def test_what_the_core_logs_is_in_the_log_of_the_run_once_at_its_step_and_its_le
 ) -> None:
     @dg.asset
     def first() -> None:
-        with told_to_the_user():
+        with errors_as_failures():
             core.info("%d of 3 files", 1)
             core.debug("a detail")
 
     @dg.asset(deps=[first])
     def second() -> None:
-        with told_to_the_user():
+        with errors_as_failures():
             core.warning("slow")
         core.warning("outside")
 
@@ -40,7 +40,7 @@ def test_what_the_core_logs_is_in_the_log_of_the_run_once_at_its_step_and_its_le
 
 def test_the_logger_of_the_core_is_left_as_it_was_also_after_an_error() -> None:
     before = core.level, list(core.handlers)
-    with pytest.raises(ZeroDivisionError), told_to_the_user():
+    with pytest.raises(dg.Failure, match="ZeroDivisionError"), errors_as_failures():
         raise ZeroDivisionError
     assert (core.level, list(core.handlers)) == before
 

@@ -31,14 +31,14 @@ def test_a_report_in_which_nobody_was_scored_fails(trained, name):
     assert "could not be measured" in verdict.sentence
 
 
-def test_a_report_without_the_task_fails_as_unreadable(trained):
+def test_a_report_without_the_task_fails_by_the_error_of_the_check(trained):
     def empty(folder):
         (folder / "evaluation.json").write_text('{"tasks": {}}')
 
     report = trained.spoiled("evaluation", empty)
     verdict = trained.verdict("recall_floor", report)
     assert not verdict.passed
-    assert verdict.sentence == f"{report} cannot be read: 'discovery'"
+    assert verdict.sentence == f"recall_floor could not be run on {report}: KeyError: 'discovery'"
 
 
 @pytest.mark.parametrize(("floor", "passed"), [(30, True), (31, False)])

@@ -1,4 +1,5 @@
-import json
+import errno
+import shutil
 
 import pytest
 
@@ -6,6 +7,7 @@ from loopback_core.checks import CHECKS, Check, Verdict, judge, refuse_failed
 from loopback_core.checks import registry as module
 from loopback_core.errors import ArtifactError
 from loopback_core.settings import ChecksSettings, Settings
+from loopback_core.store.artifacts import Artifact
 
 
 def with_checks(**checks):
@@ -80,30 +82,58 @@ def test_every_check_passes_on_a_sound_chain(trained, settings):
     assert failed == []
 
 
-def test_a_verdict_is_recorded_with_its_thresholds(chain, listens, monkeypatch):
-    (check,) = checks_of_interactions(monkeypatch, fails)
+def test_a_verdict_is_recorded_with_the_bytes_and_the_thresholds_that_it_is_about(chain, listens, monkeypatch):
+    check = Check("interactions", "fails", fails, ("max_reject_share",))
     judge(check, listens, chain.store, with_checks(max_reject_share=0.5))
     recorded = listens.verdicts()["fails"]
-    assert recorded["thresholds"]["max_reject_share"] == 0.5
+    assert recorded["basis"] == {"digest": listens.digest, "thresholds": {"max_reject_share": 0.5}}
     assert (recorded["passed"], recorded["sentence"], recorded["facts"]) == (False, "it is not so", {"offenders": 3})
 
 
-def test_a_check_that_cannot_read_its_files_has_failed(chain, listens, settings):
-    (listens.folder / "rejects.parquet").unlink()
+def test_a_check_of_damaged_files_has_failed_and_is_run_again_once_they_are_whole(chain, listens, settings):
+    path = listens.folder / "rejects.parquet"
+    sound = path.read_bytes()
+    path.unlink()
     verdict = chain.verdict("reject_share", listens)
     assert not verdict.passed
-    assert verdict.sentence.startswith(f"{listens} cannot be read: ")
-    assert not listens.verdicts()["reject_share"]["passed"]
+    assert verdict.sentence.startswith(f"{listens} is damaged (rejects.parquet: missing); delete the folder ")
+    assert listens.verdicts() == {}
+    path.write_bytes(sound)
+    refuse_failed(listens, chain.store, settings)
+
+
+@pytest.mark.parametrize("error", [MemoryError("0 bytes left"), OSError(5, "Input/output error"), KeyError("rows")])
+def test_a_check_that_could_not_be_run_has_failed_this_time_only(chain, listens, settings, monkeypatch, error):
+    errors = [error]
+
+    def flaky(artifact, store, settings):
+        if errors:
+            raise errors.pop()
+        return Verdict(True, "it is so")
+
+    checks_of_interactions(monkeypatch, flaky)
+    with pytest.raises(ArtifactError, match=f"flaky could not be run on {listens}: {type(error).__name__}: "):
+        refuse_failed(listens, chain.store, settings)
+    assert listens.verdicts() == {}
+    refuse_failed(listens, chain.store, settings)
 
 
 def test_checks_without_a_verdict_are_run_before_anything_is_built(chain, listens, settings):
     assert listens.verdicts() == {}
     refuse_failed(listens, chain.store, settings)
     assert {name: verdict["passed"] for name, verdict in listens.verdicts().items()} == {
-        "files_intact": True,
         "reject_share": True,
         "listens_valid": True,
     }
+
+
+def test_a_home_that_cannot_be_written_to_only_costs_the_record(chain, listens, settings, monkeypatch):
+    def read_only(self, check, verdict):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(Artifact, "record_verdict", read_only)
+    refuse_failed(listens, chain.store, settings)
+    assert listens.verdicts() == {}
 
 
 def test_an_artifact_that_failed_a_check_is_refused_with_the_reason(chain, listens, settings, monkeypatch):
@@ -124,23 +154,54 @@ def test_a_warning_refuses_nothing(chain, listens, settings, monkeypatch):
     refuse_failed(listens, chain.store, settings)
 
 
-def test_an_artifact_never_checked_that_would_fail_is_refused(chain, listens, settings):
+def test_damaged_files_are_refused_whatever_was_recorded(chain, listens, settings):
+    refuse_failed(listens, chain.store, settings)
     (listens.folder / "rejects.parquet").write_bytes(b"")
-    with pytest.raises(ArtifactError, match="failed its check files_intact"):
+    with pytest.raises(ArtifactError, match=r"is damaged \(rejects.parquet: 0 bytes instead of "):
         refuse_failed(listens, chain.store, settings)
 
 
-def test_a_recorded_verdict_counts_while_its_thresholds_hold(chain, listens, settings, monkeypatch):
+def test_a_recorded_verdict_holds_for_the_thresholds_that_its_check_reads(chain, listens, monkeypatch):
+    times = []
+
+    def counted(artifact, store, settings):
+        times.append(settings.checks.max_reject_share)
+        return Verdict(True, "it is so")
+
+    check = Check("interactions", "counted", counted, ("max_reject_share",))
+    monkeypatch.setitem(module.CHECKS, "interactions", (check,))
+    refuse_failed(listens, chain.store, with_checks(max_reject_share=0.5))
+    refuse_failed(listens, chain.store, with_checks(max_reject_share=0.5, min_test_events=7))
+    assert times == [0.5]
+    refuse_failed(listens, chain.store, with_checks(max_reject_share=0.9))
+    assert times == [0.5, 0.9]
+
+
+def test_a_recorded_verdict_holds_for_the_bytes_that_were_judged(chain, listens, settings, monkeypatch):
     (check,) = checks_of_interactions(monkeypatch, passes)
     judge(check, listens, chain.store, settings)
+    other = chain.spoiled("interactions", lambda folder: (folder / "rejects.parquet").write_bytes(b"other"))
+    shutil.copyfile(listens.folder / "checks.json", other.folder / "checks.json")
+    assert check.verdict_on_record(listens, settings).passed
+    assert check.verdict_on_record(other, settings) is None
 
-    def asked_again(artifact, store, settings):
-        raise AssertionError("a recorded verdict is not judged again")
 
-    monkeypatch.setitem(module.CHECKS, "interactions", (Check("interactions", "passes", asked_again),))
-    refuse_failed(listens, chain.store, settings)
-    with pytest.raises(ArtifactError, match="not judged again"):
-        refuse_failed(listens, chain.store, with_checks(max_reject_share=0.9))
+class Recorder:
+    """The thresholds of a test; remembers which of them were read."""
+
+    def __init__(self, checks):
+        self._checks, self.read = checks, set()
+
+    def __getattr__(self, name):
+        self.read.add(name)
+        return getattr(self._checks, name)
+
+
+def test_every_check_declares_the_thresholds_that_it_reads(trained, settings):
+    for check in (check for checks in CHECKS.values() for check in checks):
+        recorder = Recorder(settings.checks)
+        check.predicate(trained.sound[check.asset], trained.store, settings.model_copy(update={"checks": recorder}))
+        assert recorder.read == set(check.thresholds), check.name
 
 
 def test_other_thresholds_are_judged_anew_both_ways(chain, listens):
@@ -151,11 +212,14 @@ def test_other_thresholds_are_judged_anew_both_ways(chain, listens):
     refuse_failed(listens, chain.store, lax)
 
 
-def test_damaged_verdicts_are_judged_anew(chain, listens, settings):
-    (listens.folder / "checks.json").write_text('{"files_intact": {"pas')
+@pytest.mark.parametrize("damage", ['{"reject_share": {"pas', "[]", "{}", '{"reject_share": 1}', "[" * 100_000])
+def test_damaged_verdicts_are_judged_anew(chain, listens, settings, damage):
+    (listens.folder / "checks.json").write_text(damage)
     refuse_failed(listens, chain.store, settings)
-    assert set(json.loads((listens.folder / "checks.json").read_text())) == {
-        "files_intact",
-        "reject_share",
-        "listens_valid",
-    }
+    assert set(listens.verdicts()) == {"reject_share", "listens_valid"}
+
+
+def test_verdicts_that_are_a_folder_are_judged_anew(chain, listens, settings):
+    (listens.folder / "checks.json").mkdir()
+    refuse_failed(listens, chain.store, settings)
+    assert set(listens.verdicts()) == {"reject_share", "listens_valid"}

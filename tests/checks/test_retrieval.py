@@ -140,4 +140,4 @@ def test_a_damaged_index_is_not_even_searched(trained, name):
     assert len(load_index(index.folder)) == 5, "FAISS itself does not notice"
     verdict = trained.verdict(name, index)
     assert not verdict.passed
-    assert f"tracks.faiss of {index} is not what was published" in verdict.sentence
+    assert f"{index} is damaged (tracks.faiss: other bytes than were published)" in verdict.sentence

@@ -123,11 +123,73 @@ def test_a_version_without_a_manifest_is_built_again(store):
     artifact, _ = build(store, writes("abc"))
     (artifact.folder / "manifest.json").unlink()
     (artifact.folder / "stray.txt").write_text("from before")
-    with pytest.raises(ArtifactError, match=f"There is no interactions/{artifact.version}"):
+    with pytest.raises(ArtifactError, match=f"{artifact.folder}/manifest.json is missing; delete the folder"):
         store.get("interactions", artifact.version)
     artifact, reused = build(store, writes("abc"))
     assert not reused
     assert not (artifact.folder / "stray.txt").exists()
+
+
+def change(path, text):
+    path.write_text(text)
+
+
+def replace_by_folder(path, text):
+    path.unlink()
+    path.mkdir()
+    (path / "file").write_text(text)
+
+
+@pytest.mark.parametrize("damage", [change, replace_by_folder])
+def test_a_damaged_version_is_made_again_and_the_log_says_why(store, damage, caplog):
+    artifact, _ = build(store, writes("abc"))
+    damage(artifact.folder / "data.txt", "xbc")
+    what = {"change": "other bytes than were published", "replace_by_folder": "missing"}[damage.__name__]
+    again, reused = build(store, writes("abc"))
+    assert (again, reused) == (artifact, False)
+    assert (artifact.folder / "data.txt").read_text() == "abc"
+    assert caplog.messages == [f"{artifact} is made again: {artifact} is damaged (data.txt: {what})"]
+    assert build(store, never)[1]
+
+
+def test_a_version_made_from_other_bytes_is_made_again_and_the_log_says_from_what(store, caplog):
+    raw, _ = build(store, writes("1"), "raw_listens", version="r1")
+    made = {"upstream": {"raw_listens": "r1"}, "settings": {}, "code": "1"}
+    first, _ = store.build("interactions", writes("of 1"), made_from={"raw_listens/r1": raw.digest}, **made)
+    assert first.manifest["made_from"] == {"raw_listens/r1": raw.digest}
+    assert store.build("interactions", never, made_from={"raw_listens/r1": raw.digest}, **made)[1]
+
+    shutil.rmtree(raw.folder)
+    raw, _ = build(store, writes("2"), "raw_listens", version="r1")
+    with pytest.raises(ArtifactError, match="was made from other files of raw_listens/r1 than are there now; build it"):
+        store.upstream(first, "raw_listens")
+    again, reused = store.build("interactions", writes("of 2"), made_from={"raw_listens/r1": raw.digest}, **made)
+    assert not reused and (again.folder / "data.txt").read_text() == "of 2"
+    assert caplog.messages == [
+        f"{first} is made again: it was made from other files of raw_listens/r1 than are there now"
+    ]
+    assert store.upstream(again, "raw_listens") == raw
+
+
+def test_a_damaged_version_stays_until_it_has_been_made_again(store):
+    artifact, _ = build(store, writes("abc"))
+    (artifact.folder / "data.txt").write_text("cut")
+
+    def fails(folder):
+        raise BadLogError("bring another log")
+
+    with pytest.raises(BadLogError):
+        build(store, fails)
+    assert (artifact.folder / "data.txt").read_text() == "cut"
+    assert files(store.home / ".building") == set()
+
+
+def test_upstream_is_verified_as_it_is_handed_out(store):
+    raw, _ = build(store, writes("1"), "raw_listens", version="r1")
+    listens, _ = build(store, writes("2"), upstream={"raw_listens": "r1"})
+    (raw.folder / "data.txt").write_text("3")
+    with pytest.raises(ArtifactError, match=r"raw_listens/r1 is damaged \(data.txt: other bytes than were published\)"):
+        store.upstream(listens, "raw_listens")
 
 
 def test_missing_cut_and_changed_files_are_damaged(store):
@@ -149,11 +211,111 @@ def test_missing_cut_and_changed_files_are_damaged(store):
     }
 
 
-def test_a_damaged_manifest_is_told_with_the_remedy(store):
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b'{"asset": "inter',
+        b"",
+        b"[]",
+        b"null",
+        b'{"asset": 1}',
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b'{"seal": ' + b"9" * 10_000 + b"}",
+    ],
+)
+def test_a_damaged_manifest_is_told_with_the_remedy_and_made_again(store, damage):
     artifact, _ = build(store, writes("abc"))
-    (artifact.folder / "manifest.json").write_text('{"asset": "inter')
-    with pytest.raises(ArtifactError, match=f"delete the folder {artifact.folder} and build it again: dagster asset"):
-        _ = store.latest("interactions").manifest
+    (artifact.folder / "manifest.json").write_bytes(damage)
+    with pytest.raises(
+        ArtifactError, match=f"delete the folder {artifact.folder} and build it again: dagster asset"
+    ) as told:
+        store.latest("interactions")
+    assert str(told.value).startswith(f"{artifact.folder}/manifest.json ")
+    assert build(store, writes("abc")) == (artifact, False)
+    assert store.latest("interactions") == artifact
+
+
+def test_a_manifest_changed_by_hand_is_told(store):
+    artifact, _ = build(store, writes("abc"), settings={"limit": 3})
+    path = artifact.folder / "manifest.json"
+    path.write_text(path.read_text().replace('"limit": 3', '"limit": 4'))
+    with pytest.raises(ArtifactError, match=r"manifest\.json was changed after it was written"):
+        store.latest("interactions")
+
+
+def test_the_manifest_of_another_version_is_told(store):
+    one, _ = build(store, writes("abc"))
+    other, _ = build(store, writes("abc"), code="2")
+    shutil.copyfile(one.folder / "manifest.json", other.folder / "manifest.json")
+    with pytest.raises(
+        ArtifactError, match=f"manifest.json is the manifest of {one}; delete the folder {other.folder}"
+    ):
+        store.get("interactions", other.version)
+
+
+def test_a_manifest_that_leads_back_to_itself_is_told(store):
+    artifact, _ = build(store, writes("abc"), upstream={"interactions": "v1"}, version="v1")
+    with pytest.raises(ArtifactError, match="The manifest of interactions/v1 leads back to itself; delete the folder"):
+        store.upstream(artifact, "raw_listens")
+
+
+def test_a_run_killed_before_the_first_latest_left_one_version_which_is_the_newest(store):
+    artifact, _ = build(store, writes("abc"))
+    (store.home / "interactions" / "LATEST").unlink()
+    assert store.latest("interactions") == artifact
+    build(store, writes("abc"), code="2")
+    (store.home / "interactions" / "LATEST").unlink()
+    with pytest.raises(ArtifactError, match="interactions/LATEST is missing; build it again: dagster asset"):
+        store.latest("interactions")
+
+
+@pytest.mark.parametrize("damage", [b"", b"\xff", b"deadbeef\n", b"../raw_listens/r1\n", b"..", b"a\x00b"])
+def test_a_damaged_latest_is_told_with_the_remedy_and_written_again(store, damage):
+    build(store, writes("raw"), "raw_listens", version="r1")
+    artifact, _ = build(store, writes("abc"))
+    pointer = store.home / "interactions" / "LATEST"
+    pointer.write_bytes(damage)
+    with pytest.raises(ArtifactError, match=f"{pointer} .*; build it again: dagster asset"):
+        store.latest("interactions")
+    assert build(store, never) == (artifact, True)
+    assert store.latest("interactions") == artifact
+
+
+def test_a_latest_that_is_a_folder_is_told_and_written_again(store):
+    artifact, _ = build(store, writes("abc"))
+    replace_by_folder(store.home / "interactions" / "LATEST", "")
+    with pytest.raises(ArtifactError, match=r"LATEST cannot be read .*; build it again: dagster asset"):
+        store.latest("interactions")
+    assert build(store, never) == (artifact, True)
+    assert store.latest("interactions") == artifact
+
+
+@pytest.mark.parametrize("home", ["file", "file/below", "/dev/null", "/dev/null/home", "/proc/home"])
+def test_a_home_that_is_no_folder_is_a_sentence(tmp_path, home):
+    (tmp_path / "file").write_text("")
+    store = ArtifactStore(tmp_path / home)
+    with pytest.raises(ArtifactError, match=r"There is no interactions in .*; build it first"):
+        store.latest("interactions")
+    with pytest.raises(
+        ArtifactError, match=f"{store.home} cannot be written to .* point LOOPBACK_HOME at another folder"
+    ):
+        build(store, writes("abc"))
+
+
+def test_on_a_home_that_cannot_be_written_to_what_is_there_is_reused_and_the_rest_is_a_sentence(store, monkeypatch):
+    artifact, _ = build(store, writes("abc"))
+
+    def read_only(*arguments, **settings):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), ".locks")
+
+    monkeypatch.setattr(Path, "mkdir", read_only)
+    monkeypatch.setattr(module, "write_text", read_only)
+    assert build(store, never) == (artifact, True)
+    with pytest.raises(
+        ArtifactError, match=r"cannot be written to \(Read-only file system: .locks\): make it writable"
+    ):
+        build(store, writes("abc"), code="2")
 
 
 def test_upstream_follows_the_manifests_and_not_the_newest(store):

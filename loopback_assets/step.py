@@ -1,0 +1,112 @@
+"""What an asset or a check works with: artifacts that were verified, settings, and the publishing of its own artifact."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from loopback_core.checks import refuse_failed
+from loopback_core.errors import ArtifactError, LoopbackError
+from loopback_core.settings import Settings
+from loopback_core.stages import STAGES, Stage
+from loopback_core.store.artifacts import Artifact, ArtifactStore
+
+
+class Step:
+    """One asset or check of a run: reads upstream artifacts, publishes its own. It remembers what it handed out."""
+
+    def __init__(
+        self,
+        store: ArtifactStore,
+        settings: Settings,
+        made_in_this_run: Mapping[str, str],
+        overrides: Mapping[str, Mapping[str, Any]],
+    ) -> None:
+        self.store, self.settings, self._made = store, settings, made_in_this_run
+        self.overrides = overrides  # what the run says of the settings: section -> key -> value
+        self._inputs: list[Artifact] = []
+        self._published: list[Artifact] = []
+
+    def newest(self, asset: str) -> Artifact:
+        """The version that this run made, else the newest: runs side by side do not mix."""
+        if version := self._made.get(asset):
+            return self.store.get(asset, version)
+        return self.store.latest(asset)
+
+    def sound(self, asset: str) -> Artifact:
+        """The newest version, verified; refused when a check of it failed."""
+        return self.require(self.newest(asset))
+
+    def upstream(self, artifact: Artifact, asset: str) -> Artifact:
+        """The version of `asset` that `artifact` was made from, directly or not; as :meth:`sound`."""
+        return self.require(self.store.upstream(artifact, asset))
+
+    def require(self, artifact: Artifact) -> Artifact:
+        """`artifact`, verified; refused when a check of it failed."""
+        refuse_failed(artifact, self.store, self.settings)
+        self._inputs.append(artifact)
+        return artifact
+
+    def beside(self, asset: str, upstream: Artifact) -> Artifact:
+        """The version of `asset` that was made from `upstream`: by this run, else the newest; as :meth:`sound`."""
+        if version := self._made.get(asset):
+            made = self.store.get(asset, version)
+            if made.manifest["upstream"].get(upstream.asset) == upstream.version:
+                return self.require(made)
+        return self.require(self.store.made_from(asset, upstream))
+
+    def publish(
+        self,
+        asset: str,
+        make: Callable[[Path], Mapping[str, Any]],
+        *,
+        upstream: list[Artifact],
+        beside: Mapping[str, Any] | None = None,
+    ) -> tuple[Artifact, bool]:
+        """Publish what `make(folder)` writes, or reuse the same version; returns it and whether it was reused.
+
+        The artifact remembers the digest of all that the step was handed. beside: what the result depends on beyond
+        the upstream versions, and the settings and code of its stage.
+        """
+        stage = STAGES[asset]
+
+        def make_verified(folder: Path) -> Mapping[str, Any]:
+            summary = make(folder)
+            for artifact in self._inputs:
+                artifact.verify()  # nothing changed them while they were read
+            return summary
+
+        artifact, reused = self.store.build(
+            asset,
+            make_verified,
+            upstream={artifact.asset: artifact.version for artifact in upstream},
+            settings={**stage.values(self.settings), **(beside or {})},
+            code=stage.code,
+            made_from={str(artifact): artifact.digest for artifact in self._inputs},
+        )
+        self._published.append(artifact)
+        return artifact, reused
+
+    def begin_verification(self, stage: Stage) -> None:
+        """Let other threads digest what the stage is going to read, while torch is loaded or the log is opened."""
+        with suppress(ArtifactError, KeyError):  # told when it is read
+            for asset in stage.upstream:
+                newest = self.newest(asset)
+                newest.begin_verification()
+                for above in stage.reads:
+                    self.store.lineage(newest, above).begin_verification()
+
+    @contextmanager
+    def naming_damage(self) -> Iterator[None]:
+        """Turn any error into a sentence when an artifact that was handed out or published turns out to be damaged."""
+        try:
+            yield
+        except LoopbackError:
+            raise
+        except Exception as error:
+            for artifact in [*self._inputs, *self._published]:
+                try:
+                    artifact.verify()
+                except ArtifactError as damage:
+                    raise damage from error
+            raise

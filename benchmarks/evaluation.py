@@ -59,12 +59,12 @@ def measure_evaluation(splits_folder: Path, lists: Path) -> None:
     """All five tasks, of towers nobody trained and of every list that was made."""
     import torch
 
+    from loopback_core.evaluation.measuring import Trained, measure
     from loopback_core.features.track_content import TrackContent
     from loopback_core.ranking.index_space import catalog_values, indexed_vectors
     from loopback_core.ranking.linear_ranker import TOWERS_ALONE
     from loopback_core.recommenders.baselines.baseline_lists import BaselineLists
     from loopback_core.recommenders.bundle import Bundle, Towers
-    from loopback_core.reporting.run_evaluation import Trained, measure
     from loopback_core.retrieval.embed import track_vectors
     from loopback_core.retrieval.indexes import build_index
     from loopback_core.settings import IndexSettings, Settings
@@ -82,13 +82,13 @@ def measure_evaluation(splits_folder: Path, lists: Path) -> None:
     towers = Towers(model, dict.fromkeys(TASKS, TOWERS_ALONE), None)
     started = time.monotonic()
     trained = Trained(Bundle(splits, towers, vectors, values, index), 1.0)
-    results, calibration = measure(splits, trained, BaselineLists(lists), settings)
+    measured = measure(splits, trained, BaselineLists(lists), settings)
     print(json.dumps({
         "seconds": time.monotonic() - started,
-        "recommenders": {name: len([m for m in r.means.values() if m]) for name, r in results.items()},
-        "users": {name: len(result.task.users) for name, result in results.items()},
-        "candidates": {name: result.task.n_candidates for name, result in results.items()},
-        "smallest_p": calibration["smallest_p"],
+        "recommenders": {name: len([m for m in r.means.values() if m]) for name, r in measured.results.items()},
+        "users": {name: len(result.task.users) for name, result in measured.results.items()},
+        "candidates": {name: result.task.n_candidates for name, result in measured.results.items()},
+        "smallest_p": measured.calibration["smallest_p"],
     }))  # fmt: skip
 
 

@@ -1,9 +1,8 @@
 """What each choice of the recipe is worth. No part of the chain: it trains dozens of towers."""
 
-import json
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -11,6 +10,9 @@ from loopback_assets.stage_asset import stage_asset
 from loopback_assets.step import Step
 from loopback_assets.ui import picture, result, table
 from loopback_core.stages import training_values
+
+if TYPE_CHECKING:
+    from loopback_core.evaluation.ablation_json import Ablation
 
 
 @stage_asset("ablation", group_name="evaluation", kinds={"pytorch", "markdown"})
@@ -21,36 +23,38 @@ def ablation(step: Step) -> dg.MaterializeResult[Any]:
     """
     from loopback_core.ablation.choices import choose, settings_of
     from loopback_core.ablation.run import run_ablation
+    from loopback_core.evaluation.ablation_json import read_ablation
     from loopback_core.splits import Splits
 
     splits, chosen = step.sound("temporal_splits"), step.settings.ablation
     plan = {name: [settings_of(name, seed, step.overrides) for seed in chosen.seeds] for name in choose(chosen.choices)}
 
-    def make(folder: Path) -> dict[str, Any]:
+    def make(folder: Path) -> dict[str, int]:
         kept, checkpoints = step.store.kept("ablation"), step.store.scratch(folder)
         return run_ablation(Splits(splits.folder), splits.version, plan, kept, checkpoints, folder)
 
     used = {name: [training_values(settings) for settings in by_seed] for name, by_seed in plan.items()}
     artifact, reused = step.publish("ablation", make, upstream=[splits], beside={"choices": used})
-    content = json.loads((artifact.folder / "ablation.json").read_text("utf-8"))
+    measured = read_ablation(artifact.folder)
     return result(
         artifact,
         reused=reused,
         **artifact.summary,
-        **{f"{task} table": table(_rows(content, task)) for task in content["users"]},
+        **{f"{task} table": table(_rows(measured, task)) for task in measured["users"]},
         ablation=picture(artifact.folder / "ablation.png"),
         text=dg.MetadataValue.md((artifact.folder / "ablation.md").read_text("utf-8")),
     )
 
 
-def _rows(content: dict[str, Any], task: str) -> list[dict[str, Any]]:
+def _rows(ablation: "Ablation", task: str) -> list[dict[str, str | float | None]]:
     """A row per choice: nDCG@10 and recall@100 of what is served and of the towers alone, and the difference to the recipe."""
     rows = []
-    for row in content["rows"]:
+    for row in ablation["rows"]:
         means, paired = row["tasks"].get(task, {}), row["paired"].get(task, {})
-        cells: dict[str, Any] = {"choice": row["choice"]}
+        cells: dict[str, str | float | None] = {"choice": row["choice"]}
         for what, metric in product(("served", "alone"), ("ndcg@10", "recall@100")):
-            cells[f"{metric}, {what}"] = means.get(what, {}).get(metric, {}).get("value")
-            cells[f"difference of {metric}, {what}"] = paired.get(what, {}).get(metric, {}).get("difference")
+            mean, comparison = means.get(what, {}).get(metric), paired.get(what, {}).get(metric)
+            cells[f"{metric}, {what}"] = None if mean is None else mean["value"]
+            cells[f"difference of {metric}, {what}"] = None if comparison is None else comparison["difference"]
         rows.append(cells)
     return rows

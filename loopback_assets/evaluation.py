@@ -3,7 +3,7 @@
 import json
 import logging
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -14,6 +14,9 @@ from loopback_core.errors import ArtifactError
 from loopback_core.settings import Settings
 from loopback_core.stages import CHAIN
 from loopback_core.store.artifacts import Artifact
+
+if TYPE_CHECKING:
+    from loopback_core.evaluation.evaluation_json import Provenance
 
 log = logging.getLogger("loopback")
 
@@ -37,32 +40,33 @@ log = logging.getLogger("loopback")
 def evaluation(step: Step) -> dg.MaterializeResult[Any]:
     """The towers beside every baseline on the held-out future: tables, plots, recommendations, and what they mean."""
     from loopback_core.evaluation.beyond_accuracy import BEYOND_ACCURACY
+    from loopback_core.evaluation.evaluation_json import read_evaluation
+    from loopback_core.evaluation.outcome import against_rivals
     from loopback_core.reporting.report import metric_rows
     from loopback_core.tasks.metrics import MAIN_METRIC
 
     artifact, reused = _evaluate(step)
-    content = json.loads((artifact.folder / "evaluation.json").read_text("utf-8"))
-    ks = content["settings"]["evaluation"]["ks"]
+    evaluation = read_evaluation(artifact.folder)
+    ks = evaluation["settings"]["evaluation"]["ks"]
     names = [f"{metric}@{k}" for metric in ("ndcg", "recall", "hit_rate", "precision") for k in ks]
     drawn_over_runs = [*names, *(f"{metric}@{ks[0]}" for metric in BEYOND_ACCURACY)]
     numbers = {
         f"{task}/{metric}": float(mean["value"])
-        for task, measured in content["tasks"].items()
-        for metric, mean in measured["recommenders"]["two_tower"].items()
+        for task, measured in evaluation["tasks"].items()
+        for metric, mean in (measured["recommenders"]["two_tower"] or {}).items()
         if metric in drawn_over_runs and mean["value"] is not None
     }
     against_rival = {
-        f"{task}/{metric} above rival": float(paired["difference"])
-        for task, rival in content["rival"].items()
-        for metric, paired in content["paired"][task].get(rival, {}).items()
-        if metric == MAIN_METRIC
+        f"{one.task}/{MAIN_METRIC} above rival": one.comparison["difference"]
+        for one in against_rivals(evaluation)
+        if one.comparison is not None
     }
     pictures = sorted(artifact.folder.glob("*.png"))
     return result(
         artifact,
         reused=reused,
         report=dg.MetadataValue.path(artifact.folder / "report.html"),
-        **{f"{task} table": table(metric_rows(measured, names)) for task, measured in content["tasks"].items()},
+        **{f"{task} table": table(metric_rows(measured, names)) for task, measured in evaluation["tasks"].items()},
         **{path.stem: picture(path) for path in pictures},
         **numbers,
         **against_rival,
@@ -71,9 +75,10 @@ def evaluation(step: Step) -> dg.MaterializeResult[Any]:
 
 
 def _evaluate(step: Step) -> tuple[Artifact, bool]:
+    from loopback_core.evaluation.measuring import Trained
     from loopback_core.recommenders.baselines.baseline_lists import BaselineLists
     from loopback_core.recommenders.bundle import Bundle
-    from loopback_core.reporting.run_evaluation import Trained, run_evaluation
+    from loopback_core.reporting.run_evaluation import run_evaluation
 
     # From the newest index its own manifest leads upstream: two sources or presets in one home never mix.
     index = step.sound("faiss_index")
@@ -82,7 +87,7 @@ def _evaluate(step: Step) -> tuple[Artifact, bool]:
     chain["baselines"] = step.beside("baselines", chain["temporal_splits"])
     presets, ablation, settings = _other_presets(step, chain), _ablation(step, chain), step.settings
 
-    def make(folder: Path) -> dict[str, Any]:
+    def make(folder: Path) -> dict[str, int]:
         parts = ("temporal_splits", "trained_towers", "track_embeddings", "faiss_index")
         bundle = Bundle.load(*(chain[asset].folder for asset in parts))
         trained = Trained(
@@ -137,7 +142,7 @@ def _other_presets(step: Step, chain: dict[str, Artifact]) -> dict[str, Artifact
     return {name: artifact for name, artifact in sorted(others.items()) if _is_sound(step, artifact)}
 
 
-def _provenance(chain: dict[str, Artifact], presets: dict[str, Artifact], settings: Settings) -> dict[str, Any]:
+def _provenance(chain: dict[str, Artifact], presets: dict[str, Artifact], settings: Settings) -> "Provenance":
     """What `evaluation.json` says of where its numbers come from; `settings` fills in what no artifact depends on."""
     listens, splits, towers = (chain[asset].summary for asset in ("interactions", "temporal_splits", "trained_towers"))
     used = {asset: _without_threads(artifact.manifest["settings"]) for asset, artifact in chain.items()}
@@ -149,7 +154,12 @@ def _provenance(chain: dict[str, Artifact], presets: dict[str, Artifact], settin
             "tracks": listens["tracks"],
             "artists": listens["artists"],
         },
-        "split": {"strategy": splits["strategy"], **splits["events"]},
+        "split": {
+            "strategy": splits["strategy"],
+            "train": splits["events"]["train"],
+            "validation": splits["events"]["validation"],
+            "test": splits["events"]["test"],
+        },
         "preset": towers["preset"],
         "seed": towers["seed"],
         "presets": {name: {"version": one.version, "seed": one.summary["seed"]} for name, one in presets.items()},

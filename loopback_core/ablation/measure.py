@@ -6,12 +6,12 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
 
 from loopback_core.errors import DivergedError
+from loopback_core.evaluation.ablation_json import TrainingFacts
 from loopback_core.ranking.linear_ranker import TOWERS_ALONE
 from loopback_core.ranking.scorer import scorer_of
 from loopback_core.recommenders.lists import rank_users
@@ -27,29 +27,29 @@ from loopback_core.training.validation import KS, Validation
 
 log = logging.getLogger("loopback")
 
-TASKS = ("discovery", "next_listen")
+ABLATION_TASKS = ("discovery", "next_listen")
 
 MEASURED = {"alone": "the towers alone", "served": "what is served"}
 """What is measured of each training."""
 
-METRICS = (MAIN_METRIC, "recall@100")
+ABLATION_METRICS = (MAIN_METRIC, "recall@100")
 
 
 @dataclass(frozen=True)
 class Training:
-    """What one training came to. `per_user`: 'task/alone or served/metric' -> (users,); empty when the loss diverged."""
+    """One finished training. `per_user`: 'task/alone or served/metric' -> (users,); empty when the loss diverged."""
 
-    facts: dict[str, Any]  # seed, losses; epochs, best_epoch, seconds, targets_per_second, parameters unless diverged
+    facts: TrainingFacts
     per_user: PerUser
 
     @property
     def diverged(self) -> bool:
         """Whether the loss was not finite, so that there is nothing to measure."""
-        return bool(self.facts["diverged"])
+        return self.facts["diverged"]
 
 
 def key_of(settings: Settings, splits_version: str, code: str) -> str:
-    """A name for all that a training and its measuring depend on. The preset's name is none of it: its values are."""
+    """A digest of all that a training and its measuring depend on: the values of the preset, not its name."""
     training = settings.training.model_dump(mode="json", exclude={"preset"})
     return digest(
         {
@@ -62,20 +62,18 @@ def key_of(settings: Settings, splits_version: str, code: str) -> str:
     )
 
 
-def found_or_trained(
-    splits: Splits, settings: Settings, key: str, kept: Path, checkpoints: Path
-) -> tuple[Training, bool]:
-    """The training of this key as an earlier run kept it, else made now and kept; and whether it was found.
+def load_or_train(splits: Splits, settings: Settings, key: str, kept: Path, checkpoints: Path) -> tuple[Training, bool]:
+    """The training of this key as an earlier run kept it, else made now and kept; and whether it was reused.
 
     kept: a folder that outlives every version of the ablation. checkpoints: one that outlives a killed run.
     """
-    if (found := _read(kept / key)) is not None:
-        return found, True
-    at_work = checkpoints / key
-    at_work.mkdir(parents=True, exist_ok=True)
-    training = _train(splits, settings, at_work)
+    if (training := _read(kept / key)) is not None:
+        return training, True
+    unfinished = checkpoints / key
+    unfinished.mkdir(parents=True, exist_ok=True)
+    training = _train(splits, settings, unfinished)
     _keep(training, kept / key)
-    shutil.rmtree(at_work, ignore_errors=True)
+    shutil.rmtree(unfinished, ignore_errors=True)
     return training, False
 
 
@@ -92,15 +90,15 @@ def _train(splits: Splits, settings: Settings, checkpoints: Path) -> Training:
     per_user: PerUser = {}
     for task in validation.tasks:
         for what, ranker in {"alone": TOWERS_ALONE, "served": rankers[task.name]}.items():
-            values: PerUser = {metric: np.zeros(0) for metric in METRICS}  # with nobody to score
+            values: PerUser = {metric: np.zeros(0) for metric in ABLATION_METRICS}  # when no user can be scored
             if len(task.users):
                 towers = TowersRecommender(
                     scorer_of(task, model, ranker, vectors, related), settings.evaluation.seed, f"{what}, seed {seed}"
                 )
                 values = per_user_metrics(rank_users(towers, task, max(KS)), task.positives, KS)
-            per_user |= {f"{task.name}/{what}/{metric}": values[metric] for metric in METRICS}
+            per_user |= {f"{task.name}/{what}/{metric}": values[metric] for metric in ABLATION_METRICS}
     history = progression.history
-    facts = {
+    facts: TrainingFacts = {
         "seed": seed,
         "diverged": False,
         "losses": [epoch.loss for epoch in history],
@@ -114,7 +112,7 @@ def _train(splits: Splits, settings: Settings, checkpoints: Path) -> Training:
 
 
 def _keep(training: Training, place: Path) -> None:
-    """The facts last: what has them is whole."""
+    """The facts are written last: where they are, the training is complete."""
     place.parent.mkdir(parents=True, exist_ok=True)
     new = place.with_name(f".{place.name}.{os.getpid()}")
     with new.open("wb") as file:
@@ -125,11 +123,11 @@ def _keep(training: Training, place: Path) -> None:
 
 
 def _read(place: Path) -> Training | None:
-    """What was kept there; None when there is nothing, or nothing that can be read."""
+    """The training that was kept there; None when there is none or it cannot be read."""
     try:
         facts = json.loads(place.with_suffix(".json").read_text("utf-8"))
-        with np.load(place.with_suffix(".npz"), allow_pickle=False) as kept:
-            return Training(facts, {name: kept[name] for name in kept.files})
+        with np.load(place.with_suffix(".npz"), allow_pickle=False) as arrays:
+            return Training(facts, {name: arrays[name] for name in arrays.files})
     except FileNotFoundError:
         return None
     except (OSError, ValueError, EOFError, BadZipFile) as error:

@@ -1,10 +1,9 @@
 """The ablation: did every training stay finite, and is the recipe still the best of its own choices?"""
 
-import json
 import math
-from typing import Any
 
 from loopback_core.checks.check import Verdict
+from loopback_core.evaluation.ablation_json import read_ablation
 from loopback_core.settings import Settings
 from loopback_core.store.artifacts import Artifact, ArtifactStore
 from loopback_core.tasks.metrics import MAIN_METRIC
@@ -12,7 +11,7 @@ from loopback_core.tasks.metrics import MAIN_METRIC
 
 def losses_finite(artifact: Artifact, store: ArtifactStore, settings: Settings) -> Verdict:
     """Every training of every choice ended, with a finite loss in each epoch."""
-    rows = _content(artifact)["rows"]
+    rows = read_ablation(artifact.folder)["rows"]
     bad = [
         f"{row['choice']}, seed {run['seed']}"
         for row in rows
@@ -26,20 +25,17 @@ def losses_finite(artifact: Artifact, store: ArtifactStore, settings: Settings) 
 
 
 def recipe_holds(artifact: Artifact, store: ArtifactStore, settings: Settings) -> Verdict:
-    """No choice beats what `default` serves by nDCG@10 in a task, with its paired interval above zero."""
+    """No choice is above what `default` serves by nDCG@10 in a task, with its paired interval above zero."""
     better, compared = [], 0
-    for row in _content(artifact)["rows"]:
+    for row in read_ablation(artifact.folder)["rows"]:
         for task, paired in row["paired"].items():
-            found = paired.get("served", {}).get(MAIN_METRIC)
-            compared += found is not None
-            if found and (found["low"] or 0) > 0:
-                interval = f"{found['difference']:+.4f} [{found['low']:+.4f}, {found['high']:+.4f}]"
+            comparison = paired.get("served", {}).get(MAIN_METRIC)
+            if comparison is None:
+                continue
+            compared += 1
+            if (comparison["low"] or 0) > 0:
+                interval = f"{comparison['difference']:+.4f} [{comparison['low']:+.4f}, {comparison['high']:+.4f}]"
                 better.append(f"{row['choice']} in {task} ({interval})")
     sentence = f"better than the recipe on validation: {'; '.join(better)}"
-    good = f"none of {compared} comparisons is won against the recipe"
+    good = f"no choice is above the recipe in {compared} comparisons"
     return Verdict(not better, sentence if better else good, {"compared": compared, "better": len(better)})
-
-
-def _content(artifact: Artifact) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads((artifact.folder / "ablation.json").read_text("utf-8"))
-    return content

@@ -1,33 +1,34 @@
-"""The report: can its numbers be trusted, and is the retriever worth serving?"""
-
-import json
-from typing import Any
+"""The report: can its numbers be trusted, and are the towers worth serving?"""
 
 from loopback_core.checks.check import Predicate, Verdict
 from loopback_core.evaluation import thresholds
+from loopback_core.evaluation.evaluation_json import read_evaluation
+from loopback_core.evaluation.outcome import Outcome, against_rival
 from loopback_core.evaluation.sanity import faults
 from loopback_core.evaluation.thresholds import Threshold
 from loopback_core.settings import Settings
 from loopback_core.store.artifacts import Artifact, ArtifactStore
+from loopback_core.tasks.metrics import MAIN_METRIC
 
-VERDICTS = ("discovery", "next_listen", "cold_start", "new_users")
+WITH_RIVAL = ("discovery", "next_listen", "cold_start", "new_users")
 """The tasks that have a rival."""
 
 
 def recall_floor(artifact: Artifact, store: ArtifactStore, settings: Settings) -> Verdict:
     """The towers' recall@100 in discovery is at or above `checks.recall_floor`."""
-    return _verdict(artifact, thresholds.recall_floor(_content(artifact), settings.checks.recall_floor))
+    evaluation = read_evaluation(artifact.folder)
+    return _verdict(artifact, thresholds.recall_floor(evaluation, settings.checks.recall_floor))
 
 
 def beats_popularity(artifact: Artifact, store: ArtifactStore, settings: Settings) -> Verdict:
     """The towers' recall@100 in discovery is at or above that of `popularity_users`."""
-    return _verdict(artifact, thresholds.beats_popularity(_content(artifact)))
+    return _verdict(artifact, thresholds.beats_popularity(read_evaluation(artifact.folder)))
 
 
 def evaluation_users(artifact: Artifact, store: ArtifactStore, settings: Settings) -> Verdict:
     """Discovery and next_listen each have at least `checks.min_evaluation_users` scored users."""
-    tasks, floor = _content(artifact)["tasks"], settings.checks.min_evaluation_users
-    users = {task: int(tasks[task]["users"]) for task in ("discovery", "next_listen")}
+    tasks, floor = read_evaluation(artifact.folder)["tasks"], settings.checks.min_evaluation_users
+    users = {task: tasks[task]["users"] for task in ("discovery", "next_listen")}
     few = [f"{task} has {count:,} scored users" for task, count in users.items() if count < floor]
     sentence = (
         f"{' and '.join(few)}, fewer than {floor:,}: bring a longer log or more users, choose another split, or lower "
@@ -37,21 +38,23 @@ def evaluation_users(artifact: Artifact, store: ArtifactStore, settings: Setting
 
 
 def metrics_sane(artifact: Artifact, store: ArtifactStore, settings: Settings) -> Verdict:
-    """Every number lies where it must: shares in [0, 1], inside their intervals, not falling with K where they cannot."""
-    wrong, read = faults(_content(artifact)["tasks"])
+    """Every number is in its range: shares in [0, 1], values inside their intervals, recall not falling with K."""
+    wrong, read = faults(read_evaluation(artifact.folder)["tasks"])
     sentence = "; ".join(wrong[:5]) + (f"; and {len(wrong) - 5} more" if len(wrong) > 5 else "")
     return Verdict(
         read > 0 and not wrong,
-        sentence or f"{read:,} numbers lie where they must",
+        sentence or f"{read:,} numbers are in their range",
         {"numbers": read, "faults": len(wrong)},
     )
 
 
 def random_agrees(artifact: Artifact, store: ArtifactStore, settings: Settings) -> Verdict:
-    """Random lists, measured for real, have as many hits as the closed form says: an exact test of the evaluator."""
-    found = _content(artifact)["calibration"]
-    p, threshold = float(found["smallest_p"]), float(found["threshold"])
-    sentence = f"the smallest p of {found['tests']} exact tests is {p:.2g} (Bonferroni); below {threshold:g} it fails"
+    """Random lists, run for real, have as many hits as the closed form says: an exact test of the evaluator."""
+    calibration = read_evaluation(artifact.folder)["calibration"]
+    p, threshold = calibration["smallest_p"], calibration["threshold"]
+    sentence = (
+        f"the smallest p of {calibration['tests']} exact tests is {p:.2g} (Bonferroni); below {threshold:g} it fails"
+    )
     return Verdict(p >= threshold, sentence, {"smallest_p": p, "threshold": threshold})
 
 
@@ -59,18 +62,23 @@ def beats_rival(task: str) -> Predicate:
     """The check of one task."""
 
     def predicate(artifact: Artifact, store: ArtifactStore, settings: Settings) -> Verdict:
-        found = thresholds.beats_rival(_content(artifact), task)
-        return Verdict(found.passed, found.sentence, found.facts)
+        against = against_rival(read_evaluation(artifact.folder), task)
+        comparison, users = against.comparison, against.users
+        if comparison is None or against.outcome is Outcome.UNKNOWN:
+            return Verdict(True, f"no verdict in {task}: {users:,} users could be scored", {"users": users})
+        sentence = (
+            f"in {task} the towers against {against.rival}: {against.outcome} ({MAIN_METRIC} differs by "
+            f"{comparison['difference']:+.4f} [{comparison['low']:+.4f}, {comparison['high']:+.4f}], p after Holm's "
+            f"correction {comparison['p_holm']:.3f}, {users:,} users)"
+        )
+        numbers = {key: comparison[key] for key in ("difference", "low", "high", "p_holm")}
+        return Verdict(against.outcome is Outcome.BEAT, sentence, {"rival": against.rival, **numbers, "users": users})
 
     predicate.__doc__ = (
-        f"In {task} the towers' nDCG@10 is above that of the best baseline, with its interval above zero."
+        f"In {task} the towers beat the best baseline by {MAIN_METRIC}: interval above zero, p after Holm's correction "
+        "at most .05."
     )
     return predicate
-
-
-def _content(artifact: Artifact) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads((artifact.folder / "evaluation.json").read_text("utf-8"))
-    return content
 
 
 def _verdict(artifact: Artifact, threshold: Threshold) -> Verdict:

@@ -42,7 +42,7 @@ _SPECIFIC = (
     Check("evaluation", "random_agrees", evaluation_checks.random_agrees),
     *(
         Check("evaluation", f"beats_rival_{task}", evaluation_checks.beats_rival(task), blocking=False)
-        for task in evaluation_checks.VERDICTS
+        for task in evaluation_checks.WITH_RIVAL
     ),
     Check("ablation", "losses_finite", ablation_checks.losses_finite),
     Check("ablation", "recipe_holds", ablation_checks.recipe_holds, blocking=False),

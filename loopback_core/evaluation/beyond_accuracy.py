@@ -36,8 +36,8 @@ def beyond_accuracy(ranking: Ranking, task: Task, settings: EvaluationSettings) 
     for k in settings.ks:
         first = lists[:, :k]
         count = np.bincount(first[first != NOTHING], minlength=task.n_candidates)
-        found[f"coverage@{k}"] = Mean(float(np.mean(count > 0)) if len(count) else None, None, None)
-        found[f"gini@{k}"] = Mean(gini(count), None, None)
+        found[f"coverage@{k}"] = Mean(value=float(np.mean(count > 0)) if len(count) else None, low=None, high=None)
+        found[f"gini@{k}"] = Mean(value=gini(count), low=None, high=None)
         columns[f"artist_diversity@{k}"] = artist_diversity(first, task.candidate_artist)
     if not task.first_candidate:
         catalog = task.fit.catalog
@@ -96,10 +96,10 @@ def _means(columns: dict[str, Values], settings: EvaluationSettings) -> dict[str
         values = np.stack(list(columns.values()), axis=1)
         resampled |= dict(zip(columns, bootstrap_means(values, settings.resamples, settings.seed).T, strict=True))
     means = {name: mean_of(values, resampled[name]) for name, values in columns.items()}
-    if (played := means.pop("played", None)) and played.value:
+    if (played := means.pop("played", None)) and played["value"]:
         for k in settings.ks:
             popularity, of_played = resampled[f"popularity@{k}"], resampled["played"]
             ratio = None if popularity is None or of_played is None else popularity / np.maximum(of_played, 1e-12)
-            value = (means[f"popularity@{k}"].value or 0.0) / played.value
+            value = (means[f"popularity@{k}"]["value"] or 0.0) / played["value"]
             means[f"popularity_amplification@{k}"] = mean_of(np.array([value]), ratio)
     return means

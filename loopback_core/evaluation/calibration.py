@@ -1,12 +1,12 @@
 """The random recommender, run for real, against its closed form: an exact test of the evaluator itself."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from loopback_core.data import Ids
+from loopback_core.evaluation.evaluation_json import CalibrationJson, CountJson
 from loopback_core.evaluation.random_closed_form import expected_metrics
 from loopback_core.recommenders.baselines.random_order import RandomOrder
 from loopback_core.recommenders.lists import rank_users
@@ -23,7 +23,7 @@ SEEDS = 20
 Probabilities = NDArray[np.float64]
 
 
-def calibrate(tasks: Sequence[Task], settings: EvaluationSettings) -> dict[str, Any]:
+def calibrate(tasks: Sequence[Task], settings: EvaluationSettings) -> CalibrationJson:
     """`calibration` of evaluation.json: how many hits random lists had, and how likely that is.
 
     Lists are drawn with up to SEEDS seeds, fewer where that would be more than MOST_LISTS lists, and measured the way
@@ -32,20 +32,20 @@ def calibrate(tasks: Sequence[Task], settings: EvaluationSettings) -> dict[str, 
     independent counts, so their distribution is known exactly. `smallest_p` is two-sided and multiplied by the number
     of tests (Bonferroni); `low` and `high` are the counts between which a sound run lies but for the threshold.
     """
-    asked = [task for task in tasks if len(task.users) and task.n_candidates == task.fit.catalog.n_tracks]
-    n_tests = 2 * len(settings.ks) * max(len(asked), 1)
-    found = {task.name: _calibrate(task, settings, THRESHOLD / n_tests) for task in asked}
-    smallest = min((test["p"] for tests in found.values() for test in tests.values()), default=1.0)
+    calibrated = [task for task in tasks if len(task.users) and task.n_candidates == task.fit.catalog.n_tracks]
+    n_tests = 2 * len(settings.ks) * max(len(calibrated), 1)
+    counts = {task.name: _calibrate(task, settings, THRESHOLD / n_tests) for task in calibrated}
+    smallest = min((test["p"] for tests in counts.values() for test in tests.values()), default=1.0)
     return {
         "seeds": SEEDS,
         "threshold": THRESHOLD,
         "tests": n_tests,
         "smallest_p": min(1.0, smallest * n_tests),
-        "tasks": found,
+        "tasks": counts,
     }
 
 
-def _calibrate(task: Task, settings: EvaluationSettings, level: float) -> dict[str, dict[str, float]]:
+def _calibrate(task: Task, settings: EvaluationSettings, level: float) -> dict[str, CountJson]:
     n_seeds = max(1, min(SEEDS, MOST_LISTS // len(task.users)))
     N, P = task.n_candidates_per_user, task.positives.lengths
     expected = expected_metrics(N, P, settings.ks, max(settings.ks))
@@ -56,13 +56,12 @@ def _calibrate(task: Task, settings: EvaluationSettings, level: float) -> dict[s
         for k in settings.ks:
             lists[k] += int(measured[f"hit_rate@{k}"].sum())
             hits[k] += round(float(measured[f"precision@{k}"].sum()) * k)
-    table = {}
+    table: dict[str, CountJson] = {}
     for k in settings.ks:
         has_hit = np.stack([1 - expected[f"hit_rate@{k}"], expected[f"hit_rate@{k}"]], axis=1)
         n_hits = hits_of_random_lists(N, P, k)
         for name, chances, observed in (("hit_rate", has_hit, lists[k]), ("hits", n_hits, hits[k])):
-            trials = len(task.users) * n_seeds
-            table[f"{name}@{k}"] = {"trials": trials, **exact_test(chances, n_seeds, observed, level)}
+            table[f"{name}@{k}"] = exact_test(chances, n_seeds, observed, level)
     return table
 
 
@@ -75,19 +74,19 @@ def hits_of_random_lists(n_candidates: Ids, n_positives: Ids, k: int) -> Probabi
     N, P, n, x = n_candidates[:, None], n_positives[:, None], np.minimum(n_candidates, k)[:, None], np.arange(k)
     up = np.maximum(P - x, 0) * np.maximum(n - x, 0)
     down = (x + 1) * (N - P - n + x + 1)
-    with np.errstate(divide="ignore"):  # log(0): so many hits there cannot be
+    with np.errstate(divide="ignore"):  # log(0): more hits than there can be
         steps = np.log(np.where(down > 0, up / np.maximum(down, 1), 1))
     logs = np.concatenate([np.zeros(N.shape), np.cumsum(steps, axis=1)], axis=1)
-    logs[np.arange(k + 1) < n - (N - P)] = -np.inf  # nor so few
+    logs[np.arange(k + 1) < n - (N - P)] = -np.inf  # fewer hits than there must be
     shares = np.exp(logs - logs.max(axis=1, keepdims=True))
     return np.asarray(shares / shares.sum(axis=1, keepdims=True), np.float64)
 
 
-def exact_test(chances: Probabilities, repeats: int, observed: int, level: float) -> dict[str, float]:
+def exact_test(chances: Probabilities, repeats: int, observed: int, level: float) -> CountJson:
     """How a count that is a sum of independent counts compares with what it should be.
 
     chances: (users, most + 1) the probability that a user's count is 0, 1, …; each is drawn `repeats` times. level:
-    the share of sound counts that may lie outside `low` to `high`. Returns expected, observed, two-sided p, low, high.
+    the share of sound counts that may lie outside `low` to `high`.
     """
     value = np.arange(chances.shape[1])
     mean = chances @ value
@@ -102,6 +101,7 @@ def exact_test(chances: Probabilities, repeats: int, observed: int, level: float
         counts[min(int(np.searchsorted(below, share)), len(counts) - 1)] for share in (level / 2, 1 - level / 2)
     )
     return {
+        "trials": len(chances) * repeats,
         "expected": expected,
         "observed": observed,
         "p": min(1.0, 2 * min(at_most, at_least)),

@@ -1,8 +1,7 @@
 """Run recommenders on a task: per-user metrics, means with intervals, and the towers against every baseline."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -30,25 +29,6 @@ class TaskResult:
     means: dict[str, dict[str, Mean] | None]
     comparisons: dict[str, dict[str, Comparison]]  # baseline or other preset -> metric -> the towers minus that one
     rankings: dict[str, Ranking]  # the first SHOWN of all that answered; `random` is a closed form and has none
-
-    def task_json(self) -> dict[str, Any]:
-        """`tasks.<name>` of evaluation.json."""
-        recommenders = {
-            name: None if means is None else {metric: asdict(mean) for metric, mean in means.items()}
-            for name, means in self.means.items()
-        }
-        return {
-            "users": len(self.task.users),
-            "positives": len(self.task.positives.values),
-            "recommenders": recommenders,
-        }
-
-    def paired_json(self) -> dict[str, Any]:
-        """`paired.<name>` of evaluation.json."""
-        return {
-            name: {metric: asdict(comparison) for metric, comparison in metrics.items()}
-            for name, metrics in self.comparisons.items()
-        }
 
     def recommendations(self) -> pl.DataFrame:
         """task, recommender, user, rank from 1, track, score, in the ids of the log: what was recommended, best first."""

@@ -1,9 +1,11 @@
-"""What must hold of every number of an evaluation, whatever was measured."""
+"""Ranges that every number of an evaluation must lie in, whatever was measured."""
 
 import math
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
-from typing import Any
+
+from loopback_core.evaluation.evaluation_json import TaskJson
+from loopback_core.evaluation.significance import Mean
 
 SHARES = ("hit_rate", "recall", "precision", "ndcg", "mrr", "map", "coverage", "gini", "artist_diversity", "popularity")
 """Metrics that lie in [0, 1]; all others are at or above 0."""
@@ -14,23 +16,21 @@ GROWING = ("hit_rate", "recall", "mrr", "coverage")
 ROUNDING = 1e-9
 
 
-def faults(tasks: Mapping[str, Any]) -> tuple[list[str], int]:
+def faults(tasks: Mapping[str, TaskJson]) -> tuple[list[str], int]:
     """What is wrong with the numbers of `tasks` of evaluation.json, a few words each, and how many were read."""
     wrong: list[str] = []
     read = 0
     for task, measured in tasks.items():
         for recommender, metrics in measured["recommenders"].items():
-            found = {metric: mean for metric, mean in (metrics or {}).items() if mean["value"] is not None}
-            read += len(found)
+            means = {metric: mean for metric, mean in (metrics or {}).items() if mean["value"] is not None}
+            read += len(means)
             where = f"{recommender} in {task}"
-            wrong += [f"{where}: {fault}" for metric, mean in found.items() for fault in _of_one(metric, mean)]
-            wrong += [
-                f"{where}: {fault}" for fault in _falling({metric: mean["value"] for metric, mean in found.items()})
-            ]
+            wrong += [f"{where}: {fault}" for metric, mean in means.items() for fault in _of_one(metric, mean)]
+            wrong += [f"{where}: {fault}" for fault in _falling(means)]
     return wrong, read
 
 
-def _of_one(metric: str, mean: Mapping[str, float | None]) -> Iterator[str]:
+def _of_one(metric: str, mean: Mean) -> Iterator[str]:
     value, low, high = mean["value"], mean["low"], mean["high"]
     if value is None or not math.isfinite(value):
         yield f"{metric} is {value}"
@@ -42,10 +42,12 @@ def _of_one(metric: str, mean: Mapping[str, float | None]) -> Iterator[str]:
         yield f"{metric} is {value:.4f}, outside its interval [{low:.4f}, {high:.4f}]"
 
 
-def _falling(values: Mapping[str, float]) -> Iterator[str]:
+def _falling(means: Mapping[str, Mean]) -> Iterator[str]:
     for name in GROWING:
         by_k = sorted(
-            (int(metric.partition("@")[2]), value) for metric, value in values.items() if metric.startswith(f"{name}@")
+            (int(metric.partition("@")[2]), mean["value"] or 0.0)
+            for metric, mean in means.items()
+            if metric.startswith(f"{name}@")
         )
         for (k, value), (larger, later) in pairwise(by_k):
             if later < value - ROUNDING:

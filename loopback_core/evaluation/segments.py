@@ -1,12 +1,10 @@
 """The same lists, measured for a part of the tracks or a part of the users."""
 
-from dataclasses import asdict
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from loopback_core.data import Catalog, Histories, Ragged, Ranking, distinct_in_rows
+from loopback_core.evaluation.evaluation_json import Recommenders
 from loopback_core.evaluation.evaluator import TaskResult, mean_over_users
 from loopback_core.evaluation.random_closed_form import expected_metrics
 from loopback_core.recommenders.lists import RANDOM
@@ -20,7 +18,7 @@ KS, DEPTH = (10, 100), 100
 Mask = NDArray[np.bool_]
 
 
-def segments_json(result: TaskResult, settings: EvaluationSettings) -> dict[str, Any]:
+def segments_json(result: TaskResult, settings: EvaluationSettings) -> dict[str, Recommenders]:
     """`segments.<task>` of evaluation.json: segment -> recommender -> metric -> value and interval.
 
     In a segment of tracks the positives are those of the segment, and the users are those who have one.
@@ -57,8 +55,8 @@ def user_segments(histories: Histories) -> dict[str, Mask]:
     """
     events = histories.tracks.lengths
     if not len(events):
-        nobody = np.zeros(0, bool)
-        return dict.fromkeys(("light", "medium", "heavy", "repeaters", "explorers"), nobody)
+        no_users = np.zeros(0, bool)
+        return dict.fromkeys(("light", "medium", "heavy", "repeaters", "explorers"), no_users)
     low, high = np.quantile(events, [1 / 3, 2 / 3])
     tracks = histories.tracks
     distinct, _ = distinct_in_rows(tracks.offsets, tracks.values, int(tracks.values.max(initial=-1)) + 1)
@@ -74,11 +72,11 @@ def user_segments(histories: Histories) -> dict[str, Mask]:
 
 
 def _only(positives: Ragged, tracks: Mask) -> Ragged:
-    kept = tracks[positives.values]
-    return Ragged.from_pairs(positives.row_numbers()[kept], positives.values[kept], len(positives))
+    inside = tracks[positives.values]
+    return Ragged.from_pairs(positives.row_numbers()[inside], positives.values[inside], len(positives))
 
 
-def _measure(result: TaskResult, users: Mask, positives: Ragged, settings: EvaluationSettings) -> dict[str, Any]:
+def _measure(result: TaskResult, users: Mask, positives: Ragged, settings: EvaluationSettings) -> Recommenders:
     rows = np.flatnonzero(users & (positives.lengths > 0))
     positives = positives.take(rows)
     per_user: dict[str, PerUser | None] = {}
@@ -93,7 +91,4 @@ def _measure(result: TaskResult, users: Mask, positives: Ragged, settings: Evalu
             first = Ranking(ranking.tracks[rows, :DEPTH], ranking.scores[rows, :DEPTH])
             values = per_user_metrics(first, positives, KS)
         per_user[name] = {metric: values[metric] for metric in SEGMENT_METRICS}
-    return {
-        name: None if means is None else {metric: asdict(mean) for metric, mean in means.items()}
-        for name, means in mean_over_users(per_user, settings).items()
-    }
+    return mean_over_users(per_user, settings)

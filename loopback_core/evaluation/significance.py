@@ -1,10 +1,10 @@
 """How sure a mean over users is: bootstrap intervals, paired comparisons, Holm's correction."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import TypedDict
 
 Values = NDArray[np.float64]
 
@@ -37,9 +37,8 @@ def percentile_interval(means: Values) -> tuple[Values, Values]:
     return low, high
 
 
-@dataclass(frozen=True)
-class Mean:
-    """A mean over users with its interval; None where there is nothing to say it from."""
+class Mean(TypedDict):
+    """A mean over users with its 95 % interval, as in `evaluation.json`; None where there are too few users."""
 
     value: float | None
     low: float | None
@@ -50,14 +49,16 @@ def mean_of(values: Values, resampled: Values | None) -> Mean:
     """The mean of `values`, (users,), with the interval of its resampled means, (resamples,), where there are any."""
     value = float(np.mean(values)) if len(values) else None
     if resampled is None:
-        return Mean(value, None, None)
+        return Mean(value=value, low=None, high=None)
     low, high = percentile_interval(resampled)
-    return Mean(value, float(low), float(high))
+    return Mean(value=value, low=float(low), high=float(high))
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """One recommender against another on the same users. Uncertainty is None where there are too few users."""
+class Comparison(TypedDict):
+    """One recommender against another on the same users, as in `evaluation.json`.
+
+    Interval and p are None where there are too few users.
+    """
 
     difference: float  # mean of the first minus mean of the second
     low: float | None
@@ -75,15 +76,25 @@ def compare(differences: Sequence[Values], resampled: Sequence[Values] | None) -
     differences: per other the per-user differences, (users,). resampled: per other their means over resampled users,
     (resamples,), or None for neither intervals nor p.
     """
-    counts = [[int(np.sum(np.sign(d) == sign)) for sign in (1, -1, 0)] for d in differences]
-    means = [float(np.mean(d)) for d in differences]
-    if resampled is None:
-        return [Comparison(mean, None, None, None, None, *c) for mean, c in zip(means, counts, strict=True)]
-    ends = [percentile_interval(m) for m in resampled]
-    p = [two_sided_p(m) for m in resampled]
+    ends: list[tuple[float | None, float | None]] = [(None, None)] * len(differences)
+    p: list[float | None] = [None] * len(differences)
+    p_holm = list(p)
+    if resampled is not None:
+        ends = [(float(low), float(high)) for low, high in map(percentile_interval, resampled)]
+        raw = [two_sided_p(means) for means in resampled]
+        p, p_holm = [*raw], [*holm(raw)]
     return [
-        Comparison(mean, float(low), float(high), raw, adjusted, *c)
-        for mean, (low, high), raw, adjusted, c in zip(means, ends, p, holm(p), counts, strict=True)
+        Comparison(
+            difference=float(np.mean(values)),
+            low=low,
+            high=high,
+            p=p[i],
+            p_holm=p_holm[i],
+            won=int(np.sum(values > 0)),
+            lost=int(np.sum(values < 0)),
+            tied=int(np.sum(values == 0)),
+        )
+        for i, (values, (low, high)) in enumerate(zip(differences, ends, strict=True))
     ]
 
 

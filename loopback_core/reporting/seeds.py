@@ -2,28 +2,30 @@
 
     python -m loopback_core.reporting.seeds HOME HOME ... [--out seeds.json]
 
-Each home (as `LOOPBACK_HOME` names it) holds an evaluation of its own. An interval over users says how much a difference
-depends on who was asked; of one training it says nothing about the next. Here users are compared by their means over seeds.
+Each home (as `LOOPBACK_HOME` names it) holds an evaluation. The interval over users of one training does not cover the
+choice of the seed. Here each user counts by their mean over seeds.
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 
 from loopback_core.data import NOTHING, Ranking
 from loopback_core.errors import LoopbackError
-from loopback_core.evaluation.significance import bootstrap_means, compare, mean_of
-from loopback_core.recommenders.lists import TOWERS
-from loopback_core.reporting.paper.paper_tables import seeds_table
-from loopback_core.reporting.report.report_tables import ALONE
+from loopback_core.evaluation.evaluation_json import Evaluation, read_evaluation
+from loopback_core.evaluation.evaluator import compare_over_users, mean_over_users
+from loopback_core.evaluation.json_file import write_json_file
+from loopback_core.evaluation.random_closed_form import expected_metrics
+from loopback_core.recommenders.lists import OTHER_PRESET, RANDOM, TOWERS
+from loopback_core.reporting.paper.seeds_tables import seeds_table
+from loopback_core.reporting.report.report_tables import TOWERS_ALONE_ID
+from loopback_core.reporting.seeds_json import Seeds, SeedsTask
 from loopback_core.settings import EvaluationSettings
 from loopback_core.splits import Splits
 from loopback_core.store.artifacts import Artifact, ArtifactStore
@@ -31,39 +33,47 @@ from loopback_core.tasks.metrics import MAIN_METRIC, PerUser, per_user_metrics
 from loopback_core.tasks.task import Task
 from loopback_core.tasks.task_builders import TASKS
 
-METRICS = (MAIN_METRIC, "recall@100")
+SEEDS_METRICS = (MAIN_METRIC, "recall@100")
 KS = (10, 100)
 
 
 @dataclass(frozen=True)
-class Run:
+class SeedRun:
     """The newest evaluation of a home and the splits that it was made on."""
 
     home: Path
 
     @cached_property
-    def content(self) -> dict[str, Any]:
-        """Of `evaluation.json`."""
-        return dict(json.loads((self._folder / "evaluation.json").read_text("utf-8")))
+    def evaluation(self) -> Evaluation:
+        """The content of `evaluation.json`."""
+        return read_evaluation(self._folder)
 
     @cached_property
     def splits(self) -> Splits:
-        """Those of the evaluation, also where newer ones lie beside them."""
-        return Splits(self._made.folder)
+        """The splits of the evaluation; a home may hold newer ones."""
+        return Splits(self._splits_artifact.folder)
 
     @property
-    def shared(self) -> dict[str, Any]:
+    def shared(self) -> dict[str, object]:
         """What runs must share for a mean over them to be one over seeds alone."""
-        settings, files = self.content["settings"], self._made.manifest["files"]
+        settings, files = self.evaluation["settings"], self._splits_artifact.manifest["files"]
         training = {name: value for name, value in settings["training"].items() if name != "seed"}
         return {
             "splits": {name: file["sha256"] for name, file in files.items() if name.endswith(".parquet")},
             "settings of the towers": (settings["towers"], training),
-            "rivals": self.content["rival"],  # and so baselines: whose lists are not there would look like misses
+            "rivals": self.evaluation["rival"],
+            # A baseline without lists in one home would count as misses there.
+            "baselines": {task: self.baselines(task) for task in self.evaluation["paired"]},
         }
+
+    def baselines(self, task: str) -> list[str]:
+        """The baselines that the towers were compared with, the family of Holm's correction."""
+        return sorted(name for name in self.evaluation["paired"][task] if not name.startswith(OTHER_PRESET))
 
     def per_user(self, task: Task, recommender: str) -> PerUser:
         """The metrics of every user of the task, in its order, from the lists that the evaluation kept."""
+        if recommender == RANDOM:
+            return expected_metrics(task.n_candidates_per_user, task.positives.lengths, KS, max(KS))
         lists = self._lists.filter(pl.col("task") == task.name, pl.col("recommender") == recommender)
         row = np.searchsorted(task.users, lists["user"].to_numpy())
         tracks = np.full((len(task.users), max(KS)), NOTHING, np.int64)
@@ -75,63 +85,80 @@ class Run:
         return ArtifactStore(self.home).latest("evaluation").folder
 
     @cached_property
-    def _made(self) -> Artifact:
-        return ArtifactStore(self.home).get("temporal_splits", self.content["versions"]["temporal_splits"])
+    def _splits_artifact(self) -> Artifact:
+        return ArtifactStore(self.home).get("temporal_splits", self.evaluation["versions"]["temporal_splits"])
 
     @cached_property
     def _lists(self) -> pl.DataFrame:
         names = self.splits.track_names.select(pl.col("track").cast(pl.Int64), "artist_name", "track_name")
         users = self.splits.users.select(pl.col("user").cast(pl.Int64), "user_id")
-        kept = pl.read_parquet(self._folder / "recommendations.parquet").filter(pl.col("rank") <= max(KS))
-        return kept.join(names, on=["artist_name", "track_name"]).join(users, on="user_id")
+        lists = pl.read_parquet(self._folder / "recommendations.parquet").filter(pl.col("rank") <= max(KS))
+        return lists.join(names, on=["artist_name", "track_name"]).join(users, on="user_id")
 
 
-def over_seeds(homes: Sequence[Path]) -> dict[str, Any]:
-    """What the evaluations of the homes say together: seeds, versions, and by task what each and all of them measured.
+def over_seeds(homes: Sequence[Path]) -> Seeds:
+    """The evaluations of the homes together: seeds, versions, and by task the values of each and their means.
 
     Raises:
         LoopbackError: fewer than two homes, two with one seed, or homes that differ in more than the seed of the towers.
     """
-    runs = [Run(home) for home in homes]
-    _refuse_strangers(runs)
+    runs = [SeedRun(home) for home in homes]
+    _refuse_others(runs)
     first = runs[0]
-    asked, tasks = EvaluationSettings(**first.content["settings"]["evaluation"]), {}
-    for name, rival in first.content["rival"].items():
+    settings = EvaluationSettings(**first.evaluation["settings"]["evaluation"])
+    tasks: dict[str, SeedsTask] = {}
+    for name, rival in first.evaluation["rival"].items():
         task = TASKS[name](first.splits.testing_period)
         if rival is None or not len(task.users):
             continue
-        found = {who: [run.per_user(task, who) for run in runs] for who in (TOWERS, ALONE, rival)}
-        tasks[name] = {"users": len(task.users), "rival": rival, **_means(found, rival, asked)}
+        recommenders = (TOWERS, TOWERS_ALONE_ID, *first.baselines(name))
+        by_seed = {one: [run.per_user(task, one) for run in runs] for one in recommenders}
+        tasks[name] = _over_seeds_of_task(by_seed, rival, len(task.users), settings)
     return {
         "schema": 1,
-        "seeds": [run.content["seed"] for run in runs],
-        "versions": [run.content["versions"]["trained_towers"] for run in runs],
-        "resamples": asked.resamples,
+        "seeds": [run.evaluation["seed"] for run in runs],
+        "versions": [run.evaluation["versions"]["trained_towers"] for run in runs],
+        "resamples": settings.resamples,
         "tasks": tasks,
     }
 
 
-def _means(found: Mapping[str, Sequence[PerUser]], rival: str, asked: EvaluationSettings) -> dict[str, Any]:
-    """`each`: recommender -> metric -> a mean for each seed. `mean`, `against_rival`: of the users' means over seeds."""
-    each = {who: {m: [float(of[m].mean()) for of in seeds] for m in METRICS} for who, seeds in found.items()}
-    values = {(who, m): np.mean([of[m] for of in seeds], axis=0) for who, seeds in found.items() for m in METRICS}
-    mean: dict[str, Any] = {who: {} for who in found}
-    against: dict[str, Any] = {who: {} for who in found if who != rival}
-    for (who, metric), of_users in values.items():
-        enough = len(of_users) >= asked.min_users
-        columns = np.stack([of_users, of_users - values[rival, metric]], axis=1)
-        drawn = bootstrap_means(columns, asked.resamples, asked.seed) if enough else None
-        mean[who][metric] = asdict(mean_of(of_users, None if drawn is None else drawn[:, 0]))
-        if who != rival:
-            resampled = None if drawn is None else [drawn[:, 1]]
-            against[who][metric] = asdict(compare([columns[:, 1]], resampled)[0])
-    return {"each": each, "mean": mean, "against_rival": against}
+def _over_seeds_of_task(
+    by_seed: Mapping[str, Sequence[PerUser]], rival: str, users: int, settings: EvaluationSettings
+) -> SeedsTask:
+    """by_seed: the towers, the towers alone and every baseline -> for each seed metric -> (users,)."""
+    per_user = {
+        name: {metric: np.mean([of[metric] for of in seeds], axis=0) for metric in SEEDS_METRICS}
+        for name, seeds in by_seed.items()
+    }
+    reported = (TOWERS, TOWERS_ALONE_ID, rival)
+    means = mean_over_users({name: per_user[name] for name in reported}, settings)
+    return {
+        "users": users,
+        "rival": rival,
+        "each": {
+            name: {metric: [float(of[metric].mean()) for of in by_seed[name]] for metric in SEEDS_METRICS}
+            for name in reported
+        },
+        "mean": {name: mean for name, mean in means.items() if mean is not None},
+        "against_rival": {
+            towers: compare_over_users(
+                {
+                    name: {metric: per_user[towers][metric] - values[metric] for metric in SEEDS_METRICS}
+                    for name, values in per_user.items()
+                    if not name.startswith(TOWERS)
+                },
+                settings,
+            )[rival]
+            for towers in (TOWERS, TOWERS_ALONE_ID)
+        },
+    }
 
 
-def _refuse_strangers(runs: Sequence[Run]) -> None:
+def _refuse_others(runs: Sequence[SeedRun]) -> None:
     if len(runs) < 2:
         raise LoopbackError("One training has no spread over seeds: give the homes of two or more.")
-    seeds = [run.content["seed"] for run in runs]
+    seeds = [run.evaluation["seed"] for run in runs]
     if len(set(seeds)) < len(seeds):
         raise LoopbackError(f"The seeds {', '.join(map(str, seeds))} must differ: train with another training.seed.")
     for run in runs[1:]:
@@ -143,18 +170,18 @@ def _refuse_strangers(runs: Sequence[Run]) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the table, and keep what it was made of in a file; 2 for what cannot be done."""
+    """Print the table, and write what it was made of to a file; 2 for an error."""
     parser = argparse.ArgumentParser(description="Means over trainings that differ in their seed.")
     parser.add_argument("homes", type=Path, nargs="+", help="folders of artifacts, each with an evaluation")
-    parser.add_argument("--out", type=Path, help="a JSON file for the paper (--seeds)")
-    chosen = parser.parse_args(arguments)
+    parser.add_argument("--out", type=Path, help="a JSON file for loopback_core.reporting.paper (--seeds)")
+    options = parser.parse_args(arguments)
     try:
-        content = over_seeds(chosen.homes)
+        content = over_seeds(options.homes)
     except LoopbackError as error:
         print(error, file=sys.stderr)
         return 2
-    if chosen.out:
-        chosen.out.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", "utf-8")
+    if options.out:
+        write_json_file(content, options.out)
     print(seeds_table(content))
     return 0
 

@@ -187,19 +187,29 @@ def trained(chain):
     chain.sound["evaluation"] = chain.publish("evaluation", evaluation, ["faiss_index", "baselines"])
 
     def ablation(folder):
-        (folder / "ablation.json").write_text(json.dumps({"rows": [row_of("default"), row_of("without masks", -0.01)]}))
+        (folder / "ablation.json").write_text(
+            json.dumps({**ABLATION, "rows": [row_of("default"), row_of("without masks", -0.01)]})
+        )
         return {}
 
     chain.sound["ablation"] = chain.publish("ablation", ablation, ["temporal_splits"])
     return chain
 
 
+ABLATION = {"schema": 1, "versions": {}, "recipe": "default", "seeds": [0, 1], "resamples": 2000, "users": {}}
+
+
 def row_of(choice, difference=None):
     """A row of an ablation, that much better than the recipe in discovery, give or take a hundredth."""
-    ends = {} if difference is None else {"low": difference - 0.01, "high": difference + 0.01}
-    served = {"ndcg@10": {"difference": difference, **ends}} if ends else {}
+    compared = {}
+    if difference is not None:
+        ends = {"low": difference - 0.01, "high": difference + 0.01, "p": 0.1, "p_holm": 0.2}
+        counts = {"won": 1, "lost": 1, "tied": 1}
+        compared = {"served": {"ndcg@10": {"difference": difference, **ends, **counts}}}
     runs = [{"seed": seed, "diverged": False, "losses": [2.0, 1.0]} for seed in (0, 1)]
-    return {"choice": choice, "runs": runs, "paired": {"discovery": {"served": served} if served else {}}}
+    costs = dict.fromkeys(("best_epoch", "seconds", "targets_per_second", "parameters"), 1.0)
+    made = {"choice": choice, "preset": "default", "overrides": {}, "diverged": [], "runs": runs}
+    return {**made, **costs, "tasks": {}, "paired": {"discovery": compared}}
 
 
 def write_history(folder, losses):
@@ -212,6 +222,16 @@ def write_report(folder, recall):
     names = ("discovery", "next_listen", "cold_start", "new_users")
     better = {"difference": 0.1, "low": 0.05, "high": 0.15, "p": 0.001, "p_holm": 0.002, "won": 1, "lost": 0, "tied": 0}
     content = {
+        "schema": 1,
+        "source": {"name": "log.tsv", "events": 10, "users": 3, "tracks": 6, "artists": 3},
+        "split": {"strategy": "global", "train": 6, "validation": 2, "test": 2},
+        "settings": {},
+        "preset": "default",
+        "seed": 0,
+        "versions": {},
+        "seconds": {},
+        "unreachable_positives": {},
+        "index": {"kind": "flat", "recall@100": 1.0, "p50_ms": None, "p99_ms": None},
         "tasks": {name: {"users": 30, "positives": 60, "recommenders": {}} for name in names},
         "rival": dict.fromkeys(names, "popularity_users"),
         "paired": {name: {"popularity_users": {"ndcg@10": better}} for name in names},

@@ -34,7 +34,7 @@ def test_a_loss_that_is_not_finite_is_named_with_choice_and_seed(verdict):
 @pytest.mark.parametrize(("low", "high", "passed"), [(0.001, 0.02, False), (0.0, 0.02, True), (None, None, True)])
 def test_the_recipe_holds_unless_a_choice_beats_it_with_its_interval_above_zero(verdict, low, high, passed):
     def better(rows):
-        rows[1]["paired"]["discovery"]["served"]["ndcg@10"] = {"difference": 0.01, "low": low, "high": high}
+        rows[1]["paired"]["discovery"]["served"]["ndcg@10"].update(difference=0.01, low=low, high=high)
 
     found = verdict("recipe_holds", better)
     assert (found.passed, found.facts) == (passed, {"compared": 1, "better": int(not passed)})

@@ -39,18 +39,18 @@ def evaluate(splits, settings, others=(), **more):
 
 
 def test_values_are_means_over_users(hand_splits):
-    found = evaluate(hand_splits, FEW_USERS).task_json()
-    assert (found["users"], found["positives"]) == (2, 3)
-    towers, popular = found["recommenders"]["two_tower"], found["recommenders"]["popularity_plays"]
+    result = evaluate(hand_splits, FEW_USERS)
+    assert (len(result.task.users), len(result.task.positives.values)) == (2, 3)
+    towers, popular = result.means["two_tower"], result.means["popularity_plays"]
     assert towers["hit_rate@1"]["value"] == 0.5
     assert towers["recall@2"]["value"] == 0.25
     assert popular["recall@1"]["value"] == 0.75  # [4, 1] and [0, 4]
     assert popular["recall@2"]["value"] == 1
-    assert found["recommenders"]["random"]["recall@1"]["value"] == pytest.approx((1 / 2 + 1 / 4) / 2)
+    assert result.means["random"]["recall@1"]["value"] == pytest.approx((1 / 2 + 1 / 4) / 2)
 
 
 def test_an_interval_holds_its_value(hand_splits):
-    for metrics in evaluate(hand_splits, FEW_USERS).task_json()["recommenders"].values():
+    for metrics in evaluate(hand_splits, FEW_USERS).means.values():
         for name, found in (metrics or {}).items():
             if name.startswith(("coverage", "gini")):
                 assert found["low"] is found["high"] is None  # no means over users
@@ -61,12 +61,12 @@ def test_an_interval_holds_its_value(hand_splits):
 
 def test_a_recommender_that_cannot_answer_is_null_and_not_zero(hand_splits):
     found = evaluate(hand_splits, FEW_USERS)
-    assert found.task_json()["recommenders"]["personal_most_played"] is None
-    assert "personal_most_played" not in found.paired_json()
+    assert found.means["personal_most_played"] is None
+    assert "personal_most_played" not in found.comparisons
 
 
 def test_the_towers_are_compared_with_every_baseline_and_not_with_themselves(hand_splits):
-    paired = evaluate(hand_splits, FEW_USERS).paired_json()
+    paired = evaluate(hand_splits, FEW_USERS).comparisons
     assert set(paired) == {"popularity_plays", "random"}
     assert set(paired["popularity_plays"]["ndcg@2"]) == {
         *("difference", "low", "high", "p", "p_holm", "won", "lost", "tied"),
@@ -78,8 +78,8 @@ def test_the_towers_are_compared_with_every_baseline_and_not_with_themselves(han
 
 
 def test_another_preset_is_compared_too_and_changes_no_p_of_a_baseline(hand_splits):
-    without = evaluate(hand_splits, FEW_USERS).paired_json()
-    paired = evaluate(hand_splits, FEW_USERS, [FixedTowers(0, "two_tower:reference")]).paired_json()
+    without = evaluate(hand_splits, FEW_USERS).comparisons
+    paired = evaluate(hand_splits, FEW_USERS, [FixedTowers(0, "two_tower:reference")]).comparisons
     compared = paired.pop("two_tower:reference")["recall@1"]  # .5 against 0, 0 against 1
     assert (compared["difference"], compared["won"], compared["lost"], compared["tied"]) == (-0.25, 1, 1, 0)
     assert compared["p_holm"] == compared["p"]
@@ -88,8 +88,8 @@ def test_another_preset_is_compared_too_and_changes_no_p_of_a_baseline(hand_spli
 
 def test_too_few_users_leave_values_without_intervals_or_p(hand_splits):
     found = evaluate(hand_splits, EvaluationSettings.model_construct(ks=[1], min_users=3))
-    assert found.task_json()["recommenders"]["two_tower"]["hit_rate@1"] == {"value": 0.5, "low": None, "high": None}
-    comparison = found.paired_json()["popularity_plays"]["hit_rate@1"]
+    assert found.means["two_tower"]["hit_rate@1"] == {"value": 0.5, "low": None, "high": None}
+    comparison = found.comparisons["popularity_plays"]["hit_rate@1"]
     assert comparison["difference"] == -0.5
     assert comparison["low"] is comparison["high"] is comparison["p"] is comparison["p_holm"] is None
 
@@ -98,16 +98,16 @@ def test_a_task_without_users_has_counts_and_no_values(hand_splits):
     nothing = hand_splits.test.where(np.zeros(len(hand_splits.test), bool))
     object.__setattr__(hand_splits, "test", nothing)
     found = evaluate(hand_splits, FEW_USERS)
-    assert found.task_json()["users"] == 0
-    assert found.task_json()["recommenders"]["two_tower"]["ndcg@1"] == {"value": None, "low": None, "high": None}
-    assert found.paired_json() == {}
+    assert len(found.task.users) == 0
+    assert found.means["two_tower"]["ndcg@1"] == {"value": None, "low": None, "high": None}
+    assert found.comparisons == {}
     assert found.recommendations().is_empty()
 
 
 def test_results_are_plain_json_and_the_same_every_time(hand_splits):
     first, second = (evaluate(hand_splits, FEW_USERS) for _ in range(2))
-    assert json.dumps(first.task_json(), allow_nan=False) == json.dumps(second.task_json(), allow_nan=False)
-    assert json.dumps(first.paired_json(), allow_nan=False) == json.dumps(second.paired_json(), allow_nan=False)
+    assert json.dumps(first.means, allow_nan=False) == json.dumps(second.means, allow_nan=False)
+    assert json.dumps(first.comparisons, allow_nan=False) == json.dumps(second.comparisons, allow_nan=False)
 
 
 def test_recommendations_list_what_was_shown_and_nothing_else(hand_splits):
@@ -122,7 +122,7 @@ def test_recommendations_list_what_was_shown_and_nothing_else(hand_splits):
 
 
 def test_deep_lists_add_recall_for_everyone(hand_splits):
-    found = evaluate(hand_splits, FEW_USERS, depth=500).task_json()["recommenders"]
+    found = evaluate(hand_splits, FEW_USERS, depth=500).means
     assert found["popularity_plays"]["recall@500"]["value"] == 1
     assert found["random"]["recall@500"]["value"] == pytest.approx(1)
 

@@ -50,14 +50,14 @@ def test_holm_multiplies_the_smallest_p_most_and_never_reorders():
 
 def test_a_comparison_counts_users_won_lost_and_tied():
     (found,) = compare([np.array([0.5, -0.25, 0.0, 0.25])], [np.array([0.1, 0.2, 0.3])])
-    assert (found.won, found.lost, found.tied) == (2, 1, 1)
-    assert found.difference == 0.125
-    assert found.low == pytest.approx(0.105)
-    assert found.high == pytest.approx(0.295)
-    assert found.p == found.p_holm == pytest.approx(2 / 4)
+    assert (found["won"], found["lost"], found["tied"]) == (2, 1, 1)
+    assert found["difference"] == 0.125
+    assert found["low"] == pytest.approx(0.105)
+    assert found["high"] == pytest.approx(0.295)
+    assert found["p"] == found["p_holm"] == pytest.approx(2 / 4)
 
 
 def test_without_resamples_a_comparison_has_no_interval_and_no_p():
     (found,) = compare([np.array([1.0, 0.0])], None)
-    assert (found.low, found.high, found.p, found.p_holm) == (None, None, None, None)
-    assert (found.difference, found.won) == (0.5, 1)
+    assert (found["low"], found["high"], found["p"], found["p_holm"]) == (None, None, None, None)
+    assert (found["difference"], found["won"]) == (0.5, 1)

@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 
 from loopback_core.errors import LoopbackError
-from loopback_core.reporting.paper import fill, find_blocks
-from loopback_core.reporting.paper.__main__ import main, read_run
+from loopback_core.reporting.paper import Documents, fill, find_blocks
+from loopback_core.reporting.paper.__main__ import main
+from loopback_core.reporting.paper.documents import read_run
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -18,6 +19,8 @@ def mean(value, low=None, high=None):
 def run():
     """Two recommenders that answer and one that cannot; the log and the preset are called by their paths."""
     return {
+        "schema": 1,
+        "settings": {},
         "source": {
             "name": "/home/ann/secret/listens.tsv",
             "events": 12345,
@@ -51,7 +54,10 @@ def run():
                         **{"difference": -0.047, "low": -0.08, "high": -0.01, "p": 0.004, "p_holm": 0.008},
                         **{"won": 9, "lost": 30, "tied": 36},
                     },
-                    "recall@100": {"difference": 0.01, "low": -0.02, "high": 0.03},
+                    "recall@100": {
+                        **{"difference": 0.01, "low": -0.02, "high": 0.03, "p": 0.6, "p_holm": 1.0},
+                        **{"won": 20, "lost": 20, "tied": 35},
+                    },
                 }
             }
         },
@@ -71,7 +77,7 @@ def run():
         "preset": "/home/ann/secret/mine.toml",
         "seed": 3,
         "versions": {"trained_towers": "a2f58abc6265fba3"},
-        "index": {"kind": "flat", "recall@100": 1.0},
+        "index": {"kind": "flat", "recall@100": 1.0, "p50_ms": None, "p99_ms": None},
         "seconds": {"trained_towers": 53.4, "evaluation": 4.2},
         "peak_rss_mb": {"trained_towers": 1429.4},
     }
@@ -83,7 +89,7 @@ def block(marker, *content):
 
 def filled(marker, run, name="slice"):
     """The lines between the markers."""
-    return fill(block(marker, "*not filled yet*"), {name: run}).splitlines()[1:-1]
+    return fill(block(marker, "*not filled yet*"), Documents(runs={name: run})).splitlines()[1:-1]
 
 
 def test_a_table_lists_the_recommenders_by_ndcg_and_those_that_cannot_answer_last(run):
@@ -115,28 +121,31 @@ def test_the_facts_name_the_run_by_its_key_and_sum_its_seconds(run):
     ]
 
 
-def test_the_verdict_follows_the_paired_interval(run):
-    header = [
+@pytest.mark.parametrize(
+    ("difference", "low", "high", "p_holm", "words"),
+    [
+        (-0.047, -0.08, -0.01, 0.008, "lose to it"),
+        (0.015, 0.01, 0.02, 0.008, "beat it"),
+        (0.015, 0.01, 0.02, 0.16, "ahead, not significant after correction"),
+        (0.015, -0.01, 0.02, 0.9, "no clear difference"),
+    ],
+)
+def test_the_verdict_follows_the_interval_and_the_corrected_p(run, difference, low, high, p_holm, words):
+    paired = run["paired"]["discovery"]["recent_artist"]["ndcg@10"]
+    paired.update(difference=difference, low=low, high=high, p_holm=p_holm)
+    assert filled("verdict slice", run) == [
         "| task | rival | the towers | ndcg@10 | p / Holm's p | recall@100 | won / lost / tied |",
         "| --- | --- | --- | ---: | ---: | ---: | ---: |",
+        f"| discovery | recent_artist | {words} | {difference:+.4f} [{low:+.4f}, {high:+.4f}] | 0.0040 / {p_holm:.4f} "
+        "| +0.0100 [-0.0200, +0.0300] | 9 / 30 / 36 |",
     ]
-    row = "| discovery | recent_artist | {} | {} | 0.0040 / 0.0080 | +0.0100 [-0.0200, +0.0300] | 9 / 30 / 36 |"
-    assert filled("verdict slice", run) == [*header, row.format("lose to it", "-0.0470 [-0.0800, -0.0100]")]
-
-    paired = run["paired"]["discovery"]["recent_artist"]["ndcg@10"]
-    for low, high, word in ((0.01, 0.02, "beat it"), (-0.01, 0.02, "cannot be told apart from it")):
-        paired.update(difference=0.015, low=low, high=high)
-        assert filled("verdict slice", run) == [*header, row.format(word, f"+0.0150 [{low:+.4f}, {high:+.4f}]")]
-
-    paired.update(low=None, high=None)
-    assert filled("verdict slice", run) == [*header, row.format("too few users for a verdict", "+0.0150")]
 
 
-def test_a_task_without_a_rival_has_dashes_for_a_verdict(run):
-    run["rival"] = {"new_users": None}
-    assert (
-        filled("verdict slice", run)[2] == "| new_users | – | too few users for a verdict | – | – / – | – | – / – / – |"
-    )
+def test_without_intervals_or_without_a_rival_there_is_no_verdict(run):
+    run["paired"]["discovery"]["recent_artist"]["ndcg@10"].update(low=None, high=None, p=None, p_holm=None)
+    assert filled("verdict slice", run)[2].startswith("| discovery | recent_artist | no verdict | -0.0470 | – / – |")
+    run["rival"] = {"discovery": None}
+    assert filled("verdict slice", run)[2] == "| discovery | – | no verdict | – | – / – | – | – |"
 
 
 def test_segments_show_recall_by_tracks_and_ndcg_by_users(run):
@@ -192,8 +201,10 @@ def test_a_baseline_that_the_data_is_too_large_for_is_named_under_the_tuning(run
     "marker",
     ["table slice cold_start", "segments slice new_users", "beyond slice cold_start", "verdict slice", "tuning slice"],
 )
-def test_what_an_older_file_does_not_hold_was_not_measured(marker):
-    assert filled(marker, {}) == ["*not measured in this run*"]
+def test_what_an_older_file_does_not_hold_was_not_measured(marker, run):
+    older = {**run, "tasks": {}, "rival": {}, "paired": {}}
+    del older["segments"], older["tuning"]
+    assert filled(marker, older) == ["*not measured in this run*"]
 
 
 def test_no_path_of_a_log_or_a_preset_is_printed(run):
@@ -202,7 +213,7 @@ def test_no_path_of_a_log_or_a_preset_is_printed(run):
     recommenders["two_tower:reference"] = {"ndcg@10": mean(0.03)}
     kinds = ("facts slice", "verdict slice", "tuning slice")
     tasks = ("table slice discovery", "segments slice discovery", "beyond slice discovery")
-    text = fill("".join(block(marker) for marker in (*kinds, *tasks)), {"slice": run})
+    text = fill("".join(block(marker) for marker in (*kinds, *tasks)), Documents(runs={"slice": run}))
     assert "secret" not in text
     assert "mine" not in text
     assert "| **two_tower:custom** | 0.0100 |" in text
@@ -211,22 +222,22 @@ def test_no_path_of_a_log_or_a_preset_is_printed(run):
 
 def test_filling_twice_changes_nothing_and_leaves_the_prose_alone(run):
     paper = "# Title\n\nBefore.\n\n" + block("table slice discovery", "old") + "\nAfter.\n"
-    once = fill(paper, {"slice": run})
+    once = fill(paper, Documents(runs={"slice": run}))
     assert once.startswith("# Title\n\nBefore.\n\n<!-- table slice discovery -->\n75 users")
     assert once.endswith("|\n<!-- end -->\n\nAfter.\n")
-    assert fill(once, {"slice": run}) == once
+    assert fill(once, Documents(runs={"slice": run})) == once
 
 
 def test_blocks_of_a_run_that_is_not_given_stay_as_they_are(run):
     others = block("table sample discovery", "kept", "", "as it is")
-    assert fill(block("facts slice") + others, {"slice": run}).endswith(others)
+    assert fill(block("facts slice") + others, Documents(runs={"slice": run})).endswith(others)
 
 
 @pytest.mark.parametrize(
     ("paper", "sentence"),
     [
-        (block("tabel slice discovery"), "Line 1: 'tabel slice discovery' is no marker; known are facts, verdict, "),
-        (block("table slice discover"), "Line 1: 'discover' is no task; known are discovery, next_listen, "),
+        (block("tabel slice discovery"), "Line 1: 'tabel slice discovery' is not a marker; known are facts, verdict, "),
+        (block("table slice discover"), "Line 1: 'discover' is not a task; known are discovery, next_listen, "),
         (block("table slice"), "Line 1: 'table slice' must have the form 'table RUN TASK'."),
         (block("facts slice discovery"), "Line 1: 'facts slice discovery' must have the form 'facts RUN'."),
         ("<!-- facts slice -->\n", "Line 1: the block 'facts slice' has no <!-- end -->."),
@@ -257,7 +268,7 @@ def test_the_command_fills_what_it_is_given_and_names_the_rest(files, capsys):
     assert capsys.readouterr().out.splitlines() == [
         "facts slice: filled",
         "table slice discovery: filled",
-        "sample: not given, its blocks are left as they are",
+        "--run sample: not given, its blocks are left as they are",
     ]
     text = Path(paper).read_text()
     assert "evaluation `0123456789abcdef`" in text
@@ -281,10 +292,11 @@ def test_check_writes_nothing_and_fails_until_the_paper_is_filled(files, capsys)
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
-        ("slice", None, "The evaluation of the run slice cannot be read"),
-        ("slice", "{", "The evaluation of the run slice cannot be read"),
-        ("slice", "[1]", "The evaluation of the run slice cannot be read"),
-        ("artists", "{}", "is of the run artists; correct its name or add a block."),
+        ("slice", None, "other.json cannot be read"),
+        ("slice", "{", "other.json cannot be read"),
+        ("slice", "[1]", "other.json cannot be read"),
+        ("slice", '{"schema": 1}', "other.json cannot be read (source: Field required)"),
+        ("artists", None, "other.json cannot be read (No such file or directory)"),
         ("", "{}", "is not of the form NAME=PATH"),
     ],
 )
@@ -307,10 +319,13 @@ def ablation():
     """Two choices of which one was measured, in discovery alone."""
     served = {"ndcg@10": mean(0.03, 0.02, 0.04), "recall@100": mean(0.1)}
     costs = {"best_epoch": 2.0, "seconds": 60.0, "targets_per_second": 1e4, "parameters": 5000.0}
-    row = {"choice": "default", "diverged": [], **costs, "tasks": {"discovery": {"served": served}}, "paired": {}}
-    worse = {"served": {"ndcg@10": {"difference": -0.01, "low": -0.02, "high": -0.005}}}
+    row = {"choice": "default", "preset": "default", "overrides": {}, "diverged": [], "runs": [], **costs}
+    row |= {"tasks": {"discovery": {"served": served}}, "paired": {}}
+    users = {"p": 0.01, "p_holm": 0.01, "won": 1, "lost": 4, "tied": 70}
+    worse = {"served": {"ndcg@10": {"difference": -0.01, "low": -0.02, "high": -0.005, **users}}}
     other = {**row, "choice": "reference", "paired": {"discovery": worse}}
-    return {"schema": 1, "seeds": [0, 1], "resamples": 2000, "users": {"discovery": 75}, "rows": [other, row]}
+    facts = {"versions": {}, "seeds": [0, 1], "resamples": 2000, "users": {"discovery": 75}}
+    return {"schema": 1, **facts, "rows": [other, row]}
 
 
 def test_an_ablation_fills_the_block_of_its_name_beside_a_run_of_the_same_name(files, ablation, tmp_path, capsys):
@@ -327,11 +342,28 @@ def test_an_ablation_fills_the_block_of_its_name_beside_a_run_of_the_same_name(f
     assert capsys.readouterr().out.splitlines()[0] == "facts slice: differs from its run"
 
 
+def test_a_run_without_a_block_is_refused(files, capsys):
+    paper, slice_ = files
+    assert main([paper, "--run", slice_, "--run", slice_.replace("slice=", "artists=")]) == 2
+    assert (
+        f"No block of {paper} is filled by --run artists; correct its name or add a block." in capsys.readouterr().err
+    )
+
+
+def test_several_files_are_filled_by_one_command(files, tmp_path):
+    paper, slice_ = files
+    other = tmp_path / "slice.md"
+    other.write_text(block("verdict slice"))
+    assert main([paper, str(other), "--run", slice_]) == 0
+    assert "| discovery | recent_artist | lose to it |" in other.read_text()
+    assert "75 users" in Path(paper).read_text()
+
+
 def test_an_evaluation_is_no_ablation_and_nothing_at_all_fills_nothing(files, capsys):
     paper, slice_ = files
     assert main([paper, "--ablation", slice_]) == 2
     assert (
-        "The ablation of the run slice cannot be read (resamples, rows, seeds, users missing)"
+        "evaluation.json cannot be read (seeds: Field required). It is missing, damaged or of an older version"
         in capsys.readouterr().err
     )
     with pytest.raises(SystemExit):
@@ -342,14 +374,14 @@ def test_an_evaluation_is_no_ablation_and_nothing_at_all_fills_nothing(files, ca
 @pytest.mark.parametrize("name", ["slice", "artists", "sample"])
 def test_the_results_of_a_run_hold_every_kind_of_block_and_none_of_another_run(name):
     blocks = find_blocks((DOCS / "results" / f"{name}.md").read_text("utf-8").splitlines())
-    assert {block.run for block in blocks} == {name, f"seeds {name}"}
+    assert {block.source for block in blocks} == {("run", name), ("seeds", name)}
     kinds = {"facts", "seeds", "verdict", "table", "segments", "beyond", "tuning"}
     assert {block.marker.split()[0] for block in blocks} == kinds
 
 
 def test_the_results_of_the_ablation_are_one_block():
     lines = (DOCS / "results" / "ablation.md").read_text("utf-8").splitlines()
-    assert [block.run for block in find_blocks(lines)] == ["ablation slice"]
+    assert [block.source for block in find_blocks(lines)] == [("ablation", "slice")]
 
 
 def test_the_text_of_the_paper_holds_no_block():
@@ -357,8 +389,39 @@ def test_the_text_of_the_paper_holds_no_block():
 
 
 def test_every_block_of_our_readme_is_known_and_filled():
-    readme = (DOCS.parent / "README.md").read_text("utf-8")
-    lines = readme.splitlines()
+    lines = (DOCS.parent / "README.md").read_text("utf-8").splitlines()
     blocks = find_blocks(lines)
-    assert [block.marker for block in blocks] == ["verdict sample", "verdict slice"]
+    assert blocks
     assert all(lines[block.start].startswith("| task | rival |") for block in blocks)
+
+
+@pytest.fixture
+def seeds():
+    """Three seeds of the towers in one task."""
+    users = {"won": 30, "lost": 10, "tied": 35}
+    main = {"difference": 0.02, "low": 0.01, "high": 0.03, "p": 0.001, "p_holm": 0.014, **users}
+    deep = {"difference": 0.1, "low": -0.01, "high": 0.2, "p": 0.2, "p_holm": 1.0, **users}
+    metrics = {"ndcg@10": main, "recall@100": deep}
+    means = {"ndcg@10": mean(0.2, 0.1, 0.3), "recall@100": mean(0.5)}
+    task = {
+        "users": 75,
+        "rival": "ease",
+        "each": {"two_tower": {"ndcg@10": [0.1, 0.2, 0.3]}},
+        "mean": dict.fromkeys(("two_tower", "two_tower_alone", "ease"), means),
+        "against_rival": {"two_tower": metrics},
+    }
+    facts = {"schema": 1, "seeds": [0, 1, 2], "versions": ["a", "b", "c"], "resamples": 2000}
+    return {**facts, "tasks": {"next_listen": task}}
+
+
+def test_the_verdict_of_seeds_has_a_row_per_task_in_the_words_of_every_verdict(seeds, tmp_path):
+    (tmp_path / "seeds.json").write_text(json.dumps(seeds))
+    paper = tmp_path / "README.md"
+    paper.write_text(block("seeds_verdict sample"))
+    assert main([str(paper), "--seeds", f"sample={tmp_path / 'seeds.json'}"]) == 0
+    assert paper.read_text().splitlines()[1:-1] == [
+        "| task | rival | the towers | ndcg@10 | p (Holm) | recall@100 | won / lost / tied | seeds |",
+        "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: |",
+        "| next_listen | ease | beat it | +0.0200 [+0.0100, +0.0300] | 0.014 | +0.1000 [-0.0100, +0.2000] | 30 / 10 / 35 "
+        "| 0, 1, 2 |",
+    ]

@@ -1,36 +1,36 @@
-"""The blocks of a paper: where they stand and how they are filled."""
+"""The blocks of a document: where they stand and how they are filled."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from loopback_core.errors import LoopbackError
-from loopback_core.reporting.paper.paper_tables import KINDS, OF_RUN, OF_SEVERAL, Evaluation
+from loopback_core.reporting.paper.documents import KINDS, OF_TASK, Documents, option_of
 from loopback_core.tasks.task_builders import TASKS
 
 
 @dataclass(frozen=True)
-class Block:
-    """The lines `start` to `stop` of the paper, which a run fills. `marker` is what the comment above them says."""
+class DocumentBlock:
+    """The lines `start` to `stop` of a document. `marker` is what the comment above them says: KIND RUN [TASK]."""
 
     marker: str
     start: int
     stop: int
 
     @property
-    def run(self) -> str:
-        """Name of the run; `ablation NAME` and `seeds NAME` of what may be called like a run."""
+    def source(self) -> tuple[str, str]:
+        """(option of the command, name) of the JSON file that fills it."""
         kind, name = self.marker.split()[:2]
-        return f"{kind} {name}" if kind in OF_SEVERAL else name
+        return option_of(kind), name
 
-    def content(self, run: Evaluation) -> list[str]:
-        """What has to stand there."""
-        kind, name, *task = self.marker.split()
-        return KINDS[kind](run, *(task or [name])).splitlines()
+    def content(self, documents: Documents) -> list[str] | None:
+        """The lines that belong there; None when its JSON file is not given."""
+        text = documents.text(*self.marker.split())
+        return None if text is None else text.splitlines()
 
 
-def find_blocks(lines: Sequence[str]) -> list[Block]:
-    """The blocks of a paper, in order.
+def find_blocks(lines: Sequence[str]) -> list[DocumentBlock]:
+    """The blocks of a document, in order.
 
     Raises:
         LoopbackError: a marker or its task is unknown, or a block has no end.
@@ -42,7 +42,7 @@ def find_blocks(lines: Sequence[str]) -> list[Block]:
         if (comment[1] == "end") != bool(marker):
             raise LoopbackError(f"Line {number}: {line.strip()} is out of place; a block ends before the next begins.")
         if marker:
-            blocks.append(Block(marker, start, number - 1))
+            blocks.append(DocumentBlock(marker, start, number - 1))
             marker = ""
         else:
             marker, start = " ".join(comment[1].split()), number
@@ -52,21 +52,21 @@ def find_blocks(lines: Sequence[str]) -> list[Block]:
     return blocks
 
 
-def fill(paper: str, runs: Mapping[str, Evaluation]) -> str:
-    """The paper with the blocks of the given runs filled; those of other runs stay as they are."""
-    lines = paper.splitlines()
+def fill(text: str, documents: Documents) -> str:
+    """The document with the blocks of the given files filled; the other blocks stay as they are."""
+    lines = text.splitlines()
     for block in reversed(find_blocks(lines)):
-        if block.run in runs:
-            lines[block.start : block.stop] = block.content(runs[block.run])
+        if (content := block.content(documents)) is not None:
+            lines[block.start : block.stop] = content
     return "\n".join(lines) + "\n"
 
 
 def _refuse_unknown(marker: str, line: int) -> None:
     kind, *rest = marker.split() or [""]
     if kind not in KINDS:
-        raise LoopbackError(f"Line {line}: '{marker}' is no marker; known are {', '.join(KINDS)}.")
-    needed = "RUN" if kind in OF_RUN else "RUN TASK"
+        raise LoopbackError(f"Line {line}: '{marker}' is not a marker; known are {', '.join(KINDS)}.")
+    needed = "RUN TASK" if kind in OF_TASK else "RUN"
     if len(rest) != len(needed.split()):
         raise LoopbackError(f"Line {line}: '{marker}' must have the form '{kind} {needed}'.")
-    if kind not in OF_RUN and rest[1] not in TASKS:
-        raise LoopbackError(f"Line {line}: '{rest[1]}' is no task; known are {', '.join(TASKS)}.")
+    if kind in OF_TASK and rest[1] not in TASKS:
+        raise LoopbackError(f"Line {line}: '{rest[1]}' is not a task; known are {', '.join(TASKS)}.")

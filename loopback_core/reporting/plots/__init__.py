@@ -1,9 +1,8 @@
-"""The pictures of the report, each as a PNG and, beside it, as an SVG."""
+"""The pictures of the report, each as a PNG and as an SVG."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
+from loopback_core.evaluation.evaluation_json import Evaluation
 from loopback_core.reporting.plots.ablation_plot import plot_ablation
 from loopback_core.reporting.plots.calibration_plot import plot_calibration
 from loopback_core.reporting.plots.embedding_plot import plot_embedding
@@ -24,7 +23,7 @@ __all__ = [
 ]
 
 
-def plot_evaluation(evaluation: Mapping[str, Any], folder: Path) -> None:
+def plot_evaluation(evaluation: Evaluation, folder: Path) -> None:
     """Every picture that `evaluation.json` alone tells: per task `ndcg_`, `recall_` and `segments_`, and `calibration`."""
     for name, task in evaluation["tasks"].items():
         if not task["users"]:
@@ -34,5 +33,5 @@ def plot_evaluation(evaluation: Mapping[str, Any], folder: Path) -> None:
         plot_recall(task["recommenders"], rival, folder / f"recall_{name}.png", title)
         if segments := evaluation.get("segments", {}).get(name):
             plot_segments(segments, rival, folder / f"segments_{name}.png", title)
-    if (calibration := evaluation.get("calibration") or {}).get("tasks"):
+    if (calibration := evaluation.get("calibration")) and calibration["tasks"]:
         plot_calibration(calibration, folder / "calibration.png")

@@ -1,19 +1,15 @@
 """The random recommender, run for real, against its closed form."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
+from loopback_core.evaluation.evaluation_json import CalibrationJson
 from loopback_core.recommenders.lists import RANDOM
 from loopback_core.reporting.plots.colours import INK, colour
 from loopback_core.reporting.plots.figure import figure
 
 
-def plot_calibration(calibration: Mapping[str, Any], path: Path) -> None:
-    """Observed over expected counts with the band in which they have to lie, a row per task and metric.
-
-    calibration: that of `evaluation.json`; in `tasks` task -> metric -> expected, observed, low, high.
-    """
+def plot_calibration(calibration: CalibrationJson, path: Path) -> None:
+    """Observed over expected counts with the band in which they have to lie, a row per task and metric."""
     rows = [
         (f"{task.replace('_', ' ')}, {metric}", count)
         for task, metrics in calibration["tasks"].items()
@@ -22,7 +18,7 @@ def plot_calibration(calibration: Mapping[str, Any], path: Path) -> None:
     ][::-1]
     with figure(path, height=1.1 + 0.21 * len(rows)) as (panel,):
         for place, (_, count) in enumerate(rows):
-            low, high, observed = (count[key] / count["expected"] for key in ("low", "high", "observed"))
+            low, high, observed = (n / count["expected"] for n in (count["low"], count["high"], count["observed"]))
             panel.plot([low, high], [place, place], color=INK, alpha=0.25, lw=5, solid_capstyle="butt")
             panel.plot([observed], [place], "o", color=colour(RANDOM) if low <= observed <= high else "#e03131", ms=5)
         panel.axvline(1.0, color=INK, lw=0.8, ls=":")

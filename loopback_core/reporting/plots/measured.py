@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from loopback_core.evaluation.evaluation_json import Recommenders
+from loopback_core.evaluation.significance import Mean
 from loopback_core.recommenders.lists import TOWERS
 from loopback_core.reporting.plots.colours import INK, VARIANTS, colour, line, standing_out
 from loopback_core.reporting.plots.figure import figure, spread
+from loopback_core.reporting.plots.mean_marks import draw_mean
 from loopback_core.tasks.metrics import MAIN_METRIC
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Recommenders = Mapping[str, Mapping[str, Mapping[str, Any]] | None]
-"""recommender -> metric -> value, low, high; a recommender that cannot answer the task is None."""
-
-SEGMENTS = {
+SEGMENT_FAMILIES = {
     "tracks": ("head", "mid", "tail"),
     "users by listens": ("light", "medium", "heavy"),
     "users by repeats": ("repeaters", "explorers"),
@@ -28,25 +28,29 @@ SEGMENTS = {
 
 def plot_recall(recommenders: Recommenders, rival: str | None, path: Path, title: str) -> None:
     """Recall by K on logarithmic axes; who stands out is named at the end of the line, the others are pale."""
-    curves = {name: _recall(metrics or {}) for name, metrics in recommenders.items() if name not in VARIANTS}
-    curves = {name: curve for name, curve in curves.items() if any(curve.values())}
+    measured = {name: _recall(metrics or {}) for name, metrics in recommenders.items()}
+    curves = {
+        name: {k: mean["value"] or np.nan for k, mean in recall.items()}  # a logarithmic axis has no zero
+        for name, recall in measured.items()
+        if name not in VARIANTS and any(mean["value"] for mean in recall.values())
+    }
     emphasised = standing_out(curves, rival)
     with figure(path) as (panel,):
         panel.set(title=title, xlabel="K", ylabel="recall@K", xscale="log", yscale="log")
         for name, curve in curves.items():
-            ks, values = list(curve), [value or np.nan for value in curve.values()]  # a logarithmic axis has no zero
+            ks, values = list(curve), list(curve.values())
             if name in emphasised:
                 style, width = line(name)
                 panel.plot(ks, values, style, marker=".", color=colour(name), lw=width, zorder=3)
             else:
                 panel.plot(ks, values, color=INK, alpha=0.25, lw=0.8)
-        _shade_interval(panel, recommenders.get(TOWERS) or {}, TOWERS)
+        _shade_interval(panel, measured.get(TOWERS, {}), TOWERS)
         every_k = sorted({k for curve in curves.values() for k in curve})
         panel.set_xticks(every_k, [str(k) for k in every_k], size=8)
         panel.minorticks_off()
         panel.yaxis.set_major_formatter("{x:g}")
         low, high = np.log(panel.get_ylim())
-        ends = [(np.log(max(curves[name].values())) - low) / (high - low) for name in emphasised]
+        ends = [(np.log(np.nanmax(list(curves[name].values()))) - low) / (high - low) for name in emphasised]
         for name, place in zip(emphasised, spread(ends, 0.07), strict=True):
             weight = "bold" if name.startswith(TOWERS) else "normal"
             panel.annotate(
@@ -55,22 +59,17 @@ def plot_recall(recommenders: Recommenders, rival: str | None, path: Path, title
 
 
 def plot_main_metric(recommenders: Recommenders, rival: str | None, path: Path, title: str) -> None:
-    """nDCG@10 with its interval of everyone who answered the task, best on top."""
-    means = {name: (metrics or {}).get(MAIN_METRIC, {}) for name, metrics in recommenders.items()}
-    same = means.get("two_tower_alone") == means.get(TOWERS)
-    listed = [name for name, mean in means.items() if mean.get("value") is not None]
-    listed = [name for name in listed if name != "two_tower_alone" or not same]
-    listed.sort(key=lambda name: means[name]["value"] or 0.0)
+    """nDCG@10 with its interval of every recommender that answered the task, best on top."""
+    means = {name: metrics[MAIN_METRIC] for name, metrics in recommenders.items() if metrics and MAIN_METRIC in metrics}
+    values = {name: value for name, mean in means.items() if (value := mean["value"]) is not None}
+    if means.get("two_tower_alone") == means.get(TOWERS):
+        values.pop("two_tower_alone", None)
+    listed = sorted(values, key=lambda name: values[name])
     with figure(path, height=1.0 + 0.19 * len(listed)) as (panel,):
         for row, name in enumerate(listed):
-            mean, value = means[name], means[name]["value"]
-            if mean["low"] is not None:
-                panel.plot(
-                    [mean["low"], mean["high"]], [row, row], color=colour(name), lw=2, alpha=0.6, solid_capstyle="round"
-                )
-            panel.plot([value], [row], "D" if name == rival else "o", color=colour(name), ms=5)
+            draw_mean(panel, means[name], row, colour(name), "D" if name == rival else "o")
             if name == TOWERS:
-                panel.axvline(value, color=colour(name), lw=0.8, ls=":")
+                panel.axvline(values[name], color=colour(name), lw=0.8, ls=":")
         panel.set(title=title, xlabel=f"{MAIN_METRIC} (bar: 95 % interval)", ylim=(-0.7, len(listed) - 0.3))
         panel.set_yticks(range(len(listed)), [name + " (rival)" * (name == rival) for name in listed], size=8)
         for label, name in zip(panel.get_yticklabels(), listed, strict=True):
@@ -87,7 +86,7 @@ def plot_segments(segments: Mapping[str, Recommenders], rival: str | None, path:
     """
     present = {name for recommenders in segments.values() for name, metrics in recommenders.items() if metrics}
     names = [name for name in (TOWERS, rival, "popularity_users") if name in present]
-    shown = {family: [s for s in members if s in segments] for family, members in SEGMENTS.items()}
+    shown = {family: [s for s in members if s in segments] for family, members in SEGMENT_FAMILIES.items()}
     with figure(path, width=5.2, height=3.6) as (panel,):
         places: dict[str, float] = {}
         right = 0.0
@@ -110,12 +109,9 @@ def plot_segments(segments: Mapping[str, Recommenders], rival: str | None, path:
             marker = "D" if name == rival else "o"
             panel.plot([], [], marker, color=colour(name), label=name + " (rival)" * (name == rival))
             for segment, place in places.items():
-                mean = (segments[segment].get(name) or {}).get(MAIN_METRIC, {})
+                mean = (segments[segment].get(name) or {}).get(MAIN_METRIC)
                 x = place + 0.22 * (offset - (len(names) - 1) / 2)
-                if (value := mean.get("value")) is not None:
-                    panel.plot([x], [value], marker, color=colour(name), ms=5)
-                if mean.get("low") is not None:
-                    panel.plot([x, x], [mean["low"], mean["high"]], color=colour(name), lw=2, alpha=0.6)
+                draw_mean(panel, mean, x, colour(name), marker, upright=True)
         panel.set(title=title, ylabel=MAIN_METRIC)
         panel.set_xticks(list(places.values()), list(places), size=7)
         panel.set_ylim(bottom=0)
@@ -123,18 +119,18 @@ def plot_segments(segments: Mapping[str, Recommenders], rival: str | None, path:
         panel.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(0, -0.22), ncols=3)
 
 
-def _recall(metrics: Mapping[str, Mapping[str, Any]]) -> dict[int, float]:
-    """K -> recall@K, ascending."""
-    found = {
-        int(metric.removeprefix("recall@")): mean["value"]
+def _recall(metrics: Mapping[str, Mean]) -> dict[int, Mean]:
+    """K -> recall@K, ascending; only what was measured."""
+    recall = {
+        int(metric.removeprefix("recall@")): mean
         for metric, mean in metrics.items()
-        if metric.startswith("recall@")
+        if metric.startswith("recall@") and mean["value"] is not None
     }
-    return dict(sorted(found.items()))
+    return dict(sorted(recall.items()))
 
 
-def _shade_interval(panel: Axes, metrics: Mapping[str, Mapping[str, Any]], name: str) -> None:
-    ks = [k for k in _recall(metrics) if metrics[f"recall@{k}"].get("low")]
-    low, high = ([metrics[f"recall@{k}"][end] or np.nan for k in ks] for end in ("low", "high"))
+def _shade_interval(panel: Axes, recall: Mapping[int, Mean], name: str) -> None:
+    ks = [k for k, mean in recall.items() if mean["low"]]  # a logarithmic axis has no zero
     if ks:
+        low, high = [recall[k]["low"] or np.nan for k in ks], [recall[k]["high"] or np.nan for k in ks]
         panel.fill_between(ks, low, high, color=colour(name), alpha=0.15, lw=0)

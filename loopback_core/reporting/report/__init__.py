@@ -1,9 +1,9 @@
 """The report of an evaluation: `report.md`, and made of it `report.html`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+from loopback_core.evaluation.evaluation_json import Evaluation
 from loopback_core.reporting.example_users import Example
 from loopback_core.reporting.report.html import html_page
 from loopback_core.reporting.report.report_tables import metric_rows
@@ -12,7 +12,7 @@ from loopback_core.reporting.report.sections import report_text
 __all__ = ["metric_rows", "write_report"]
 
 
-def write_report(evaluation: Mapping[str, Any], examples: Sequence[Example], folder: Path) -> None:
+def write_report(evaluation: Evaluation, examples: Sequence[Example], folder: Path) -> None:
     """Write `report.md`, and `report.html` that says the same in one file, beside the pictures that are there.
 
     evaluation: the content of `evaluation.json`. examples: of a few users; theirs are the only names in the report.

@@ -1,7 +1,8 @@
 """What the numbers do not say."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
+
+from loopback_core.evaluation.evaluation_json import Evaluation
 
 GENERATED = (
     "**The log is generated.** Its tastes were planted: the numbers show that the pipeline works and learns, and say "
@@ -9,13 +10,13 @@ GENERATED = (
 )
 
 
-def limits(evaluation: Mapping[str, Any]) -> Iterator[str]:
+def limits(evaluation: Evaluation) -> Iterator[str]:
     """The last section: heading and list."""
     yield "## What the numbers do not say"
     yield "\n".join(f"- {limit}" for limit in _limits(evaluation))
 
 
-def _limits(evaluation: Mapping[str, Any]) -> Iterator[str]:
+def _limits(evaluation: Evaluation) -> Iterator[str]:
     if evaluation["source"]["name"] == "sample":
         yield GENERATED
     shares = [

@@ -1,40 +1,32 @@
-"""The towers of other presets beside those that are evaluated."""
+"""The towers of other presets against those that are evaluated."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
+from loopback_core.evaluation.evaluation_json import Evaluation
 from loopback_core.recommenders.lists import OTHER_PRESET
-from loopback_core.reporting.report.report_tables import DASH, cell, table
+from loopback_core.reporting.report.report_tables import cell, difference_cell, p_cell, table, won_lost_tied
 from loopback_core.reporting.safe_text import code, markdown
 from loopback_core.tasks.metrics import MAIN_METRIC
 
 
-def presets_section(evaluation: Mapping[str, Any]) -> Iterator[str]:
-    """Paragraphs of the section; none when no other preset was trained on the same splits."""
+def presets_section(evaluation: Evaluation) -> Iterator[str]:
+    """Paragraphs of the section; nothing when no other preset was trained on the same splits."""
     if not (presets := evaluation.get("presets")):
         return
     yield "## Presets"
     named = ", ".join(f"{code(name)} (seed {preset['seed']})" for name, preset in presets.items())
     yield (
-        f"Trained on the same splits as {code(evaluation['preset'])}: {named}, each served with the scoring of its own "
-        f"training, every candidate scored exactly. The difference is that of {MAIN_METRIC}, `two_tower` minus the preset, "
-        "on the same users; its p is corrected for the number of presets."
+        f"Trained on the same splits as {code(evaluation['preset'])}: {named}. Each is served with the weights of its own "
+        f"training; every candidate is scored exactly. The difference is that of {MAIN_METRIC}, `two_tower` minus the "
+        "preset, on the same users; its p is corrected for the number of presets."
     )
     rows = []
     for task, measured in evaluation["tasks"].items():
-        for name in (name for name in measured["recommenders"] if name.startswith(OTHER_PRESET)):
-            mean = (measured["recommenders"][name] or {}).get(MAIN_METRIC)
-            paired = (evaluation["paired"].get(task, {}).get(name) or {}).get(MAIN_METRIC, {})
-            difference, p = _difference(paired), paired.get("p_holm")
-            won = " / ".join(f"{paired[key]:,}" for key in ("won", "lost", "tied")) if paired else DASH
-            cells = [cell(mean, intervals=True), difference, DASH if p is None else f"{p:.3f}", won]
-            rows.append([task.replace("_", " "), markdown(name), *cells])
+        for name, means in measured["recommenders"].items():
+            if name.startswith(OTHER_PRESET):
+                comparison = evaluation["paired"].get(task, {}).get(name, {}).get(MAIN_METRIC)
+                value = cell((means or {}).get(MAIN_METRIC), intervals=True)
+                compared = [difference_cell(comparison), p_cell(comparison), won_lost_tied(comparison)]
+                rows.append([task.replace("_", " "), markdown(name), value, *compared])
     columns = ["task", "preset", MAIN_METRIC, "difference", "p (Holm)", "won / lost / tied"]
     yield table(columns, rows, words=2)
-
-
-def _difference(paired: Mapping[str, Any]) -> str:
-    if not paired:
-        return DASH
-    interval = "" if paired["low"] is None else f" [{paired['low']:+.4f}, {paired['high']:+.4f}]"
-    return f"{paired['difference']:+.4f}{interval}"

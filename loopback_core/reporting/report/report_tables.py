@@ -1,35 +1,42 @@
-"""Tables of recommenders and metrics."""
+"""Tables of recommenders and metrics, and how a number stands in a cell."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
+from loopback_core.evaluation.evaluation_json import Recommenders, TaskJson
+from loopback_core.evaluation.significance import Comparison, Mean
 from loopback_core.recommenders.lists import TOWERS
 from loopback_core.reporting.safe_text import markdown
 from loopback_core.tasks.metrics import MAIN_METRIC
 
 DASH = "–"
 
-ALONE = "two_tower_alone"
+TOWERS_ALONE_ID = f"{TOWERS}_alone"
 
-Means = Mapping[str, Mapping[str, float | None]]
-"""metric -> value, low, high."""
+Means = Mapping[str, Mean]
+"""metric or other column -> mean."""
+
+MetricRow = dict[str, str | float | None]
+"""`recommender`, and the value of each metric."""
 
 
-def metric_rows(task: Mapping[str, Any], columns: Sequence[str]) -> list[dict[str, Any]]:
-    """One row per recommender, best nDCG@10 first: its name and the value of each metric, for a table.
-
-    task: one of `tasks` of evaluation.json. Who could not answer comes last; the towers alone are left out while they
-    are what is served.
-    """
+def metric_rows(task: TaskJson, columns: Sequence[str]) -> list[MetricRow]:
+    """One row per recommender, best nDCG@10 first: its name and the value of each metric, for a table."""
     recommenders = task["recommenders"]
-    alone, served = recommenders.get(ALONE) or {}, recommenders.get(TOWERS) or {}
-    differs = any(alone[metric] != served[metric] for metric in alone.keys() & served.keys())
-    listed = [name for name in recommenders if name != ALONE or differs]
-    listed.sort(key=lambda name: _value(recommenders[name], MAIN_METRIC) or 0.0, reverse=True)
-    listed.sort(key=lambda name: _value(recommenders[name], MAIN_METRIC) is None)
     return [
-        {"recommender": name, **{column: _value(recommenders[name], column) for column in columns}} for name in listed
+        {"recommender": name, **{column: value_of(recommenders[name], column) for column in columns}}
+        for name in best_first(recommenders)
     ]
+
+
+def best_first(recommenders: Recommenders) -> list[str]:
+    """The recommenders by nDCG@10. Those that could not answer come last; the towers alone are left out while they
+    are what is served."""
+    alone, served = recommenders.get(TOWERS_ALONE_ID) or {}, recommenders.get(TOWERS) or {}
+    differs = any(alone[metric] != served[metric] for metric in alone.keys() & served.keys())
+    listed = [name for name in recommenders if name != TOWERS_ALONE_ID or differs]
+    listed.sort(key=lambda name: value_of(recommenders[name], MAIN_METRIC) or 0.0, reverse=True)
+    listed.sort(key=lambda name: value_of(recommenders[name], MAIN_METRIC) is None)
+    return listed
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]], words: int) -> str:
@@ -38,14 +45,13 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], words: int) -> 
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (columns, rule, *rows))
 
 
-def recommender_table(
-    task: Mapping[str, Any], columns: Sequence[str], rival: str | None, *, intervals: bool = False
-) -> str:
+def recommender_table(task: TaskJson, columns: Sequence[str], rival: str | None, *, intervals: bool = False) -> str:
     """The recommenders of a task in rows, best first: the towers bold, the best and the rival marked."""
-    recommenders, order = task["recommenders"], metric_rows(task, [MAIN_METRIC])
-    best = next((row["recommender"] for row in order if row[MAIN_METRIC]), None)
+    recommenders = task["recommenders"]
+    order = best_first(recommenders)
+    best = next((name for name in order if value_of(recommenders[name], MAIN_METRIC)), None)
     return rows_of_recommenders(
-        {row["recommender"]: recommenders[row["recommender"]] or {} for row in order},
+        {name: recommenders[name] or {} for name in order},
         columns,
         {name: [mark for mark, of in (("best", best), ("rival", rival)) if of == name] for name in recommenders},
         intervals=intervals,
@@ -64,15 +70,39 @@ def rows_of_recommenders(
     return table(["recommender", "", *columns], rows, words=2)
 
 
-def cell(mean: Mapping[str, float | None] | None, *, intervals: bool = False) -> str:
-    """A value as it stands in a table, with its interval if asked for and known; n/a is a dash."""
-    value, low, high = ((mean or {}).get(key) for key in ("value", "low", "high"))
-    if value is None:
+def cell(mean: Mean | None, *, intervals: bool = False) -> str:
+    """A value, with its interval if wanted and known; n/a is a dash."""
+    if mean is None or (value := mean["value"]) is None:
         return DASH
+    low, high = mean["low"], mean["high"]
     if not intervals or low is None or high is None:
         return f"{value:.4f}"
     return f"{value:.4f} [{low:.4f}, {high:.4f}]"
 
 
-def _value(means: Means | None, metric: str) -> float | None:
-    return ((means or {}).get(metric) or {}).get("value")
+def difference_cell(comparison: Comparison | None) -> str:
+    """A signed difference with its interval where there is one; a dash when nothing was compared."""
+    if comparison is None:
+        return DASH
+    low, high = comparison["low"], comparison["high"]
+    interval = "" if low is None or high is None else f" [{low:+.4f}, {high:+.4f}]"
+    return f"{comparison['difference']:+.4f}{interval}"
+
+
+def p_cell(comparison: Comparison | None) -> str:
+    """p after Holm's correction."""
+    p = None if comparison is None else comparison["p_holm"]
+    return DASH if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def won_lost_tied(comparison: Comparison | None) -> str:
+    """The users for whom the towers were better, worse and level."""
+    if comparison is None:
+        return DASH
+    return f"{comparison['won']:,} / {comparison['lost']:,} / {comparison['tied']:,}"
+
+
+def value_of(means: Means | None, metric: str) -> float | None:
+    """The value of a metric; None where it was not measured."""
+    mean = (means or {}).get(metric)
+    return None if mean is None else mean["value"]

@@ -1,9 +1,9 @@
 """The text of the report, section by section."""
 
-from collections.abc import Container, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Container, Iterator, Sequence
 
 from loopback_core.evaluation.beyond_accuracy import BEYOND_ACCURACY
+from loopback_core.evaluation.evaluation_json import Evaluation, SettingsJson
 from loopback_core.reporting.example_users import Example
 from loopback_core.reporting.report.ablation_section import ablation_section
 from loopback_core.reporting.report.example_section import listeners_section
@@ -11,6 +11,7 @@ from loopback_core.reporting.report.limits import limits
 from loopback_core.reporting.report.presets_section import presets_section
 from loopback_core.reporting.report.report_tables import table
 from loopback_core.reporting.report.task_sections import folded, pictures_there, task_section
+from loopback_core.reporting.report.tuning_section import tuning_section
 from loopback_core.reporting.report.verdict import verdict
 from loopback_core.reporting.safe_text import code, markdown
 from loopback_core.tasks.metrics import MAIN_METRIC, METRICS
@@ -23,7 +24,7 @@ PICTURES = {
 }
 
 
-def report_text(evaluation: Mapping[str, Any], examples: Sequence[Example], pictures: Container[str]) -> str:
+def report_text(evaluation: Evaluation, examples: Sequence[Example], pictures: Container[str]) -> str:
     """All of `report.md`. pictures: the files that lie beside it; those that do not are not shown."""
     paragraphs = [
         "# Evaluation",
@@ -41,9 +42,9 @@ def report_text(evaluation: Mapping[str, Any], examples: Sequence[Example], pict
     return "\n\n".join(paragraphs) + "\n"
 
 
-def _setting(evaluation: Mapping[str, Any]) -> Iterator[str]:
+def _setting(evaluation: Evaluation) -> Iterator[str]:
     source, split, settings = evaluation["source"], evaluation["split"], evaluation["settings"]
-    index, tuning = evaluation["index"], evaluation.get("tuning", {})
+    index = evaluation["index"]
     latency = (
         "" if index["p50_ms"] is None else f", {index['p50_ms']:.2f} ms p50 and {index['p99_ms']:.2f} ms p99 a query"
     )
@@ -61,21 +62,7 @@ def _setting(evaluation: Mapping[str, Any]) -> Iterator[str]:
         *(f"Not built: `{name}`, because {markdown(why)}" for name, why in evaluation.get("obstacles", {}).items()),
     ]
     yield "\n".join(f"- {line}" for line in lines)
-    rows = [
-        [
-            task.replace("_", " "),
-            name,
-            _settings(tuned.get("settings", {})),
-            f"{tuned[MAIN_METRIC]:.4f}",
-            str(len(tuned.get("trials", ()))),
-        ]
-        for task, baselines in tuning.items()
-        for name, tuned in sorted(baselines.items(), key=lambda item: -(item[1].get(MAIN_METRIC) or 0.0))
-        if tuned.get(MAIN_METRIC) is not None
-    ]
-    if rows:
-        columns = ["task", "baseline", "settings chosen", f"{MAIN_METRIC} on validation", "settings tried"]
-        yield from folded("How the baselines were tuned", table(columns, rows, words=3))
+    yield from tuning_section(evaluation)
 
 
 def _model(pictures: Container[str]) -> Iterator[str]:
@@ -84,9 +71,9 @@ def _model(pictures: Container[str]) -> Iterator[str]:
         yield shown
 
 
-def _evaluator(evaluation: Mapping[str, Any], pictures: Container[str]) -> Iterator[str]:
-    calibration = evaluation.get("calibration") or {}
-    if not calibration.get("tasks"):
+def _evaluator(evaluation: Evaluation, pictures: Container[str]) -> Iterator[str]:
+    calibration = evaluation.get("calibration")
+    if calibration is None or not calibration["tasks"]:
         return
     smallest, threshold = calibration["smallest_p"], calibration["threshold"]
     agrees = "agrees" if smallest >= threshold else "**does not agree**"
@@ -116,7 +103,7 @@ def _evaluator(evaluation: Mapping[str, Any], pictures: Container[str]) -> Itera
     yield from folded("The counts", table(columns, rows, words=2))
 
 
-def _formulas(evaluation: Mapping[str, Any]) -> Iterator[str]:
+def _formulas(evaluation: Evaluation) -> Iterator[str]:
     yield "## How to read the numbers"
     yield "\n".join(f"- `{formula}`" for formula in (*METRICS.values(), *BEYOND_ACCURACY.values()))
     yield (
@@ -129,11 +116,7 @@ def _formulas(evaluation: Mapping[str, Any]) -> Iterator[str]:
     )
 
 
-def _settings(settings: Mapping[str, Any]) -> str:
-    return markdown(", ".join(f"{key} {value}" for key, value in settings.items())) or "none to choose"
-
-
-def _weights(settings: Mapping[str, Any]) -> str:
+def _weights(settings: SettingsJson) -> str:
     return (
         "trained again as long on train + validation"
         if settings["training"].get("refit")

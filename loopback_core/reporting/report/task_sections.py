@@ -1,9 +1,10 @@
 """What the report says of one task."""
 
 from collections.abc import Container, Iterator, Mapping
-from typing import Any
 
 from loopback_core.evaluation.beyond_accuracy import BEYOND_ACCURACY
+from loopback_core.evaluation.evaluation_json import Evaluation
+from loopback_core.evaluation.significance import Mean
 from loopback_core.reporting.report.report_tables import recommender_table, rows_of_recommenders
 from loopback_core.tasks.metrics import DEEP_CUTOFFS, MAIN_METRIC, METRICS
 
@@ -31,7 +32,7 @@ MEANINGS = {
 SEGMENTS = ("head", "mid", "tail", "light", "medium", "heavy", "repeaters", "explorers")
 
 
-def task_section(name: str, evaluation: Mapping[str, Any], pictures: Container[str]) -> Iterator[str]:
+def task_section(name: str, evaluation: Evaluation, pictures: Container[str]) -> Iterator[str]:
     """Paragraphs: heading, counts, the main table, pictures, and the details that can be unfolded."""
     task, settings = evaluation["tasks"][name], evaluation["settings"]["evaluation"]
     ks, rival = settings["ks"], evaluation["rival"].get(name)
@@ -70,7 +71,7 @@ def folded(summary: str, content: str) -> Iterator[str]:
     yield from (f"<details><summary>{summary}</summary>", content, "</details>")
 
 
-def _counts(name: str, evaluation: Mapping[str, Any]) -> str:
+def _counts(name: str, evaluation: Evaluation) -> str:
     task, lost = evaluation["tasks"][name], evaluation["unreachable_positives"].get(name)
     fate = (
         "are tracks that train does not know"
@@ -81,7 +82,7 @@ def _counts(name: str, evaluation: Mapping[str, Any]) -> str:
     return f"{task['users']:,} users, {task['positives']:,} positives{outside}."
 
 
-def _segments(name: str, evaluation: Mapping[str, Any], pictures: Container[str]) -> Iterator[str]:
+def _segments(name: str, evaluation: Evaluation, pictures: Container[str]) -> Iterator[str]:
     segments = evaluation.get("segments", {}).get(name) or {}
     listed = [segment for segment in SEGMENTS if segment in segments]
     if not listed:
@@ -93,9 +94,11 @@ def _segments(name: str, evaluation: Mapping[str, Any], pictures: Container[str]
     compared = [
         r for r in ("two_tower", rival, "popularity_users", "random") if r in evaluation["tasks"][name]["recommenders"]
     ]
-    cells = {
+    cells: dict[str, dict[str, Mean]] = {
         str(recommender): {
-            segment: (segments[segment].get(recommender) or {}).get(MAIN_METRIC) or {} for segment in listed
+            segment: mean
+            for segment in listed
+            if (mean := (segments[segment].get(str(recommender)) or {}).get(MAIN_METRIC))
         }
         for recommender in dict.fromkeys(compared)
     }

@@ -1,117 +1,64 @@
-"""What a reader wants to know first: does the model beat the best baseline, by how much, how sure."""
+"""What a reader wants to know first: are the towers better than the best baseline, by how much, how sure."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Iterator
 
+from loopback_core.evaluation.evaluation_json import Evaluation
+from loopback_core.evaluation.outcome import AgainstRival, Outcome, against_rivals
 from loopback_core.evaluation.thresholds import beats_popularity, recall_floor
-from loopback_core.reporting.report.report_tables import DASH, table
+from loopback_core.reporting.report.report_tables import DASH, difference_cell, p_cell, table, won_lost_tied
 from loopback_core.reporting.safe_text import code
 from loopback_core.tasks.metrics import MAIN_METRIC
 
-Outcome = Literal["wins", "cannot be told apart", "loses"]
 
-SIGNIFICANT = 0.05
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """The towers against the rival of one task. Where too few users were scored there is no outcome."""
-
-    task: str
-    users: int
-    rival: str | None
-    paired: Mapping[str, Any]  # difference, low, high, p_holm, won, lost, tied; empty when nothing was compared
-
-    @property
-    def outcome(self) -> Outcome | None:
-        """By whether the paired interval contains zero."""
-        low, high = self.paired.get("low"), self.paired.get("high")
-        if low is None or high is None:
-            return None
-        return "wins" if low > 0 else "loses" if high < 0 else "cannot be told apart"
-
-    @property
-    def survives_correction(self) -> bool:
-        """False when the interval excludes zero, but Holm's correction for the number of baselines does not."""
-        p = self.paired.get("p_holm")
-        return p is None or p < SIGNIFICANT or self.outcome not in ("wins", "loses")
+def verdict(evaluation: Evaluation) -> list[str]:
+    """The first paragraphs of the report: one sentence, a table of the rivals, how the words are chosen, the checks."""
+    rivals = against_rivals(evaluation)
+    return [_summary(rivals), *_table(rivals), _checks(evaluation)]
 
 
-def verdicts(evaluation: Mapping[str, Any]) -> list[Verdict]:
-    """One per task that has a verdict to expect, in the order of the tasks."""
-    found = []
-    for task, measured in evaluation["tasks"].items():
-        if task in evaluation["rival"]:
-            rival = evaluation["rival"][task]
-            paired = (evaluation["paired"].get(task, {}).get(rival) or {}).get(MAIN_METRIC, {})
-            found.append(Verdict(task, measured["users"], rival, paired))
-    return found
-
-
-def verdict(evaluation: Mapping[str, Any]) -> list[str]:
-    """The first paragraphs of the report: two sentences, a table, the checks."""
-    found = verdicts(evaluation)
-    return [f"{_by_how_much(found)} {_how_sure(found)}", *_table(found), _checks(evaluation)]
-
-
-def _by_how_much(found: list[Verdict]) -> str:
-    metric = MAIN_METRIC.replace("ndcg", "nDCG")
+def _summary(rivals: list[AgainstRival]) -> str:
+    """The towers "beat it" in these tasks, are "ahead, …" in those: the tasks by outcome."""
     parts = []
-    for outcome in ("wins", "cannot be told apart", "loses"):
-        named = [
-            f"{_named(v)} ({v.paired['difference']:+.4f} against {code(v.rival or DASH)})"
-            for v in found
-            if v.outcome == outcome
-        ]
+    for outcome in Outcome:
+        named = [f"{_task(one)}{_against(one)}" for one in rivals if one.outcome is outcome]
         if named:
             parts.append(f"**{outcome}** in {_listed(named)}")
-    if not parts:
-        return f"Whether the two-tower beats the best baseline by {metric} cannot be said of any task."
-    return f"Measured by {metric} against the baseline that was best on validation, the two-tower {_listed(parts)}."
+    said = "; ".join(parts) or "nothing was compared"
+    return f"The towers against the best baseline of each task, by {MAIN_METRIC.replace('ndcg', 'nDCG')}: {said}."
 
 
-def _how_sure(found: list[Verdict]) -> str:
-    sure, unsure = [], []
-    for v in found:
-        if v.outcome is not None:
-            correction = "" if v.survives_correction else ", so not after the correction"
-            interval = f"[{v.paired['low']:+.4f}, {v.paired['high']:+.4f}]"
-            sure.append(f"{interval} in {_named(v)} ({v.users:,} users, p {_p(v.paired.get('p_holm'))}{correction})")
-        elif v.rival is None:
-            unsure.append(f"no baseline answered {_named(v)}")
-        else:
-            unsure.append(f"{_named(v)} has {v.users:,} scored user{'s' * (v.users != 1)}, too few for a verdict")
-    intervals = f"the 95 % interval of the paired difference and its p after Holm's correction are {_listed(sure)}"
-    return f"How sure: {'; '.join([intervals] * bool(sure) + unsure) or 'nothing was compared'}."
+def _against(one: AgainstRival) -> str:
+    if one.rival is None:
+        return " (no baseline answered)"
+    if one.comparison is None or one.outcome is Outcome.UNKNOWN:
+        return f" ({one.users:,} scored user{'s' * (one.users != 1)}, too few)"
+    return f" ({code(one.rival)}, {one.comparison['difference']:+.4f})"
 
 
-def _table(found: list[Verdict]) -> Iterator[str]:
-    columns = [
-        "task",
-        "rival",
-        "the two-tower",
-        f"difference of {MAIN_METRIC}",
-        "p (Holm)",
-        "won / lost / tied",
-        "users",
+def _table(rivals: list[AgainstRival]) -> Iterator[str]:
+    columns = ["task", "rival", "the towers", f"difference of {MAIN_METRIC}", "p (Holm)", "won / lost / tied", "users"]
+    rows = [
+        [
+            _task(one),
+            code(one.rival) if one.rival else DASH,
+            str(one.outcome),
+            difference_cell(one.comparison),
+            p_cell(one.comparison),
+            won_lost_tied(one.comparison),
+            f"{one.users:,}",
+        ]
+        for one in rivals
     ]
-    rows = []
-    for v in found:
-        paired, difference = v.paired, v.paired.get("difference")
-        cells = [_named(v), code(v.rival) if v.rival else DASH, v.outcome or "no verdict"]
-        if difference is None:
-            cells += [DASH, DASH, DASH]
-        else:
-            interval = f" [{paired['low']:+.4f}, {paired['high']:+.4f}]" if v.outcome else ""
-            users = " / ".join(f"{paired[key]:,}" for key in ("won", "lost", "tied"))
-            cells += [f"{difference:+.4f}{interval}", _p(paired.get("p_holm")).removeprefix("= "), users]
-        rows.append([*cells, f"{v.users:,}"])
     if rows:
         yield table(columns, rows, words=3)
+        yield (
+            "The *rival* of a task is the baseline that was best on validation. The difference is that of the towers minus "
+            "the rival on the same users, with its 95 % interval. *Beat it* and *lose to it*: the interval excludes zero, "
+            "and p, corrected for the number of baselines (Holm), is at most .05."
+        )
 
 
-def _checks(evaluation: Mapping[str, Any]) -> str:
+def _checks(evaluation: Evaluation) -> str:
     floor = recall_floor(evaluation, evaluation["settings"]["checks"]["recall_floor"])
     checks = {"recall_floor": floor, "beats_popularity": beats_popularity(evaluation)}
     return "\n".join(
@@ -120,12 +67,8 @@ def _checks(evaluation: Mapping[str, Any]) -> str:
     )
 
 
-def _named(found: Verdict) -> str:
-    return found.task.replace("_", " ")
-
-
-def _p(p: float | None) -> str:
-    return DASH if p is None else "< 0.001" if p < 0.001 else f"= {p:.3f}"
+def _task(one: AgainstRival) -> str:
+    return one.task.replace("_", " ")
 
 
 def _listed(parts: list[str]) -> str:

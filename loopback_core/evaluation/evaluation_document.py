@@ -1,0 +1,53 @@
+"""`evaluation.json` put together: what was measured, and what it was measured of."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from loopback_core.evaluation.ablation_json import Ablation
+from loopback_core.evaluation.evaluation_json import Evaluation, Provenance
+from loopback_core.evaluation.measuring import Measured
+from loopback_core.settings import Settings
+
+
+def evaluation_document(
+    measured: Measured,
+    tuning: Mapping[str, Any],
+    settings: Settings,
+    provenance: Provenance,
+    ablation: Ablation | None = None,
+) -> Evaluation:
+    """The whole document. tuning: content of the baselines' `tuning.json`. settings: those of this run, which stand in
+    for what `provenance` does not name; ablation: one that was made on the same splits."""
+    results = measured.results
+    evaluation: Evaluation = {
+        "schema": 1,
+        "source": provenance["source"],
+        "split": provenance["split"],
+        "tasks": {
+            name: {
+                "users": len(result.task.users),
+                "positives": len(result.task.positives.values),
+                "recommenders": result.means,
+            }
+            for name, result in results.items()
+        },
+        "paired": {name: result.comparisons for name, result in results.items()},
+        "segments": measured.segments,
+        "rival": tuning["rival"],
+        "unreachable_positives": {name: result.task.unreachable for name, result in results.items()},
+        "calibration": measured.calibration,
+        "tuning": tuning["tuning"],
+        "obstacles": tuning["obstacles"],
+        # What was trained may have been trained under other settings than those of this run.
+        "settings": settings.model_dump(mode="json") | provenance["settings"],
+        "index": measured.index,
+        "preset": provenance["preset"],
+        "seed": provenance["seed"],
+        "presets": provenance["presets"],
+        "versions": provenance["versions"],
+        "seconds": provenance["seconds"],
+        "peak_rss_mb": provenance["peak_rss_mb"],
+    }
+    if ablation is not None:
+        evaluation["ablation"] = ablation
+    return evaluation

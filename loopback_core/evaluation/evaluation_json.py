@@ -1,0 +1,139 @@
+"""`evaluation.json`: every key of it, and how it is written and read. Keys are only ever added."""
+
+from pathlib import Path
+from typing import Any, NotRequired
+
+from pydantic import TypeAdapter
+from typing_extensions import TypedDict
+
+from loopback_core.evaluation.ablation_json import Ablation
+from loopback_core.evaluation.json_file import read_json_file, write_json_file
+from loopback_core.evaluation.significance import Comparison, Mean
+
+FILE = "evaluation.json"
+
+Recommenders = dict[str, dict[str, Mean] | None]
+"""recommender -> metric -> mean over users; None for a recommender that cannot answer the task."""
+
+Comparisons = dict[str, dict[str, Comparison]]
+"""baseline or other preset -> metric -> the towers minus that one, on the same users."""
+
+SettingsJson = dict[str, dict[str, Any]]
+"""section -> key -> value, as `Settings` dumps them."""
+
+
+class SourceJson(TypedDict):
+    """The log. `name` is text that a stranger wrote."""
+
+    name: str
+    events: int
+    users: int
+    tracks: int
+    artists: int
+
+
+class SplitJson(TypedDict):
+    """The strategy, and the number of events in each part."""
+
+    strategy: str
+    train: int
+    validation: int
+    test: int
+
+
+class TaskJson(TypedDict):
+    """One task as measured on test."""
+
+    users: int  # scored users
+    positives: int
+    recommenders: Recommenders
+
+
+class CountJson(TypedDict):
+    """A count over random lists against its exact distribution."""
+
+    trials: int
+    expected: float
+    observed: int
+    p: float  # two-sided
+    low: float  # a sound evaluator lies from here
+    high: float  # to here
+
+
+class CalibrationJson(TypedDict):
+    """The random recommender, run for real, against its closed form."""
+
+    seeds: int
+    threshold: float
+    tests: int
+    smallest_p: float  # corrected for the number of tests
+    tasks: dict[str, dict[str, CountJson]]
+
+
+class PresetJson(TypedDict):
+    """Towers of another preset, trained on the same splits."""
+
+    version: str
+    seed: int
+
+
+TunedJson = TypedDict(
+    "TunedJson",
+    {
+        "grid": NotRequired[dict[str, object]],
+        "settings": dict[str, object],
+        "ndcg@10": float | None,
+        "trials": list[object],
+    },
+)
+"""The search of one baseline on validation: what was chosen, its nDCG@10, and all that was tried."""
+
+IndexJson = TypedDict("IndexJson", {"kind": str, "recall@100": float, "p50_ms": float | None, "p99_ms": float | None})
+"""The index, its recall against exact search, and the latency of a query."""
+
+
+class Provenance(TypedDict):
+    """What was evaluated, and what it cost to make."""
+
+    source: SourceJson
+    split: SplitJson
+    settings: SettingsJson
+    preset: str
+    seed: int
+    presets: NotRequired[dict[str, PresetJson]]
+    versions: dict[str, str]  # artifact -> version
+    seconds: dict[str, float]  # step -> wall time
+    peak_rss_mb: NotRequired[dict[str, float]]
+
+
+class Evaluation(Provenance):
+    """The whole document. Keys that are not required were added after its first version."""
+
+    schema: int
+    tasks: dict[str, TaskJson]
+    paired: dict[str, Comparisons]  # task -> comparisons
+    segments: NotRequired[dict[str, dict[str, Recommenders]]]  # task -> segment -> recommenders
+    rival: dict[str, str | None]  # task -> the baseline that was best on validation
+    unreachable_positives: dict[str, float]  # task -> share of the positives outside the catalog
+    calibration: NotRequired[CalibrationJson]
+    tuning: NotRequired[dict[str, dict[str, TunedJson]]]  # task -> baseline
+    obstacles: NotRequired[dict[str, str]]  # baseline -> why it was not fitted
+    index: IndexJson
+    ablation: NotRequired[Ablation]
+
+
+def write_evaluation(evaluation: Evaluation, folder: Path) -> None:
+    """Write `evaluation.json` into the folder."""
+    write_json_file(evaluation, folder / FILE)
+
+
+def read_evaluation(path: Path) -> Evaluation:
+    """The `evaluation.json` of a folder, or the file of that path.
+
+    Raises:
+        ArtifactError: it is missing, damaged, or lacks a key that every evaluation has.
+    """
+    return read_json_file(path / FILE if path.is_dir() else path, _ADAPTER)
+
+
+_ADAPTER = TypeAdapter(Evaluation)

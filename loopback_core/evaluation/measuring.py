@@ -1,0 +1,127 @@
+"""Everything that an evaluation measures: the towers, other presets and every baseline on the held-out future."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from loopback_core.data import Ragged, Ranking
+from loopback_core.evaluation.calibration import calibrate
+from loopback_core.evaluation.evaluation_json import CalibrationJson, IndexJson, Recommenders
+from loopback_core.evaluation.evaluator import TaskResult, evaluate_task
+from loopback_core.evaluation.segments import segments_json
+from loopback_core.ranking.linear_ranker import TOWERS_ALONE
+from loopback_core.ranking.scorer import EncodedUsers, Scorer
+from loopback_core.recommenders.baselines.baseline_lists import BaselineLists
+from loopback_core.recommenders.bundle import Bundle, Towers
+from loopback_core.recommenders.index_recommender import IndexRecommender
+from loopback_core.recommenders.lists import DEPTH, TOWERS, blocks_of_users, gather, rank_users
+from loopback_core.recommenders.towers_recommender import TowersRecommender
+from loopback_core.retrieval.latency import QUERIES, measure_latency
+from loopback_core.tasks.task import Task
+from loopback_core.tasks.task_builders import IN_CATALOG, TASKS
+
+if TYPE_CHECKING:
+    from loopback_core.settings import Settings
+    from loopback_core.splits import Splits
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What is evaluated."""
+
+    bundle: Bundle
+    index_recall: float
+    epochs: Sequence[Mapping[str, Any]] = ()  # the training history
+    presets: Mapping[str, Path] = field(default_factory=dict)  # id -> folder of the towers of another preset
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All numbers of an evaluation, and the lists that they are of."""
+
+    results: dict[str, TaskResult]  # by task
+    calibration: CalibrationJson
+    segments: dict[str, dict[str, Recommenders]]  # task -> segment -> recommender -> metric
+    index: IndexJson
+
+
+def measure(splits: Splits, trained: Trained, baselines: BaselineLists, settings: Settings) -> Measured:
+    """Every task as measured on test, the random recommender against its closed form, segments, and the index."""
+    results = {}
+    # Tasks that need vectors of tracks outside the catalog come first: later more memory is held.
+    for name in sorted(TASKS, key=lambda name: name in IN_CATALOG):
+        task = TASKS[name](splits.testing_period)
+        results[name] = evaluate_task(task, _rankings(task, trained, baselines, settings), settings.evaluation)
+    results = {name: results[name] for name in TASKS}
+    return Measured(
+        results,
+        calibrate([results[name].task for name in ("discovery", "next_listen")], settings.evaluation),
+        {
+            name: segments_json(results[name], settings.evaluation)
+            for name in IN_CATALOG
+            if name != "new_users" or len(results[name].task.users)
+        },
+        _measure_index(results["discovery"].task, trained),
+    )
+
+
+def _measure_index(task: Task, trained: Trained) -> IndexJson:
+    """Its recall, and the latency of the queries of the first users of the task."""
+    bundle = trained.bundle
+    scorer = bundle.towers.scorer(task, bundle.vectors)
+    first = task.histories.rows(0, min(QUERIES, len(task.users)))
+    latency = measure_latency(bundle.index, scorer.index_queries(scorer.users(first)), task.exclude)
+    return {
+        "kind": bundle.index.kind,
+        "recall@100": trained.index_recall,
+        "p50_ms": latency["p50_ms"],
+        "p99_ms": latency["p99_ms"],
+    }
+
+
+def _rankings(
+    task: Task, trained: Trained, baselines: BaselineLists, settings: Settings
+) -> Iterator[tuple[str, Ranking | None]]:
+    """The lists of the towers, of every other preset and of every baseline, one at a time.
+
+    None for a baseline that cannot answer the task.
+    """
+    in_catalog, seed = task.name in IN_CATALOG, settings.evaluation.seed
+    scorer = trained.bundle.towers.scorer(task, trained.bundle.vectors)
+    # A history is encoded once for the three ways to recommend by it.
+    blocks = [(scorer.encode(histories), exclude) for histories, exclude in blocks_of_users(task)]
+
+    answer, alone = _rank_with_and_without_terms(scorer, blocks, task, seed)
+    yield TOWERS, answer
+    yield f"{TOWERS}_alone", alone
+    if in_catalog:
+        index = IndexRecommender(scorer, trained.bundle.index, seed)
+        yield index.id, gather((index.rank(users, DEPTH, exclude) for users, exclude in blocks), task, DEPTH, index.id)
+    for name, folder in trained.presets.items():  # read anew for each task: one set of towers more is held in memory
+        yield name, rank_users(TowersRecommender(Towers.load(folder).scorer(task), seed, name), task, DEPTH)
+    yield from baselines.rankings(task)
+    if in_catalog:
+        elsewhere = {name for other in IN_CATALOG for name in baselines.names(other)}
+        yield from ((name, None) for name in sorted(elsewhere - set(baselines.names(task.name))))
+
+
+def _rank_with_and_without_terms(
+    scorer: Scorer, blocks: Sequence[tuple[EncodedUsers, Ragged | None]], task: Task, seed: int
+) -> tuple[Ranking, Ranking]:
+    """The lists of the towers as they are served, and those of the towers alone: the products are computed once."""
+    served, towers = TowersRecommender(scorer, seed), TowersRecommender(replace(scorer, ranker=TOWERS_ALONE), seed)
+    if scorer.ranker == TOWERS_ALONE:
+        answer = gather((served.rank(users, DEPTH, exclude) for users, exclude in blocks), task, DEPTH, served.id)
+        return answer, answer
+    alone: list[Ranking] = []
+
+    def rank(users: EncodedUsers, exclude: Ragged | None) -> Ranking:
+        products = users.vectors @ scorer.vectors.T
+        alone.append(towers.rank_products(products, users.prior, DEPTH, exclude))
+        return served.rank_products(products, users.prior, DEPTH, exclude)
+
+    answer = gather((rank(*block) for block in blocks), task, DEPTH, served.id)
+    return answer, gather(alone, task, DEPTH, f"{TOWERS}_alone")

@@ -13,12 +13,12 @@ from loopback_assets.ui import result, table
 @stage_asset("baselines", group_name="evaluation", kinds={"numpy", "scipy"})
 def baselines(step: Step) -> dg.MaterializeResult[Any]:
     """Every baseline, tuned on validation, with what it recommends at test time; does not depend on the towers."""
-    from loopback_core.recommenders.baselines.baseline_lists import BaselineLists, build_baselines
+    from loopback_core.recommenders.baselines.baseline_lists import BaselineLists, BaselinesSummary, build_baselines
     from loopback_core.splits import Splits
 
     splits, settings = step.sound("temporal_splits"), step.settings.evaluation
 
-    def make(folder: Path) -> dict[str, Any]:
+    def make(folder: Path) -> BaselinesSummary:
         return build_baselines(Splits(splits.folder), settings, folder)
 
     artifact, reused = step.publish("baselines", make, upstream=[splits])

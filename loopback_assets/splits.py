@@ -26,7 +26,7 @@ from loopback_assets.ui import columns, result, table
 )
 def temporal_splits(step: Step) -> dg.MaterializeResult[Any]:
     """The log cut by time into train, validation and test, with the catalogs known at the end of train and of both."""
-    from loopback_core.splits import split_listens
+    from loopback_core.splits import SplitSummary, split_listens
 
     listens, settings = step.sound("interactions"), step.settings.split
 
@@ -34,29 +34,29 @@ def temporal_splits(step: Step) -> dg.MaterializeResult[Any]:
         return asdict(split_listens(listens.folder, folder, settings))
 
     artifact, reused = step.publish("temporal_splits", make, upstream=[listens])
-    summary = artifact.summary
+    summary = SplitSummary(**artifact.summary)
     rows = [
         {
             "part": part,
-            "events": summary["events"][part],
-            "users": summary["users"][part],
-            "tracks first heard": summary["tracks"][part],
-            "artists first heard": summary["artists"][part],
-            "from": _day(summary["first"][part]),
-            "to": _day(summary["last"][part]),
+            "events": summary.events[part],
+            "users": summary.users[part],
+            "tracks first heard": summary.tracks[part],
+            "artists first heard": summary.artists[part],
+            "from": _minute(summary.first[part]),
+            "to": _minute(summary.last[part]),
         }
-        for part in summary["events"]
+        for part in summary.events
     ]
     return result(
         artifact,
         reused=reused,
-        **{"dagster/row_count": sum(summary["events"].values())},
-        strategy=summary["strategy"],
+        **{"dagster/row_count": sum(summary.events.values())},
+        strategy=summary.strategy,
         parts=table(rows),
-        **{f"{part}_events": events for part, events in summary["events"].items()},
-        held_out_events=summary["held_out"],
+        **{f"{part}_events": events for part, events in summary.events.items()},
+        held_out_events=summary.held_out,
     )
 
 
-def _day(seconds: int) -> str:
+def _minute(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")

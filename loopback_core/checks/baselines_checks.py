@@ -35,19 +35,18 @@ def lists_valid(artifact: Artifact, store: ArtifactStore, settings: Settings) ->
 def baselines_tuned(artifact: Artifact, store: ArtifactStore, settings: Settings) -> Verdict:
     """Discovery and next_listen have a rival, and its validation score is the best of all that were tuned."""
     from loopback_core.recommenders.baselines.baseline_lists import BaselineLists
-    from loopback_core.tasks.metrics import MAIN_METRIC
 
     content = BaselineLists(artifact.folder).tuning
     wrong, facts = [], {}
     for task in ("discovery", "next_listen"):
-        scores = {name: tuned[MAIN_METRIC] for name, tuned in content["tuning"][task].items()}
+        scores = {name: tuned["ndcg@10"] for name, tuned in content["tuning"][task].items()}
         measured = {name: score for name, score in scores.items() if score is not None}
         rival = content["rival"][task]
         if not measured:
             continue  # validation has nobody to score: a verdict is not given either
-        if measured.get(rival) != max(measured.values()):
+        if rival is None or measured.get(rival) != max(measured.values()):
             wrong.append(f"the rival in {task} is {rival}, which is not the best of what was tuned")
-        facts[f"{task}/{MAIN_METRIC}"] = max(measured.values())
+        facts[f"{task}/ndcg@10"] = max(measured.values())
     return Verdict(not wrong, "; ".join(wrong) or "the rivals are the best on validation", facts)
 
 

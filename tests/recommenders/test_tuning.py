@@ -24,7 +24,7 @@ class OneTrack(Baseline):
         self.now = data.now
         return self
 
-    def recommend(self, histories, k, exclude):
+    def rank(self, histories, k, exclude):
         ranking = no_ranking(len(histories), k)
         ranking.tracks[:, 0] = self.track
         return ranking
@@ -70,7 +70,7 @@ class TwoSettings(Baseline):
         self.fits.append(self.chosen)
         return self
 
-    def recommend(self, histories, k, exclude):
+    def rank(self, histories, k, exclude):
         ranking = no_ranking(len(histories), k)
         place = {(2, 3): 0, (1, 3): 1}.get(self.chosen, 2)
         ranking.tracks[:, place] = 3
@@ -101,27 +101,27 @@ def test_what_fitting_does_not_read_is_changed_without_fitting_again(hand_splits
     expected = tune(TwoSettings, tasks, seed=0)["discovery"]
 
     class Cheap(TwoSettings):
-        asked_only = frozenset({"second"})
+        ranking_only = frozenset({"second"})
         fits: ClassVar[list[tuple[int, int]]] = []
 
         def __init__(self, first=1, second=1, seed=0):
             super().__init__(first, second, seed)
             self.first, self.second = first, second
 
-        def recommend(self, histories, k, exclude):
+        def rank(self, histories, k, exclude):
             self.chosen = self.first, self.second
-            return super().recommend(histories, k, exclude)
+            return super().rank(histories, k, exclude)
 
     assert tune(Cheap, tasks, seed=0)["discovery"].trials == expected.trials
     assert Cheap.fits == [(1, 1), (2, 1), (1, 3), (2, 3)]  # again only where `first` is another
 
 
-@pytest.mark.parametrize("name", [name for name, baseline in BASELINES.items() if baseline.asked_only])
+@pytest.mark.parametrize("name", [name for name, baseline in BASELINES.items() if baseline.ranking_only])
 def test_a_baseline_changed_after_fitting_is_the_one_fitted_with_those_settings(hand_splits, name):
     baseline, task = BASELINES[name], next_listen(hand_splits.testing_period)
     last = {key: values[-1] for key, values in baseline.grid.items()}
-    changed = baseline(**{key: value for key, value in last.items() if key not in baseline.asked_only}).fit(task.fit)
-    for key in baseline.asked_only:
+    changed = baseline(**{key: value for key, value in last.items() if key not in baseline.ranking_only}).fit(task.fit)
+    for key in baseline.ranking_only:
         setattr(changed, key, last[key])
     found, expected = (one.recommend(task.histories, 5, None) for one in (changed, baseline(**last).fit(task.fit)))
     assert found.tracks.tolist() == expected.tracks.tolist() and found.scores.tolist() == expected.scores.tolist()

@@ -13,7 +13,8 @@ class RecentArtist(Baseline):
     """Score = the user's decayed plays of the track's artist × the track's listeners (or plays) ** power."""
 
     id = "recent_artist"
-    asked_only = frozenset({"half_life_days", "power"})
+    colour = "#a855c7"
+    ranking_only = frozenset({"half_life_days", "power"})
     grid: ClassVar = {
         "counts": ("listeners", "plays"),
         "half_life_days": (7, 14, 30, 60),
@@ -39,16 +40,12 @@ class RecentArtist(Baseline):
         self._tie_rank = tie_order(data.catalog.n_tracks, self.seed)
         return self
 
-    def recommend(self, histories: Histories, k: int, exclude: Ragged | None) -> Ranking:
-        """The k best tracks by the artists in each history."""
-        return self.rank(self.read(histories), k, exclude)
-
-    def read(self, histories: Histories) -> Plays:
-        """See :meth:`Baseline.read`."""
+    def prepare(self, histories: Histories) -> Plays:
+        """See :meth:`Baseline.prepare`."""
         return plays_of_artists(histories, self._catalog)
 
-    def rank(self, read: Plays, k: int, exclude: Ragged | None) -> Ranking:
+    def rank(self, prepared: Plays, k: int, exclude: Ragged | None) -> Ranking:
         """See :meth:`Baseline.rank`."""
-        affinity = spread(read.items, read.decayed(self.half_life_days), self._catalog.n_artists)
+        affinity = spread(prepared.items, prepared.decayed(self.half_life_days), self._catalog.n_artists)
         contenders = self._shelves.contenders(affinity, self.power, k, exclude)
-        return rank_rows(contenders, len(read.items), k, self._tie_rank, exclude)
+        return rank_rows(contenders, len(prepared), k, self._tie_rank, exclude)

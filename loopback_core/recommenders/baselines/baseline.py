@@ -16,26 +16,30 @@ REPEATS_ALLOWED = frozenset({"next_listen", "new_users"})
 
 
 class Baseline(ABC):
-    """A recommender to be measured beside the towers.
+    """A recommender that the towers are compared with.
 
     Hyperparameters are keyword arguments of the constructor; `grid` names the values that tuning tries for each. A
-    heuristic recommends only tracks to which it gives a positive score; a model ranks the whole catalog.
+    heuristic recommends only tracks with a positive score; a model ranks the whole catalog.
     """
 
     id: str
+    colour: ClassVar[str]
+    """In the plots of the report: legible on white and on black, one hue for each family."""
+
     answers: ClassVar[frozenset[str]] = frozenset(IN_CATALOG)
-    """Tasks that it is asked in. In any other it is n/a, not 0."""
+    """The tasks that it is measured in; in any other it is n/a, not 0."""
+
     grid: ClassVar[Mapping[str, Sequence[float | str]]] = {}
 
-    asked_only: ClassVar[frozenset[str]] = frozenset()
-    """Hyperparameters that :meth:`fit` does not read: attributes of these names may be changed after it."""
+    ranking_only: ClassVar[frozenset[str]] = frozenset()
+    """Hyperparameters that neither :meth:`fit` nor :meth:`prepare` reads: they may be changed after both."""
 
     def __init__(self, seed: int = 0) -> None:
-        self.seed = seed  # of the permutation that breaks ties, and of whatever else is drawn
+        self.seed = seed  # of the permutation that breaks ties, and of all other random draws
 
     @classmethod
     def obstacle(cls, data: FitData) -> str | None:
-        """Why it cannot be fitted on data of this size, a sentence; None when it can."""
+        """Why it cannot be fitted to data of this size, a sentence; None when it can."""
         return None
 
     @abstractmethod
@@ -43,23 +47,20 @@ class Baseline(ABC):
         """Learn from `data`; returns itself."""
 
     def fit_for(self, task: Task) -> Self:
-        """Learn what the task allows; returns itself. One that reads content takes the candidates' artists along."""
+        """Learn from the fit data of a task; returns itself. One that reads content also takes the candidates' artists."""
         return self.fit(task.fit)
 
-    @abstractmethod
-    def recommend(self, histories: Histories, k: int, exclude: Ragged | None) -> Ranking:
-        """The k best catalog tracks for each history, without those in its row of `exclude`."""
-
-    def read(self, histories: Histories) -> Any:
-        """All that recommending takes from histories whatever the `asked_only` settings: tuning makes it once for many.
-
-        One that overrides this and :meth:`rank` recommends by the one after the other.
-        """
+    def prepare(self, histories: Histories) -> Any:
+        """What :meth:`rank` reads of the histories. Tuning makes it once for all values of `ranking_only`."""
         return histories
 
-    def rank(self, read: Any, k: int, exclude: Ragged | None) -> Ranking:
-        """What :meth:`recommend` gives for the histories that were read."""
-        return self.recommend(read, k, exclude)
+    @abstractmethod
+    def rank(self, prepared: Any, k: int, exclude: Ragged | None) -> Ranking:
+        """The k best candidates for each history that was prepared, without those in its row of `exclude`."""
+
+    def recommend(self, histories: Histories, k: int, exclude: Ragged | None) -> Ranking:
+        """The k best candidates for each history, without those in its row of `exclude`."""
+        return self.rank(self.prepare(histories), k, exclude)
 
 
 def decay(age: NDArray[np.int64], half_life_days: float) -> NDArray[np.float64]:

@@ -1,6 +1,6 @@
-"""The baselines step of the chain: tune every baseline on validation, then let it recommend at test time.
+"""The baselines step of the chain: tune every baseline on validation, then write its lists for test.
 
-The lists are kept, so that a retrained model is measured beside them without fitting a baseline again.
+A retrained model is compared with these lists: no baseline is fitted again.
 """
 
 import json
@@ -9,15 +9,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 from zipfile import BadZipFile
 
 import numpy as np
 
-from loopback_core.data import Ranking
+from loopback_core.data import FitData, Ranking
 from loopback_core.errors import ArtifactError, SettingsError
 from loopback_core.recommenders.baselines import BASELINES, Baseline
-from loopback_core.recommenders.baselines.tuning import Tuned, choose_rival, tune
+from loopback_core.recommenders.baselines.tuning import BaselineSettings, Tuned, TunedJson, choose_rival, tune
 from loopback_core.recommenders.lists import DEPTH, rank_users
 from loopback_core.runtime.progress import progress
 from loopback_core.settings import EvaluationSettings
@@ -25,38 +25,54 @@ from loopback_core.splits import Splits
 from loopback_core.tasks.task import Task
 from loopback_core.tasks.task_builders import LIKE, TASKS
 
-TUNED = ("discovery", "next_listen", "cold_start")
+TUNED_TASKS = ("discovery", "next_listen", "cold_start")
 """The tasks on which settings are tuned and rivals chosen."""
 
-ALWAYS = "popularity_users"
+ALWAYS_MEASURED = "popularity_users"
 
 
-def build_baselines(splits: Splits, settings: EvaluationSettings, folder: Path) -> dict[str, Any]:
+class Tuning(TypedDict):
+    """Content of `tuning.json`."""
+
+    tuning: dict[str, dict[str, TunedJson]]  # task -> baseline -> its tuning
+    rival: dict[str, str | None]  # task -> the best baseline on validation
+    obstacles: dict[str, str]  # baseline -> why it was left out
+
+
+class BaselinesSummary(TypedDict):
+    """What the artifact's manifest says of it."""
+
+    rival: dict[str, str | None]
+    obstacles: dict[str, str]
+    seconds_by_baseline: dict[str, float]
+
+
+def build_baselines(splits: Splits, settings: EvaluationSettings, folder: Path) -> BaselinesSummary:
     """Write `tuning.json` and the lists of every baseline in every task that it answers into `folder`.
 
-    Returns a summary: the rival of each task, seconds by baseline, and the baselines that the data is too large for.
-
     Raises:
-        SettingsError: `evaluation.baselines` names something else than a baseline.
+        SettingsError: `evaluation.baselines` names an unknown baseline.
     """
-    chosen = choose_baselines(settings.baselines)
-    tuning = {name: TASKS[name](splits.tuning_period).sampled(settings.tuning_users, settings.seed) for name in TUNED}
+    baselines = choose_baselines(settings.baselines)
+    tuning = {
+        name: TASKS[name](splits.tuning_period).sampled(settings.tuning_users, settings.seed) for name in TUNED_TASKS
+    }
     testing = {name: build(splits.testing_period) for name, build in TASKS.items()}
-    content: dict[str, Any] = {"tuning": {name: {} for name in TUNED}, "rival": {}, "obstacles": {}}
-    tuned: dict[str, list[Tuned]] = {name: [] for name in TUNED}
-    seconds = {}
-    with progress("baselines", len(chosen), "baselines") as shown:
-        for baseline in chosen:
+    content: Tuning = {"tuning": {name: {} for name in TUNED_TASKS}, "rival": {}, "obstacles": {}}
+    tuned: dict[str, list[Tuned]] = {name: [] for name in TUNED_TASKS}
+    seconds: dict[str, float] = {}
+    with progress("baselines", len(baselines), "baselines") as shown:
+        for baseline in baselines:
             started = time.monotonic()
             if obstacle := baseline.obstacle(splits.testing):
                 content["obstacles"][baseline.id] = obstacle
             else:
-                asked = [task for name, task in tuning.items() if name in baseline.answers]
-                found = tune(baseline, asked, settings.seed, settings.tuning_trials)
-                for name, best in found.items():
-                    content["tuning"][name][baseline.id] = best.as_json()
-                    tuned[name].append(best)
-                _recommend(baseline, found, testing, settings.seed, folder)
+                answered = [task for name, task in tuning.items() if name in baseline.answers]
+                best = tune(baseline, answered, settings.seed, settings.tuning_trials)
+                for name, of_task in best.items():
+                    content["tuning"][name][baseline.id] = of_task.as_json()
+                    tuned[name].append(of_task)
+                _recommend(baseline, best, testing, settings.seed, folder)
             seconds[baseline.id] = round(time.monotonic() - started, 3)
             shown.advance(note=baseline.id)
     rivals = {name: choose_rival(candidates) for name, candidates in tuned.items()}
@@ -75,23 +91,24 @@ def choose_baselines(names: Sequence[str]) -> list[type[Baseline]]:
         raise SettingsError(
             f"evaluation.baselines names {', '.join(unknown)}; known are 'all', {', '.join(map(repr, BASELINES))}."
         )
-    return [baseline for name, baseline in BASELINES.items() if "all" in names or name in names or name == ALWAYS]
+    return [
+        baseline for name, baseline in BASELINES.items() if "all" in names or name in names or name == ALWAYS_MEASURED
+    ]
 
 
 def _recommend(
     baseline: type[Baseline], tuned: Mapping[str, Tuned], testing: Mapping[str, Task], seed: int, folder: Path
 ) -> None:
     """Rank every test task that the baseline answers; tasks of the same fit data and settings share one fit."""
-    fitted: list[tuple[object, dict[str, Any], Baseline]] = []
+    fitted: tuple[FitData, BaselineSettings, Baseline] | None = None  # only one model is held in memory
     for name, task in testing.items():
         if name not in baseline.answers:
             continue
         settings = tuned[LIKE.get(name, name)].settings
-        model = next((m for data, chosen, m in fitted if data is task.fit and chosen == settings), None)
-        if model is None:
-            model = baseline(**settings, seed=seed).fit_for(task)
-            fitted = [(task.fit, settings, model)]  # of all models one is held in memory
-        ranking = rank_users(model, task, DEPTH)
+        if fitted is None or fitted[0] is not task.fit or fitted[1] != settings:
+            fitted = None
+            fitted = task.fit, settings, baseline(**settings, seed=seed).fit_for(task)
+        ranking = rank_users(fitted[2], task, DEPTH)
         path = _path(folder, name, baseline.id)
         path.parent.mkdir(parents=True, exist_ok=True)
         tracks = ranking.tracks.astype(np.int32)
@@ -104,15 +121,15 @@ def _path(folder: Path, task: str, baseline: str) -> Path:
 
 @dataclass(frozen=True)
 class BaselineLists:
-    """What :func:`build_baselines` wrote, read when it is asked for."""
+    """What :func:`build_baselines` wrote, read on first use."""
 
     folder: Path
 
     @cached_property
-    def tuning(self) -> dict[str, Any]:
-        """Content of `tuning.json`: tuning, rival, obstacles."""
+    def tuning(self) -> Tuning:
+        """Content of `tuning.json`."""
         try:
-            content: dict[str, Any] = json.loads((self.folder / "tuning.json").read_text("utf-8"))
+            content: Tuning = json.loads((self.folder / "tuning.json").read_text("utf-8"))
         except (OSError, ValueError) as error:
             raise ArtifactError(f"The baselines in {self.folder} cannot be read ({error}); build them again.") from None
         return content
@@ -128,8 +145,8 @@ class BaselineLists:
             ArtifactError: they cannot be read, or were made for other users.
         """
         try:
-            with np.load(_path(self.folder, task.name, name), allow_pickle=False) as kept:
-                users, tracks, scores = (kept[key] for key in ("users", "tracks", "scores"))
+            with np.load(_path(self.folder, task.name, name), allow_pickle=False) as file:
+                users, tracks, scores = (file[key] for key in ("users", "tracks", "scores"))
         except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise ArtifactError(
                 f"The lists of {name} in {self.folder} cannot be read ({error}); build them again."

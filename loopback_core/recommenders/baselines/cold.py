@@ -1,4 +1,4 @@
-"""Tracks that nobody has played yet, by what is known of their artists."""
+"""Tracks without plays, by what is known of their artists."""
 
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator
@@ -15,12 +15,12 @@ from loopback_core.tasks.task import Task
 
 
 class ByArtist(Baseline):
-    """Scores a candidate as its artist is scored. Artists whom the fit data does not know are never recommended."""
+    """Scores a candidate as its artist is scored. Tracks of artists that the fit data does not know are never recommended."""
 
     answers = frozenset({"cold_start"})
 
     def fit_for(self, task: Task) -> Self:
-        """Learn of the artists, and remember whose the candidates are."""
+        """Learn of the artists, and keep the artist of every candidate."""
         self._candidate_artist = task.candidate_artist
         return self.fit(task.fit)
 
@@ -33,13 +33,9 @@ class ByArtist(Baseline):
         self._tie_rank = tie_order(len(self._candidate_artist), self.seed)
         return self
 
-    def recommend(self, histories: Histories, k: int, exclude: Ragged | None) -> Ranking:
-        """The k best candidates."""
-        return self.rank(self.read(histories), k, exclude)
-
-    def rank(self, read: Any, k: int, exclude: Ragged | None) -> Ranking:
+    def rank(self, prepared: Any, k: int, exclude: Ragged | None) -> Ranking:
         """See :meth:`Baseline.rank`."""
-        return rank_rows(self._candidates(self.artists(read)), len(read), k, self._tie_rank, exclude)
+        return rank_rows(self._candidates(self.artists(prepared)), len(prepared), k, self._tie_rank, exclude)
 
     def _candidates(self, rows: Iterable[Scores]) -> Iterator[tuple[Ids, Scores]]:
         artist = self._candidate_artist[self._known]
@@ -49,35 +45,39 @@ class ByArtist(Baseline):
             yield self._known[positive], scores[positive]
 
     @abstractmethod
-    def artists(self, read: Any) -> Iterable[Scores]:
-        """For each history that was read the score of every artist, (n_artists,)."""
+    def artists(self, prepared: Any) -> Iterable[Scores]:
+        """For each history the score of every artist, (n_artists,)."""
 
 
 class SameArtist(ByArtist):
     """New tracks of the artists that the user plays: the user's decayed plays of the artist."""
 
     id = "same_artist"
-    asked_only = frozenset({"half_life_days"})
+    colour = "#8d6bf0"
+    ranking_only = frozenset({"half_life_days"})
     grid: ClassVar = {"half_life_days": (30, 7, 14, 60, 120, 365)}
 
     def __init__(self, half_life_days: float = 30, seed: int = 0) -> None:
         super().__init__(seed)
         self.half_life_days = half_life_days
 
-    def read(self, histories: Histories) -> Plays:
-        """See :meth:`Baseline.read`."""
+    def prepare(self, histories: Histories) -> Plays:
+        """See :meth:`Baseline.prepare`."""
         return plays_of_artists(histories, self._catalog)
 
-    def artists(self, read: Plays) -> Iterable[Scores]:
+    def artists(self, prepared: Plays) -> Iterable[Scores]:
         """See :class:`ByArtist`."""
-        return spread(read.items, read.decayed_without_the_lightest(self.half_life_days), self._catalog.n_artists)
+        return spread(
+            prepared.items, prepared.decayed_without_the_lightest(self.half_life_days), self._catalog.n_artists
+        )
 
 
 class ArtistPopularity(ByArtist):
     """New tracks of the artists with the most listeners."""
 
     id = "artist_popularity"
+    colour = "#4c6ef5"
 
-    def artists(self, read: Histories) -> Iterable[Scores]:
+    def artists(self, prepared: Histories) -> Iterable[Scores]:
         """See :class:`ByArtist`."""
-        return repeat(self._catalog.artist_listeners.astype(np.float64), len(read))
+        return repeat(self._catalog.artist_listeners.astype(np.float64), len(prepared))

@@ -68,6 +68,7 @@ class EaseTracks(Baseline):
     """EASE on tracks."""
 
     id = "ease"
+    colour = "#b07850"
     grid: ClassVar = {"regularisation": (100, 10, 30, 300, 1000, 3000), "weights": ("binary", "log")}
 
     def __init__(self, regularisation: float = 100, weights: Weights = "binary", seed: int = 0) -> None:
@@ -86,7 +87,7 @@ class EaseTracks(Baseline):
         self._ease = Ease(weigh(data.plays, self.weights), self.regularisation)
         return self
 
-    def recommend(self, histories: Histories, k: int, exclude: Ragged | None) -> Ranking:
+    def rank(self, histories: Histories, k: int, exclude: Ragged | None) -> Ranking:
         """The k best tracks. Holds a block of (rows, n_tracks) scores."""
         plays = weigh(history_plays(histories, len(self._tie_rank)), self.weights)
         return top_k(silence(self._ease.score(plays), plays), k, self._tie_rank, exclude)
@@ -100,7 +101,8 @@ class EaseArtists(Baseline):
     """
 
     id = "ease_artists"
-    asked_only = frozenset({"own", "half_life_days", "power"})
+    colour = "#a3795c"
+    ranking_only = frozenset({"own", "half_life_days", "power"})
     grid: ClassVar = {
         "own": (0.5, 0.0, 0.25, 0.75, 0.9),
         "half_life_days": (30, 7, 14, 60),
@@ -132,12 +134,8 @@ class EaseArtists(Baseline):
         self._ease = Ease(weigh(by_artist(data.plays, data.catalog), "log"), self.regularisation)
         return self
 
-    def recommend(self, histories: Histories, k: int, exclude: Ragged | None) -> Ranking:
-        """The k best tracks."""
-        return self.rank(self.read(histories), k, exclude)
-
-    def read(self, histories: Histories) -> tuple[Plays, Floats]:
-        """The plays of artists, and the share that EASE gives every artist, (rows, n_artists). See :meth:`Baseline.read`."""
+    def prepare(self, histories: Histories) -> tuple[Plays, Floats]:
+        """The plays of artists, and the share that EASE gives every artist, (rows, n_artists). See :meth:`Baseline.prepare`."""
         plays = plays_of_artists(histories, self._catalog)
         logs = np.log1p(plays.count().astype(np.float32))
         shape = len(histories), self._catalog.n_artists
@@ -146,10 +144,10 @@ class EaseArtists(Baseline):
             of_ease[:] = _share(of_ease)
         return plays, learned
 
-    def rank(self, read: tuple[Plays, Floats], k: int, exclude: Ragged | None) -> Ranking:
+    def rank(self, prepared: tuple[Plays, Floats], k: int, exclude: Ragged | None) -> Ranking:
         """See :meth:`Baseline.rank`."""
-        contenders = self._shelves.contenders(self._artists(*read), self.power, k, exclude, np.float32)
-        return rank_rows(contenders, len(read[1]), k, self._tie_rank, exclude)
+        contenders = self._shelves.contenders(self._artists(*prepared), self.power, k, exclude, np.float32)
+        return rank_rows(contenders, len(prepared[1]), k, self._tie_rank, exclude)
 
     def _artists(self, plays: Plays, learned: Floats) -> Iterator[Floats]:
         """Row by row the score of every artist, (n_artists,)."""

@@ -30,7 +30,7 @@ class Factors(Baseline):
         """What the model is told of plays, of the same shape."""
         return weigh(plays, "log")
 
-    def recommend(self, histories: Histories, k: int, exclude: Ragged | None) -> Ranking:
+    def rank(self, histories: Histories, k: int, exclude: Ragged | None) -> Ranking:
         """The k best tracks. Holds a block of (rows, n_tracks) scores."""
         return top_k(self.score(histories), k, self._tie_rank, exclude)
 
@@ -50,6 +50,7 @@ class IALS(Factors):
     """
 
     id = "ials"
+    colour = "#b98500"
     grid: ClassVar = {"alpha": (1, 0.1, 10), "factors": (64, 16, 128), "regularisation": (1.0, 0.1, 10.0, 100.0)}
 
     def __init__(self, alpha: float = 1, factors: int = 64, regularisation: float = 1.0, seed: int = 0) -> None:
@@ -84,6 +85,7 @@ class BPR(Factors):
     """
 
     id = "bpr"
+    colour = "#a08000"
     grid: ClassVar = {"factors": (64, 32, 128), "learning_rate": (0.05, 0.01), "regularisation": (0.01, 0.1)}
 
     def __init__(

@@ -27,7 +27,8 @@ class UserKNN(Baseline):
     """
 
     id = "userknn"
-    asked_only = frozenset({"neighbours"})
+    colour = "#dd4478"
+    ranking_only = frozenset({"neighbours"})
     grid: ClassVar = {"weights": ("log", "binary"), "neighbours": (20, 50, 100, 200)}
 
     def __init__(self, weights: Weights = "log", neighbours: int = 50, seed: int = 0) -> None:
@@ -42,7 +43,7 @@ class UserKNN(Baseline):
         self._plays, self._profiles = RightFactor(plays), csr_array(unit_rows(plays).T)
         return self
 
-    def recommend(self, histories: Histories, k: int, exclude: Ragged | None) -> Ranking:
+    def rank(self, histories: Histories, k: int, exclude: Ragged | None) -> Ranking:
         """The k best tracks of the neighbours."""
         mine = unit_rows(weigh(history_plays(histories, len(self._tie_rank)), self.weights))
         votes = self._plays.times(nearest_users(mine, self._profiles, histories, self.neighbours))
@@ -57,7 +58,8 @@ class ArtistUserKNN(Baseline):
     """
 
     id = "artist_userknn"
-    asked_only = frozenset({"neighbours", "half_life_days", "power"})
+    colour = "#c04fd0"
+    ranking_only = frozenset({"neighbours", "half_life_days", "power"})
     grid: ClassVar = {"neighbours": (50, 100, 200), "half_life_days": (14, 30, 60, 365), "power": (0.5, 1.0)}
 
     def __init__(self, neighbours: int = 100, half_life_days: float = 30, power: float = 0.5, seed: int = 0) -> None:
@@ -72,7 +74,7 @@ class ArtistUserKNN(Baseline):
         self._profiles = csr_array(unit_rows(weigh(by_artist(data.plays, data.catalog), "log")).T)
         return self
 
-    def recommend(self, histories: Histories, k: int, exclude: Ragged | None) -> Ranking:
+    def rank(self, histories: Histories, k: int, exclude: Ragged | None) -> Ranking:
         """The k best tracks of the user's artists."""
         n_tracks = self._catalog.n_tracks
         mine = unit_rows(weigh(by_artist(history_plays(histories, n_tracks), self._catalog), "log"))
@@ -104,6 +106,7 @@ class ItemKNN(Baseline):
     """Tracks whose listeners are those of the tracks in the history, all neighbours kept (Sarwar et al. 2001)."""
 
     id = "itemknn"
+    colour = "#e05c8c"
     grid: ClassVar = {"weights": ("log", "binary"), "asymmetry": (0.5, 0.25, 0.75)}
 
     def __init__(self, weights: Weights = "log", asymmetry: float = 0.5, seed: int = 0) -> None:
@@ -117,7 +120,7 @@ class ItemKNN(Baseline):
         self._similarity = CoOccurrence(weigh(data.plays, self.weights), self.asymmetry)
         return self
 
-    def recommend(self, histories: Histories, k: int, exclude: Ragged | None) -> Ranking:
+    def rank(self, histories: Histories, k: int, exclude: Ragged | None) -> Ranking:
         """The k tracks most similar to those of the history, each of which counts log(1 + plays), or 1."""
         history = weigh(history_plays(histories, len(self._tie_rank)), self.weights)
         return rank_positive(self._similarity.score(history), k, self._tie_rank, exclude)

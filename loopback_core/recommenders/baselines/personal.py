@@ -15,36 +15,33 @@ from loopback_core.retrieval.top_k import tie_order, top_k_sparse
 class Personal(Baseline):
     """Ranks the catalog tracks in the user's own history by :meth:`score`."""
 
-    answers = REPEATS_ALLOWED  # elsewhere nothing that the user played is a candidate
+    answers = REPEATS_ALLOWED  # in the other tasks no track that the user played is a candidate
 
     @abstractmethod
     def score(self, plays: Plays) -> NDArray[np.float64]:
-        """The score of every track of every history, beside plays.items.values."""
+        """The score of every track of every history, aligned with plays.items.values."""
 
     def fit(self, data: FitData) -> Self:
-        """Only the size of the catalog is learned: all else is in the histories."""
+        """Only the size of the catalog is learned: everything else is in the histories."""
         self._tie_rank = tie_order(data.catalog.n_tracks, self.seed)
         return self
 
-    def recommend(self, histories: Histories, k: int, exclude: Ragged | None) -> Ranking:
-        """The k best tracks of each history."""
-        return self.rank(self.read(histories), k, exclude)
-
-    def read(self, histories: Histories) -> Plays:
-        """See :meth:`Baseline.read`."""
+    def prepare(self, histories: Histories) -> Plays:
+        """See :meth:`Baseline.prepare`."""
         return plays_of_tracks(histories, len(self._tie_rank))
 
-    def rank(self, read: Plays, k: int, exclude: Ragged | None) -> Ranking:
+    def rank(self, prepared: Plays, k: int, exclude: Ragged | None) -> Ranking:
         """See :meth:`Baseline.rank`."""
-        scores = self.score(read)
-        heard = np.where(scores > 0, scores, -np.inf)  # a weight may be too small for a number
-        return top_k_sparse(read.items, heard, k, self._tie_rank, exclude)
+        scores = self.score(prepared)
+        heard = np.where(scores > 0, scores, -np.inf)  # a weight may underflow to 0
+        return top_k_sparse(prepared.items, heard, k, self._tie_rank, exclude)
 
 
 class PersonalMostPlayed(Personal):
     """Most often."""
 
     id = "personal_most_played"
+    colour = "#2f9e44"
 
     def score(self, plays: Plays) -> NDArray[np.float64]:
         """Listens."""
@@ -55,6 +52,7 @@ class PersonalMostRecent(Personal):
     """Most recently."""
 
     id = "personal_most_recent"
+    colour = "#6a9a10"
 
     def score(self, plays: Plays) -> NDArray[np.float64]:
         """1 / (1 + days since the last listen)."""
@@ -67,7 +65,8 @@ class PersonalDecayed(Personal):
     """Often and recently."""
 
     id = "personal_decayed"
-    asked_only = frozenset({"half_life_days"})
+    colour = "#0b9470"
+    ranking_only = frozenset({"half_life_days"})
     grid: ClassVar = {"half_life_days": (3, 7, 14, 30, 60, 120)}
 
     def __init__(self, half_life_days: float = 30, seed: int = 0) -> None:

@@ -32,7 +32,7 @@ class Popularity(Baseline):
         self._place[order] = np.arange(len(score))
         return self
 
-    def recommend(self, histories: Histories, k: int, exclude: Ragged | None) -> Ranking:
+    def rank(self, histories: Histories, k: int, exclude: Ragged | None) -> Ranking:
         """The k most popular tracks that are not excluded. Costs k + the excluded per user, not the catalog."""
         ranking = no_ranking(len(histories), k)
         for row in range(len(histories)):
@@ -52,6 +52,7 @@ class PopularityUsers(Popularity):
     """Distinct listeners."""
 
     id = "popularity_users"
+    colour = "#1c7ed6"
 
     def popularity(self, data: FitData) -> NDArray[np.float64]:
         """Users who played the track."""
@@ -62,6 +63,7 @@ class PopularityPlays(Popularity):
     """Plays."""
 
     id = "popularity_plays"
+    colour = "#3a93dd"
 
     def popularity(self, data: FitData) -> NDArray[np.float64]:
         """Listens of the track."""
@@ -72,6 +74,7 @@ class PopularityDecayed(Popularity):
     """Plays, of which old ones count less."""
 
     id = "popularity_decayed"
+    colour = "#0e8fa8"
     grid: ClassVar = {"half_life_days": (7, 14, 30, 60, 120, 365)}
 
     def __init__(self, half_life_days: float = 60, seed: int = 0) -> None:

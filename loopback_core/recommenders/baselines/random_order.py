@@ -19,7 +19,7 @@ class RandomOrder(Baseline):
         self._n_tracks = data.catalog.n_tracks
         return self
 
-    def recommend(self, histories: Histories, k: int, exclude: Ragged | None) -> Ranking:
+    def rank(self, histories: Histories, k: int, exclude: Ragged | None) -> Ranking:
         """K candidates; the score is 1 / rank."""
         ranking, left_out = no_ranking(len(histories), k), np.zeros(self._n_tracks, np.bool_)
         for row, user in enumerate(histories.users):

@@ -22,7 +22,8 @@ class SessionItemKNN(Baseline):
     """
 
     id = "session_itemknn"
-    asked_only = frozenset({"half_life_days"})
+    colour = "#cf3f6b"
+    ranking_only = frozenset({"half_life_days"})
     grid: ClassVar = {"half_life_days": (30, 3, 7, 14, 60, 120), "asymmetry": (0.5, 0.25, 0.75)}
 
     def __init__(self, half_life_days: float = 30, asymmetry: float = 0.5, seed: int = 0) -> None:
@@ -40,7 +41,7 @@ class SessionItemKNN(Baseline):
         self._similarity = CoOccurrence(together, self.asymmetry)
         return self
 
-    def recommend(self, histories: Histories, k: int, exclude: Ragged | None) -> Ranking:
+    def rank(self, histories: Histories, k: int, exclude: Ragged | None) -> Ranking:
         """The k tracks that most often share a session with the user's recent ones."""
         recent = history_plays(histories, len(self._tie_rank), decay(histories.ages, self.half_life_days))
         return rank_positive(self._similarity.score(recent), k, self._tie_rank, exclude)
@@ -65,7 +66,8 @@ class SequentialRules(Baseline):
     """
 
     id = "sequential_rules"
-    asked_only = frozenset({"half_life_plays", "confidence"})
+    colour = "#c2527f"
+    ranking_only = frozenset({"half_life_plays", "confidence"})
     grid: ClassVar = {"half_life_plays": (100, 10, 30, 300, 1000), "window": (10, 3, 20), "confidence": (1.0, 0.5)}
 
     def __init__(self, half_life_plays: float = 100, window: int = 10, confidence: float = 1.0, seed: int = 0) -> None:
@@ -87,7 +89,7 @@ class SequentialRules(Baseline):
             self._rules += csr_array((weight, (before[kept], after[kept])), (n_tracks, n_tracks))
         return self
 
-    def recommend(self, histories: Histories, k: int, exclude: Ragged | None) -> Ranking:
+    def rank(self, histories: Histories, k: int, exclude: Ragged | None) -> Ranking:
         """The k tracks with the strongest rules."""
         lengths = histories.tracks.lengths
         plays_later = np.repeat(histories.tracks.offsets[1:], lengths) - np.arange(int(lengths.sum())) - 1

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -20,8 +20,8 @@ log = logging.getLogger("loopback")
 BaselineSettings = dict[str, Any]
 """Hyperparameter -> value, a number or a word."""
 
-ROUNDS = 2
-"""The second round tries each hyperparameter again beside what was chosen after it; what was tried costs nothing."""
+TUNING_ROUNDS = 2
+"""The second round tries each hyperparameter again with the best values of those after it; known points cost nothing."""
 
 CUTOFF = int(MAIN_METRIC.partition("@")[2])
 
@@ -32,6 +32,18 @@ class Trial:
 
     settings: BaselineSettings
     score: float  # nDCG@10
+
+
+TunedJson = TypedDict(
+    "TunedJson",
+    {
+        "grid": dict[str, list[float | str]],
+        "settings": BaselineSettings,
+        "ndcg@10": float | None,  # MAIN_METRIC; None when validation has no user to score
+        "trials": list[dict[str, Any]],
+    },
+)
+"""A tuned baseline in `tuning.json`."""
 
 
 @dataclass(frozen=True)
@@ -47,31 +59,30 @@ class Tuned:
         """The best nDCG@10 on validation."""
         return max((trial.score for trial in self.trials), default=None)
 
-    def as_json(self) -> dict[str, Any]:
-        """The grid, the choice and everything that was tried."""
+    def as_json(self) -> TunedJson:
+        """The grid, the settings and score of the best point, and every trial."""
         grid = {name: list(values) for name, values in self.baseline.grid.items()}
         tried = [{"settings": trial.settings, MAIN_METRIC: trial.score} for trial in self.trials]
-        return {"grid": grid, "settings": self.settings, MAIN_METRIC: self.score, "trials": tried}
+        return {"grid": grid, "settings": self.settings, "ndcg@10": self.score, "trials": tried}
 
 
 def tune(baseline: type[Baseline], tasks: Sequence[Task], seed: int, most: int = 0) -> dict[str, Tuned]:
-    """Search the baseline's grid on tasks of the phase 'tuning' that share their fit data; task name -> the best found.
+    """Search the baseline's grid on tasks of the phase 'tuning' that share their fit data; task name -> the best settings.
 
     One hyperparameter at a time, the others at the best so far, in the order of the grid and from the first value of
     each, twice over: the number of fits is about the sum of the grid's lengths, not their product. Every point that is
-    visited for one task is scored in all, since fitting is what costs. Of equals the first wins. most: after so many
-    points no other is tried; 0: however many it takes.
+    visited for one task is scored in all, since fitting is what takes the time. Of equals the first wins. most: points that are tried at most; 0: no limit.
     """
     search, started = _Search(baseline, [task for task in tasks if len(task.users)], seed, most), time.monotonic()
     for task in search.tasks:
         search.visit(task.name)
-    found = {task.name: Tuned(baseline, search.best(task.name), search.trials(task.name)) for task in tasks}
-    scores = ", ".join(f"{name} {tuned.score:.4f}" for name, tuned in found.items() if tuned.score is not None)
+    tuned_by_task = {task.name: Tuned(baseline, search.best(task.name), search.trials(task.name)) for task in tasks}
+    scores = ", ".join(f"{name} {tuned.score:.4f}" for name, tuned in tuned_by_task.items() if tuned.score is not None)
     seconds = time.monotonic() - started
     log.info(
         "%s: %s on validation, %d trials in %.1f s", baseline.id, scores or "nothing", len(search.visited), seconds
     )
-    return found
+    return tuned_by_task
 
 
 class _Search:
@@ -81,17 +92,19 @@ class _Search:
         self.baseline, self.tasks, self.seed, self.most = baseline, tasks, seed, most
         self.visited: list[tuple[BaselineSettings, Mapping[str, float]]] = []
         self._fitted: tuple[BaselineSettings, Baseline] | None = None
-        self._read: dict[str, list[tuple[Any, Ragged | None]]] = {}  # task -> what it read of the users, and excluded
+        self._prepared: dict[
+            str, list[tuple[Any, Ragged | None]]
+        ] = {}  # task -> prepared histories and exclusions, by block
 
     def visit(self, task: str) -> None:
         """Search for the best point of one task."""
-        chosen = {name: values[0] for name, values in self.baseline.grid.items()}
-        self._score(chosen)
-        for name, values in [*self.baseline.grid.items()] * ROUNDS:
-            chosen[name] = max(values, key=lambda value: self._score({**chosen, name: value})[task])
+        best = {name: values[0] for name, values in self.baseline.grid.items()}
+        self._score(best)
+        for name, values in [*self.baseline.grid.items()] * TUNING_ROUNDS:
+            best[name] = max(values, key=lambda value: self._score({**best, name: value})[task])
 
     def best(self, task: str) -> BaselineSettings:
-        """The settings with the best score; the constructor's own where nobody could be scored."""
+        """The settings with the best score; the constructor's defaults where no user could be scored."""
         return max(self.trials(task), key=lambda trial: trial.score, default=Trial({}, 0)).settings
 
     def trials(self, task: str) -> list[Trial]:
@@ -111,19 +124,20 @@ class _Search:
 
     def _fit(self, settings: BaselineSettings) -> Baseline:
         """A baseline of these settings; the last one that was fitted, when it differs in nothing that fitting reads."""
-        read = {name: value for name, value in settings.items() if name not in self.baseline.asked_only}
-        if self._fitted is None or self._fitted[0] != read:
-            self._fitted, self._read = None, {}  # of two models only one is held in memory
-            self._fitted = read, self.baseline(**settings, seed=self.seed).fit_for(self.tasks[0])
+        fit_settings = {name: value for name, value in settings.items() if name not in self.baseline.ranking_only}
+        if self._fitted is None or self._fitted[0] != fit_settings:
+            self._fitted, self._prepared = None, {}  # only one model is held in memory
+            self._fitted = fit_settings, self.baseline(**settings, seed=self.seed).fit_for(self.tasks[0])
         fitted = copy(self._fitted[1])
-        for name in self.baseline.asked_only:
+        for name in self.baseline.ranking_only:
             setattr(fitted, name, settings[name])
         return fitted
 
     def _ndcg(self, fitted: Baseline, task: Task) -> float:
-        if task.name not in self._read:
-            self._read[task.name] = [(fitted.read(histories), exclude) for histories, exclude in blocks_of_users(task)]
-        lists = (fitted.rank(read, CUTOFF, exclude) for read, exclude in self._read[task.name])
+        if task.name not in self._prepared:
+            blocks = blocks_of_users(task)
+            self._prepared[task.name] = [(fitted.prepare(histories), exclude) for histories, exclude in blocks]
+        lists = (fitted.rank(prepared, CUTOFF, exclude) for prepared, exclude in self._prepared[task.name])
         ranking = gather(lists, task, CUTOFF, fitted.id)
         return float(np.mean(per_user_metrics(ranking, task.positives, [CUTOFF])[MAIN_METRIC]))
 

@@ -1,4 +1,5 @@
 import os
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -15,6 +16,16 @@ from loopback_core.tasks.period import Period
 
 # ranx compiles for a minute what it measures here in a second; it reads this when it is imported.
 os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep bytecode in the cache of pytest where the environment forbids to write it next to the source.
+
+    Otherwise every process that a test starts compiles each library again, half of the time of a command of Dagster.
+    """
+    if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):
+        sys.dont_write_bytecode = False
+        sys.pycache_prefix = os.environ["PYTHONPYCACHEPREFIX"] = str(config.cache.mkdir("bytecode"))
 
 
 @pytest.fixture

@@ -57,7 +57,7 @@ def why() -> Callable[[dg.ExecuteInProcessResult], dict[str, str]]:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dg.ExecuteInProcessResult]:
     """A home in which the whole chain ran once, and the result of that run. Not to be changed: copy it."""
     home = tmp_path_factory.mktemp("finished") / "home"
-    return home, materialize_small(home)
+    return home, materialize_small(home, pictures=True)
 
 
 @pytest.fixture

@@ -1,4 +1,3 @@
-import hashlib
 import json
 import os
 import signal
@@ -32,8 +31,8 @@ id_dim = 16
 hidden_dim = 32
 output_dim = 16
 [training]
-epochs = 5
-patience = 5
+epochs = 3
+patience = 3
 batch_size = 256
 embedding_learning_rate = 0.1
 device = "cpu"
@@ -88,22 +87,10 @@ def finish(process: "subprocess.Popen[str]") -> str:
     return output
 
 
-def fail(process: "subprocess.Popen[str]") -> str:
-    """What a command that must fail printed."""
-    output, _ = process.communicate()
-    assert process.returncode != 0
-    return output
-
-
 def versions(home: Path) -> dict[str, list[str]]:
     """Asset -> the versions of it that can be seen; without assets of which there is none."""
     built = [asset for asset in CHAIN if (home / asset).exists()]
     return {asset: [path.name for path in (home / asset).iterdir() if path.name != "LATEST"] for asset in built}
-
-
-def sha256_of_weights(home: Path) -> str:
-    folder = home / "trained_towers" / (home / "trained_towers" / "LATEST").read_text().strip()
-    return hashlib.sha256((folder / "towers.safetensors").read_bytes()).hexdigest()
 
 
 @pytest.fixture(scope="module")
@@ -128,10 +115,9 @@ def test_the_first_command_twice_at_once_in_an_empty_folder_makes_one_report(twi
 
 def test_the_log_of_the_command_tells_of_each_epoch_once(twice: tuple[Path, list[str]]) -> None:
     _, outputs = twice
-    trained = [
-        sum(f" - epoch {number}: loss" in line for line in "".join(outputs).splitlines()) for number in range(1, 6)
-    ]
-    assert trained == [1, 1, 1, 1, 1]  # the other waited and reused
+    lines = "".join(outputs).splitlines()
+    trained = [sum(f" - epoch {number}: loss" in line for line in lines) for number in range(1, 4)]
+    assert trained == [1, 1, 1]  # the other waited and reused
 
 
 def test_later_commands_reuse_what_is_built_also_side_by_side(twice: tuple[Path, list[str]], start: Start) -> None:
@@ -159,53 +145,20 @@ def test_later_commands_reuse_what_is_built_also_side_by_side(twice: tuple[Path,
     assert content["settings"]["evaluation"]["ks"] == [5, 10, 100]
 
 
-def test_in_an_empty_folder_what_needs_artifacts_fails_and_names_the_first_command(
-    start: Start, tmp_path: Path
-) -> None:
+def test_in_an_empty_folder_the_report_fails_and_names_the_first_command(start: Start, tmp_path: Path) -> None:
     report = start(tmp_path, *REPORT)
-    checks = start(tmp_path, DAGSTER, "job", "execute", *MODULE, "-j", "data_quality")
-    assert f"There is no faiss_index in {tmp_path}/.loopback; {BUILD_FIRST}" in fail(report)
-    assert f"There is no raw_listens in {tmp_path}/.loopback; {BUILD_FIRST}" in fail(checks)
+    output, _ = report.communicate()
+    assert report.returncode != 0
+    assert f"There is no faiss_index in {tmp_path}/.loopback; {BUILD_FIRST}" in output
 
 
-def test_a_run_killed_in_training_leaves_nothing_half_written_and_ends_in_the_same_weights_when_run_again(
-    twice: tuple[Path, list[str]], start: Start, tmp_path: Path
-) -> None:
-    undisturbed, home = twice[0] / ".loopback", tmp_path / ".loopback"
-    process = start(tmp_path, *EVERYTHING)
-    while not list(home.glob(".checkpoints/*/checkpoint.pt")):
-        assert process.poll() is None
-        time.sleep(0.002)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
-    left = versions(home)
-    assert list(left) == list(CHAIN[: CHAIN.index("trained_towers")])
-    for asset, (version,) in left.items():
-        assert (home / asset / "LATEST").read_text().strip() == version
-        assert (home / asset / version / "manifest.json").is_file()
-
-    assert "training goes on after epoch " in finish(start(tmp_path, *EVERYTHING))
-    assert sha256_of_weights(home) == sha256_of_weights(undisturbed)
-    assert not list((home / ".building").iterdir()) and not list((home / ".checkpoints").iterdir())
-
-
-def test_the_workspace_is_valid_and_the_ui_shows_the_graph(start: Start, tmp_path: Path) -> None:
-    homes = tmp_path / "validate", tmp_path / "dev"  # apart: Dagster cannot set up one home from two processes at once
-    for home in homes:
-        home.mkdir()
-    workspace = ("-w", "workspace.yaml")
-    validate = start(REPOSITORY, DAGSTER, "definitions", "validate", *workspace, DAGSTER_HOME=str(homes[0]))
+def test_the_ui_shows_the_graph_of_the_workspace(start: Start, tmp_path: Path) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
-    ui = start(REPOSITORY, DAGSTER, "dev", *workspace, "-h", "127.0.0.1", "-p", str(port), DAGSTER_HOME=str(homes[1]))
-    try:
-        assert "All code locations passed validation" in finish(validate)
-        assert graph_in_the_ui(f"http://127.0.0.1:{port}/graphql", ui) == set(STAGES)
-    finally:
-        os.killpg(ui.pid, signal.SIGINT)
-        with suppress(subprocess.TimeoutExpired):  # begun in the background of a shell, it is deaf to this signal
-            ui.communicate(timeout=30)
+    address = ("-h", "127.0.0.1", "-p", str(port))
+    ui = start(REPOSITORY, DAGSTER, "dev", "-w", "workspace.yaml", *address, DAGSTER_HOME=str(tmp_path))
+    assert graph_in_the_ui(f"http://127.0.0.1:{port}/graphql", ui) == set(STAGES)
 
 
 def graph_in_the_ui(address: str, server: "subprocess.Popen[str]") -> set[str]:

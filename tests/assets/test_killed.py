@@ -1,11 +1,14 @@
-"""A run killed at any moment of any asset: nothing half-written is ever visible, and the next run ends in the same."""
+"""A run that was killed: nothing half-written is ever visible, and the next run ends in the same."""
 
 import multiprocessing
-import time
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import numpy as np
+import dagster as dg
 import pytest
 import torch
 from published import results, visible
@@ -14,55 +17,80 @@ from small_chain import materialize_small
 from loopback_core.stages import CHAIN
 from loopback_core.store.artifacts import ArtifactStore
 
-KILLS = 5
-PATIENCE = 120  # seconds until an asset begins
+Finished = tuple[Path, dg.ExecuteInProcessResult]
+Materialize = Callable[..., dg.ExecuteInProcessResult]
 
 FORK = multiprocessing.get_context("forkserver")
+PRELOADED = [
+    "loopback_assets.definitions",
+    "loopback_core.reporting.run_evaluation",
+    "dagster._core.storage.event_log",  # what every run imports, which takes longer than most of the steps
+    "dagster._core.storage.runs",
+    "matplotlib.figure",
+    "pytest",
+]
 
 
-def make(home: str, asset: str) -> None:
-    """One asset, in a process of its own."""
+@pytest.fixture
+def home_before(finished: Finished, tmp_path: Path) -> Callable[[str], Path]:
+    """home_before(asset) -> a copy of the finished home, without that asset and those after it."""
+
+    def copy(asset: str) -> Path:
+        missing = CHAIN[CHAIN.index(asset) :]
+        return Path(shutil.copytree(finished[0], tmp_path / "home", ignore=shutil.ignore_patterns(*missing)))
+
+    return copy
+
+
+def make_and_be_killed(home: str, asset: str, name: str, times: int) -> None:
+    """Make the asset; this process is killed when it moves a file of that name into place for that many times."""
+    remaining = times
+
+    def look(event: str, arguments: tuple[object, ...]) -> None:
+        nonlocal remaining
+        if event == "os.rename" and Path(str(arguments[1])).name == name and asset in str(arguments[1]):
+            remaining -= 1
+            if not remaining:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(look)
     torch.set_num_threads(1)
-    raise SystemExit(0 if materialize_small(Path(home), asset).success else 1)
+    materialize_small(Path(home), asset)
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> ArtifactStore:
-    home = tmp_path_factory.mktemp("undisturbed")
-    assert materialize_small(home).success
-    return ArtifactStore(home)
-
-
-def test_a_chain_that_is_killed_in_every_asset_ends_as_one_that_never_was(
-    undisturbed: ArtifactStore, tmp_path: Path
-) -> None:
-    FORK.set_forkserver_preload(["small_chain", "torch", "polars", "faiss", "loopback_core.training.train"])
-    rng, store = np.random.default_rng(0), ArtifactStore(tmp_path)
-    for asset in CHAIN:
-        killed = 0
-        for _ in range(KILLS):
-            process = start(tmp_path, asset)
-            time.sleep(rng.uniform(0, undisturbed.latest(asset).manifest["seconds"]))
-            killed += process.is_alive()
-            process.kill()
-            process.join()
-            for artifact in visible(store):
-                assert not artifact.damaged_files()
-        assert killed, f"{asset} was never at work when it was killed"
-        process = FORK.Process(target=make, args=(str(tmp_path), asset))
-        process.start()
-        process.join()
-        assert process.exitcode == 0
-        assert results(store.latest(asset)) == results(undisturbed.latest(asset)), asset
-    assert not list((tmp_path / ".building").glob("*"))
-
-
-def start(home: Path, asset: str) -> Any:
-    """A process that has begun to write the asset, or has ended already."""
-    process = FORK.Process(target=make, args=(str(home), asset))
+def kill(home: Path, asset: str, name: str, times: int = 1) -> None:
+    """A run in another process that is killed just before `name` is moved into place."""
+    FORK.set_forkserver_preload(PRELOADED)
+    process = FORK.Process(target=make_and_be_killed, args=(str(home), asset, name, times))
     process.start()
-    deadline = time.monotonic() + PATIENCE
-    while process.is_alive() and not list((home / ".building").glob(f"{asset}-*")):
-        assert time.monotonic() < deadline, f"{asset} did not begin"
-        time.sleep(0.005)
-    return process
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    assert all(not artifact.damaged_files() for artifact in visible(ArtifactStore(home)))
+
+
+@pytest.mark.parametrize("asset", CHAIN)
+def test_an_asset_that_is_killed_while_it_is_published_ends_as_one_that_never_was(
+    asset: str, home_before: Callable[[str], Path], finished: Finished, materialize: Materialize
+) -> None:
+    home = home_before(asset)
+    store = ArtifactStore(home)
+    kill(home, asset, "manifest.json")
+    assert not (home / asset).exists() and list((home / ".building").glob(f"{asset}-*"))
+    kill(home, asset, "LATEST")
+    assert (home / asset).exists() and not (home / asset / "LATEST").exists()
+    assert materialize(home, asset).success
+    assert results(store.latest(asset)) == results(ArtifactStore(finished[0]).latest(asset))
+    assert not list((home / ".building").iterdir())
+
+
+def test_a_training_that_is_killed_goes_on_after_its_last_checkpoint_to_the_same_towers(
+    home_before: Callable[[str], Path], finished: Finished, materialize: Materialize, instance: dg.DagsterInstance
+) -> None:
+    home = home_before("trained_towers")
+    kill(home, "trained_towers", "checkpoint.pt", times=2)
+    result = materialize(home, "trained_towers", instance=instance)
+    told = [entry.user_message for entry in instance.all_logs(result.run_id)]
+    assert any(message.startswith("training goes on after epoch 1") for message in told)
+    towers = (ArtifactStore(folder).latest("trained_towers") for folder in (home, finished[0]))
+    assert results(next(towers)) == results(next(towers))
+    assert not list((home / ".building").iterdir()) and not list((home / ".checkpoints").iterdir())

@@ -1,3 +1,4 @@
+import multiprocessing
 import os
 import sys
 from dataclasses import dataclass
@@ -26,6 +27,35 @@ def pytest_configure(config: pytest.Config) -> None:
     if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):
         sys.dont_write_bytecode = False
         sys.pycache_prefix = os.environ["PYTHONPYCACHEPREFIX"] = str(config.cache.mkdir("bytecode"))
+
+
+PRELOADED = [
+    "loopback_assets.definitions",
+    "loopback_core.reporting.run_evaluation",
+    "loopback_core.training.train",
+    "dagster._core.storage.event_log",  # what every run imports, which takes longer than most steps
+    "dagster._core.storage.runs",
+    "matplotlib.figure",
+    "pytest",
+]
+
+
+@pytest.fixture(scope="session")
+def forked():
+    """forked(function, *arguments) -> the exit code of a process that has called it; negative: the signal that ended it.
+
+    The imports of all such processes are done once. function: of a module.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOADED)
+
+    def run(function, *arguments):
+        process = context.Process(target=function, args=arguments)
+        process.start()
+        process.join()
+        return process.exitcode
+
+    return run
 
 
 @pytest.fixture

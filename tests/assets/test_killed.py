@@ -1,6 +1,5 @@
 """A run that was killed: nothing half-written is ever visible, and the next run ends in the same."""
 
-import multiprocessing
 import os
 import shutil
 import signal
@@ -20,15 +19,7 @@ from loopback_core.store.artifacts import ArtifactStore
 Finished = tuple[Path, dg.ExecuteInProcessResult]
 Materialize = Callable[..., dg.ExecuteInProcessResult]
 
-FORK = multiprocessing.get_context("forkserver")
-PRELOADED = [
-    "loopback_assets.definitions",
-    "loopback_core.reporting.run_evaluation",
-    "dagster._core.storage.event_log",  # what every run imports, which takes longer than most of the steps
-    "dagster._core.storage.runs",
-    "matplotlib.figure",
-    "pytest",
-]
+Kill = Callable[..., None]
 
 
 @pytest.fixture
@@ -42,7 +33,7 @@ def home_before(finished: Finished, tmp_path: Path) -> Callable[[str], Path]:
     return copy
 
 
-def make_and_be_killed(home: str, asset: str, name: str, times: int) -> None:
+def make_and_be_killed(home: Path, asset: str, name: str, times: int) -> None:
     """Make the asset; this process is killed when it moves a file of that name into place for that many times."""
     remaining = times
 
@@ -55,22 +46,23 @@ def make_and_be_killed(home: str, asset: str, name: str, times: int) -> None:
 
     sys.addaudithook(look)
     torch.set_num_threads(1)
-    materialize_small(Path(home), asset)
+    materialize_small(home, asset)
 
 
-def kill(home: Path, asset: str, name: str, times: int = 1) -> None:
-    """A run in another process that is killed just before `name` is moved into place."""
-    FORK.set_forkserver_preload(PRELOADED)
-    process = FORK.Process(target=make_and_be_killed, args=(str(home), asset, name, times))
-    process.start()
-    process.join()
-    assert process.exitcode == -signal.SIGKILL
-    assert all(not artifact.damaged_files() for artifact in visible(ArtifactStore(home)))
+@pytest.fixture
+def kill(forked: Callable[..., int]) -> Kill:
+    """kill(home, asset, name, times=1): a run in another process, killed just before `name` is moved into place."""
+
+    def run_and_kill(home: Path, asset: str, name: str, times: int = 1) -> None:
+        assert forked(make_and_be_killed, home, asset, name, times) == -signal.SIGKILL
+        assert all(not artifact.damaged_files() for artifact in visible(ArtifactStore(home)))
+
+    return run_and_kill
 
 
 @pytest.mark.parametrize("asset", CHAIN)
 def test_an_asset_that_is_killed_while_it_is_published_ends_as_one_that_never_was(
-    asset: str, home_before: Callable[[str], Path], finished: Finished, materialize: Materialize
+    asset: str, home_before: Callable[[str], Path], kill: Kill, finished: Finished, materialize: Materialize
 ) -> None:
     home = home_before(asset)
     store = ArtifactStore(home)
@@ -84,7 +76,11 @@ def test_an_asset_that_is_killed_while_it_is_published_ends_as_one_that_never_wa
 
 
 def test_a_training_that_is_killed_goes_on_after_its_last_checkpoint_to_the_same_towers(
-    home_before: Callable[[str], Path], finished: Finished, materialize: Materialize, instance: dg.DagsterInstance
+    home_before: Callable[[str], Path],
+    kill: Kill,
+    finished: Finished,
+    materialize: Materialize,
+    instance: dg.DagsterInstance,
 ) -> None:
     home = home_before("trained_towers")
     kill(home, "trained_towers", "checkpoint.pt", times=2)

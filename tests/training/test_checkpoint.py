@@ -1,10 +1,6 @@
 import os
 import signal
-import subprocess
-import sys
-from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
@@ -76,53 +72,29 @@ def test_a_resumed_run_with_every_part_of_the_sampled_objective_ends_in_the_same
     assert_same(weights(random_log, settings, VALUES[1:], killed), expected)
 
 
-KILLED_RUN = """
-import os, signal, sys
-from pathlib import Path
-import numpy as np
-from loopback_core.data import Events, FitData
-from loopback_core.settings import Settings
-from loopback_core.splits.catalog_counts import count_catalog
-from loopback_core.training import checkpoint, loop
+def train_and_be_killed(data, settings, folder):
+    """Five steps are an epoch: this process is killed before the third step of the second."""
+    torch.set_num_threads(1)
+    step, taken = loop.training_step, []
 
-folder, steps = Path(sys.argv[1]), int(sys.argv[2])
-log = np.load(folder / "log.npz")
-events = Events(log["user"], log["track"], log["timestamp"])
-data = FitData(events, count_catalog(events, log["artist"]), len(events))
-step, taken = loop.training_step, []
+    def counted(*given):
+        taken.append(None)
+        if len(taken) > 5 + 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return step(*given)
 
-def counted(*given):
-    taken.append(None)
-    if len(taken) > steps:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return step(*given)
-
-loop.training_step = counted
-settings = Settings.model_validate_json((folder / "settings.json").read_text())
-loop.train(data, settings, lambda model: {"hits": 0.3}, folder)
-"""
+    loop.training_step = counted
+    train(data, settings, by_epoch(VALUES), folder)
 
 
-def start_killed_run(data, settings, folder):
-    events, artist = data.events, data.catalog.artist
-    np.savez(folder / "log.npz", user=events.user, track=events.track, timestamp=events.timestamp, artist=artist)
-    (folder / "settings.json").write_text(settings.model_dump_json())
-    steps = 5 + 2  # an epoch has five: the third step of the second never happens
-    environment = {**os.environ, "PYTHONPATH": str(Path(loop.__file__).parents[2]), "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen([sys.executable, "-c", KILLED_RUN, str(folder), str(steps)], env=environment)
-
-
-def test_a_run_killed_in_the_middle_of_an_epoch_goes_on_to_the_same_weights(random_log, settings_for, tmp_path):
-    runs = []
-    for optimizer in OPTIMIZERS:  # side by side: most of their time goes into imports
-        folder = tmp_path / optimizer
-        (folder / "whole").mkdir(parents=True)
-        runs.append(start_killed_run(random_log, settings_for(optimizer), folder))
-    for optimizer, run in zip(OPTIMIZERS, runs, strict=True):
-        settings, folder = settings_for(optimizer), tmp_path / optimizer
-        expected = weights(random_log, settings, VALUES, folder / "whole")
-        assert run.wait(timeout=120) == -signal.SIGKILL
-        assert_same(weights(random_log, settings, VALUES[1:], folder), expected)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_run_killed_in_the_middle_of_an_epoch_goes_on_to_the_same_weights(
+    random_log, settings_for, folders, forked, optimizer
+):
+    settings, (whole, killed) = settings_for(optimizer), folders
+    expected = weights(random_log, settings, VALUES, whole)
+    assert forked(train_and_be_killed, random_log, settings, killed) == -signal.SIGKILL
+    assert_same(weights(random_log, settings, VALUES[1:], killed), expected)
 
 
 def test_a_finished_run_is_not_trained_again(random_log, settings_for, folders):

@@ -1,7 +1,9 @@
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from loopback_core.reporting.paper.__main__ import main as fill_paper
@@ -64,20 +66,43 @@ def test_what_is_no_set_of_trainings_is_refused_with_a_sentence(homes, tmp_path,
 
 
 @pytest.mark.parametrize(
-    ("section", "changed", "told"),
+    ("part", "told"),
     [
-        ("source", {"sample_seed": 3}, "other splits"),
-        ("training", {"epochs": 2}, "other settings of the towers"),
-        ("evaluation", {"baselines": ["popularity_decayed"]}, "other rivals"),
+        ("temporal_splits", "other splits"),
+        ("towers", "other settings of the towers"),
+        ("rival", "other rivals"),
     ],
 )
-def test_homes_that_differ_in_more_than_the_seed_are_refused(
-    homes, materialize, tmp_path, capsys, section, changed, told
-):
-    other = tmp_path / "other"
-    shutil.copytree(homes[1], other)
-    sections = {"training": {"seed": 1}}
-    sections[section] = {**sections.get(section, {}), **changed}
-    assert materialize(other, **sections).success
+def test_homes_that_differ_in_more_than_the_seed_are_refused(homes, tmp_path, capsys, part, told):
+    other = Path(shutil.copytree(homes[1], tmp_path / "other"))
+    store = ArtifactStore(other)
+    newest = store.latest("evaluation")
+    content = evaluation(other)
+    if part == "temporal_splits":
+        content["versions"][part] = other_splits(store)
+    elif part == "towers":
+        content["settings"]["towers"]["id_dim"] += 1
+    else:
+        content["rival"]["discovery"] = "popularity_decayed"
+
+    def make(folder):
+        shutil.copytree(newest.folder, folder, dirs_exist_ok=True)
+        (folder / "evaluation.json").write_text(json.dumps(content))
+        return newest.summary
+
+    store.build("evaluation", make, upstream=newest.manifest["upstream"], settings={}, code="")
     assert main([str(homes[0]), str(other)]) == 2
     assert f"{other} has {told} than {homes[0]}" in capsys.readouterr().err
+
+
+def other_splits(store):
+    """The version of splits of which one table holds other bytes."""
+    splits = store.latest("temporal_splits")
+
+    def make(folder):
+        shutil.copytree(splits.folder, folder, dirs_exist_ok=True)
+        train = folder / "train.parquet"
+        pl.read_parquet(train).reverse().write_parquet(train)
+        return splits.summary
+
+    return store.build("temporal_splits", make, upstream=splits.manifest["upstream"], settings={}, code="")[0].version

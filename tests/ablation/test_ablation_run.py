@@ -71,15 +71,15 @@ def test_a_run_that_was_killed_trains_nothing_again_that_was_finished(run, train
 
     monkeypatch.setattr(measure, "train", killed)
     with pytest.raises(KeyboardInterrupt):
-        run()
-    assert trained == [("reference", 0), ("reference", 1)]
+        run(seeds=[0])
+    assert trained == [("reference", 0)]
     trained.clear()
     monkeypatch.setattr(measure, "train", counted)
-    content, summary = run()
-    assert trained == [("default", 0), ("default", 1)]
-    assert summary == {"choices": 2, "trainings": 4, "found": 2}
+    content, summary = run(seeds=[0])
+    assert trained == [("default", 0)]
+    assert summary == {"choices": 2, "trainings": 2, "found": 1}
     trained.clear()
-    assert run() == (content, {**summary, "found": 4}) and trained == []
+    assert run(seeds=[0]) == (content, {**summary, "found": 2}) and trained == []
 
 
 def test_another_choice_or_seed_trains_only_that_one_and_what_is_damaged_is_trained_again(run, trained, tmp_path):

@@ -60,6 +60,15 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dg.Execute
     return home, materialize_small(home, pictures=True)
 
 
+@pytest.fixture(scope="session")
+def other_seed(
+    finished: tuple[Path, dg.ExecuteInProcessResult], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, dg.ExecuteInProcessResult]:
+    """A copy of the finished home in which the chain ran again with seed 1, and the result of that run. Not to be changed."""
+    home = shutil.copytree(finished[0], tmp_path_factory.mktemp("other_seed") / "home")
+    return home, materialize_small(home, training={"seed": 1})
+
+
 @pytest.fixture
 def copied_home(finished: tuple[Path, dg.ExecuteInProcessResult], tmp_path: Path) -> Path:
     """A copy of the finished home, to be changed."""

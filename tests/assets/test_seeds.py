@@ -11,13 +11,10 @@ from loopback_core.reporting.seeds import main, over_seeds
 from loopback_core.store.artifacts import ArtifactStore
 
 
-@pytest.fixture(scope="module")
-def homes(finished, materialize, tmp_path_factory):
+@pytest.fixture
+def homes(finished, other_seed):
     """Two homes with one log, trained with the seeds 0 and 1."""
-    other = tmp_path_factory.mktemp("seeds") / "one"
-    shutil.copytree(finished[0], other)
-    assert materialize(other, training={"seed": 1}).success
-    return finished[0], other
+    return finished[0], other_seed[0]
 
 
 def evaluation(home):

@@ -1,9 +1,10 @@
-"""The launchpad's form of the settings: the core's sections with every key optional."""
+"""The launchpad's form of the settings: the core's sections, nested alike, with every key optional."""
 
-from typing import Any, Literal, get_origin
+from collections.abc import Mapping
+from typing import Annotated, Any, get_args, get_origin
 
 import dagster as dg
-from pydantic import ConfigDict, Field, create_model
+from pydantic import Field, create_model
 from pydantic.fields import FieldInfo
 
 from loopback_core.settings import Section, Settings
@@ -11,18 +12,25 @@ from loopback_core.settings import Section, Settings
 PLAIN = (bool, int, float, str)
 
 
+class _Form(dg.PermissiveConfig):
+    """Open to any key: the core refuses one that it does not know, and says what became of one that it knew."""
+
+
 def _field(info: FieldInfo) -> Any:
     """The same field, unset by default. Dagster knows neither dates nor literals; the core checks what they say."""
-    kind: Any = info.annotation
-    if get_origin(kind) is Literal or (kind not in PLAIN and get_origin(kind) not in (list, dict)):
-        kind = str
-    return (kind | None, Field(default=None, description=info.description))
+    kind = info.annotation
+    if isinstance(kind, type) and issubclass(kind, Section):
+        form = _form(kind)
+        return (form, Field(default_factory=form, description=info.description))
+    return (_plain(info.annotation) | None, Field(default=None, description=info.description))
 
 
-class _Form(dg.Config):
-    """Closed, also where Python fills it in: a key that it does not know is a mistake."""
-
-    model_config = ConfigDict(extra="forbid")
+def _plain(kind: Any) -> Any:
+    if get_origin(kind) is Annotated:
+        return _plain(kind.__origin__)
+    if container := get_origin(kind) if get_origin(kind) in (list, dict) else None:
+        return container[tuple(_plain(argument) for argument in get_args(kind))]
+    return kind if kind in PLAIN else str
 
 
 def _form(section: type[Section]) -> type[dg.Config]:
@@ -31,15 +39,21 @@ def _form(section: type[Section]) -> type[dg.Config]:
     return create_model(name, __base__=_Form, __doc__=section.__doc__, **fields)
 
 
-FORMS: dict[str, type[dg.Config]] = {
-    name: _form(info.annotation)
-    for name, info in Settings.model_fields.items()
-    if isinstance(info.annotation, type) and issubclass(info.annotation, Section)
-}
+FORMS: dict[str, type[dg.Config]] = {name: _form(section) for name, section in Settings.subsections().items()}
 """Section -> the class of its form."""
 
 
-def overrides(forms: dict[str, dg.Config]) -> dict[str, dict[str, Any]]:
-    """Only what was filled in: section -> key -> value."""
-    filled = {name: {k: v for k, v in form.model_dump().items() if v is not None} for name, form in forms.items()}
-    return {name: values for name, values in filled.items() if values}
+def overrides(forms: Mapping[str, dg.Config]) -> dict[str, dict[str, Any]]:
+    """Only what was filled in: section -> key or sub-section -> value."""
+    filled: dict[str, dict[str, Any]] = _filled_in({name: form.model_dump() for name, form in forms.items()}, Settings)
+    return filled
+
+
+def _filled_in(values: Mapping[str, Any], section: type[Section]) -> dict[str, Any]:
+    inner = section.subsections()
+    filled = {
+        name: _filled_in(value, inner[name]) if name in inner else value
+        for name, value in values.items()
+        if value is not None
+    }
+    return {name: value for name, value in filled.items() if name not in inner or value}

@@ -62,9 +62,9 @@ def training_values(settings: Settings) -> Values:
         "tie_seed": settings.evaluation.seed,
         "tuning_users": settings.evaluation.tuning_users,
     }
-    if (features := settings.towers.features) and Path(features).is_file():
+    if (features := settings.towers.sum.features) and Path(features).is_file():
         values["features"] = file_sha256(Path(features))
-    if settings.training.hard_share:
+    if settings.training.sampled.hard_share:
         values["index"] = _only(settings.index)  # it mines the hard negatives
     return values
 

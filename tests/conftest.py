@@ -11,7 +11,7 @@ import pytest
 
 from loopback_core.data import SECONDS_PER_DAY, Events, FitData, Ragged
 from loopback_core.listens.schema import validate_listens
-from loopback_core.settings import TowersSettings
+from loopback_core.settings import MlpSettings, TowersSettings
 from loopback_core.splits.catalog_counts import count_catalog
 from loopback_core.tasks.period import Period
 
@@ -159,7 +159,7 @@ def towers():
     from loopback_core.towers.two_tower import TwoTower, Vocabulary
 
     torch.manual_seed(0)
-    model = TwoTower(Vocabulary(5, 20, 4), TowersSettings(id_dim=4, hidden_dim=8, output_dim=6)).eval()
+    model = TwoTower(Vocabulary(5, 20, 4), TowersSettings(mlp=MlpSettings(id_dim=4, hidden_dim=8), output_dim=6)).eval()
     for table in model.embeddings():
         table.settle_unknown()
     return model

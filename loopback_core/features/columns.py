@@ -23,15 +23,17 @@ def read_columns(path: Path, names: pl.DataFrame) -> Floats:
     """
     table = _read(path)
     if missing := [key for key in KEYS if key not in table.columns]:
-        raise SettingsError(f"towers.features: {path} has no column {' and no '.join(missing)}; it names the tracks.")
+        raise SettingsError(
+            f"towers.sum.features: {path} has no column {' and no '.join(missing)}; it names the tracks."
+        )
     if table.select(KEYS).is_duplicated().any():
         twice = table.filter(table.select(KEYS).is_duplicated()).row(0, named=True)
         raise SettingsError(
-            f"towers.features: {path} has {twice['track_name']!r} by {twice['artist_name']!r} twice; keep one row a track."
+            f"towers.sum.features: {path} has {twice['track_name']!r} by {twice['artist_name']!r} twice; keep one row a track."
         )
     numbers = _numbers(table)
     if not numbers.shape[1]:
-        raise SettingsError(f"towers.features: {path} has no column of numbers beside {' and '.join(KEYS)}.")
+        raise SettingsError(f"towers.sum.features: {path} has no column of numbers beside {' and '.join(KEYS)}.")
     found = names.select(KEYS).join(
         table.select(KEYS).with_row_index("row"), on=KEYS, how="left", maintain_order="left"
     )["row"]
@@ -48,9 +50,9 @@ def _read(path: Path) -> pl.DataFrame:
         # Other programs write text as categories, and a title like 1999 as a number.
         return table.with_columns(selectors.by_name(*KEYS, require_all=False).cast(pl.String))
     except FileNotFoundError:
-        raise SettingsError(f"towers.features: there is no file {path}; correct or unset it.") from None
+        raise SettingsError(f"towers.sum.features: there is no file {path}; correct or unset it.") from None
     except (OSError, pl.exceptions.PolarsError) as error:
-        raise SettingsError(f"towers.features: {path} cannot be read as Parquet ({error}).") from None
+        raise SettingsError(f"towers.sum.features: {path} cannot be read as Parquet ({error}).") from None
 
 
 def _numbers(table: pl.DataFrame) -> Floats:

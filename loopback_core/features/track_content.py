@@ -44,15 +44,15 @@ def track_content(fit: FitData, settings: TowersSettings, artist: NDArray[np.int
         SettingsError: the log came without names, or the file of columns cannot be used.
     """
     artist = fit.catalog.artist if artist is None else artist
-    if (settings.ngram_buckets or settings.features) and fit.names is None:
-        raise SettingsError("towers.ngram_buckets and towers.features need the names of the tracks.")
+    if (settings.sum.ngram_buckets or settings.sum.features) and fit.names is None:
+        raise SettingsError("towers.sum.ngram_buckets and towers.sum.features need the names of the tracks.")
     columns = None
-    if settings.features and fit.names is not None:
-        columns = read_columns(Path(settings.features), fit.names.frame.head(len(artist)))
+    if settings.sum.features and fit.names is not None:
+        columns = read_columns(Path(settings.sum.features), fit.names.frame.head(len(artist)))
     return TrackContent(
         artist,
-        fit.names if settings.ngram_buckets else None,
-        _statistics(fit, len(artist)) if settings.track_statistics else None,
+        fit.names if settings.sum.ngram_buckets else None,
+        _statistics(fit, len(artist)) if settings.sum.track_statistics else None,
         columns,
     )
 

@@ -27,7 +27,7 @@ def track_vectors(model: TwoTower, content: TrackContent, first: int = 0, batch_
     trained = model.vocabulary.n_columns
     if (columns := content.widths[1]) != trained:
         raise SettingsError(
-            f"towers.features: {model.settings.features} has {columns} columns of numbers and the towers were trained "
+            f"towers.sum.features: {model.settings.sum.features} has {columns} columns of numbers and the towers were trained "
             f"on {trained}; put the file back as it was, or train the towers again."
         )
     model.eval()

@@ -1,35 +1,56 @@
 """Every setting of the project, and how they are read."""
 
-from loopback_core.settings.loading import RECIPE, load_settings, shipped_presets
+from loopback_core.settings.evaluation_settings import AblationSettings, ChecksSettings, EvaluationSettings
+from loopback_core.settings.index_settings import ENGINE_OF_KIND, HnswSettings, IndexSettings, IvfSettings
+from loopback_core.settings.layers import merged
+from loopback_core.settings.loading import RECIPE, load_settings
 from loopback_core.settings.section import Section
-from loopback_core.settings.settings import (
-    ENGINE_OF_KIND,
-    AblationSettings,
-    ChecksSettings,
-    EvaluationSettings,
-    IndexSettings,
-    Settings,
-    SourceSettings,
-    SplitSettings,
-    SplitStrategy,
+from loopback_core.settings.settings import Settings
+from loopback_core.settings.source_settings import SourceSettings, SplitSettings, SplitStrategy, in_utc
+from loopback_core.settings.toml_files import shipped_presets
+from loopback_core.settings.towers_settings import (
+    READ_HISTORIES,
+    EmaSettings,
+    MlpSettings,
+    PooledSettings,
+    SumSettings,
+    TowersSettings,
+    TransformerSettings,
 )
-from loopback_core.settings.towers_settings import TowersSettings
-from loopback_core.settings.training_settings import TrainingSettings
+from loopback_core.settings.training_settings import (
+    FittedSettings,
+    InBatchSettings,
+    SampledSettings,
+    TrainingSettings,
+)
 
 __all__ = [
     "ENGINE_OF_KIND",
+    "READ_HISTORIES",
     "RECIPE",
     "AblationSettings",
     "ChecksSettings",
+    "EmaSettings",
     "EvaluationSettings",
+    "FittedSettings",
+    "HnswSettings",
+    "InBatchSettings",
     "IndexSettings",
+    "IvfSettings",
+    "MlpSettings",
+    "PooledSettings",
+    "SampledSettings",
     "Section",
     "Settings",
     "SourceSettings",
     "SplitSettings",
     "SplitStrategy",
+    "SumSettings",
     "TowersSettings",
     "TrainingSettings",
+    "TransformerSettings",
+    "in_utc",
     "load_settings",
+    "merged",
     "shipped_presets",
 ]

@@ -1,12 +1,9 @@
 """Which part each listen belongs to: the four strategies."""
 
-from datetime import UTC, datetime
-
 import numpy as np
 from numpy.typing import NDArray
 
-from loopback_core.errors import SettingsError
-from loopback_core.settings import SplitSettings
+from loopback_core.settings import SplitSettings, in_utc
 
 TRAIN, VALIDATION, TEST, HELD_OUT = 0, 1, 2, 3
 PART_NAMES = ("train", "validation", "test")
@@ -19,12 +16,7 @@ def cut(user: Column, timestamp: Column, settings: SplitSettings) -> Parts:
     """The part of every listen, (n,): TRAIN, VALIDATION or TEST.
 
     user: (n,) any integer per user, each user's rows contiguous and oldest first. timestamp: (n,) seconds.
-
-    Raises:
-        SettingsError: the fractions leave nothing for train, or cut dates are missing or in the wrong order.
     """
-    if settings.validation_fraction + settings.test_fraction >= 1:
-        raise SettingsError("split.validation_fraction + split.test_fraction must be below 1, or train gets nothing.")
     match settings.strategy:
         case "global":
             return _after(timestamp, *_boundaries(np.sort(timestamp), settings))
@@ -64,17 +56,8 @@ def _boundaries(ordered: Column, settings: SplitSettings) -> tuple[int, int]:
 
 
 def _cut_dates(settings: SplitSettings) -> tuple[int, int]:
-    train_until, validation_until = settings.train_until, settings.validation_until
-    if train_until is None or validation_until is None:
-        raise SettingsError("split.strategy = 'dates' needs split.train_until and split.validation_until.")
-    if not _seconds(train_until) < _seconds(validation_until):
-        raise SettingsError("split.train_until must lie before split.validation_until.")
-    return _seconds(train_until), _seconds(validation_until)
-
-
-def _seconds(moment: datetime) -> int:
-    """A date without a zone is read as UTC, like the times of the log."""
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+    assert settings.train_until and settings.validation_until  # the settings saw to it
+    return int(in_utc(settings.train_until).timestamp()), int(in_utc(settings.validation_until).timestamp())
 
 
 def _after(timestamp: Column, train_until: int, validation_until: int) -> Parts:

@@ -43,7 +43,6 @@ def split_listens(interactions: Path, folder: Path, settings: SplitSettings) -> 
 
     Raises:
         BadLogError: a part would be empty, or train has fewer than two users.
-        SettingsError: see :func:`cut`.
     """
     listens = pl.scan_parquet(interactions / "interactions.parquet", glob=False)
     count = listens.select(pl.len()).collect().item()

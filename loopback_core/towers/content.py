@@ -14,9 +14,9 @@ class NameEncoder(nn.Module):
 
     def __init__(self, settings: TowersSettings, *, sparse: bool) -> None:
         super().__init__()
-        self.trigrams = IdEmbedding(settings.ngram_buckets, settings.ngram_dim, std=1.0, sparse=sparse)
-        self.title = _silent(settings.ngram_dim, settings.output_dim)
-        self.artist = _silent(settings.ngram_dim, settings.output_dim)
+        self.trigrams = IdEmbedding(settings.sum.ngram_buckets, settings.sum.ngram_dim, std=1.0, sparse=sparse)
+        self.title = _silent(settings.sum.ngram_dim, settings.output_dim)
+        self.artist = _silent(settings.sum.ngram_dim, settings.output_dim)
 
     def forward(self, title: Bags, artist_name: Bags) -> Tensor:
         """-> (B, D)."""

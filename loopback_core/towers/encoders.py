@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from loopback_core.settings import TowersSettings
+from loopback_core.settings import EmaSettings, TowersSettings, TransformerSettings
 
 MASKED = -1e4  # finite: a place without any listen before it would otherwise be 0 / 0
 
@@ -22,10 +22,10 @@ class EmaEncoder(nn.Module):
     the whole history: what is summed lies in all directions, and the sum is then as long as one of it.
     """
 
-    def __init__(self, settings: TowersSettings) -> None:
+    def __init__(self, settings: EmaSettings) -> None:
         super().__init__()
-        self.window, self.outputs = settings.window, len(settings.ema_half_lives)
-        self.log_half_lives = nn.Parameter(torch.tensor(settings.ema_half_lives).log())
+        self.window, self.outputs = settings.window, len(settings.half_lives)
+        self.log_half_lives = nn.Parameter(torch.tensor(settings.half_lives).log())
 
     def forward(self, listens: Tensor, there: Tensor) -> Tensor:
         """listens: (C, L, D). there: (C, L) bool. -> (C, L, scales, D)."""
@@ -47,9 +47,9 @@ class TransformerEncoder(nn.Module):
 
     outputs = 1
 
-    def __init__(self, settings: TowersSettings) -> None:
+    def __init__(self, dim: int, settings: TransformerSettings) -> None:
         super().__init__()
-        self.blocks = nn.ModuleList(_Block(settings) for _ in range(settings.layers))
+        self.blocks = nn.ModuleList(_Block(dim, settings) for _ in range(settings.layers))
 
     def forward(self, listens: Tensor, there: Tensor) -> Tensor:
         """listens: (C, L, D). there: (C, L) bool. -> (C, L, 1, D)."""
@@ -59,9 +59,8 @@ class TransformerEncoder(nn.Module):
 
 
 class _Block(nn.Module):
-    def __init__(self, settings: TowersSettings) -> None:
+    def __init__(self, dim: int, settings: TransformerSettings) -> None:
         super().__init__()
-        dim = settings.output_dim
         self.heads, self.window, self.dropout = settings.heads, settings.window, settings.dropout
         self.before_attention, self.before_feed_forward = nn.LayerNorm(dim), nn.LayerNorm(dim)
         self.project = nn.Linear(dim, 3 * dim)
@@ -94,5 +93,9 @@ SequenceEncoder = EmaEncoder | TransformerEncoder
 def make_encoder(settings: TowersSettings) -> SequenceEncoder | None:
     """The encoder of the last listens that `towers.user_encoder` names; None for towers that read pools only."""
     if settings.user_encoder == "ema":
-        return EmaEncoder(settings)
-    return TransformerEncoder(settings) if settings.user_encoder == "transformer" else None
+        return EmaEncoder(settings.ema)
+    return (
+        TransformerEncoder(settings.output_dim, settings.transformer)
+        if settings.user_encoder == "transformer"
+        else None
+    )

@@ -12,10 +12,10 @@ class UnitMLP(nn.Module):
     def __init__(self, input_dim: int, settings: TowersSettings) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Linear(input_dim, settings.hidden_dim),
+            nn.Linear(input_dim, settings.mlp.hidden_dim),
             nn.GELU(),
-            nn.Dropout(settings.dropout),
-            nn.Linear(settings.hidden_dim, settings.output_dim),
+            nn.Dropout(settings.mlp.dropout),
+            nn.Linear(settings.mlp.hidden_dim, settings.output_dim),
         )
 
     def forward(self, features: Tensor) -> Tensor:

@@ -40,7 +40,9 @@ class HistoryReader:
         self.histories, self.settings = histories, settings
         if settings.user_encoder == "id":
             return
-        self._last = SequenceReader(histories, artist, settings.window) if settings.user_encoder != "pooled" else None
+        windows = {"ema": settings.ema.window, "transformer": settings.transformer.window}
+        window = windows.get(settings.user_encoder)
+        self._last = SequenceReader(histories, artist, window) if window else None
         track = histories.tracks.values
         of_track = artist_of_listens(histories, artist)
         self._items = {
@@ -51,12 +53,12 @@ class HistoryReader:
     def read(self, moments: Moments, intent: Ids) -> UserInputs:
         """What the tower reads of each moment. intent: (A,) ANYTHING or ONLY_NEW."""
         return self._read(
-            moments, intent, lambda kind: self._counts[kind].blocks(moments, self.settings.history_listens)
+            moments, intent, lambda kind: self._counts[kind].blocks(moments, self.settings.pooled.listens)
         )
 
     def read_at_the_end(self, intent: Ids) -> UserInputs:
         """What the tower reads of each history with everything heard: faster than :meth:`read`. intent: (rows,)."""
-        listens = self.settings.history_listens
+        listens = self.settings.pooled.listens
         return self._read(
             Moments.at_the_end(self.histories),
             intent,
@@ -68,9 +70,9 @@ class HistoryReader:
         user = torch.from_numpy(self.histories.users[moments.row].astype(np.int64))
         if self.settings.user_encoder == "id":
             return UserInputs(user)
-        pooled = self.settings.history_listens > 0
-        context = request_context(self.histories, moments) if self.settings.context else None
-        who = self.histories.demographics if self.settings.demographics else None
+        pooled = self.settings.pooled.listens > 0
+        context = request_context(self.histories, moments) if self.settings.pooled.context else None
+        who = self.histories.demographics if self.settings.pooled.demographics else None
         return UserInputs(
             user,
             torch.from_numpy(np.asarray(intent, np.int64)),
@@ -115,13 +117,13 @@ class TrackReader:
 
     def _trigrams(self, names: Names, ids: Ids) -> Bags:
         """Trigrams of each name, with weights that make their sum a mean."""
-        found = names.trigrams(ids, self.settings.ngram_buckets)
+        found = names.trigrams(ids, self.settings.sum.ngram_buckets)
         weights = np.repeat(1 / np.maximum(found.lengths, 1), found.lengths).astype(np.float32)
         return Bags(*map(torch.from_numpy, (found.values, found.offsets[:-1], weights)))
 
 
 def _scales(settings: TowersSettings, kind: str) -> list[Scale]:
-    half_lives, powers = getattr(settings, f"{kind}_half_lives"), getattr(settings, f"{kind}_powers")
+    half_lives, powers = getattr(settings.pooled, f"{kind}_half_lives"), getattr(settings.pooled, f"{kind}_powers")
     return [Scale(days, power) for days, power in zip(half_lives, powers, strict=True)]
 
 

@@ -34,9 +34,9 @@ class MLPTrackTower(nn.Module):
 
     def __init__(self, n_tracks: int, n_artists: int, settings: TowersSettings, *, sparse: bool) -> None:
         super().__init__()
-        self.track = IdEmbedding(n_tracks, settings.id_dim, std=settings.embedding_std, sparse=sparse)
-        self.artist = IdEmbedding(n_artists, settings.id_dim, std=settings.embedding_std, sparse=sparse)
-        self.body = UnitMLP(2 * settings.id_dim, settings)
+        self.track = IdEmbedding(n_tracks, settings.mlp.id_dim, std=settings.embedding_std, sparse=sparse)
+        self.artist = IdEmbedding(n_artists, settings.mlp.id_dim, std=settings.embedding_std, sparse=sparse)
+        self.body = UnitMLP(2 * settings.mlp.id_dim, settings)
 
     def forward(self, inputs: TrackInputs) -> Tensor:
         """-> (B, D) of unit norm."""
@@ -63,10 +63,10 @@ class SumTrackTower(nn.Module):
         unit = 1 / math.sqrt(dim)  # the standard deviation at which a vector has a length of about 1
         self.track = IdEmbedding(n_tracks, dim, std=settings.embedding_std * unit, sparse=sparse)
         self.artist = IdEmbedding(n_artists, dim, std=unit, sparse=sparse)
-        self.id_dropout = settings.id_dropout
-        carried = settings.ngram_buckets > 0 or widths[1] > 0  # statistics go with the id: they carry nothing
-        self.artist_dropout = settings.artist_dropout if carried else 0.0
-        self.names = NameEncoder(settings, sparse=sparse) if settings.ngram_buckets else None
+        self.id_dropout = settings.sum.id_dropout
+        carried = settings.sum.ngram_buckets > 0 or widths[1] > 0  # statistics go with the id: they carry nothing
+        self.artist_dropout = settings.sum.artist_dropout if carried else 0.0
+        self.names = NameEncoder(settings, sparse=sparse) if settings.sum.ngram_buckets else None
         self.numbers = NumberEncoder(*widths, dim) if any(widths) else None
 
     def forward(self, inputs: TrackInputs) -> Tensor:
@@ -100,7 +100,7 @@ def make_track_tower(
     """
     if settings.track_encoder == "sum":
         return SumTrackTower(n_tracks, n_artists, settings, widths, sparse=sparse)
-    if settings.ngram_buckets or any(widths):
+    if settings.sum.ngram_buckets or any(widths):
         raise SettingsError(
             "towers.ngram_buckets, track_statistics and features need towers.track_encoder = 'sum', which reads them."
         )

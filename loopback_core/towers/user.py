@@ -43,8 +43,8 @@ class IdUserTower(nn.Module):
 
     def __init__(self, n_users: int, settings: TowersSettings, *, sparse: bool) -> None:
         super().__init__()
-        self.user = IdEmbedding(n_users, settings.id_dim, std=settings.embedding_std, sparse=sparse)
-        self.body = UnitMLP(settings.id_dim, settings)
+        self.user = IdEmbedding(n_users, settings.mlp.id_dim, std=settings.embedding_std, sparse=sparse)
+        self.body = UnitMLP(settings.mlp.id_dim, settings)
 
     def forward(self, inputs: UserInputs) -> Tensor:
         """-> (A, D) of unit norm."""
@@ -66,17 +66,19 @@ class HistoryUserTower(nn.Module):
         super().__init__()
         self._tables = (tracks.artist, tracks.track)  # in a tuple: they belong to the track tower, and are saved there
         dim = settings.output_dim
-        scales = [len(settings.artist_half_lives), len(settings.track_half_lives)]
+        scales = [len(settings.pooled.artist_half_lives), len(settings.pooled.track_half_lives)]
         self.artist_gates, self.track_gates = (nn.Parameter(torch.full((2, n, dim), 1 / n)) for n in scales)
         self.intents = nn.Parameter(torch.zeros(2, dim))
-        self.dropout = settings.history_dropout
+        self.dropout = settings.pooled.dropout
         self.encoder = make_encoder(settings)
         if self.encoder is not None:
             n = self.encoder.outputs
             self.last_gates = nn.Parameter(torch.full((2, n, dim), 1 / n))
             self.when = CodeEmbedding((HOURS + 1, GAPS + 1), dim, 0.0)
-        self.context = CodeEmbedding(CONTEXT_SIZES, dim, self.dropout) if settings.context else None
-        self.demographics = CodeEmbedding(DEMOGRAPHIC_SIZES, dim, self.dropout) if settings.demographics else None
+        self.context = CodeEmbedding(CONTEXT_SIZES, dim, self.dropout) if settings.pooled.context else None
+        self.demographics = (
+            CodeEmbedding(DEMOGRAPHIC_SIZES, dim, self.dropout) if settings.pooled.demographics else None
+        )
 
     def forward(self, inputs: UserInputs) -> Tensor:
         """-> (A, D) of unit norm."""

@@ -93,7 +93,7 @@ class Examples:
         the track of row j in exactly the same cases.
         """
         settings = self.settings
-        if not (settings.mask_same_track or settings.mask_same_user or settings.mask_known_positives):
+        if not (settings.mask_same_track or settings.in_batch.mask_same_user or settings.mask_known_positives):
             return None
         if self._known is not None:  # what the user plays holds the other two cases: both rows are listens of train
             mask = self._played(user, track, self._known)
@@ -101,7 +101,7 @@ class Examples:
             mask = np.zeros((len(user), len(user)), bool)
             if settings.mask_same_track:
                 mask |= track[:, None] == track
-            if settings.mask_same_user:
+            if settings.in_batch.mask_same_user:
                 mask |= user[:, None] == user
         np.fill_diagonal(mask, False)
         return mask

@@ -24,7 +24,10 @@ class HardNegatives:
     """
 
     def __init__(self, data: FitData, plan: RequestPlan, settings: Settings) -> None:
-        self.settings, self.count = settings, round(settings.training.hard_share * settings.training.negatives)
+        self.settings, self.count = (
+            settings,
+            round(settings.training.sampled.hard_share * settings.training.sampled.negatives),
+        )
         self._histories, self._content = plan.histories, track_content(data, settings.towers)
         self._played = plan.played
         nothing = np.zeros(0, np.int64)
@@ -43,7 +46,7 @@ class HardNegatives:
         finally:
             faiss.omp_set_num_threads(threads)
         users = user_vectors(model, self._histories, self._content.artist, ONLY_NEW)
-        found = index.search(users, self.settings.training.hard_pool, self._played).tracks
+        found = index.search(users, self.settings.training.sampled.hard_pool, self._played).tracks
         row, place = np.nonzero(found != NOTHING)
         self.pool = Ragged.from_pairs(row, found[row, place], len(found))
 

@@ -38,7 +38,7 @@ class NegativeSampler:
 
     def draw(self, requests: Requests, rng: np.random.Generator) -> Negatives:
         """The negatives of one step."""
-        chosen = self.settings
+        chosen = self.settings.sampled
         n_uniform = round(chosen.negatives * chosen.uniform_share)
         targets = requests.group.draw(chosen.negatives - n_uniform, rng)
         tracks = np.concatenate([targets, rng.integers(0, self.n_tracks, n_uniform)])
@@ -75,4 +75,4 @@ class NegativeSampler:
         first_play = np.full((len(users), mask.shape[1]), np.iinfo(np.int64).max)
         first_play[lists.row_numbers()[here], column[here]] = after
         heard = requests.moments.place[asks] - self._offsets[requests.moments.row[asks]]
-        mask[asks] |= first_play[which] < (heard + self.settings.target_window)[:, None]
+        mask[asks] |= first_play[which] < (heard + self.settings.sampled.target_window)[:, None]

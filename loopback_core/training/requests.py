@@ -91,7 +91,7 @@ class RequestPlan:
         self._is_repeat = np.ones(len(tracks.values), np.bool_)
         self._is_repeat[self.first_plays] = False
         of_a_pass = len(tracks.values) + len(self.first_plays)
-        self.parts = max(1, round(of_a_pass / settings.epoch_targets)) if settings.epoch_targets else 1
+        self.parts = max(1, round(of_a_pass / settings.sampled.epoch_targets)) if settings.sampled.epoch_targets else 1
         self._targets = of_a_pass // self.parts
         self._last: tuple[int, Pass] | None = None  # the pass that was asked for last, with its number
 
@@ -133,7 +133,7 @@ class RequestPlan:
         request: list[SmallIds] = []
         intent: list[Ids] = []
         for wanted, answers in ((ANYTHING, np.arange(len(self._is_repeat))), (ONLY_NEW, self.first_plays)):
-            phase = rng.integers(0, self.settings.request_stride, len(self.histories))
+            phase = rng.integers(0, self.settings.sampled.request_stride, len(self.histories))
             found = [
                 self._moments(answers[start : start + PLANNED_AT_ONCE], phase, rng)
                 for start in range(0, len(answers), PLANNED_AT_ONCE)
@@ -154,8 +154,8 @@ class RequestPlan:
         """
         row = self.row(listens)
         begin, phase = self.histories.tracks.offsets[row], phase[row]
-        stride, place = self.settings.request_stride, listens - begin
-        earlier = place - rng.integers(0, self.settings.target_window, len(listens))
+        stride, place = self.settings.sampled.request_stride, listens - begin
+        earlier = place - rng.integers(0, self.settings.sampled.target_window, len(listens))
         earlier = np.where(earlier > 0, earlier, rng.integers(0, np.maximum(place, 1)))  # a young history has no more
         after = -(-(earlier + phase) // stride) * stride - phase  # the next place of the grid
         moment = np.where(after > place, after - stride, after)
@@ -172,7 +172,7 @@ class RequestPlan:
         group = rng.permutation(len(self.histories))[row] % n_groups
         heard = moments - self.histories.tracks.offsets[row]
         _, stretch = np.unique(
-            row * (len(self._is_repeat) + 1) + (heard - 1) // self.settings.request_span, return_inverse=True
+            row * (len(self._is_repeat) + 1) + (heard - 1) // self.settings.sampled.request_span, return_inverse=True
         )
         order = np.lexsort((rng.permutation(len(moments))[stretch], group))
         rank = np.empty(len(order), np.int32)
@@ -191,7 +191,7 @@ class RequestPlan:
         return Pass(moments[order], row[order], intent[order], targets, ends, in_turn, groups)
 
     def _n_groups(self) -> int:
-        per_group = self.settings.users_per_group
+        per_group = self.settings.sampled.users_per_group
         return max(1, -(-len(self.histories) // per_group)) if per_group else 1
 
     def _now(self, row: Ids, moment: Ids) -> Ids:

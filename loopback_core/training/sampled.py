@@ -14,27 +14,22 @@ from loopback_core.towers.readers import HistoryReader, TrackReader
 from loopback_core.towers.track import TrackInputs
 from loopback_core.towers.two_tower import TwoTower
 from loopback_core.towers.user import UserInputs
-from loopback_core.training.cached_gradients import encode
 from loopback_core.training.hard_negatives import HardNegatives
 from loopback_core.training.losses import sampled_softmax
 from loopback_core.training.negatives import NegativeSampler
 from loopback_core.training.requests import RequestPlan, Requests
-from loopback_core.training.track_memory import TrackMemory
 
 
 @dataclass(frozen=True)
 class SampledBatch:
-    """A requests with T targets and M negatives, of which the last N may be what a memory holds of earlier steps."""
+    """A requests with T targets and M shared negatives."""
 
     users: UserInputs  # of A requests
-    tracks: TrackInputs  # the T targets, then the M - N negatives of this step
+    tracks: TrackInputs  # the T targets, then the M negatives
     request: Tensor  # (T,) int64
     correction: Tensor  # (M,)
     false_negative: Tensor  # (A, M) bool
     weight: Tensor | None = None  # (T,) of each target in the loss; None: all the same
-    memory: TrackMemory | None = None  # of the epoch
-    step: int = 0  # of the memory
-    cached_gradients: int = 0  # requests or tracks that a tower reads at a time; 0: all
 
     def __len__(self) -> int:
         return len(self.request)
@@ -47,17 +42,13 @@ class SampledBatch:
         return replace(self, users=self.users.to(device), tracks=self.tracks.to(device), weight=weight, **moved)
 
     def loss(self, model: TwoTower) -> Tensor:
-        """The sampled softmax, a scalar. With a memory: once for each batch, in the order in which they were made."""
-        users = encode(model.users, self.users, self.cached_gradients, model.device)
-        tracks = encode(model.tracks, self.tracks, self.cached_gradients, model.device)
-        negatives = tracks[len(self) :]
-        if self.memory is not None:
-            negatives = torch.cat([negatives, self.memory.exchange(self.step, tracks[: len(self)])])
+        """The sampled softmax, a scalar."""
+        users, tracks = model(self.users, self.tracks)
         return sampled_softmax(
             users,
             tracks[: len(self)],
             self.request,
-            negatives,
+            tracks[len(self) :],
             model.inverse_temperature(),
             self.correction,
             self.false_negative,
@@ -89,23 +80,16 @@ class SampledExamples:
     def epoch(self, epoch: int) -> Iterator[SampledBatch]:
         """A pass over the listens, or a part of one, in an order that depends on (seed, epoch) alone."""
         rng = np.random.default_rng([self.settings.seed, epoch, 1])
-        memory = TrackMemory(self.settings.memory) if self.settings.memory else None
         for requests in self._plan.epoch(epoch):
-            batch = self.batch(requests, rng, memory)
-            if memory is not None:
-                memory.expect(requests.target)
-            yield batch
+            yield self.batch(requests, rng)
 
-    def batch(self, requests: Requests, rng: np.random.Generator, memory: TrackMemory | None = None) -> SampledBatch:
-        """Read the histories of the requests, and draw negatives; what the memory holds are negatives too."""
+    def batch(self, requests: Requests, rng: np.random.Generator) -> SampledBatch:
+        """Read the histories of the requests, and draw negatives."""
         drawn = self._negatives.draw(requests, rng)
         hard = self._hard.draw(requests, rng)
         track = np.concatenate([requests.target, drawn.tracks, hard])
-        corrections = [drawn.correction, np.full(len(hard), -np.log(self.settings.hard_weight), np.float32)]
+        corrections = [drawn.correction, np.full(len(hard), -np.log(self.settings.sampled.hard_weight), np.float32)]
         masks = [drawn.false_negative, self._hard.false_negatives(requests, hard)]
-        if memory is not None:
-            corrections.append(np.full(len(memory.tracks), -np.log(self.settings.memory_weight), np.float32))
-            masks.append(self._negatives.false_negatives(requests, memory.tracks))
         return SampledBatch(
             self._reader.read(requests.moments, requests.intent),
             self._tracks.read(track),
@@ -113,12 +97,9 @@ class SampledExamples:
             torch.from_numpy(np.concatenate(corrections)),
             torch.from_numpy(np.concatenate(masks, axis=1)),
             self._weight(requests),
-            memory,
-            0 if memory is None else memory.steps,
-            self.settings.cached_gradients,
         )
 
     def _weight(self, requests: Requests) -> Tensor | None:
-        if (of_repeats := self.settings.repeat_weight) == 1:
+        if (of_repeats := self.settings.sampled.repeat_weight) == 1:
             return None
         return torch.from_numpy(np.where(requests.is_repeat, of_repeats, 1.0).astype(np.float32))

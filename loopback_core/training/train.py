@@ -69,7 +69,7 @@ def train_towers(splits: Splits, settings: Settings, folder: Path, checkpoints: 
 def _look_for_room(splits: Splits, settings: Settings, checkpoints: Path) -> None:
     """By the benchmark at full size; the tables are nearly all of the weights."""
     catalog, listens = splits.tuning.catalog, len(splits.train) + len(splits.validation)
-    width = settings.towers.id_dim if settings.towers.track_encoder == "mlp" else settings.towers.output_dim
+    width = settings.towers.mlp.id_dim if settings.towers.track_encoder == "mlp" else settings.towers.output_dim
     tables = 4 * width * (catalog.n_tracks + catalog.n_artists)
     held = 5 if settings.training.optimizer == "dense" else 3  # weights, their mean, and vectors or moments
     what = f"Training on {listens:,} listens of {catalog.n_tracks:,} tracks"
@@ -79,7 +79,7 @@ def _look_for_room(splits: Splits, settings: Settings, checkpoints: Path) -> Non
 
 def learn_related(data: FitData, settings: Settings) -> RelatedArtists | None:
     """The artists near each other in `data`; None where the towers alone are served or none are asked for."""
-    most = settings.training.related_artists if settings.training.scoring == "fitted" else 0
+    most = settings.training.fitted.related_artists if settings.training.scoring == "fitted" else 0
     return RelatedArtists.learn(data, most) if most else None
 
 
@@ -96,6 +96,6 @@ def fit_rankers(
         moments = moments_of_validation(splits, name, evaluation.tuning_users)
         tasks = [task.sampled(evaluation.tuning_users, evaluation.seed) for task in moments]
         asked = [(scorer_of(task, model, vectors=vectors, related=related), task) for task in tasks]
-        fitted[name] = fit_ranker(asked, evaluation.seed, settings.training.max_popularity_amplification)
+        fitted[name] = fit_ranker(asked, evaluation.seed, settings.training.fitted.max_popularity_amplification)
     # The reference has no ranker: in its protocol the towers stand alone.
     return {name: fitted[LIKE.get(name, name)] for name in TASKS} | {"reference_protocol": TOWERS_ALONE}

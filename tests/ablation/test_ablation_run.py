@@ -12,8 +12,8 @@ from loopback_core.errors import DivergedError
 from loopback_core.splits import Splits
 
 GIVEN = {
-    "towers": {"id_dim": 4, "hidden_dim": 8, "output_dim": 8, "history_listens": 50, "window": 8},
-    "training": {"epochs": 1, "batch_size": 512, "negatives": 16, "device": "cpu"},
+    "towers": {"mlp": {"id_dim": 4, "hidden_dim": 8}, "output_dim": 8, "pooled": {"listens": 50}},
+    "training": {"epochs": 1, "batch_size": 512, "sampled": {"negatives": 16}, "device": "cpu"},
     "evaluation": {"resamples": 100, "tuning_users": 20},
 }
 

@@ -2,7 +2,7 @@ import pytest
 
 from loopback_core.ablation.choices import CHOICES, RECIPE, choose, settings_of
 from loopback_core.errors import SettingsError
-from loopback_core.settings import load_settings
+from loopback_core.settings import Section, load_settings
 
 
 def recipe(preset):
@@ -11,8 +11,15 @@ def recipe(preset):
 
 def differing(one, other):
     """The keys of towers and training in which two settings differ, the preset's name left out."""
-    pairs = [(getattr(one, section), getattr(other, section)) for section in ("towers", "training")]
-    return {k for a, b in pairs for k in type(a).model_fields if getattr(a, k) != getattr(b, k)} - {"preset"}
+    return _differing(one.towers, other.towers) | _differing(one.training, other.training) - {"preset"}
+
+
+def _differing(one, other):
+    keys = set()
+    for key in type(one).model_fields:
+        a, b = getattr(one, key), getattr(other, key)
+        keys |= _differing(a, b) if isinstance(a, Section) else {key} if a != b else set()
+    return keys
 
 
 def test_all_choices_are_taken_in_the_order_of_the_table_and_the_recipe_always():
@@ -39,7 +46,7 @@ def test_the_settings_of_the_presets_are_those_of_their_files():
         ("+ mixed negatives", "reference_sparse", {"objective", "logq"}),
         ("+ logQ 1", "reference_sparse", {"objective"}),
         ("+ history", "reference_sparse", {"objective", "user_encoder", "track_encoder"}),
-        ("without masks", "default", {"mask_same_track", "mask_same_user", "mask_known_positives"}),
+        ("without masks", "default", {"mask_same_track", "mask_known_positives"}),
         ("without uniform negatives", "default", {"uniform_share"}),
         ("with logQ 0.5", "default", {"logq"}),
         ("with nearer targets", "default", {"target_window"}),
@@ -57,7 +64,10 @@ def test_every_choice_but_the_presets_differs_from_every_other():
 
 
 def test_what_the_run_is_given_holds_but_where_the_choice_says_otherwise_and_nothing_is_refitted():
-    given = {"training": {"epochs": 1, "logq": 0.25, "refit": True, "preset": "reference"}, "towers": {"output_dim": 8}}
+    given = {
+        "training": {"epochs": 1, "sampled": {"logq": 0.25}, "refit": True, "preset": "reference"},
+        "towers": {"output_dim": 8},
+    }
     chosen = settings_of("without logQ", 7, given, {})
-    assert (chosen.training.epochs, chosen.training.logq, chosen.towers.output_dim) == (1, 0.0, 8)
+    assert (chosen.training.epochs, chosen.training.sampled.logq, chosen.towers.output_dim) == (1, 0.0, 8)
     assert (chosen.training.seed, chosen.training.refit, chosen.training.preset) == (7, False, "default")

@@ -61,4 +61,4 @@ def test_an_unknown_choice_and_no_seed_are_sentences(copied_home: Path, material
     result = materialize(copied_home, "ablation", ablation={"choices": ["masks"]})
     assert why(result)["ablation"].startswith("ablation.choices names 'masks'; known are 'all', 'reference', ")
     result = materialize(copied_home, "ablation", ablation={"seeds": []})
-    assert "seeds must hold at least one number" in why(result)["ablation"]
+    assert "ablation.seeds = [] is wrong: " in why(result)["ablation"]

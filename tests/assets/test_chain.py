@@ -138,7 +138,7 @@ def test_evaluation_json_has_what_other_programs_read(finished: Finished) -> Non
     assert personal["discovery"] is None and personal["next_listen"]["recall@10"]["value"] > 0
     assert set(content["unreachable_positives"]) == set(content["tasks"])
     assert (content["preset"], content["seed"]) == ("default", 0)
-    assert content["settings"]["towers"]["id_dim"] == 16
+    assert content["settings"]["towers"]["output_dim"] == 16
     assert content["versions"] == {asset: artifacts[asset].version for asset in CHAIN[:-1]}
     assert set(content["index"]) >= {"kind", "recall@100", "p50_ms", "p99_ms"}
     assert set(content["seconds"]) == set(CHAIN)

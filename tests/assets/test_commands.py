@@ -27,8 +27,6 @@ SETTINGS = """\
 sample_events = 10000
 sample_users = 60
 [towers]
-id_dim = 16
-hidden_dim = 32
 output_dim = 16
 [training]
 epochs = 3

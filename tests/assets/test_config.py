@@ -31,15 +31,19 @@ def launched(config: dict[str, Any]) -> Loopback:
     return seen[0]
 
 
+def keys_of(section: type[Section]) -> dict[str, Any]:
+    """Key -> the keys of the sub-section, or nothing."""
+    inner = section.subsections()
+    return {name: keys_of(inner[name]) if name in inner else {} for name in section.model_fields}
+
+
+def keys_of_form(form: Any) -> dict[str, Any]:
+    fields = form.model_fields.items()
+    return {name: keys_of_form(f.annotation) if hasattr(f.annotation, "model_fields") else {} for name, f in fields}
+
+
 def test_the_launchpad_has_every_key_of_every_section() -> None:
-    sections = {
-        name: info.annotation
-        for name, info in Settings.model_fields.items()
-        if isinstance(info.annotation, type) and issubclass(info.annotation, Section)
-    }
-    assert {name: list(form.model_fields) for name, form in FORMS.items()} == {
-        name: list(section.model_fields) for name, section in sections.items()
-    }
+    assert {name: keys_of_form(form) for name, form in FORMS.items()} == keys_of(Settings)
 
 
 def test_an_empty_launchpad_leaves_the_defaults() -> None:
@@ -54,8 +58,13 @@ def test_the_launchpad_reaches_settings_of_every_kind() -> None:
                 "mirrors": ["http://localhost/a"],
                 "time_format": "epoch_seconds",
             },
-            "split": {"strategy": "dates", "train_until": "2008-12-31T23:59:59Z"},
-            "training": {"seed": 7, "learning_rate": 0.5, "mask_same_user": False},
+            "split": {"strategy": "dates", "train_until": "2008-12-31T23:59:59Z", "validation_until": "2009-06-30"},
+            "training": {
+                "seed": 7,
+                "learning_rate": 0.5,
+                "mask_same_track": False,
+                "sampled": {"negatives": 5, "logq": 0.5},
+            },
             "evaluation": {"ks": [5, 10, 100]},
         }
     ).settings()
@@ -65,7 +74,8 @@ def test_the_launchpad_reaches_settings_of_every_kind() -> None:
     assert settings.split.strategy == "dates"
     assert settings.split.train_until == datetime(2008, 12, 31, 23, 59, 59, tzinfo=UTC)
     assert (settings.training.seed, settings.training.learning_rate) == (7, 0.5)
-    assert settings.training.mask_same_user is False
+    assert settings.training.mask_same_track is False
+    assert (settings.training.sampled.negatives, settings.training.sampled.logq) == (5, 0.5)
     assert settings.evaluation.ks == [5, 10, 100]
 
 
@@ -73,9 +83,10 @@ def test_the_launchpad_reaches_settings_of_every_kind() -> None:
     ("config", "named"),
     [
         ({"trainin": {}}, '"trainin"'),
-        ({"training": {"epoch": 1}}, '"epoch" at path root:resources:loopback:config:training'),
         ({"training": {"epochs": "three"}}, "root:resources:loopback:config:training:epochs"),
-        ({"training": {"mask_same_user": 1}}, "root:resources:loopback:config:training:mask_same_user"),
+        ({"training": {"mask_same_track": 1}}, "root:resources:loopback:config:training:mask_same_track"),
+        ({"training": {"sampled": 5}}, "root:resources:loopback:config:training:sampled"),
+        ({"training": {"sampled": {"logq": "x"}}}, "root:resources:loopback:config:training:sampled:logq"),
         ({"evaluation": {"ks": [10, "all"]}}, "root:resources:loopback:config:evaluation:ks[1]"),
     ],
 )
@@ -85,10 +96,30 @@ def test_the_launchpad_names_the_key_that_is_unknown_or_of_the_wrong_type(config
     assert named in str(caught.value)
 
 
-@pytest.mark.parametrize(("key", "value"), [("epoch", 1), ("epochs", "three")])
-def test_python_that_fills_the_resource_in_is_told_the_key_too(key: str, value: object) -> None:
-    with pytest.raises(ValidationError, match=rf"training\.{key}\n"):
-        filled_in({"training": {key: value}})
+def test_python_that_fills_the_resource_in_with_a_wrong_type_is_told_the_key() -> None:
+    with pytest.raises(ValidationError, match=r"training\.epochs\n"):
+        filled_in({"training": {"epochs": "three"}})
+
+
+@pytest.mark.parametrize(
+    ("config", "sentence"),
+    [
+        ({"training": {"epoch": 1}}, "training.epoch is not a setting; known are preset, seed, "),
+        ({"training": {"sampled": {"epoch": 1}}}, "training.sampled.epoch is not a setting; known are negatives, "),
+        ({"training": {"negatives": 5}}, "training.negatives is now training.sampled.negatives."),
+        (
+            {"training": {"in_batch": {"mask_same_user": True}}},
+            "training.in_batch.mask_same_user is given but training.objective is 'sampled', which does not read it.",
+        ),
+    ],
+)
+def test_a_key_that_nothing_reads_is_named_by_the_launchpad_and_by_python(
+    config: dict[str, Any], sentence: str
+) -> None:
+    for resource in (launched(config), filled_in(config)):
+        with pytest.raises(SettingsError) as caught:
+            resource.settings()
+        assert str(caught.value).startswith(f"Settings of the overrides: {sentence}")
 
 
 @pytest.mark.parametrize(

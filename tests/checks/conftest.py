@@ -14,6 +14,7 @@ from loopback_core.listens.schema import Reason, Reject, validate
 from loopback_core.settings import (
     ChecksSettings,
     EvaluationSettings,
+    MlpSettings,
     Settings,
     SourceSettings,
     SplitSettings,
@@ -153,7 +154,7 @@ def trained(chain):
 
     splits = Splits(chain.sound["temporal_splits"].folder)
     settings = settings_of()
-    shape = TowersSettings(id_dim=4, hidden_dim=8, output_dim=4)
+    shape = TowersSettings(mlp=MlpSettings(id_dim=4, hidden_dim=8), output_dim=4)
 
     def towers(folder):
         torch.manual_seed(0)

@@ -90,13 +90,10 @@ def test_a_lost_event_is_missed(chain, part):
 
 @pytest.mark.parametrize("strategy", ["global", "dates", "per_user", "leave_last"])
 def test_no_strategy_leaks(chain, strategy):
-    settings = SplitSettings(
-        strategy=strategy,
-        validation_fraction=0.25,
-        test_fraction=0.25,
-        train_until=at(60),
-        validation_until=at(80),
-    )
+    fractions = {"validation_fraction": 0.25, "test_fraction": 0.25}
+    dates = {"train_until": at(60), "validation_until": at(80)}
+    of_strategy = {"global": fractions, "per_user": fractions, "dates": dates}.get(strategy, {})
+    settings = SplitSettings(strategy=strategy, **of_strategy)
     verdict = chain.verdict("no_time_leakage", split_again(chain, settings))
     assert verdict.passed
     assert verdict.facts == {"strategy": strategy, "leaked_events": 0, "leaks": {}}

@@ -15,7 +15,7 @@ from loopback_core.ranking.scorer import scorer_of
 from loopback_core.ranking.terms import TERMS
 from loopback_core.recommenders.towers_recommender import TowersRecommender
 from loopback_core.retrieval.top_k import tie_order
-from loopback_core.settings import TowersSettings
+from loopback_core.settings import MlpSettings, TowersSettings
 from loopback_core.splits.catalog_counts import count_catalog
 from loopback_core.tasks.metrics import per_user_metrics
 from loopback_core.tasks.task import Task
@@ -55,7 +55,7 @@ def data():
 @pytest.fixture
 def model(data):
     torch.manual_seed(0)
-    shape = TowersSettings(id_dim=4, hidden_dim=8, output_dim=4)
+    shape = TowersSettings(mlp=MlpSettings(id_dim=4, hidden_dim=8), output_dim=4)
     return TwoTower(Vocabulary(USERS, TRACKS, 10), shape).eval()
 
 

@@ -13,7 +13,7 @@ from loopback_core.recommenders.build_retrieval import embed_catalog, index_cata
 from loopback_core.retrieval.embed import user_vectors
 from loopback_core.retrieval.indexes import load_index
 from loopback_core.retrieval.vectors import load_catalog_values, load_vectors
-from loopback_core.settings import IndexSettings, SplitSettings, TowersSettings
+from loopback_core.settings import IndexSettings, MlpSettings, SplitSettings, TowersSettings
 from loopback_core.splits import Splits, split_listens
 from loopback_core.towers.track import TrackInputs
 from loopback_core.towers.two_tower import TwoTower, Vocabulary
@@ -51,7 +51,7 @@ def built(splits, tmp_path):
     folder.mkdir()
     catalog = splits.tuning.catalog
     torch.manual_seed(0)
-    shape = TowersSettings(id_dim=4, hidden_dim=8, output_dim=6)
+    shape = TowersSettings(mlp=MlpSettings(id_dim=4, hidden_dim=8), output_dim=6)
     TwoTower(Vocabulary(catalog.n_users, catalog.n_tracks, catalog.n_artists), shape).save(folder)
     ranker = LinearRanker.of({"popularity": {0.0: 0.5}, "trend": {0.0: 0.25}})
     save_rankers({"discovery": ranker}, folder)

@@ -6,7 +6,7 @@ from loopback_core.data import NOTHING
 from loopback_core.errors import ArtifactError
 from loopback_core.retrieval.index_recall import index_recall
 from loopback_core.retrieval.indexes import build_index, faiss_engine
-from loopback_core.settings import IndexSettings
+from loopback_core.settings import HnswSettings, IndexSettings, IvfSettings
 
 KINDS = ("flat", "hnsw", "ivf")
 
@@ -20,13 +20,18 @@ def one_thread():
     faiss.omp_set_num_threads(threads)
 
 
+def settings_of(kind, ef_search, probes):
+    of_kind = {"hnsw": {"hnsw": HnswSettings(ef_search=ef_search)}, "ivf": {"ivf": IvfSettings(probes=probes)}}
+    return IndexSettings(kind=kind, **of_kind.get(kind, {}))
+
+
 def wide(kind):
     """Settings under which a search of 400 tracks passes all of them."""
-    return IndexSettings(kind=kind, hnsw_ef_search=400, ivf_probes=400)
+    return settings_of(kind, ef_search=400, probes=400)
 
 
 def narrow(kind):
-    return IndexSettings(kind=kind, hnsw_ef_search=8, ivf_probes=1)
+    return settings_of(kind, ef_search=8, probes=1)
 
 
 def sorted_by_score(vectors, queries):
@@ -70,7 +75,7 @@ def test_lists_stay_long_and_good_when_hundreds_of_the_best_are_excluded(
     order = sorted_by_score(vectors, queries)
     played = [0, 1, 300, 600, 1000]
     exclude = ragged([order[row, :count] for row, count in enumerate(played)])
-    index = build_index(vectors, IndexSettings(kind=kind, hnsw_ef_search=8, ivf_probes=20))
+    index = build_index(vectors, settings_of(kind, ef_search=8, probes=20))
     found = index.search(queries, 50, exclude)
     assert NOTHING not in found.tracks
     for row, count in enumerate(played):

@@ -4,7 +4,7 @@ import pytest
 from loopback_core.errors import ArtifactError
 from loopback_core.retrieval.indexes import SETTINGS_FILE, build_index, load_index, save_index
 from loopback_core.retrieval.vectors import VECTORS, load_vectors, save_vectors
-from loopback_core.settings import IndexSettings
+from loopback_core.settings import IndexSettings, IvfSettings
 
 
 def test_vectors_are_read_back_bit_for_bit_and_cannot_be_written_to(unit_vectors, tmp_path):
@@ -31,7 +31,7 @@ def test_missing_or_damaged_vectors_end_in_a_sentence(unit_vectors, tmp_path, da
 
 
 def test_an_index_is_searched_with_the_settings_it_was_built_with(unit_vectors, tmp_path):
-    settings = IndexSettings(kind="ivf", ivf_probes=3)
+    settings = IndexSettings(kind="ivf", ivf=IvfSettings(probes=3))
     save_index(build_index(unit_vectors(400, 8), settings), tmp_path)
     index = load_index(tmp_path)
     assert (index.kind, index.settings) == ("ivf", settings)

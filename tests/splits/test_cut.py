@@ -1,9 +1,7 @@
 from datetime import UTC, datetime, timedelta, timezone
 
 import numpy as np
-import pytest
 
-from loopback_core.errors import SettingsError
 from loopback_core.settings import SplitSettings
 from loopback_core.splits import TEST, TRAIN, VALIDATION
 from loopback_core.splits.cut import cut
@@ -61,18 +59,3 @@ def test_a_date_without_a_zone_is_utc(ten_listens):
     aware = {name: moment.replace(tzinfo=UTC).astimezone(cet) for name, moment in naive.items()}
     expected = "vtrrrtrrrv"
     assert [parts_of(ten_listens, strategy="dates", **dates) for dates in (naive, aware)] == [expected, expected]
-
-
-@pytest.mark.parametrize(
-    ("settings", "sentence"),
-    [
-        ({"strategy": "dates"}, "needs split.train_until and split.validation_until"),
-        ({"strategy": "dates", "train_until": at(60)}, "needs split.train_until and split.validation_until"),
-        ({"strategy": "dates", "train_until": at(60), "validation_until": at(60)}, "must lie before"),
-        ({"strategy": "dates", "train_until": at(80), "validation_until": at(60)}, "must lie before"),
-        ({"validation_fraction": 0.5, "test_fraction": 0.5}, "must be below 1"),
-    ],
-)
-def test_cuts_that_cannot_be_made_are_refused(ten_listens, settings, sentence):
-    with pytest.raises(SettingsError, match=sentence):
-        parts_of(ten_listens, **settings)

@@ -119,9 +119,8 @@ def test_the_parts_are_the_input_row_for_row(tmp_path, write_interactions, strat
         )
         for _ in range(200)
     )
-    settings = SplitSettings(
-        strategy=strategy, train_until="1970-01-01T00:00:20Z", validation_until="1970-01-01T00:00:30Z"
-    )
+    dates = {"train_until": "1970-01-01T00:00:20Z", "validation_until": "1970-01-01T00:00:30Z"}
+    settings = SplitSettings(strategy=strategy, **(dates if strategy == "dates" else {}))
     split_listens(write_interactions(tmp_path / "interactions", log), tmp_path / "splits", settings)
     split = Splits(tmp_path / "splits")
     user_of = dict(split.users.select("user", "user_id").iter_rows())

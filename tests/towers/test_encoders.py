@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from loopback_core.settings import TowersSettings
+from loopback_core.settings import EmaSettings, TowersSettings, TransformerSettings
 from loopback_core.towers.encoders import EmaEncoder, TransformerEncoder, make_encoder
 
 WINDOW, LENGTH, DIM = 3, 6, 8
@@ -10,9 +10,14 @@ WINDOW, LENGTH, DIM = 3, 6, 8
 def encoder(kind):
     torch.manual_seed(0)
     shape = TowersSettings(
-        user_encoder=kind, track_encoder="sum", output_dim=DIM, window=WINDOW, heads=2, hidden_dim=16, layers=1,
-        ema_half_lives=[1.0, 4.0],
-    )  # fmt: skip
+        user_encoder=kind,
+        track_encoder="sum",
+        output_dim=DIM,
+        **{
+            "ema": {"ema": EmaSettings(window=WINDOW, half_lives=[1.0, 4.0])},
+            "transformer": {"transformer": TransformerSettings(window=WINDOW, heads=2, hidden_dim=16, layers=1)},
+        }[kind],
+    )
     made = make_encoder(shape).eval()
     with torch.no_grad():
         for weight in made.parameters():
@@ -54,7 +59,7 @@ def test_one_pass_over_a_stretch_encodes_every_place_as_a_pass_over_what_lies_be
 
 
 def test_an_average_halves_what_lies_a_half_life_back():
-    made = EmaEncoder(TowersSettings(user_encoder="ema", window=3, ema_half_lives=[1.0]))
+    made = EmaEncoder(EmaSettings(window=3, half_lives=[1.0]))
     listens = torch.eye(4)[None]
     found = made(listens, torch.ones(1, 4, dtype=torch.bool))[0, :, 0]
     length = (1 + 0.5**2 + 0.25**2) ** 0.5
@@ -63,7 +68,7 @@ def test_an_average_halves_what_lies_a_half_life_back():
 
 
 def test_a_transformer_begins_as_the_last_listen():
-    made = TransformerEncoder(TowersSettings(user_encoder="transformer", output_dim=8, window=3, heads=2)).eval()
+    made = TransformerEncoder(8, TransformerSettings(window=3, heads=2)).eval()
     listens = torch.randn(1, 4, 8)
     found = made(listens, torch.ones(1, 4, dtype=torch.bool))[0, :, 0]
     torch.testing.assert_close(found, torch.nn.functional.normalize(listens[0], dim=-1))

@@ -4,20 +4,26 @@ import torch
 import torch.nn.functional as F
 
 from loopback_core.data import Histories, Ragged
-from loopback_core.errors import SettingsError
 from loopback_core.features.track_content import TrackContent
 from loopback_core.retrieval.embed import track_vectors, user_vectors
-from loopback_core.settings import TowersSettings
+from loopback_core.settings import EmaSettings, PooledSettings, TowersSettings, TransformerSettings
 from loopback_core.towers.track import TrackInputs
 from loopback_core.towers.two_tower import TwoTower, Vocabulary
 from loopback_core.towers.user import ANYTHING, ONLY_NEW
 
 SHAPE = TowersSettings(
-    user_encoder="pooled", track_encoder="sum", output_dim=8, artist_half_lives=[0], artist_powers=[1],
-    track_half_lives=[0, 1], track_powers=[1, 1],
-)  # fmt: skip
+    user_encoder="pooled",
+    track_encoder="sum",
+    output_dim=8,
+    pooled=PooledSettings(artist_half_lives=[0], artist_powers=[1], track_half_lives=[0, 1], track_powers=[1, 1]),
+)
 ARTIST = np.array([0, 0, 1, 2, 2, 9], np.int32)  # artist 9 is beyond the weights
 DAY = 86_400
+
+
+def shape_of(kind, pooled):
+    encoders = {"ema": EmaSettings(window=2), "transformer": TransformerSettings(window=2, heads=2)}
+    return SHAPE.model_copy(update={"user_encoder": kind, "pooled": pooled, **encoders})
 
 
 @pytest.fixture
@@ -93,7 +99,7 @@ def test_training_leaves_out_some_of_the_tracks_own_vectors_and_of_a_history(mod
         vectors = model.train().tracks(inputs)
         alone = F.normalize(model.tracks.artist.weight[0], dim=0)
     dropped = torch.isclose(vectors, alone, atol=1e-6).all(dim=1).float().mean().item()
-    assert dropped == pytest.approx(SHAPE.id_dropout, abs=0.06)
+    assert dropped == pytest.approx(SHAPE.sum.id_dropout, abs=0.06)
 
 
 def test_the_tables_are_saved_once_and_read_back(model, tmp_path):
@@ -104,20 +110,17 @@ def test_the_tables_are_saved_once_and_read_back(model, tmp_path):
     assert np.array_equal(user_vectors(loaded, users, ARTIST), user_vectors(model, users, ARTIST))
 
 
-def test_pools_need_a_track_tower_whose_vectors_they_can_add_up():
-    with pytest.raises(SettingsError, match=r"needs towers\.track_encoder = 'sum'"):
-        TwoTower(Vocabulary(3, 4, 3), TowersSettings(user_encoder="pooled"))
-
-
 @pytest.mark.parametrize("kind", ["ema", "transformer"])
 def test_the_order_of_the_last_listens_matters_to_an_encoder_and_what_lies_before_its_window_to_the_pools_alone(kind):
-    shape = SHAPE.model_copy(update={"user_encoder": kind, "window": 2, "heads": 2})
+    shape = shape_of(kind, SHAPE.pooled)
     vocabulary = Vocabulary(n_users=3, n_tracks=4, n_artists=3)
     torch.manual_seed(0)
     made = TwoTower(vocabulary, shape, sparse=True).eval()
     one, other = user_vectors(made, histories([2, 0, 3], [2, 3, 0]), ARTIST)
     assert not np.allclose(one, other)
-    without_pools = TwoTower(vocabulary, shape.model_copy(update={"history_listens": 0}), sparse=True).eval()
+    without_pools = TwoTower(
+        vocabulary, shape_of(kind, SHAPE.pooled.model_copy(update={"listens": 0})), sparse=True
+    ).eval()
     one, other, longer = user_vectors(without_pools, histories([2, 0], [0, 2], [3, 1, 2, 0]), ARTIST)
     assert not np.allclose(one, other)
     # listens of one moment each, so that hour and gap tell nothing apart but the first listen of all
@@ -126,7 +129,7 @@ def test_the_order_of_the_last_listens_matters_to_an_encoder_and_what_lies_befor
 
 @pytest.mark.parametrize("kind", ["ema", "transformer"])
 def test_an_empty_history_is_answered_by_the_intent_and_the_context(kind):
-    shape = SHAPE.model_copy(update={"user_encoder": kind, "context": True, "demographics": True, "heads": 2})
+    shape = shape_of(kind, SHAPE.pooled.model_copy(update={"context": True, "demographics": True}))
     made = TwoTower(Vocabulary(n_users=3, n_tracks=4, n_artists=3), shape).eval()
     with torch.no_grad():
         made.users.intents[:, 0] = 1.0

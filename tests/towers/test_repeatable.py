@@ -1,6 +1,6 @@
 import torch
 
-from loopback_core.settings import TowersSettings
+from loopback_core.settings import PooledSettings, TowersSettings
 from loopback_core.towers.pool import Pool
 from loopback_core.towers.two_tower import TwoTower, Vocabulary
 from loopback_core.towers.user import UserInputs
@@ -11,10 +11,10 @@ REQUESTS = 400
 def test_gradients_of_the_user_tower_are_the_same_to_the_last_bit_every_time():
     # An index like gates[intent] adds up its gradient in whatever order the threads come.
     made = torch.Generator().manual_seed(0)
-    settings = TowersSettings(user_encoder="pooled", track_encoder="sum", history_dropout=0.0)
+    settings = TowersSettings(user_encoder="pooled", track_encoder="sum", pooled=PooledSettings(dropout=0.0))
     model = TwoTower(Vocabulary(1, 50, 50), settings, sparse=True)
     ids, intent = torch.arange(50), torch.randint(0, 2, (REQUESTS,), generator=made)
-    scales = len(settings.artist_half_lives), len(settings.track_half_lives)
+    scales = len(settings.pooled.artist_half_lives), len(settings.pooled.track_half_lives)
     pools = [Pool((ids,), (torch.rand(REQUESTS, n, 50, generator=made),)) for n in scales]
     wanted = torch.randn(REQUESTS, settings.output_dim, generator=made)
 

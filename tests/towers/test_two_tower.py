@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from loopback_core.errors import ArtifactError
-from loopback_core.settings import TowersSettings
+from loopback_core.settings import MlpSettings, TowersSettings
 from loopback_core.towers.track import TrackInputs
 from loopback_core.towers.two_tower import SHAPE, WEIGHTS, TwoTower, Vocabulary
 from loopback_core.towers.user import UserInputs
 
-SHAPE_OF_TOWERS = TowersSettings(id_dim=4, hidden_dim=8, output_dim=6)
+SHAPE_OF_TOWERS = TowersSettings(mlp=MlpSettings(id_dim=4, hidden_dim=8), output_dim=6)
 
 
 def towers(**how):

@@ -3,10 +3,10 @@ import pytest
 import torch
 
 from loopback_core.data import Events, FitData
-from loopback_core.settings import Settings, TowersSettings, TrainingSettings
+from loopback_core.settings import MlpSettings, Settings, TowersSettings, TrainingSettings
 from loopback_core.splits.catalog_counts import count_catalog
 
-TINY = TowersSettings(id_dim=4, hidden_dim=8, output_dim=4, dropout=0.2)
+TINY = TowersSettings(output_dim=4, mlp=MlpSettings(id_dim=4, hidden_dim=8, dropout=0.2))
 
 
 @pytest.fixture(autouse=True, scope="session")

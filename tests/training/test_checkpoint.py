@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from loopback_core.errors import ArtifactError
-from loopback_core.settings import TowersSettings
+from loopback_core.settings import SampledSettings, TowersSettings
 from loopback_core.training import checkpoint, loop
 from loopback_core.training.loop import train
 
@@ -59,10 +59,10 @@ def test_a_run_that_failed_in_an_epoch_goes_on_to_the_same_weights(
 def test_a_resumed_run_with_every_part_of_the_sampled_objective_ends_in_the_same_weights(
     random_log, settings_for, folders
 ):
-    every_part = settings_for(
-        objective="sampled", request_stride=4, target_window=5, negatives=20, repeat_weight=0.5, hard_share=0.5,
-        hard_weight=0.5, hard_pool=6, memory=100, memory_weight=0.5, cached_gradients=7,
-    )  # fmt: skip
+    sampled = SampledSettings(
+        request_stride=4, target_window=5, negatives=20, repeat_weight=0.5, hard_share=0.5, hard_weight=0.5, hard_pool=6
+    )
+    every_part = settings_for(objective="sampled", sampled=sampled)
     towers = TowersSettings(user_encoder="pooled", track_encoder="sum", output_dim=8)
     settings, (whole, killed) = every_part.model_copy(update={"towers": towers}), folders
     expected = weights(random_log, settings, VALUES, whole)

@@ -2,14 +2,16 @@ import numpy as np
 import pytest
 import torch
 
-from loopback_core.settings import TrainingSettings
+from loopback_core.settings import InBatchSettings, TrainingSettings
 from loopback_core.training.examples import Examples
 
 MASKS = ("mask_same_track", "mask_same_user", "mask_known_positives")
 
 
 def masking(*names, **training):
-    return TrainingSettings(**{name: name in names for name in MASKS}, **training)
+    masks = {name: name in names for name in MASKS}
+    in_batch = InBatchSettings(mask_same_user=masks.pop("mask_same_user"))
+    return TrainingSettings(in_batch=in_batch, **masks, **training)
 
 
 def grid(*rows):

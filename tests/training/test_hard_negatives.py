@@ -4,7 +4,7 @@ import torch
 
 from loopback_core.features.track_content import TrackContent
 from loopback_core.retrieval.embed import track_vectors, user_vectors
-from loopback_core.settings import IndexSettings, Settings, TowersSettings, TrainingSettings
+from loopback_core.settings import IndexSettings, SampledSettings, Settings, TowersSettings, TrainingSettings
 from loopback_core.towers.user import ONLY_NEW
 from loopback_core.training.hard_negatives import HardNegatives
 from loopback_core.training.loop import set_up
@@ -14,16 +14,17 @@ from loopback_core.training.sampled import SampledExamples
 TOWERS = TowersSettings(user_encoder="pooled", track_encoder="sum", output_dim=8)
 
 
-def settings_of(kind="flat", **chosen):
+def settings_of(kind="flat", batch_size=60, **chosen):
     given = {
-        "objective": "sampled",
-        "batch_size": 60,
         "request_stride": 4,
         "target_window": 5,
         "negatives": 20,
         "request_span": 1,
+        "hard_share": 0.5,
+        "hard_pool": 6,
     }
-    training = TrainingSettings(**{**given, "hard_share": 0.5, "hard_pool": 6, **chosen})
+    sampled = SampledSettings(**{**given, **chosen})
+    training = TrainingSettings(objective="sampled", batch_size=batch_size, sampled=sampled)
     return Settings(towers=TOWERS, training=training, index=IndexSettings(kind=kind))
 
 

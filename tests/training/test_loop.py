@@ -144,6 +144,8 @@ def test_validation_sees_the_towers_without_dropout_and_training_goes_on_with_it
 
 @pytest.mark.parametrize("optimizer", ["dense", "sparse"])
 def test_a_loss_that_is_not_finite_ends_in_a_sentence(random_log, settings_for, tmp_path, optimizer):
-    settings = settings_for(optimizer, learning_rate=1e30, embedding_learning_rate=1e30)
+    settings = settings_for(optimizer)
+    steep = {"learning_rate": 1e30, "embedding_learning_rate": 1e30}  # beyond the bounds of the settings
+    settings = settings.model_copy(update={"training": settings.training.model_copy(update=steep)})
     with pytest.raises(LoopbackError, match=r"epoch 1 is not finite: lower training\.learning_rate"):
         train(random_log, settings, scripted(), tmp_path)

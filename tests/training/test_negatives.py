@@ -2,15 +2,17 @@ import numpy as np
 import pytest
 
 from loopback_core.data import Histories
-from loopback_core.settings import TrainingSettings
+from loopback_core.settings import SampledSettings, TrainingSettings
 from loopback_core.towers.user import ONLY_NEW
 from loopback_core.training.negatives import NegativeSampler
 from loopback_core.training.requests import RequestPlan
 
 
-def drawn(data, **chosen):
-    given = {"batch_size": 60, "request_stride": 4, "target_window": 5, "negatives": 50, **chosen}
-    settings = TrainingSettings(objective="sampled", **given)
+def drawn(data, masks=True, **chosen):
+    sampled = SampledSettings(**{"request_stride": 4, "target_window": 5, "negatives": 50, **chosen})
+    settings = TrainingSettings(
+        objective="sampled", batch_size=60, sampled=sampled, mask_same_track=masks, mask_known_positives=masks
+    )
     plan = RequestPlan(data, settings)
     sampler = NegativeSampler(data, plan, settings)
     rng = np.random.default_rng(0)
@@ -50,7 +52,7 @@ def test_the_mask_holds_own_targets_and_for_discovery_what_is_known_by_the_end_o
             known = set(requests.target[requests.request == row])
             if requests.intent[row] == ONLY_NEW:
                 low, high = history.tracks.offsets[user : user + 2]
-                known |= set(history.tracks.values[low : min(place + settings.target_window, high)])
+                known |= set(history.tracks.values[low : min(place + settings.sampled.target_window, high)])
             expected = [track in known for track in tracks]
             assert negatives.false_negative[row].tolist() == expected
             seen[True] += sum(expected)
@@ -59,5 +61,5 @@ def test_the_mask_holds_own_targets_and_for_discovery_what_is_known_by_the_end_o
 
 
 def test_nothing_is_masked_unless_asked(random_log):
-    _, batches = drawn(random_log, mask_same_track=False, mask_known_positives=False)
+    _, batches = drawn(random_log, masks=False)
     assert not any(negatives.false_negative.any() for _, negatives in batches)

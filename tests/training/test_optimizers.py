@@ -3,7 +3,7 @@ from collections import Counter
 import pytest
 import torch
 
-from loopback_core.settings import TowersSettings, TrainingSettings
+from loopback_core.settings import MlpSettings, TowersSettings, TrainingSettings
 from loopback_core.towers.embedding import IdEmbedding
 from loopback_core.towers.two_tower import TwoTower, Vocabulary
 from loopback_core.training.optimizers import RowwiseAdagrad, make_optimizers
@@ -62,7 +62,7 @@ def test_a_row_looked_up_by_both_towers_moves_once_by_the_sum_of_its_gradients()
 
 def towers(optimizer):
     torch.manual_seed(0)
-    return TwoTower(Vocabulary(5, 7, 3), TowersSettings(id_dim=4), sparse=optimizer == "sparse")
+    return TwoTower(Vocabulary(5, 7, 3), TowersSettings(mlp=MlpSettings(id_dim=4)), sparse=optimizer == "sparse")
 
 
 @pytest.mark.parametrize("optimizer", ["dense", "sparse"])

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from loopback_core.data import Histories
-from loopback_core.settings import TrainingSettings
+from loopback_core.settings import SampledSettings, TrainingSettings
 from loopback_core.towers.user import ANYTHING, ONLY_NEW
 from loopback_core.training.requests import RequestPlan, Targets
 
 
-def settings(**chosen):
-    given = {"batch_size": 40, "request_stride": 4, "target_window": 9, **chosen}
-    return TrainingSettings(objective="sampled", **given)
+def settings(batch_size=40, seed=0, **sampled):
+    sampled = SampledSettings(**{"request_stride": 4, "target_window": 9, **sampled})
+    return TrainingSettings(objective="sampled", batch_size=batch_size, seed=seed, sampled=sampled)
 
 
 def pairs(batches):
@@ -42,7 +42,7 @@ def test_a_target_comes_after_its_request_and_within_the_window(random_log):
     for user, place, intent, track in pairs(RequestPlan(random_log, chosen).epoch(3)):
         low, high = history.tracks.offsets[user : user + 2]
         assert low < place < high
-        ahead = history.tracks.values[place : min(place + chosen.target_window, high)]
+        ahead = history.tracks.values[place : min(place + chosen.sampled.target_window, high)]
         assert track in ahead
         if intent == ONLY_NEW:
             assert track not in history.tracks.values[low:place]

@@ -1,11 +1,14 @@
-from loopback_core.settings import Settings, TowersSettings, TrainingSettings
+from loopback_core.settings import SampledSettings, Settings, TowersSettings, TrainingSettings
 from loopback_core.training.sampled import SampledExamples
 
 
 def examples_of(data, **chosen):
-    given = {"objective": "sampled", "batch_size": 60, "request_stride": 4, "target_window": 5, "negatives": 50}
+    given = {"objective": "sampled", "batch_size": 60}
+    sampled = {"request_stride": 4, "target_window": 5, "negatives": 50, **chosen}
     towers = TowersSettings(user_encoder="pooled", track_encoder="sum", output_dim=4)
-    return SampledExamples(data, Settings(towers=towers, training=TrainingSettings(**{**given, **chosen})))
+    return SampledExamples(
+        data, Settings(towers=towers, training=TrainingSettings(sampled=SampledSettings(**sampled), **given))
+    )
 
 
 def test_repeats_weigh_what_the_setting_says_and_first_plays_one(hand_log):

@@ -16,7 +16,8 @@ from loopback_core.tasks.task_builders import discovery
 from loopback_core.towers.two_tower import TwoTower
 from loopback_core.training.train import train_towers
 
-TINY = {"id_dim": 16, "hidden_dim": 32, "output_dim": 16}
+SMALL = {"output_dim": 16}
+SMALL_MLP = {"mlp": {"id_dim": 16, "hidden_dim": 32}, "output_dim": 16}
 
 
 @pytest.fixture(scope="module")
@@ -27,8 +28,8 @@ def planted(tmp_path_factory):
 def settings_of(preset, **training):
     given = {"preset": preset, "batch_size": 256, "learning_rate": 0.01, "epochs": 8, "device": "cpu", **training}
     if preset == "default":
-        given = {"negatives": 64, "users_per_group": 0, **given}
-    return load_settings({"towers": TINY, "training": given}, environ={})
+        given = {"sampled": {"negatives": 64, "users_per_group": 0}, **given}
+    return load_settings({"towers": SMALL if preset == "default" else SMALL_MLP, "training": given}, environ={})
 
 
 def recall_at_10(recommender, task):
@@ -74,7 +75,7 @@ def test_related_artists_are_of_what_the_weights_are_of(planted, tmp_path):
     expected = {
         "of train": (planted.tuning, {"scoring": "fitted"}),
         "of both": (planted.testing, {"scoring": "fitted", "refit": True}),
-        "none": (None, {"scoring": "fitted", "related_artists": 0}),
+        "none": (None, {"scoring": "fitted", "fitted": {"related_artists": 0}}),
         "alone": (None, {"scoring": "dot"}),
     }
     for name, (data, given) in expected.items():

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from loopback_core.data import Events, FitData
-from loopback_core.settings import Settings, TowersSettings
+from loopback_core.settings import MlpSettings, Settings, TowersSettings
 from loopback_core.splits.catalog_counts import count_catalog
 from loopback_core.tasks.period import Period
 from loopback_core.towers.track import TrackInputs
@@ -38,7 +38,7 @@ def scores_of(model):
 @pytest.fixture
 def model():
     torch.manual_seed(0)
-    return TwoTower(Vocabulary(2, 40, 5), TowersSettings(id_dim=4, hidden_dim=8, output_dim=4)).eval()
+    return TwoTower(Vocabulary(2, 40, 5), TowersSettings(mlp=MlpSettings(id_dim=4, hidden_dim=8), output_dim=4)).eval()
 
 
 def test_validation_scores_new_tracks_in_discovery_and_all_of_them_in_next_listen(model):

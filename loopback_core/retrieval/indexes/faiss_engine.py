@@ -46,7 +46,7 @@ class Index:
             kind = "flat" if n <= settings.flat_limit else "ivf"
         index = faiss.index_factory(dim, _description(kind, n, settings), faiss.METRIC_INNER_PRODUCT)
         if kind == "hnsw":
-            index.hnsw.efConstruction = settings.hnsw_ef_construction
+            index.hnsw.efConstruction = settings.hnsw.ef_construction
         if not index.is_trained:
             index.train(_sample(vectors))
         with _threads(1 if kind == "hnsw" else None), progress(f"{kind} index", n, "tracks") as shown:
@@ -75,10 +75,10 @@ class Index:
         """
         selector = faiss.IDSelectorNot(faiss.IDSelectorBatch(seen)) if len(seen) else None
         searched, parameters = self.index, faiss.SearchParameters(sel=selector)
-        width = max(self.settings.hnsw_ef_search, k) + len(seen)
+        width = max(self.settings.hnsw.ef_search, k) + len(seen)
         if self.kind == "ivf":
             lists = (k + len(seen)) * searched.nlist // len(self)
-            parameters = faiss.SearchParametersIVF(nprobe=self.settings.ivf_probes + lists, sel=selector)
+            parameters = faiss.SearchParametersIVF(nprobe=self.settings.ivf.probes + lists, sel=selector)
         elif self.kind == "hnsw" and len(seen) and width * SCANNED_PER_WIDTH > len(self):
             searched = self.index.storage
         elif self.kind == "hnsw":
@@ -110,7 +110,7 @@ def _description(kind: str, n: int, settings: IndexSettings) -> str:
     """Of an index over n tracks, in the words of FAISS."""
     held = {"fp32": "Flat", "fp16": "SQfp16", "int8": "SQ8"}[settings.storage]
     if kind == "hnsw":
-        return f"HNSW{settings.hnsw_neighbors},{held}"
+        return f"HNSW{settings.hnsw.neighbors},{held}"
     lists = int(max(1, min(4 * np.sqrt(n), n / 39)))  # 39: the fewest points per list for which k-means does not warn
     return f"IVF{lists},{held}" if kind == "ivf" else held
 

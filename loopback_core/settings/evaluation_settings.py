@@ -1,0 +1,82 @@
+"""The settings of the evaluation, the ablation and the checks."""
+
+from typing import Annotated
+
+from pydantic import Field, field_validator
+
+from loopback_core.settings.section import Section, Seed, Text
+
+Count = Annotated[int, Field(ge=1, le=10**12)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class EvaluationSettings(Section):
+    """What is measured, and how surely."""
+
+    ks: list[Annotated[int, Field(ge=1, le=1000)]] = Field(
+        default_factory=lambda: [10, 50, 100], max_length=100, description="Cut-offs K of every metric."
+    )
+    resamples: int = Field(2000, ge=100, le=100_000, description="Bootstrap resamples over users.")
+    seed: Seed = Field(0, description="Seed of the bootstrap and of the permutation that breaks ties.")
+    min_users: Count = Field(20, description="Fewer scored users than this: values only, no intervals, no verdict.")
+    baselines: list[Text] = Field(
+        default_factory=lambda: ["all"],
+        max_length=100,
+        description="Ids of the baselines to tune and measure, or 'all'; popularity_users is always among them.",
+    )
+    tuning_users: Count = Field(
+        500, description="Baselines and scoring are tuned on at most this many users of validation, drawn by seed."
+    )
+    tuning_trials: int = Field(
+        0,
+        ge=0,
+        le=10_000,
+        description="Settings of a baseline that are tried at most, in the order of its grid; 0: as many as the search "
+        "visits. On a long log each of iALS or BPR is a fit of minutes.",
+    )
+
+    @field_validator("ks")
+    @classmethod
+    def _cover_what_is_read(cls, ks: list[int]) -> list[int]:
+        if not {10, 100} <= set(ks):
+            raise ValueError("ks must hold 10 and 100, which verdicts and checks read")
+        return sorted(set(ks))
+
+
+class AblationSettings(Section):
+    """Which choices of the recipe are measured, and how often each is trained."""
+
+    choices: list[Text] = Field(
+        default_factory=lambda: ["all"],
+        max_length=100,
+        description="Names of the choices to train, or 'all'; the recipe, 'default', is always among them.",
+    )
+    seeds: list[Seed] = Field(
+        default_factory=lambda: [0, 1, 2],
+        min_length=1,
+        max_length=100,
+        description="Each choice is trained once for each of these seeds.",
+    )
+
+    @field_validator("seeds")
+    @classmethod
+    def _each_once(cls, seeds: list[int]) -> list[int]:
+        return sorted(set(seeds))
+
+
+class ChecksSettings(Section):
+    """Thresholds of the asset checks."""
+
+    max_reject_share: Share = Field(0.05, description="Largest tolerated share of rejected rows.")
+    min_train_events: Count = Field(1000, description="Fewest events in train.")
+    min_validation_events: Count = Field(100, description="Fewest events in validation.")
+    min_test_events: Count = Field(100, description="Fewest events in test.")
+    split_tolerance: Share = Field(0.02, description="Largest difference between a part's share and its fraction.")
+    max_mean_cosine: float = Field(
+        0.9, gt=-1, le=1, description="Above this mean pairwise cosine the embeddings collapsed."
+    )
+    min_index_recall: Share = Field(0.95, description="Smallest recall@100 of the index against exact search.")
+    min_evaluation_users: Count = Field(
+        20, description="Fewest scored users in discovery and in next_listen for a report that can be trusted."
+    )
+    recall_floor: Share = Field(0.01, description="Smallest recall@100 of the towers in discovery.")

@@ -1,0 +1,104 @@
+"""The settings of the listening log and of its split."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from loopback_core.settings.section import ReadIf, Section, Seed, Text
+
+SplitStrategy = Literal["global", "dates", "per_user", "leave_last"]
+
+
+class SourceSettings(Section):
+    """Where the listening log comes from and how it is laid out.
+
+    LOOPBACK_SOURCE chooses the log of a run, so a settings file may say what each kind of log needs.
+    """
+
+    name: Text = Field(
+        "sample", description="'sample', 'lastfm-1k', or the path of a log: a file or a folder of files."
+    )
+    sample_events: int = Field(300_000, ge=1, le=10**9, description="Events of the generated sample log.")
+    sample_users: int = Field(300, ge=1, le=10**7, description="Users of the generated sample log.")
+    sample_seed: Seed = Field(0, description="Seed of the generated sample log.")
+    columns: dict[Text, Text] = Field(
+        default_factory=dict,
+        max_length=1000,
+        description="For .csv and .parquet: our column name -> the file's, e.g. {artist_name = 'artist'}. "
+        "Ours are user_id, timestamp, artist_mbid, artist_name, track_mbid, track_name.",
+    )
+    time_format: Literal["iso", "epoch_seconds"] = Field(
+        "iso", description="How times are written: ISO 8601, or seconds since 1970-01-01 UTC."
+    )
+    earliest: datetime = Field(
+        datetime(2000, 1, 1, tzinfo=UTC),
+        strict=False,
+        description="Listens before this time are rejected as implausible.",
+    )
+    latest: datetime | None = Field(
+        None,
+        strict=False,
+        description="Listens after this time are rejected as implausible; unset: the time of the run.",
+    )
+    download_folder: Text | None = Field(
+        None,
+        description="Where the lastfm-1k archive is looked for and downloaded; unset: downloads/ in LOOPBACK_HOME.",
+    )
+    mirrors: list[Text] = Field(
+        default_factory=lambda: [
+            "https://zenodo.org/records/6090214/files/lastfm-dataset-1K.tar.gz?download=1",
+            "http://mtg.upf.edu/static/datasets/last.fm/lastfm-dataset-1K.tar.gz",
+            "https://web.archive.org/web/2022id_/http://mtg.upf.edu/static/datasets/last.fm/lastfm-dataset-1K.tar.gz",
+        ],
+        max_length=100,
+        description="Addresses of the lastfm-1k archive, tried in order.",
+    )
+
+    def contradiction(self) -> str:
+        """See :class:`Section`."""
+        if self.latest is not None and in_utc(self.latest) < in_utc(self.earliest):
+            return "source.earliest must not lie after source.latest"
+        return ""
+
+
+class SplitSettings(Section):
+    """How the log is cut into train, validation and test."""
+
+    strategy: SplitStrategy = Field("global", description="global, dates, per_user or leave_last.")
+    validation_fraction: Annotated[float, ReadIf(strategy=("global", "per_user"))] = Field(
+        0.1, gt=0, lt=1, description="global, per_user: share of the events that goes to validation."
+    )
+    test_fraction: Annotated[float, ReadIf(strategy=("global", "per_user"))] = Field(
+        0.1, gt=0, lt=1, description="global, per_user: share of the events that goes to test."
+    )
+    train_until: Annotated[datetime | None, ReadIf(strategy="dates")] = Field(
+        None, strict=False, description="dates: last moment of train (inclusive)."
+    )
+    validation_until: Annotated[datetime | None, ReadIf(strategy="dates")] = Field(
+        None, strict=False, description="dates: last moment of validation (inclusive)."
+    )
+    held_out_users: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="Share of the users, drawn by seed, left out of the fit data: for the task new_users.",
+    )
+    seed: Seed = Field(0, description="Seed of the choice of held-out users.")
+
+    def contradiction(self) -> str:
+        """See :class:`Section`."""
+        if self.validation_fraction + self.test_fraction >= 1:
+            return "split.validation_fraction + split.test_fraction must be below 1, or train gets nothing"
+        if self.strategy != "dates":
+            return ""
+        if self.train_until is None or self.validation_until is None:
+            return "split.strategy = 'dates' needs split.train_until and split.validation_until"
+        if not int(in_utc(self.train_until).timestamp()) < int(in_utc(self.validation_until).timestamp()):
+            return "split.train_until must lie before split.validation_until"
+        return ""
+
+
+def in_utc(moment: datetime) -> datetime:
+    """A time without a zone is read as UTC, like the times of the log."""
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

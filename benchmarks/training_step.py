@@ -92,7 +92,8 @@ def measure(data: FitData, rounds: int, steps: int, device: torch.device = CPU) 
     ready = {}
     for variant, chosen in VARIANTS.items():
         settings = load_settings({"training": {**chosen, "device": device.type}}, environ={})
-        whole = settings.training.model_copy(update={"epoch_targets": 0})
+        sampled = settings.training.sampled.model_copy(update={"epoch_targets": 0})
+        whole = settings.training.model_copy(update={"sampled": sampled})
         distinct = len(data.events) / len(make_examples(data, settings.model_copy(update={"training": whole})))
         made = batches(data, settings)
         ready[variant] = (*set_up(data, settings, device), made, distinct, settings.training.precision)

@@ -1,1 +1,1 @@
-"""What each choice of the recipe is worth: trained without it, or with what is there so far, measured on validation."""
+"""What each choice of the recipe is worth: towers trained with and without it, measured on validation."""

@@ -30,7 +30,7 @@ log = logging.getLogger("loopback")
 ABLATION_TASKS = ("discovery", "next_listen")
 
 MEASURED = {"alone": "the towers alone", "served": "what is served"}
-"""What is measured of each training."""
+"""alone or served -> description."""
 
 ABLATION_METRICS = (MAIN_METRIC, "recall@100")
 

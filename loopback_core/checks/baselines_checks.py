@@ -1,4 +1,4 @@
-"""The baselines: tuned, and lists that hold what they may hold."""
+"""The baselines: are they tuned, and are their lists valid?"""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def lists_valid(artifact: Artifact, store: ArtifactStore, settings: Settings) ->
             counted += 1
             wrong += [f"{baseline} in {name}: {fault}" for fault in list_faults(ranking, task)]
     facts = {"lists": counted, "faults": len(wrong)}
-    return Verdict(bool(counted) and not wrong, "; ".join(wrong[:5]) or f"{counted} sets of lists are sound", facts)
+    return Verdict(bool(counted) and not wrong, "; ".join(wrong[:5]) or f"{counted} sets of lists are valid", facts)
 
 
 def baselines_tuned(artifact: Artifact, store: ArtifactStore, settings: Settings) -> Verdict:
@@ -43,7 +43,7 @@ def baselines_tuned(artifact: Artifact, store: ArtifactStore, settings: Settings
         measured = {name: score for name, score in scores.items() if score is not None}
         rival = content["rival"][task]
         if not measured:
-            continue  # validation has nobody to score: a verdict is not given either
+            continue  # no user of validation can be scored: there is no verdict either
         if rival is None or measured.get(rival) != max(measured.values()):
             wrong.append(f"the rival in {task} is {rival}, which is not the best of what was tuned")
         facts[f"{task}/ndcg@10"] = max(measured.values())
@@ -51,14 +51,14 @@ def baselines_tuned(artifact: Artifact, store: ArtifactStore, settings: Settings
 
 
 def list_faults(ranking: Ranking, task: Task) -> list[str]:
-    """What is wrong with the lists of one baseline in one task, a few words each."""
+    """The faults of the lists of one baseline in one task, a few words each."""
     from loopback_core.data import NOTHING
     from loopback_core.tasks.metrics import find_hits
 
     tracks, scores = ranking.tracks, ranking.scores
     faults = []
     if tracks.max(initial=NOTHING) >= task.n_candidates or tracks.min(initial=0) < NOTHING:
-        return ["tracks that are no candidates"]
+        return ["tracks that are not candidates"]
     given = tracks != NOTHING
     if np.any(given[:, 1:] & ~given[:, :-1]):
         faults.append("gaps in the lists")
@@ -70,5 +70,5 @@ def list_faults(ranking: Ranking, task: Task) -> list[str]:
     if np.any((ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] != NOTHING)):
         faults.append("the same track twice in a list")
     if task.exclude is not None and find_hits(ranking, task.exclude).any():
-        faults.append("tracks that were to be left out")
+        faults.append("excluded tracks")
     return faults

@@ -1,1 +1,1 @@
-"""Measuring recommenders on the held-out future: tasks, metrics, uncertainty, baselines."""
+"""Measuring recommenders on the held-out future: means, intervals, comparisons, and the documents that hold them."""

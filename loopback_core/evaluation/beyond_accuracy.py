@@ -1,4 +1,4 @@
-"""What lists are like, apart from whether they hit: how popular, how varied, how much of the catalog they show."""
+"""Properties of lists other than accuracy: popularity, diversity, coverage of the catalog."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,14 +9,14 @@ from loopback_core.settings import EvaluationSettings
 from loopback_core.tasks.task import Task
 
 BEYOND_ACCURACY = {
-    "coverage": "coverage@K = candidates that stand among the first K of anyone / candidates",
-    "gini": "gini@K = Gini coefficient of how often each candidate is among the first K of somebody: 0 if all equally "
-    "often, toward 1 if always the same few",
+    "coverage": "coverage@K = candidates that are among the first K of any user / candidates",
+    "gini": "gini@K = Gini coefficient of how often each candidate is among the first K of a user: 0 if all are equally "
+    "frequent, near 1 if always the same few",
     "novelty": "novelty@K = mean over the first K of -log2(the track's share of all plays in the fit data)",
     "artist_diversity": "artist_diversity@K = 1 - share of the pairs among the first K that are by the same artist",
     "popularity": "popularity@K = mean over the first K of the share of the users of the fit data who played the track",
     "popularity_amplification": "popularity_amplification@K = popularity@K / the same of the user's positives, both as "
-    "means over users: 1 if as popular as what is played",
+    "means over users: 1 if recommended tracks are as popular as played ones",
 }
 """Metric -> its formula, as printed in the report."""
 
@@ -24,20 +24,20 @@ Values = NDArray[np.float64]
 
 
 def beyond_accuracy(ranking: Ranking, task: Task, settings: EvaluationSettings) -> dict[str, Mean]:
-    """Metric@K -> value, for every K of the settings; means over the users who were recommended anything.
+    """Metric@K -> value, for every K of the settings; means over the users with a list.
 
-    ranking: (users, depth). Tracks that the fit data does not know have no novelty, and where they alone are candidates
-    nothing has a popularity: such metrics are left out. Coverage and Gini are no means and have no interval.
+    ranking: (users, depth). Novelty and popularity are left out where they are not defined: novelty where a candidate is not
+    in the fit data, popularity where no candidate is. Coverage and Gini are not means and have no interval.
     """
     given = ranking.tracks[:, 0] != NOTHING
     lists, positives = ranking.tracks[given], task.positives.take(np.flatnonzero(given))
     columns: dict[str, Values] = {}
-    found: dict[str, Mean] = {}
+    of_catalog: dict[str, Mean] = {}
     for k in settings.ks:
         first = lists[:, :k]
         count = np.bincount(first[first != NOTHING], minlength=task.n_candidates)
-        found[f"coverage@{k}"] = Mean(value=float(np.mean(count > 0)) if len(count) else None, low=None, high=None)
-        found[f"gini@{k}"] = Mean(value=gini(count), low=None, high=None)
+        of_catalog[f"coverage@{k}"] = Mean(value=float(np.mean(count > 0)) if len(count) else None, low=None, high=None)
+        of_catalog[f"gini@{k}"] = Mean(value=gini(count), low=None, high=None)
         columns[f"artist_diversity@{k}"] = artist_diversity(first, task.candidate_artist)
     if not task.first_candidate:
         catalog = task.fit.catalog
@@ -51,15 +51,15 @@ def beyond_accuracy(ranking: Ranking, task: Task, settings: EvaluationSettings) 
         columns["played"] = np.bincount(rows, heard[positives.values], minlength=len(lists)) / np.maximum(
             positives.lengths, 1
         )
-    return found | _means(columns, settings)
+    return of_catalog | _means(columns, settings)
 
 
 def gini(counts: NDArray[np.int64]) -> float | None:
-    """Gini coefficient of counts, (n,); None when there are none. Only what is not 0 is sorted."""
+    """Gini coefficient of counts, (n,); None without counts. Only counts above 0 are sorted."""
     n, positive = len(counts), np.sort(counts[counts > 0])
     if not len(positive):
         return None
-    rank = np.arange(n - len(positive) + 1, n + 1, dtype=np.float64)  # among all, those with 0 first
+    rank = np.arange(n - len(positive) + 1, n + 1, dtype=np.float64)  # among all counts, zeros first
     return float(2 * np.sum(rank * positive) / (n * positive.sum()) - (n + 1) / n)
 
 
@@ -70,7 +70,7 @@ def artist_diversity(lists: NDArray[np.int64], artist: NDArray[np.int32]) -> Val
     """
     rows, k = lists.shape
     given = lists != NOTHING
-    # Places after the end of a list get artists of their own, so that they make no pair.
+    # Places after the end of a list get distinct artists, so that they form no pair.
     of_place = np.where(given, artist[np.where(given, lists, 0)] if len(artist) else 0, -1 - np.arange(k))
     ordered = np.sort(of_place, axis=1)
     begins = np.ones((rows, k), bool)
@@ -82,14 +82,14 @@ def artist_diversity(lists: NDArray[np.int64], artist: NDArray[np.int32]) -> Val
 
 
 def _mean_of_lists(value: Values, lists: NDArray[np.int64]) -> Values:
-    """Mean of a value over what stands in each list, (rows,)."""
+    """Mean of a value over the tracks of each list, (rows,)."""
     given = lists != NOTHING
     of_track = np.where(given, value[np.where(given, lists, 0)], 0.0)
     return np.asarray(of_track.sum(axis=1) / np.maximum(given.sum(axis=1), 1), np.float64)
 
 
 def _means(columns: dict[str, Values], settings: EvaluationSettings) -> dict[str, Mean]:
-    """The mean of each column with its interval; of the played popularity only the ratio to it is reported."""
+    """The mean of each column with its interval; the popularity of played tracks is reported as a ratio only."""
     n_users = len(next(iter(columns.values())))
     resampled: dict[str, Values | None] = dict.fromkeys(columns)
     if n_users >= settings.min_users:

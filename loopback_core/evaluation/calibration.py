@@ -1,4 +1,4 @@
-"""The random recommender, run for real, against its closed form: an exact test of the evaluator itself."""
+"""An exact test of the evaluator: hits of random lists against the closed form."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ from loopback_core.tasks.metrics import per_user_metrics
 from loopback_core.tasks.task import Task
 
 THRESHOLD = 1e-4
-"""Of all tests together: one sound run in ten thousand fails."""
+"""Level of all tests together: one correct run in ten thousand fails."""
 
 MOST_LISTS = 20_000
 SEEDS = 20
@@ -24,13 +24,12 @@ Probabilities = NDArray[np.float64]
 
 
 def calibrate(tasks: Sequence[Task], settings: EvaluationSettings) -> CalibrationJson:
-    """`calibration` of evaluation.json: how many hits random lists had, and how likely that is.
+    """The number of hits of random lists, and how likely it is.
 
-    Lists are drawn with up to SEEDS seeds, fewer where that would be more than MOST_LISTS lists, and measured the way
-    that all others are. Two counts over users and seeds are tested at every K: lists with a hit, each of which the
+    Lists are drawn with up to SEEDS seeds, at most MOST_LISTS lists, and measured like all others. Two counts over users and seeds are tested at every K: lists with a hit, each of which the
     closed form says has a hit rate, and hits, of which each list has a hypergeometric number. Both are sums of
     independent counts, so their distribution is known exactly. `smallest_p` is two-sided and multiplied by the number
-    of tests (Bonferroni); `low` and `high` are the counts between which a sound run lies but for the threshold.
+    of tests (Bonferroni); `low` and `high` are the ends of the accepted range of a count.
     """
     calibrated = [task for task in tasks if len(task.users) and task.n_candidates == task.fit.catalog.n_tracks]
     n_tests = 2 * len(settings.ks) * max(len(calibrated), 1)
@@ -69,7 +68,7 @@ def hits_of_random_lists(n_candidates: Ids, n_positives: Ids, k: int) -> Probabi
     """The probability of 0, 1, … k hits in k of N candidates, P of them positives, (users, k + 1): hypergeometric.
 
     n_candidates, n_positives: (users,) N and P. From the ratios of neighbours, P(x + 1) / P(x) = (P - x) (n - x) /
-    ((x + 1) (N - P - n + x + 1)) with n = min(k, N), which lose nothing to rounding however large the catalog.
+    ((x + 1) (N - P - n + x + 1)) with n = min(k, N), which keep full precision however large the catalog is.
     """
     N, P, n, x = n_candidates[:, None], n_positives[:, None], np.minimum(n_candidates, k)[:, None], np.arange(k)
     up = np.maximum(P - x, 0) * np.maximum(n - x, 0)
@@ -83,10 +82,10 @@ def hits_of_random_lists(n_candidates: Ids, n_positives: Ids, k: int) -> Probabi
 
 
 def exact_test(chances: Probabilities, repeats: int, observed: int, level: float) -> CountJson:
-    """How a count that is a sum of independent counts compares with what it should be.
+    """A count that is a sum of independent counts, against its exact distribution.
 
     chances: (users, most + 1) the probability that a user's count is 0, 1, …; each is drawn `repeats` times. level:
-    the share of sound counts that may lie outside `low` to `high`.
+    the share of correct counts that may lie outside `low` to `high`.
     """
     value = np.arange(chances.shape[1])
     mean = chances @ value
@@ -113,8 +112,8 @@ def exact_test(chances: Probabilities, repeats: int, observed: int, level: float
 def _sum_of_counts(chances: Probabilities, repeats: int, expected: float, spread: float) -> tuple[int, Probabilities]:
     """The distribution of the sum in a window of 40 standard deviations: its first value, and the probabilities.
 
-    From the product of the characteristic functions (Hong 2013); what lies outside the window is folded into it, and
-    is far below what a float64 can tell.
+    From the product of the characteristic functions (Hong 2013); what lies outside the window is folded into it,
+    and is far below the precision of a float64.
     """
     width = int(40 * spread) + 64
     start = int(expected) - width // 2

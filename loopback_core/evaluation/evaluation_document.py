@@ -1,17 +1,15 @@
 """`evaluation.json` put together: what was measured, and what it was measured of."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from loopback_core.evaluation.ablation_json import Ablation
 from loopback_core.evaluation.evaluation_json import Evaluation, Provenance
 from loopback_core.evaluation.measuring import Measured
+from loopback_core.recommenders.baselines.baseline_lists import Tuning
 from loopback_core.settings import Settings
 
 
 def evaluation_document(
     measured: Measured,
-    tuning: Mapping[str, Any],
+    tuning: Tuning,
     settings: Settings,
     provenance: Provenance,
     ablation: Ablation | None = None,

@@ -9,6 +9,7 @@ from typing_extensions import TypedDict
 from loopback_core.evaluation.ablation_json import Ablation
 from loopback_core.evaluation.json_file import read_json_file, write_json_file
 from loopback_core.evaluation.significance import Comparison, Mean
+from loopback_core.recommenders.baselines.tuning import TunedJson
 
 FILE = "evaluation.json"
 
@@ -76,17 +77,6 @@ class PresetJson(TypedDict):
     version: str
     seed: int
 
-
-TunedJson = TypedDict(
-    "TunedJson",
-    {
-        "grid": NotRequired[dict[str, object]],
-        "settings": dict[str, object],
-        "ndcg@10": float | None,
-        "trials": list[object],
-    },
-)
-"""The search of one baseline on validation: what was chosen, its nDCG@10, and all that was tried."""
 
 IndexJson = TypedDict("IndexJson", {"kind": str, "recall@100": float, "p50_ms": float | None, "p99_ms": float | None})
 """The index, its recall against exact search, and the latency of a query."""

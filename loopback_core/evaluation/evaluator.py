@@ -1,4 +1,4 @@
-"""Run recommenders on a task: per-user metrics, means with intervals, and the towers against every baseline."""
+"""Measure the lists of recommenders on a task: metrics per user, means with intervals, paired comparisons."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -17,21 +17,21 @@ from loopback_core.tasks.metrics import PerUser, per_user_metrics
 from loopback_core.tasks.task import Task
 
 SHOWN = 100
-"""Recommendations of every user that are kept after measuring."""
+"""Recommendations of each user that are kept after measuring."""
 
 
 @dataclass(frozen=True)
 class TaskResult:
-    """All that was measured in one task. A recommender that cannot answer the task is None."""
+    """The measurements of one task. A recommender that cannot answer the task is None."""
 
     task: Task
     per_user: dict[str, PerUser | None]  # recommender -> metric -> (users,)
     means: dict[str, dict[str, Mean] | None]
     comparisons: dict[str, dict[str, Comparison]]  # baseline or other preset -> metric -> the towers minus that one
-    rankings: dict[str, Ranking]  # the first SHOWN of all that answered; `random` is a closed form and has none
+    rankings: dict[str, Ranking]  # the first SHOWN tracks; `random` is a closed form and has no lists
 
     def recommendations(self) -> pl.DataFrame:
-        """task, recommender, user, rank from 1, track, score, in the ids of the log: what was recommended, best first."""
+        """task, recommender, user, rank from 1, track, score, in the ids of the log, best first."""
         frames = []
         for name, ranking in self.rankings.items():
             row, place = np.nonzero(ranking.tracks != NOTHING)
@@ -50,9 +50,9 @@ def evaluate_task(
 ) -> TaskResult:
     """Measure the lists of recommenders, and the closed form of the random one, on one task.
 
-    rankings: (recommender, its lists of at least the largest K), taken one at a time so that only one has to be in
-    memory at full depth; None for one that cannot answer the task. depth: how far down the random one is measured; from
-    500 and 1000 on recall is measured there too.
+    rankings: (recommender, its lists of at least the largest K), read one at a time so that only one is in memory at
+    full depth; None for one that cannot answer the task. depth: that of the random lists; recall at 500 and 1000 is
+    measured where the depth reaches.
     """
     per_user: dict[str, PerUser | None] = {}
     shown: dict[str, Ranking] = {}
@@ -103,19 +103,19 @@ def _resample(columns: Columns, settings: EvaluationSettings) -> Columns | None:
 def _compare_with_others(
     per_user: dict[str, PerUser | None], settings: EvaluationSettings
 ) -> dict[str, dict[str, Comparison]]:
-    """The towers against each baseline and each other preset, which are two families: a preset more in the home must
-    not change what Holm's correction leaves of a baseline."""
+    """The towers against each baseline and each other preset, which are two families: another preset in the home must not
+    change the corrected p of a baseline."""
     towers = per_user.get(TOWERS)
     if towers is None or not all(len(values) for values in towers.values()):
         return {}
     answered = {name: m for name, m in per_user.items() if m is not None}
     baselines = {name: m for name, m in answered.items() if not name.startswith(TOWERS)}
     presets = {name: m for name, m in answered.items() if name.startswith(OTHER_PRESET)}
-    found: dict[str, dict[str, Comparison]] = {}
+    comparisons: dict[str, dict[str, Comparison]] = {}
     for family in (baselines, presets):
         differences = {name: {metric: towers[metric] - m[metric] for metric in towers} for name, m in family.items()}
-        found |= compare_over_users(differences, settings)
-    return found
+        comparisons |= compare_over_users(differences, settings)
+    return comparisons
 
 
 def compare_over_users(
@@ -132,7 +132,7 @@ def compare_over_users(
     for metric in dict.fromkeys(metric for _, metric in differences):
         keys = [(name, metric) for name in differences_of]
         of_resamples = None if resampled is None else [resampled[key] for key in keys]
-        found = compare([differences[key] for key in keys], of_resamples)
-        for name, comparison in zip(differences_of, found, strict=True):
+        comparisons = compare([differences[key] for key in keys], of_resamples)
+        for name, comparison in zip(differences_of, comparisons, strict=True):
             table[name][metric] = comparison
     return table

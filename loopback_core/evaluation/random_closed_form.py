@@ -1,4 +1,4 @@
-"""What a uniformly random order of the candidates scores on average: exact, so that nothing has to be drawn."""
+"""What a uniformly random order of the candidates scores on average: exact, without drawing."""
 
 from collections.abc import Sequence
 

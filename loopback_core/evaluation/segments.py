@@ -1,4 +1,4 @@
-"""The same lists, measured for a part of the tracks or a part of the users."""
+"""The same lists, measured by segment of the tracks and of the users."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,14 +37,14 @@ def segments_json(result: TaskResult, settings: EvaluationSettings) -> dict[str,
 def track_segments(catalog: Catalog) -> dict[str, Mask]:
     """head, mid and tail: the most played tracks that make up the first 50 %, next 30 %, last 20 % of fit plays.
 
-    Each mask is (n_tracks,). A track on a boundary belongs to the part in which its plays begin.
+    Each mask is (n_tracks,). A track on a boundary belongs to the segment in which its plays begin.
     """
     order = np.argsort(-catalog.plays, kind="stable")
     plays = catalog.plays[order]
     before = np.empty(len(order), np.int64)
     before[order] = np.cumsum(plays) - plays
     total = int(plays.sum())
-    in_head, in_tail = 2 * before < total, 5 * before >= 4 * total  # whole numbers: no share is rounded
+    in_head, in_tail = 2 * before < total, 5 * before >= 4 * total  # in whole numbers, without rounding
     return {"head": in_head, "mid": ~in_head & ~in_tail, "tail": in_tail}
 
 

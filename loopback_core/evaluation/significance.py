@@ -1,4 +1,4 @@
-"""How sure a mean over users is: bootstrap intervals, paired comparisons, Holm's correction."""
+"""The uncertainty of means over users: bootstrap intervals, paired comparisons, Holm's correction."""
 
 from collections.abc import Sequence
 
@@ -46,7 +46,7 @@ class Mean(TypedDict):
 
 
 def mean_of(values: Values, resampled: Values | None) -> Mean:
-    """The mean of `values`, (users,), with the interval of its resampled means, (resamples,), where there are any."""
+    """The mean of `values`, (users,), with the interval of its resampled means, (resamples,), if given."""
     value = float(np.mean(values)) if len(values) else None
     if resampled is None:
         return Mean(value=value, low=None, high=None)
@@ -99,7 +99,7 @@ def compare(differences: Sequence[Values], resampled: Sequence[Values] | None) -
 
 
 def two_sided_p(mean_differences: Values) -> float:
-    """Twice the share of resamples on the far side of zero; counts the observed sample in, so it is never 0."""
+    """Twice the share of resamples on the far side of zero; the observed sample is counted, so p is never 0."""
     tail = min(np.sum(mean_differences <= 0), np.sum(mean_differences >= 0))
     return float(min(1.0, 2 * (1 + tail) / (1 + len(mean_differences))))
 

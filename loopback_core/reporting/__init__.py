@@ -1,1 +1,1 @@
-"""The report, its pictures, and the tables of the paper."""
+"""The evaluation step, the report with its pictures, and the tables of documents."""

@@ -1,4 +1,4 @@
-"""A few users, what they heard, what they were recommended, and a reason for each track that can be checked."""
+"""Example users: what they played, what they were recommended, and for each track a reason that can be checked."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,15 +16,15 @@ from loopback_core.tasks.task import Task
 
 KINDS = ("light", "medium", "heavy")
 
-LATELY = 100
-"""Listens that count as what somebody heard lately."""
+RECENT_LISTENS = 100
+"""The last listens of a user, of which the artists are shown."""
 
-ARTISTS_HEARD, TRACKS_SHOWN = 5, 5
+ARTISTS_SHOWN, TRACKS_SHOWN = 5, 5
 
 
 @dataclass(frozen=True)
 class Recommended:
-    """A recommended track and the fact about the listening data that ties it to the user."""
+    """A recommended track and the fact about the listening data that connects it with the user."""
 
     artist: str
     title: str
@@ -33,12 +33,12 @@ class Recommended:
 
 @dataclass(frozen=True)
 class Example:
-    """A user and what each recommender said. All strings are names as the log has them: untrusted text."""
+    """A user and the lists of each recommender. All strings are names from the log: untrusted text."""
 
     user: str
     kind: str  # light, medium or heavy
     listens: int
-    heard: Sequence[tuple[str, int]]  # artists of the last LATELY listens with their plays, most played first
+    artists: Sequence[tuple[str, int]]  # artists of the last RECENT_LISTENS listens with their plays, most played first
     lists: Mapping[str, Sequence[Recommended]]  # recommender -> its first tracks
 
 
@@ -50,7 +50,7 @@ def example_users(
     vectors: Floats | None,
     seed: int,
 ) -> list[Example]:
-    """One light, one medium and one heavy user of a task, chosen by seed, with the first tracks of every ranking.
+    """One light, one medium and one heavy user of a task, drawn by seed, with the first tracks of every ranking.
 
     rankings: recommender -> its lists, (users of the task, k). track_names: track, artist_name, track_name. users: user,
     user_id. vectors: (n_tracks, D) of the towers, or None; for others a track is explained by who else plays it.
@@ -65,19 +65,17 @@ def example_users(
             user = int(task.users[row])
             lists = {}
             for recommender, ranking in rankings.items():
-                found = vectors if recommender.startswith(TOWERS) else None
-                why = (
-                    _neighbour_track(history, found)
-                    if found is not None
-                    else _neighbour_user(history, user, task, names)
-                )
+                if vectors is not None and recommender.startswith(TOWERS):
+                    reason = _nearest_track(history, vectors)
+                else:
+                    reason = _nearest_user(history, user, task, names)
                 tracks = ranking.tracks[row]
-                chosen = tracks[tracks != NOTHING][:TRACKS_SHOWN] + task.first_candidate
+                first = tracks[tracks != NOTHING][:TRACKS_SHOWN] + task.first_candidate
                 lists[recommender] = [
-                    Recommended(*names.track(track), history.of_artist(track) or why(track))
-                    for track in chosen.tolist()
+                    Recommended(*names.track(track), history.plays_of_artist(track) or reason(track))
+                    for track in first.tolist()
                 ]
-            examples.append(Example(names.user(user), kind, len(history.tracks), history.heard(), lists))
+            examples.append(Example(names.user(user), kind, len(history.tracks), history.recent_artists(), lists))
     return examples
 
 
@@ -95,8 +93,8 @@ class _Names:
 
     def artists(self, tracks: Ids) -> list[str]:
         """The artist of each track."""
-        found: list[str] = self._artist.gather(np.searchsorted(self._track, tracks)).to_list()
-        return found
+        artists: list[str] = self._artist.gather(np.searchsorted(self._track, tracks)).to_list()
+        return artists
 
     def user(self, user: int) -> str:
         return str(self._users[user])
@@ -104,25 +102,25 @@ class _Names:
 
 @dataclass(frozen=True)
 class _History:
-    """What one user played, oldest first. tracks and timestamps are (n,)."""
+    """The listens of one user, oldest first. tracks and timestamps are (n,)."""
 
     tracks: Ids
     timestamps: Ids
     names: _Names
 
-    def heard(self) -> list[tuple[str, int]]:
-        """The artists of the last LATELY listens."""
-        artists = pl.Series("artist", self._artists[-LATELY:], pl.String)
+    def recent_artists(self) -> list[tuple[str, int]]:
+        """The artists of the last RECENT_LISTENS listens with their plays, most played first."""
+        artists = pl.Series("artist", self._artists[-RECENT_LISTENS:], pl.String)
         counts = (
             artists.to_frame()
             .group_by("artist", maintain_order=True)
             .len()
             .sort("len", descending=True, maintain_order=True)
         )
-        return counts.head(ARTISTS_HEARD).rows()
+        return counts.head(ARTISTS_SHOWN).rows()
 
-    def of_artist(self, track: int) -> str | None:
-        """That the user played the artist; None if not."""
+    def plays_of_artist(self, track: int) -> str | None:
+        """How often the user played the artist of the track; None if never."""
         artist = self.names.track(track)[0]
         plays = np.flatnonzero(np.array(self._artists, dtype=object) == artist)
         if not len(plays):
@@ -135,14 +133,14 @@ class _History:
         return self.names.artists(self.tracks)
 
 
-def _neighbour_track(history: _History, vectors: Floats) -> Callable[[int], str]:
-    """The track of the history that lies nearest in the space of the towers."""
+def _nearest_track(history: _History, vectors: Floats) -> Callable[[int], str]:
+    """By the track of the history whose vector is nearest."""
     played = np.unique(history.tracks[history.tracks < len(vectors)])
     space = _unit(vectors[played])
 
     def reason(track: int) -> str:
         if not len(played) or track >= len(vectors):
-            return "nothing you played is near it"
+            return "no track that you played can be compared"
         nearest = int(played[np.argmax(space @ _unit(vectors[track : track + 1])[0])])
         artist, title = history.names.track(nearest)
         times = _times(int(np.sum(history.tracks == nearest)))
@@ -151,8 +149,8 @@ def _neighbour_track(history: _History, vectors: Floats) -> Callable[[int], str]
     return reason
 
 
-def _neighbour_user(history: _History, user: int, task: Task, names: _Names) -> Callable[[int], str]:
-    """The listener of the track with whom the user shares the most tracks."""
+def _nearest_user(history: _History, user: int, task: Task, names: _Names) -> Callable[[int], str]:
+    """By the listener of the track who shares the most tracks with the user."""
     events = task.fit.events
     shared = shared_tracks(history.tracks, events, task.fit.catalog.n_users)
 
@@ -160,11 +158,11 @@ def _neighbour_user(history: _History, user: int, task: Task, names: _Names) -> 
         listeners = np.unique(events.user[events.track == track])
         listeners = listeners[listeners != user]
         if not len(listeners):
-            return "nobody else plays it"
+            return "no other user plays it"
         nearest = int(listeners[np.argmax(shared[listeners])])
         n_shared = int(shared[nearest])
         if not n_shared:
-            return "nobody who plays it shares a track with you"
+            return "no user who plays it shares a track with you"
         tracks = f"{n_shared:,} track{'s' * (n_shared != 1)}"
         return f"also played by {names.user(nearest)}, who shares {tracks} with you"
 
@@ -172,7 +170,7 @@ def _neighbour_user(history: _History, user: int, task: Task, names: _Names) -> 
 
 
 def shared_tracks(tracks: Ids, events: Events, n_users: int) -> NDArray[np.int64]:
-    """How many of these distinct tracks each user played, (n_users,)."""
+    """How many of the given distinct tracks each user played, (n_users,)."""
     n_tracks = int(max(events.track.max(initial=-1), np.max(tracks, initial=-1))) + 1
     mine = np.zeros(n_tracks, bool)
     mine[tracks] = True
@@ -182,7 +180,7 @@ def shared_tracks(tracks: Ids, events: Events, n_users: int) -> NDArray[np.int64
 
 
 def _unit(vectors: Floats) -> NDArray[np.float32]:
-    """Rows of length 1, whatever the index holds."""
+    """Rows scaled to length 1."""
     return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12), np.float32)
 
 

@@ -9,25 +9,25 @@ from loopback_core.recommenders.lists import OTHER_PRESET
 from loopback_core.store.digests import digest
 
 UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufffe\uffff]+")
-"""Control characters, which XML forbids, and those that turn the direction of the text around them."""
+"""Control characters, which XML forbids, and characters that change the direction of the text around them."""
 
 MARKUP = re.compile(r"[\\`*{}\[\]<>#|~&!$]|(?<![^\W_])_|_(?![^\W_])")
-"""What Markdown could take for markup. An underscore between letters is none."""
+"""Characters that Markdown could read as markup. An underscore between letters is not one."""
 
 
 def plain(name: str, longest: int = 200) -> str:
-    """The name in one line, without characters that cannot be seen, and not longer than `longest`."""
+    """The name in one line, without invisible characters, and not longer than `longest`."""
     line = " ".join(UNSEEN.sub(" ", name).split())
     return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
 
 
 def markdown(name: str) -> str:
-    """The name as it has to stand in Markdown, also within a table, to be read as nothing but text."""
+    """The name escaped for Markdown, also within a table."""
     return MARKUP.sub(r"\\\g<0>", plain(name))
 
 
 def code(name: str) -> str:
-    """The name as code in Markdown, where nothing but a backtick has a meaning."""
+    """The name as code in Markdown, where only a backtick has a meaning."""
     return "`" + plain(name).replace("`", "'") + "`"
 
 

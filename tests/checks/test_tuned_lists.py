@@ -34,8 +34,8 @@ def test_sound_lists_pass_and_are_counted(trained):
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
-        (set_track(0, 0, 77), "tracks that are no candidates"),
-        (set_track(0, 0, -2), "tracks that are no candidates"),
+        (set_track(0, 0, 77), "tracks that are not candidates"),
+        (set_track(0, 0, -2), "tracks that are not candidates"),
         (set_track(0, 0, -1), "gaps in the lists"),
         (lambda tracks, scores: tracks.__setitem__((0, 1), tracks[0, 0]), "the same track twice in a list"),
         (lambda tracks, scores: scores.__setitem__((0, 1), 1e6), "lists that are not sorted by score"),
@@ -51,7 +51,7 @@ def test_lists_that_cannot_be_are_named(trained, change, fault):
 def test_a_track_that_was_to_be_left_out_is_a_fault():
     task = SimpleNamespace(n_candidates=3, exclude=Ragged(np.array([0, 1]), np.array([2])))
     scores = np.array([[2.0, 1.0]], np.float32)
-    assert list_faults(Ranking(np.array([[2, 0]]), scores), task) == ["tracks that were to be left out"]
+    assert list_faults(Ranking(np.array([[2, 0]]), scores), task) == ["excluded tracks"]
     assert list_faults(Ranking(np.array([[1, 0]]), scores), task) == []
 
 

@@ -22,18 +22,18 @@ def task(hand_splits):
     return discovery(hand_splits.testing_period)
 
 
-def test_there_is_a_light_and_a_heavy_listener_and_no_medium_one_among_two(task):
+def test_two_users_are_a_light_and_a_heavy_listener_without_a_medium_one(task):
     light, heavy = example_users(task, {}, NAMES, USERS, None, seed=0)
     assert (light.user, light.kind, light.listens) == ("cyd", "light", 2)
     assert (heavy.user, heavy.kind, heavy.listens) == ("ann", "heavy", 4)
 
 
-def test_heard_are_the_artists_of_the_last_listens_most_played_first(task):
+def test_the_artists_of_the_last_listens_are_listed_most_played_first(task):
     _, ann = example_users(task, {}, NAMES, USERS, None, seed=0)
-    assert list(ann.heard) == [("Zero 7", 3), ("Air", 1)]
+    assert list(ann.artists) == [("Zero 7", 3), ("Air", 1)]
 
 
-def test_an_artist_who_was_heard_is_the_reason_with_plays_and_the_last_day(task):
+def test_plays_of_the_artist_are_the_first_reason_with_their_number_and_the_last_day(task):
     _, ann = example_users(task, {"two_tower": ranking([1, 4], [1, 0])}, NAMES, USERS, np.eye(5), seed=0)
     assert ann.lists["two_tower"] == [
         Recommended("Zero 7", "t1", "you played Zero 7 3 times, last on 1970-01-05"),
@@ -51,7 +51,7 @@ def test_for_a_baseline_the_reason_is_the_listener_who_shares_the_most_tracks(ta
     cyd, _ = example_users(task, {"userknn": ranking([1, 4], [0, 1])}, NAMES, USERS, np.eye(5), seed=0)
     assert [track.reason for track in cyd.lists["userknn"]] == [
         "also played by ann, who shares 1 track with you",
-        "nobody who plays it shares a track with you",
+        "no user who plays it shares a track with you",
     ]
 
 

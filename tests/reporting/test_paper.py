@@ -66,8 +66,9 @@ def run():
         "unreachable_positives": {"discovery": 0.64},
         "tuning": {
             "discovery": {
-                "popularity_users": {"settings": {}, "ndcg@10": 0.007, "trials": [{}]},
+                "popularity_users": {"grid": {}, "settings": {}, "ndcg@10": 0.007, "trials": [{}]},
                 "recent_artist": {
+                    "grid": {},
                     "settings": {"half_life_days": 14, "power": 0.5},
                     "ndcg@10": 0.05,
                     "trials": [{}, {}],

@@ -18,7 +18,7 @@ from loopback_core.reporting.plots import (
     plot_recall,
     plot_training,
 )
-from loopback_core.reporting.plots.colours import COLOURS, INK, colour, line, standing_out
+from loopback_core.reporting.plots.colours import COLOURS, INK, colour, emphasised, line
 from loopback_core.reporting.plots.embedding_plot import mean_vectors, principal_directions
 from loopback_core.reporting.plots.figure import spread
 from loopback_core.splits.catalog_counts import count_catalog
@@ -94,7 +94,7 @@ def test_an_evaluation_is_drawn_task_by_task_and_a_task_without_users_is_not(tmp
     assert {"head", "explorers", "tracks"} <= set(texts(read(tmp_path / "segments_discovery.png")))
 
 
-def test_recall_names_who_stands_out_and_draws_the_others_pale(tmp_path):
+def test_recall_names_emphasised_recommenders_alone(tmp_path):
     recommenders = {name: metrics(0.1) for name in ("two_tower", "two_tower_index", "ease", "ials", "random")}
     plot_recall(recommenders, "ease", tmp_path / "recall.png", "Discovery")
     assert {"two_tower", "ease", "random", "10", "100", "1000"} <= set(texts(read(tmp_path / "recall.png")))
@@ -106,7 +106,7 @@ def test_recall_without_a_hit_is_still_a_picture(tmp_path):
     assert "Discovery" in texts(read(tmp_path / "recall.png"))
 
 
-def test_the_popularity_plot_tells_what_was_played_from_what_was_recommended(tmp_path):
+def test_the_popularity_plot_names_played_tracks_and_emphasised_recommenders(tmp_path):
     lists = np.array([[0, 1], [1, NOTHING]])
     rankings = {name: Ranking(lists, lists.astype(np.float32)) for name in ("two_tower", "ease", "ials")}
     path = tmp_path / "popularity.png"
@@ -115,7 +115,7 @@ def test_the_popularity_plot_tells_what_was_played_from_what_was_recommended(tmp
     assert "ials" not in texts(read(path))
 
 
-def test_the_calibration_shows_every_count_and_marks_one_outside_its_band(tmp_path):
+def test_the_calibration_shows_every_count_and_marks_one_outside_its_range(tmp_path):
     def count(observed):
         return {"trials": 100, "expected": 10.0, "observed": observed, "p": 0.5, "low": 3.0, "high": 19.0}
 
@@ -141,7 +141,7 @@ def test_an_embedding_of_one_artist_is_still_a_picture(tmp_path):
     assert "Air" in texts(read(path))
 
 
-def test_an_artist_is_where_the_mean_of_its_tracks_is():
+def test_the_vector_of_an_artist_is_the_mean_of_its_tracks():
     vectors = np.array([[0, 2], [4, 0], [2, 2]], np.float32)
     catalog, _ = catalog_of([1, 0, 1], ["Air", "Can"])
     assert mean_vectors(vectors, catalog, np.array([1, 0])).tolist() == [[1, 2], [4, 0]]
@@ -194,11 +194,11 @@ def test_every_baseline_has_a_colour_and_variants_of_the_towers_have_theirs():
     assert colour("two_tower:my.toml") == colour("two_tower_index") == COLOURS["two_tower"]
 
 
-def test_another_preset_stands_out_in_the_colour_of_the_towers_by_a_line_of_its_own():
-    assert standing_out(["two_tower:reference", "ease"], None) == ["two_tower:reference"]
+def test_another_preset_is_emphasised_by_its_own_line_style():
+    assert emphasised(["two_tower:reference", "ease"], None) == ["two_tower:reference"]
     assert line("two_tower:reference") != line("two_tower")
 
 
-def test_who_stands_out_is_the_towers_the_rival_popularity_and_random():
+def test_the_towers_the_rival_popularity_and_random_are_emphasised():
     names = ["two_tower", "two_tower_alone", "two_tower_index", "ease", "ials", "popularity_users", "random"]
-    assert standing_out(names, "ials") == ["two_tower", "ials", "popularity_users", "random"]
+    assert emphasised(names, "ials") == ["two_tower", "ials", "popularity_users", "random"]

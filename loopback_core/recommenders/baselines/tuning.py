@@ -5,9 +5,10 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Any
 
 import numpy as np
+from typing_extensions import TypedDict  # pydantic reads it as part of evaluation.json, on Python 3.11 too
 
 from loopback_core.data import Ragged
 from loopback_core.recommenders.baselines.baseline import Baseline

@@ -10,7 +10,7 @@ from loopback_core.reporting.plots.mean_marks import draw_mean
 from loopback_core.tasks.metrics import MAIN_METRIC
 
 MARKS = {"served": ("o", colour(TOWERS), 0.14, "what is served"), "alone": ("D", INK, -0.14, "the towers alone")}
-"""What was measured -> mark, colour, offset within the row, name."""
+"""alone or served -> mark, colour, offset within the row, name in the legend."""
 
 
 def plot_ablation(ablation: Ablation, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The random recommender, run for real, against its closed form."""
+"""The hits of random lists against the closed form."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from loopback_core.reporting.plots.figure import figure
 
 
 def plot_calibration(calibration: CalibrationJson, path: Path) -> None:
-    """Observed over expected counts with the band in which they have to lie, a row per task and metric."""
+    """Observed over expected counts with the accepted range, a row per task and metric."""
     rows = [
         (f"{task.replace('_', ' ')}, {metric}", count)
         for task, metrics in calibration["tasks"].items()
@@ -23,7 +23,7 @@ def plot_calibration(calibration: CalibrationJson, path: Path) -> None:
             panel.plot([observed], [place], "o", color=colour(RANDOM) if low <= observed <= high else "#e03131", ms=5)
         panel.axvline(1.0, color=INK, lw=0.8, ls=":")
         panel.set(
-            title="Random, run for real", xlabel="observed / expected (bar: accepted)", ylim=(-0.7, len(rows) - 0.3)
+            title="Hits of random lists", xlabel="observed / expected (bar: accepted)", ylim=(-0.7, len(rows) - 0.3)
         )
         panel.set_yticks(range(len(rows)), [f"{name}  ({count['observed']:,.0f})" for name, count in rows], size=8)
         panel.grid(axis="y", visible=False)

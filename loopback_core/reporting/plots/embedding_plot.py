@@ -1,4 +1,4 @@
-"""Where the towers put the artists."""
+"""The artists in the space of the towers."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 SHOWN, NAMED = 300, 45
-"""Artists, the most played first: drawn as dots, and considered for a name."""
+"""Number of artists, the most played first, that are drawn, and that may be named."""
 
 LONGEST_NAME = 24
 
 AROUND = ((6, 0), (-6, 0), (0, 7), (0, -7), (5, 5), (-5, 5), (5, -5), (-5, -5))
 PLACES = [(x * far, y * far, far > 1) for far in (1, 3) for x, y in AROUND]
-"""Where a name may stand beside its dot, in points, best first, and whether a line has to lead there."""
+"""Positions of a name relative to its dot, in points, best first, and whether a line connects them."""
 
 LINE = {"arrowstyle": "-", "lw": 0.5, "color": INK, "alpha": 0.5}
 
@@ -34,7 +34,7 @@ LINE = {"arrowstyle": "-", "lw": 0.5, "color": INK, "alpha": 0.5}
 def plot_embedding(vectors: Floats, catalog: Catalog, track_names: pl.DataFrame, path: Path) -> None:
     """The most played artists in the two directions in which their vectors differ most (PCA).
 
-    vectors: (n_tracks, D) of the catalog. track_names: artist, artist_name. An artist is where the mean of its tracks is.
+    vectors: (n_tracks, D) of the catalog. track_names: artist, artist_name. The vector of an artist is the mean of its tracks.
     """
     shown = np.argsort(-catalog.artist_plays, kind="stable")[:SHOWN]
     points, explained = principal_directions(mean_vectors(vectors, catalog, shown))
@@ -55,15 +55,15 @@ def plot_embedding(vectors: Floats, catalog: Catalog, track_names: pl.DataFrame,
         _name_dots(panel, points[:NAMED], [plain(names[artist], LONGEST_NAME) for artist in shown[:NAMED].tolist()])
 
 
-def mean_vectors(vectors: Floats, catalog: Catalog, chosen: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The mean vector of the tracks of each chosen artist, (chosen, D)."""
-    return np.stack([vectors[catalog.tracks_of_artist[a]].mean(axis=0, dtype=np.float64) for a in chosen.tolist()])
+def mean_vectors(vectors: Floats, catalog: Catalog, artists: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The mean vector of the tracks of each artist, (artists, D)."""
+    return np.stack([vectors[catalog.tracks_of_artist[a]].mean(axis=0, dtype=np.float64) for a in artists.tolist()])
 
 
 def principal_directions(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Coordinates of (n, D) points along their two directions of largest variance, (n, 2), and its shares, (2,).
 
-    The sign of a direction means nothing; it is set so that the largest coordinate is positive.
+    The sign of a direction is arbitrary; it is set so that the largest coordinate is positive.
     """
     left, singular, _ = np.linalg.svd(points - points.mean(axis=0), full_matrices=False)
     coordinates = np.zeros((len(points), 2))
@@ -76,9 +76,9 @@ def principal_directions(points: NDArray[np.float64]) -> tuple[NDArray[np.float6
 
 
 def _name_dots(panel: Axes, points: NDArray[np.float64], names: Sequence[str]) -> None:
-    """Names beside their dots where there is room; a name that would cover another is left out."""
+    """Names next to their dots; a name that would overlap another is left out."""
     if (whole := panel.get_figure(root=True)) is not None:
-        whole.draw_without_rendering()  # fixes the layout, in which room is measured
+        whole.draw_without_rendering()  # fixes the layout, in which the extents are measured
     inside, taken = panel.get_window_extent(), list[Any]()
     for point, name in zip(points, names, strict=True):
         for x, y, is_far in PLACES:

@@ -1,4 +1,4 @@
-"""A figure on disk, twice: a PNG for Markdown and the UI, and an SVG that takes the colours of its page."""
+"""A figure in two files: a PNG for Markdown and the UI, and an SVG that takes the text colour of its page."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ FALLBACK_FONTS = (
     "Arial Unicode MS",
     "Unifont",
 )
-"""For names that the font of the pictures lacks, where installed. A browser has its own."""
+"""Used, where installed, for characters that the main font lacks. A browser has fonts of its own."""
 
 
 @contextmanager
 def figure(path: Path, width: float = 4.8, height: float = 3.2, rows: int = 1) -> Iterator[list[Axes]]:
-    """Axes one below the other, of `width` x `height` inches together; saved when the block ends. Needs no display.
+    """`rows` axes below each other, `width` x `height` inches together; saved when the block ends. Needs no display.
 
-    path: the PNG; the SVG lies beside it.
+    path: the PNG; the SVG gets the same name.
     """
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -82,7 +82,7 @@ def spread(places: Sequence[float], gap: float) -> list[float]:
 
 
 def _save_svg(drawn: Figure, path: Path) -> None:
-    """Ids get the name of the picture in front, for a page may hold many."""
+    """Ids are prefixed with the name of the picture, because a page holds many."""
     drawn.savefig(buffer := io.StringIO(), format="svg", transparent=True, metadata={"Date": None})
     text = re.sub(r"<metadata>.*?</metadata>", "", buffer.getvalue(), flags=re.DOTALL)
     text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{path.stem}-", text)

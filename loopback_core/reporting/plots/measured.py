@@ -1,4 +1,4 @@
-"""What `evaluation.json` says of one task, drawn: recall by K, the main metric with its intervals, and by segment."""
+"""One task of `evaluation.json`: recall by K, the main metric with its intervals, and the same by segment."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from loopback_core.evaluation.evaluation_json import Recommenders
 from loopback_core.evaluation.significance import Mean
 from loopback_core.recommenders.lists import TOWERS
-from loopback_core.reporting.plots.colours import INK, VARIANTS, colour, line, standing_out
+from loopback_core.reporting.plots.colours import INK, VARIANTS, colour, emphasised, line
 from loopback_core.reporting.plots.figure import figure, spread
 from loopback_core.reporting.plots.mean_marks import draw_mean
 from loopback_core.tasks.metrics import MAIN_METRIC
@@ -27,19 +27,19 @@ SEGMENT_FAMILIES = {
 
 
 def plot_recall(recommenders: Recommenders, rival: str | None, path: Path, title: str) -> None:
-    """Recall by K on logarithmic axes; who stands out is named at the end of the line, the others are pale."""
+    """Recall by K on logarithmic axes; emphasised recommenders are named at the end of their line, the others are grey."""
     measured = {name: _recall(metrics or {}) for name, metrics in recommenders.items()}
     curves = {
         name: {k: mean["value"] or np.nan for k, mean in recall.items()}  # a logarithmic axis has no zero
         for name, recall in measured.items()
         if name not in VARIANTS and any(mean["value"] for mean in recall.values())
     }
-    emphasised = standing_out(curves, rival)
+    in_colour = emphasised(curves, rival)
     with figure(path) as (panel,):
         panel.set(title=title, xlabel="K", ylabel="recall@K", xscale="log", yscale="log")
         for name, curve in curves.items():
             ks, values = list(curve), list(curve.values())
-            if name in emphasised:
+            if name in in_colour:
                 style, width = line(name)
                 panel.plot(ks, values, style, marker=".", color=colour(name), lw=width, zorder=3)
             else:
@@ -50,8 +50,8 @@ def plot_recall(recommenders: Recommenders, rival: str | None, path: Path, title
         panel.minorticks_off()
         panel.yaxis.set_major_formatter("{x:g}")
         low, high = np.log(panel.get_ylim())
-        ends = [(np.log(np.nanmax(list(curves[name].values()))) - low) / (high - low) for name in emphasised]
-        for name, place in zip(emphasised, spread(ends, 0.07), strict=True):
+        ends = [(np.log(np.nanmax(list(curves[name].values()))) - low) / (high - low) for name in in_colour]
+        for name, place in zip(in_colour, spread(ends, 0.07), strict=True):
             weight = "bold" if name.startswith(TOWERS) else "normal"
             panel.annotate(
                 name, (1.02, place), xycoords="axes fraction", va="center", color=colour(name), weight=weight, size=8
@@ -80,7 +80,7 @@ def plot_main_metric(recommenders: Recommenders, rival: str | None, path: Path, 
 
 
 def plot_segments(segments: Mapping[str, Recommenders], rival: str | None, path: Path, title: str) -> None:
-    """nDCG@10 with its interval for a part of the tracks or of the users: the towers, the rival, plain popularity.
+    """nDCG@10 with its interval by segment of the tracks and of the users: the towers, the rival, plain popularity.
 
     segments: segment -> recommender -> metric -> mean.
     """

@@ -1,4 +1,4 @@
-"""How popular what is recommended is."""
+"""The popularity of recommended tracks."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loopback_core.data import NOTHING, Ranking
-from loopback_core.reporting.plots.colours import INK, VARIANTS, colour, line, standing_out
+from loopback_core.reporting.plots.colours import INK, VARIANTS, colour, emphasised, line
 from loopback_core.reporting.plots.figure import figure
 
 PLAYED = "played in test"
@@ -21,13 +21,13 @@ def plot_popularity(
     path: Path,
     rival: str | None = None,
 ) -> None:
-    """How popular what is recommended is, against what is played: cumulative shares over the catalog.
+    """The popularity of recommended and of played tracks: cumulative shares over the catalog.
 
     listeners: (n,) distinct users of each track in the fit data. played: (total,) tracks that were played in test.
     rankings: recommender -> its lists, of which the first k count.
     """
     last = max(int(listeners.max(initial=1)), 1)
-    emphasised = (PLAYED, *standing_out(rankings, rival))
+    in_colour = (PLAYED, *emphasised(rankings, rival))
     with figure(path, height=3.6) as (panel,):
         for name, tracks in {PLAYED: played, **_recommended(rankings, k)}.items():
             if not len(tracks):
@@ -35,7 +35,7 @@ def plot_popularity(
             values, counts = np.unique(listeners[tracks], return_counts=True)
             shares = np.cumsum(counts) / counts.sum()
             steps = np.append(values, last), np.append(shares, 1.0)  # each line runs to the right edge
-            if name in emphasised:
+            if name in in_colour:
                 style, width = ("--", 2.2) if name == PLAYED else line(name)
                 panel.step(*steps, style, where="post", color=colour(name), lw=width, label=name, zorder=3)
             else:

@@ -1,4 +1,4 @@
-"""How training went."""
+"""The course of a training."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

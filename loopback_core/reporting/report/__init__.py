@@ -1,4 +1,4 @@
-"""The report of an evaluation: `report.md`, and made of it `report.html`."""
+"""The report of an evaluation: `report.md`, and the same as `report.html`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,9 +13,9 @@ __all__ = ["metric_rows", "write_report"]
 
 
 def write_report(evaluation: Evaluation, examples: Sequence[Example], folder: Path) -> None:
-    """Write `report.md`, and `report.html` that says the same in one file, beside the pictures that are there.
+    """Write `report.md` and the same as one page, `report.html`, into a folder that holds the pictures already.
 
-    evaluation: the content of `evaluation.json`. examples: of a few users; theirs are the only names in the report.
+    examples: the only names of users, artists and tracks in the report.
     """
     text = report_text(evaluation, examples, {path.name for path in folder.glob("*.png")})
     (folder / "report.md").write_text(text, "utf-8")

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from loopback_core.evaluation.evaluation_json import Evaluation
 
 GENERATED = (
-    "**The log is generated.** Its tastes were planted: the numbers show that the pipeline works and learns, and say "
-    "nothing about people."
+    "**The log is generated**, with planted tastes: the numbers show that the pipeline works and learns. They say nothing "
+    "about people."
 )
 
 
@@ -25,44 +25,43 @@ def _limits(evaluation: Evaluation) -> Iterator[str]:
         if share and task != "reference_protocol"
     ]
     yield (
-        "**Music that first appears in the test period** cannot be recommended by anyone outside the task cold start"
-        f"{' (' + ', '.join(shares) + ' of what is played)' if shares else ''}; it is left out, not counted as a miss."
+        "**Tracks that first appear in the test period** cannot be recommended outside the task cold start"
+        f"{' (' + ', '.join(shares) + ' of what is played)' if shares else ''}; they are left out, not counted as misses."
     )
     yield (
-        "**What was not played is not what was not liked.** Plays are missing not at random: people play what they were "
-        "shown, by radio, friends, or another recommender. A recommendation that nobody would ever have come across counts "
-        "as a miss, however good it is."
+        "**Not played does not mean not liked.** Plays are not missing at random: people play what radio, friends or another "
+        "recommender showed them. A good recommendation that the user never came across counts as a miss."
     )
     yield (
-        "**Popular music is favoured**, for the same reason: whoever recommends what is exposed most is played most. See the "
-        "popularity and the segments of the tail before believing a gain."
+        "**Popular tracks are favoured**, for the same reason: what is shown most is played most. Check the popularity and "
+        "the tail segment before you trust a gain."
     )
     yield (
-        "**These are offline lower bounds**, fit for comparing recommenders and not for predicting what a shown list would "
-        "earn. Nobody was shown anything: satisfaction, fatigue and the effect of a list on taste were not measured."
+        "**These are offline measurements.** They compare recommenders; they do not predict the effect of showing a list. No "
+        "list was shown: satisfaction, fatigue and the influence of a list on taste were not measured."
     )
     yield (
-        "**One cut in time is one sample of the world.** The intervals cover the choice of users, not that of the period, "
-        "and not that somebody's taste in the next season differs."
+        "**One split in time is one sample.** The intervals cover the choice of users. They do not cover the choice of the "
+        "period, nor changes of taste after it."
     )
     yield (
-        f"**One training run**, seed {evaluation['seed']}: another seed gives other towers, and the intervals do not cover that."
+        f"**One training run**, seed {evaluation['seed']}: another seed gives other towers, which the intervals do not cover."
     )
     yield (
-        "**Overlapping intervals compare nothing.** Between two recommenders look at the paired differences, in the table at "
-        "the top and for all baselines in `evaluation.json`. Only the comparison with the rival by the main metric was planned."
+        "**Do not compare recommenders by whether their intervals overlap.** Use the paired differences: in the table at the "
+        "top, and for all baselines in `evaluation.json`. Only the comparison with the rival by the main metric was planned."
     )
     if evaluation["settings"].get("training", {}).get("refit"):
         yield (
-            "**The towers were fitted once more on train and validation**, as baselines are. The reference protocol means a "
-            "fit on train: its row of the towers has seen more."
+            "**The towers were fitted again on train and validation**, like the baselines. The reference protocol expects a "
+            "fit on train alone: there the towers have seen more data."
         )
     minimum = evaluation["settings"]["evaluation"]["min_users"]
     for name, task in evaluation["tasks"].items():
         if task["users"] < minimum:
             yield (
                 f"**{name.replace('_', ' ').capitalize()} has {task['users']:,} scored users**, fewer than {minimum}: its "
-                "values are anecdotes, without intervals or a verdict."
+                "values have no intervals and no verdict."
             )
     if "reference_protocol" in evaluation["tasks"]:
-        yield "**The reference protocol leaks** and is here to be compared with published numbers, nothing else."
+        yield "**The reference protocol leaks.** Use it only to compare with published numbers."

@@ -17,15 +17,15 @@ from loopback_core.reporting.safe_text import code, markdown
 from loopback_core.tasks.metrics import MAIN_METRIC, METRICS
 
 PICTURES = {
-    "popularity.png": "Popularity of what is recommended in discovery against what is played; pale: the others",
+    "popularity.png": "Popularity of the tracks recommended in discovery and of the tracks played; grey: other recommenders",
     "training.png": "Training curves",
-    "embedding.png": "The most played artists in the space of the towers: the mean of their tracks, by PCA. Near means "
-    "alike to the towers",
+    "embedding.png": "The most played artists in the space of the towers: the mean vector of their tracks, by PCA. Artists "
+    "that are near each other are similar to the towers",
 }
 
 
 def report_text(evaluation: Evaluation, examples: Sequence[Example], pictures: Container[str]) -> str:
-    """All of `report.md`. pictures: the files that lie beside it; those that do not are not shown."""
+    """All of `report.md`. pictures: names of the files next to it; only these are shown."""
     paragraphs = [
         "# Evaluation",
         *verdict(evaluation),
@@ -46,9 +46,9 @@ def _setting(evaluation: Evaluation) -> Iterator[str]:
     source, split, settings = evaluation["source"], evaluation["split"], evaluation["settings"]
     index = evaluation["index"]
     latency = (
-        "" if index["p50_ms"] is None else f", {index['p50_ms']:.2f} ms p50 and {index['p99_ms']:.2f} ms p99 a query"
+        "" if index["p50_ms"] is None else f", {index['p50_ms']:.2f} ms p50 and {index['p99_ms']:.2f} ms p99 per query"
     )
-    yield "## What was measured on what"
+    yield "## Data, split and models"
     lines = [
         f"Log {code(source['name'])}: {source['events']:,} listens of {source['tracks']:,} tracks by "
         f"{source['artists']:,} artists, {source['users']:,} users.",
@@ -57,7 +57,7 @@ def _setting(evaluation: Evaluation) -> Iterator[str]:
         f"Towers: preset {code(evaluation['preset'])}, seed {evaluation['seed']}, the epoch chosen on "
         f"validation by {settings['training']['validation_metric']}, {_weights(settings)}. Baselines: tuned on validation, then "
         "fitted on train + validation.",
-        "At prediction time nothing of the test period is known: neither its tracks, nor its counts, nor its times.",
+        "At prediction time nothing of the test period is known: no tracks, no counts, no times.",
         f"Index: {index['kind']}, recall@100 {index['recall@100']:.4f} against exact search{latency}.",
         *(f"Not built: `{name}`, because {markdown(why)}" for name, why in evaluation.get("obstacles", {}).items()),
     ]
@@ -77,13 +77,13 @@ def _evaluator(evaluation: Evaluation, pictures: Container[str]) -> Iterator[str
         return
     smallest, threshold = calibration["smallest_p"], calibration["threshold"]
     agrees = "agrees" if smallest >= threshold else "**does not agree**"
-    yield "## Is the evaluator itself right?"
+    yield "## Check of the evaluator"
     yield (
-        f"A random recommender was run for real with up to {calibration['seeds']} seeds and measured like every other. It "
-        f"{agrees} with the closed form that stands as `random` in the tables: the smallest p of the exact tests, "
-        f"corrected for their number, is {smallest:.2g}; below {threshold:g} this evaluator would be called broken."
+        f"A random recommender was run with up to {calibration['seeds']} seeds and measured like every other. It {agrees} "
+        "with the closed form that is listed as `random` in the tables: the smallest p of the exact tests, corrected for "
+        f"their number, is {smallest:.2g}; below {threshold:g} the evaluator is wrong."
     )
-    caption = "Hits of random lists, run for real, over those expected from the closed form"
+    caption = "Hits of random lists, divided by the number that the closed form expects"
     if shown := pictures_there({"calibration.png": caption}, pictures):
         yield shown
     columns = ["task", "count", "trials", "expected", "accepted", "observed", "p"]
@@ -107,12 +107,13 @@ def _formulas(evaluation: Evaluation) -> Iterator[str]:
     yield "## How to read the numbers"
     yield "\n".join(f"- `{formula}`" for formula in (*METRICS.values(), *BEYOND_ACCURACY.values()))
     yield (
-        "Means over users; the range in brackets is a 95 % percentile bootstrap over users "
-        f"({evaluation['settings']['evaluation']['resamples']:,} resamples, shared by all recommenders). Lists are never "
-        "padded: a recommender that has nothing more to say misses. A dash means that it cannot answer the task at all, or "
-        "that the metric has no meaning there. The *rival* of a task is the baseline with the best "
-        f"{MAIN_METRIC} on validation, before test was looked at; *best* is the first on test. `two_tower` is what would "
-        "be served, `two_tower_index` the same through the index, `two_tower:NAME` the towers of another preset."
+        "Values are means over users; in brackets their 95 % percentile bootstrap interval over users "
+        f"({evaluation['settings']['evaluation']['resamples']:,} resamples, the same for all recommenders). Lists are not "
+        "padded: what is missing in a short list counts as a miss. A dash: the recommender cannot answer the task, or the "
+        f"metric is not defined there. The *rival* of a task is the baseline with the best {MAIN_METRIC} on validation, "
+        "chosen before test was read; *best* is the best on test. `two_tower` is what would be served, `two_tower_index` "
+        "the same through the index, `two_tower_alone` the dot product without further terms, `two_tower:NAME` the towers "
+        "of another preset."
     )
 
 

@@ -1,4 +1,4 @@
-"""What the report says of one task."""
+"""The section of one task."""
 
 from collections.abc import Container, Iterator, Mapping
 
@@ -11,22 +11,22 @@ from loopback_core.tasks.metrics import DEEP_CUTOFFS, MAIN_METRIC, METRICS
 TITLES = {
     "discovery": "Discovery: tracks the user has never played",
     "next_listen": "Next listen: everything the user goes on to play, repeats included",
-    "cold_start": "Cold start: tracks nobody has played yet",
-    "new_users": "New users: people the fit data does not know",
+    "cold_start": "Cold start: tracks that no user has played yet",
+    "new_users": "New users: users without an event in the fit data",
     "reference_protocol": "Reference protocol: for comparison with published numbers only",
 }
 MEANINGS = {
     "discovery": "Candidates are the catalog without what the user played; positives are the distinct catalog tracks "
     "that the user plays in test for the first time.",
     "next_listen": "Candidates are the whole catalog; positives are the distinct catalog tracks that the user plays "
-    "in test. Most listens are repeats, so knowing what somebody plays often is hard to beat.",
-    "cold_start": "Candidates are only the tracks that are first heard, by anyone, in test; positives are those of them "
-    "that the user plays. Nothing is known of a candidate but its artist.",
+    "in test. Most listens are repeats, so a list of what a user plays often is hard to beat.",
+    "cold_start": "Candidates are only the tracks that are first played, by any user, in test; positives are those of them "
+    "that the user plays. Only the artist of a candidate is known.",
     "new_users": "Users without an event in the fit data: the first half of what they play in test is their history, the "
     "distinct catalog tracks in the second half are the positives, and candidates are the whole catalog.",
     "reference_protocol": "Candidates are every track of the log, also those that occur only after train; histories end "
-    "with train. **This protocol leaks**: a track that nobody played before is in the log only because somebody is "
-    "about to play it. Its hit rates can be set beside the reference implementation's, and are no estimate of quality.",
+    "with train. **This protocol leaks**: a track without an earlier play is in the log only because a user is about to "
+    "play it. Its hit rates can be compared with those of the reference implementation; they do not estimate quality.",
 }
 
 SEGMENTS = ("head", "mid", "tail", "light", "medium", "heavy", "repeaters", "explorers")
@@ -39,7 +39,7 @@ def task_section(name: str, evaluation: Evaluation, pictures: Container[str]) ->
     yield f"## {TITLES.get(name, name)}"
     yield f"{MEANINGS.get(name, '')} {_counts(name, evaluation)}".strip()
     if not task["users"]:
-        yield "**Nobody could be scored**, so there is nothing to show."
+        yield "**No user could be scored**, so there is nothing to show."
         return
     if task["users"] < settings["min_users"]:
         yield f"**Fewer than {settings['min_users']} users could be scored**: values only, no intervals and no verdict."
@@ -47,7 +47,7 @@ def task_section(name: str, evaluation: Evaluation, pictures: Container[str]) ->
     yield recommender_table(task, main, rival, intervals=True)
     drawn = {
         f"ndcg_{name}.png": f"{MAIN_METRIC} of every recommender",
-        f"recall_{name}.png": "Recall by K; pale: the others",
+        f"recall_{name}.png": "Recall by K; grey: other recommenders",
     }
     if shown := pictures_there(drawn, pictures):
         yield shown
@@ -55,19 +55,19 @@ def task_section(name: str, evaluation: Evaluation, pictures: Container[str]) ->
     yield from folded(f"Every metric at K = {', '.join(map(str, ks))}", recommender_table(task, accuracy, rival))
     measured = {metric for means in task["recommenders"].values() for metric in means or ()}
     if deep := [f"recall@{k}" for k in DEEP_CUTOFFS if f"recall@{k}" in measured]:
-        yield from folded("Recall further down", recommender_table(task, deep, rival, intervals=True))
+        yield from folded("Recall at larger K", recommender_table(task, deep, rival, intervals=True))
     if beyond := [f"{metric}@{ks[0]}" for metric in BEYOND_ACCURACY if f"{metric}@{ks[0]}" in measured]:
         yield from folded("Beyond accuracy", recommender_table(task, beyond, rival))
     yield from _segments(name, evaluation, pictures)
 
 
 def pictures_there(drawn: Mapping[str, str], pictures: Container[str]) -> str:
-    """Those of `drawn` (file -> caption) that lie beside the report, in a paragraph of their own."""
+    """A paragraph with those of `drawn` (file -> caption) that are next to the report."""
     return "\n".join(f"![{caption}]({file})" for file, caption in drawn.items() if file in pictures)
 
 
 def folded(summary: str, content: str) -> Iterator[str]:
-    """Paragraphs that are unfolded on demand."""
+    """Paragraphs that the reader can unfold."""
     yield from (f"<details><summary>{summary}</summary>", content, "</details>")
 
 
@@ -88,7 +88,7 @@ def _segments(name: str, evaluation: Evaluation, pictures: Container[str]) -> It
     if not listed:
         return
     rival = evaluation["rival"].get(name)
-    caption = f"{MAIN_METRIC} for a part of the tracks or of the users"
+    caption = f"{MAIN_METRIC} by segment of the tracks and of the users"
     if shown := pictures_there({f"segments_{name}.png": caption}, pictures):
         yield shown
     compared = [

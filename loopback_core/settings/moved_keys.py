@@ -43,7 +43,7 @@ _MOVED = {
     "index.ivf_probes": "index.ivf.probes",
 }
 
-_NO_GAIN = "was removed: under three seeds {what} showed no gain (docs/PAPER.md, section 5.5); leave it out"
+_NO_GAIN = "was removed: under three seeds {what} showed no gain (docs/results/ablation.md); leave it out"
 
 _REMOVED = {
     "training.memory": _NO_GAIN.format(what="the cross-batch memory"),

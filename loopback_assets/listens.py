@@ -30,16 +30,16 @@ from loopback_core.listens.schema import Listen
 )
 def raw_listens(step: Step) -> dg.MaterializeResult[Any]:
     """The listening log as it came: generated, downloaded, or found at the path in LOOPBACK_SOURCE."""
-    from loopback_core.listens.raw import publish_raw
+    from loopback_core.listens.raw import publish_raw, raw_summary
 
     artifact, reused = publish_raw(step.store, step.settings.source)
-    files = artifact.summary["files"]
+    summary = raw_summary(artifact)
     return result(
         artifact,
         reused=reused,
-        source=artifact.summary["name"],
-        files=table([{"file": file["path"], "bytes": file["bytes"]} for file in files]),
-        bytes=sum(file["bytes"] for file in files),
+        source=summary.name,
+        files=table([{"file": file.path, "bytes": file.bytes} for file in summary.files]),
+        bytes=sum(file.bytes for file in summary.files),
     )
 
 
@@ -55,11 +55,13 @@ def interactions(step: Step) -> dg.MaterializeResult[Any]:
     from loopback_core.listens.raw import log_of
 
     raw, source = step.sound("raw_listens"), step.settings.source
+    log = log_of(raw)
 
     def make(folder: Path) -> dict[str, Any]:
-        return asdict(ingest(log_of(raw), folder, source))
+        return asdict(ingest(log, folder, source))
 
-    artifact, reused = step.publish("interactions", make, upstream=[raw])
+    last_moment = {} if source.latest else {"last_moment": log.last_moment.isoformat()}
+    artifact, reused = step.publish("interactions", make, upstream=[raw], beside=last_moment)
     summary = artifact.summary
     return result(
         artifact,

@@ -7,7 +7,7 @@ that they played comes together, exact duplicates go, the rest is sorted, valida
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -41,7 +41,7 @@ SHOWN_REJECTS = 3
 
 @dataclass(frozen=True)
 class IngestSummary:
-    """What came in and what came out. `asdict` of it is JSON."""
+    """What came in and what came out: the summary of the artifact. `asdict` of it is JSON."""
 
     rows: int
     kept: int
@@ -67,15 +67,15 @@ def ingest(
 
     The profiles are profiles.parquet (Profile) and profile_rejects.parquet (ProfileReject). Rejects stand in the order
     of the log; after them the exact duplicates, by user and time. `block_bytes` of a file and the rows of about
-    `bucket_rows` are in memory at once, or of one user if she has more.
+    `bucket_rows` are in memory at once, or of one user with more rows. Every file is digested while it is read.
 
     Raises:
-        BadLogError: a file cannot be read, or the log has no usable row.
+        BadLogError: a file cannot be read, has another digest than the log says, or the log has no usable row.
     """
     if len(log.files) > MOST_FILES:
         raise BadLogError(f"The log {log.name} has {len(log.files):,} files: join them into at most {MOST_FILES:,}.")
     _look_for_room(log, folder, bucket_rows)
-    latest = source.latest or datetime.now(UTC)
+    latest = source.latest or log.last_moment
     parts = folder / "parts"
     shutil.rmtree(parts, ignore_errors=True)  # of a run that was killed
     parts.mkdir(parents=True)
@@ -88,7 +88,7 @@ def ingest(
         shutil.rmtree(parts)
     profiles, odd_profile_values = 0, 0
     if log.profiles is not None:
-        known, odd = read_profiles(log.profiles, read.users["user_id"], source, latest)
+        known, odd = read_profiles(log.profiles, read.users["user_id"], source, latest, log.sha256.get(log.profiles))
         known.write_parquet(folder / "profiles.parquet")
         odd.write_parquet(folder / "profile_rejects.parquet")
         profiles, odd_profile_values = known.height, odd.height
@@ -122,7 +122,7 @@ def _write_parts(
     with progress("read listens", size, "B") as shown:
         for index, path in enumerate(log.files):
             read: list[int] = []  # bytes, told by the thread that reads ahead
-            for raw in prefetch(read_rows(path, source, read.append, block_bytes), ahead=1):
+            for raw in prefetch(read_rows(path, source, read.append, block_bytes, log.sha256.get(path)), ahead=1):
                 while read:
                     shown.advance(read.pop())
                 rows += raw.height
@@ -199,7 +199,7 @@ def _buckets(users: pl.DataFrame, bucket_rows: int) -> Iterator[tuple[str, str]]
 
 def _summary(folder: Path, read: _Read, profiles: int, odd_profile_values: int) -> IngestSummary:
     rejects = pl.scan_parquet(folder / "rejects.parquet", glob=False)
-    reasons = dict(rejects.group_by("reason").len().collect().iter_rows())
+    reasons = dict(rejects.group_by("reason").len().collect(engine="streaming").iter_rows())
     rejected = {reason.value: int(reasons.get(reason, 0)) for reason in Reason}
     listens = pl.scan_parquet(folder / "interactions.parquet", glob=False)
     names = listens.select("artist_name", "track_name").unique()

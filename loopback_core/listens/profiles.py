@@ -1,12 +1,14 @@
-"""The profiles beside a log: read, odd values taken out and kept aside, joined with the users of the log."""
+"""The profiles that come with a log: read, joined with its users; odd values are taken out and listed."""
 
 from datetime import datetime
 from pathlib import Path
 
 import polars as pl
 
+from loopback_core.errors import BadLogError
 from loopback_core.listens.lines import read_lines
-from loopback_core.listens.reading import BLOCK_BYTES, PROFILE_MEMBER
+from loopback_core.listens.log_paths import PROFILES
+from loopback_core.listens.reading import BLOCK_BYTES
 from loopback_core.listens.schema import (
     OLDEST,
     PROFILE_COLUMNS,
@@ -19,28 +21,29 @@ from loopback_core.listens.schema import (
 )
 from loopback_core.settings import SourceSettings
 
+MOST_PROFILES = 1 << 22  # lines; they are in memory at once
 HEADER_NAMES = ("id", "userid", "user_id")
 CHECKED_COLUMNS = ("gender", "age", "registered")
 
 
 def read_profiles(
-    path: Path, users: pl.Series, source: SourceSettings, latest: datetime
+    path: Path, users: pl.Series, source: SourceSettings, latest: datetime, sha256: str | None = None
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The profiles (Profile) of those of `users` who have one, and what was odd in the whole file (ProfileReject).
 
     `path` is a .tsv, a .tsv.gz or a .tar.gz that holds `userid-profile.tsv`. An odd value becomes null: a gender other
     than m and f, an age outside of 8 to 100, a registration before `source.earliest` or after `latest`. A second
-    profile of the same user is not used.
+    profile of the same user is not used. sha256: the digest that the file must have; None: any.
 
     Raises:
-        BadLogError: the file is missing, truncated or damaged.
+        BadLogError: the file is missing, truncated, damaged, changed or too long.
     """
-    lines = pl.concat(
-        [
-            pl.DataFrame(schema={"line": pl.UInt32, "text": pl.String, "undecodable": pl.Boolean}),
-            *read_lines(path, _profile_members, BLOCK_BYTES, lambda _: None),
-        ]
-    )
+    blocks = [pl.DataFrame(schema={"line": pl.UInt32, "text": pl.String, "undecodable": pl.Boolean})]
+    for block in read_lines(path, _profile_members, BLOCK_BYTES, lambda _: None, sha256):
+        blocks.append(block)
+        if block["line"][-1] > MOST_PROFILES:
+            raise BadLogError(f"{path} has more than {MOST_PROFILES:,} lines: leave in it the users of the log only.")
+    lines = pl.concat(blocks)
     tabs = len(PROFILE_COLUMNS) - 1
     fields = pl.col("text").str.split_exact("\t", tabs).struct.rename_fields(list(PROFILE_COLUMNS))
     written = (
@@ -69,7 +72,7 @@ def read_profiles(
 
 
 def _profile_members(names: list[str]) -> list[str]:
-    return [name for name in names if Path(name).name == PROFILE_MEMBER][:1]
+    return [name for name in names if Path(name).name == PROFILES][:1]
 
 
 def _is_header() -> pl.Expr:

@@ -1,18 +1,42 @@
 """`raw_listens` as an artifact: the generated log, or a pointer to files that are read where they lie."""
 
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
-from loopback_core.errors import BadLogError
-from loopback_core.listens.fingerprint import digest_of_log
+from pydantic import TypeAdapter, ValidationError
+
+from loopback_core.errors import ArtifactError, BadLogError
+from loopback_core.listens.fingerprint import file_digests, log_digest
+from loopback_core.listens.log_file import file_digest
 from loopback_core.listens.sample import SAMPLE_VERSION, write_sample
-from loopback_core.listens.schema import RawLog
+from loopback_core.listens.schema import LAST_TIME, RawLog
 from loopback_core.listens.sources import find_log
 from loopback_core.settings import SourceSettings
 from loopback_core.store.artifacts import Artifact, ArtifactStore
 from loopback_core.store.digests import digest
 
-DIGESTS = ".digests.json"
+
+@dataclass(frozen=True)
+class RawFile:
+    """A file of the log as it was when it was published."""
+
+    path: str  # absolute, or within the folder of the artifact
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class RawSummary:
+    """What the manifest says of the log. `asdict` of it is JSON."""
+
+    name: str
+    files: tuple[RawFile, ...]
+    profiles: str | None  # a path as in `files`
+    profiles_sha256: str | None
+    bytes_digest: str
+    first_seen: date | None  # the day, UTC, on which these bytes were first published; None: the generated log
 
 
 def publish_raw(store: ArtifactStore, source: SourceSettings) -> tuple[Artifact, bool]:
@@ -27,8 +51,9 @@ def publish_raw(store: ArtifactStore, source: SourceSettings) -> tuple[Artifact,
     if source.name == "sample":
         return _publish_sample(store, source)
     log = find_log(source, store.home)
-    version = digest({"bytes": digest_of_log(log, store.home / DIGESTS)})
-    described = _describe(log, version)
+    sha256 = file_digests(log)
+    version = digest({"bytes": log_digest(log, sha256)})
+    described = _described(replace(log, sha256=sha256), version, _first_seen(store, version))
     return store.build(
         "raw_listens",
         lambda _: described,
@@ -40,47 +65,87 @@ def publish_raw(store: ArtifactStore, source: SourceSettings) -> tuple[Artifact,
     )
 
 
-def log_of(raw: Artifact) -> RawLog:
-    """The log that an artifact stands for."""
-    kept = raw.summary
-    paths = [raw.folder / file["path"] for file in kept["files"]]  # an absolute path stays as it is
-    return RawLog(kept["name"], tuple(paths), raw.folder / kept["profiles"] if kept["profiles"] else None)
-
-
-def refuse_changed(raw: Artifact, store: ArtifactStore) -> None:
-    """Raise when the bytes of the log are no longer those that were published.
+def raw_summary(raw: Artifact) -> RawSummary:
+    """What the manifest of `raw_listens` says.
 
     Raises:
-        BadLogError: a file is gone or was changed.
+        ArtifactError: it says something else, as that of an older version of this program does.
     """
     try:
-        now = digest({"bytes": digest_of_log(log_of(raw), store.home / DIGESTS)})
-    except FileNotFoundError as error:
-        raise BadLogError(
-            f"A file of the log is gone ({error}): put it back or materialize raw_listens again."
+        return _SUMMARY.validate_python(raw.summary)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ArtifactError(
+            f"The manifest of {raw} is of another form ({where}: {first['msg']}): materialize raw_listens again."
         ) from None
-    if now != raw.summary["bytes_digest"]:
-        raise BadLogError(
-            f"The log {raw.summary['name']} was changed after raw_listens was materialized: materialize it again."
-        )
+
+
+def log_of(raw: Artifact) -> RawLog:
+    """The log that an artifact stands for, with the digests that its files must have."""
+    summary = raw_summary(raw)
+    sha256 = {raw.folder / file.path: file.sha256 for file in summary.files}  # an absolute path stays as it is
+    files, profiles = tuple(sha256), raw.folder / summary.profiles if summary.profiles else None
+    if profiles and summary.profiles_sha256:
+        sha256[profiles] = summary.profiles_sha256
+    return RawLog(summary.name, files, profiles, sha256, last_moment(summary))
+
+
+def last_moment(summary: RawSummary) -> datetime:
+    """No listen of the log is later: the end, UTC, of the day after its bytes were first published.
+
+    A day is added for clocks of every time zone. The generated log has no such time: it is made of one piece.
+    """
+    if summary.first_seen is None:
+        return LAST_TIME
+    return datetime.combine(summary.first_seen + timedelta(days=2), time(), UTC)
+
+
+def refuse_changed(raw: Artifact) -> None:
+    """Raise when the bytes of the log are no longer those that were published. Reads all of them.
+
+    Raises:
+        BadLogError: a file is gone, cannot be read or was changed.
+    """
+    for path, sha256 in log_of(raw).sha256.items():
+        if file_digest(path) != sha256:
+            raise BadLogError(f"{path} was changed after raw_listens was materialized: materialize it again.")
+
+
+_SUMMARY = TypeAdapter(RawSummary)
 
 
 def _publish_sample(store: ArtifactStore, source: SourceSettings) -> tuple[Artifact, bool]:
     def make(folder: Path) -> dict[str, Any]:
         log = write_sample(folder, events=source.sample_events, users=source.sample_users, seed=source.sample_seed)
-        return _describe(log, digest({"bytes": digest_of_log(log, store.home / DIGESTS)}), relative_to=folder)
+        log = replace(log, sha256=file_digests(log))
+        return _described(log, digest({"bytes": log_digest(log, log.sha256)}), None, relative_to=folder)
 
     settings = source.model_dump(mode="json", include={"name", "sample_events", "sample_users", "sample_seed"})
     return store.build("raw_listens", make, upstream={}, settings=settings, code=f"sample {SAMPLE_VERSION}")
 
 
-def _describe(log: RawLog, bytes_digest: str, relative_to: Path | None = None) -> dict[str, Any]:
+def _first_seen(store: ArtifactStore, version: str) -> date:
+    try:
+        known = raw_summary(store.get("raw_listens", version)).first_seen
+    except ArtifactError:  # new, or of an older form
+        known = None
+    return known or datetime.now(UTC).date()
+
+
+def _described(
+    log: RawLog, bytes_digest: str, first_seen: date | None, relative_to: Path | None = None
+) -> dict[str, Any]:
     def shown(path: Path) -> str:
         return path.relative_to(relative_to).as_posix() if relative_to else str(path)
 
-    return {
-        "name": log.name,
-        "files": [{"path": shown(path), "bytes": path.stat().st_size} for path in log.files],
-        "profiles": shown(log.profiles) if log.profiles else None,
-        "bytes_digest": bytes_digest,
-    }
+    summary = RawSummary(
+        name=log.name,
+        files=tuple(RawFile(shown(path), path.stat().st_size, log.sha256[path]) for path in log.files),
+        profiles=shown(log.profiles) if log.profiles else None,
+        profiles_sha256=log.sha256[log.profiles] if log.profiles else None,
+        bytes_digest=bytes_digest,
+        first_seen=first_seen,
+    )
+    described: dict[str, Any] = _SUMMARY.dump_python(summary, mode="json")
+    return described

@@ -1,6 +1,7 @@
 """The columns of a listening log, raw and clean, with what must hold of them."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -28,6 +29,9 @@ YOUNGEST, OLDEST = 8, 100
 TEXT_LENGTH = 500
 """Characters that are kept of a rejected line."""
 
+MOST_LINES = 2**32 - 1
+"""Lines of one file: their numbers have 32 bits."""
+
 SORT_KEYS = ("user_id", "timestamp", "file", "line")
 
 
@@ -49,12 +53,16 @@ class RawLog:
     """A log as it came: files that are read where they lie, and the profiles when there are any.
 
     `files` are .tsv, .tsv.gz, .tar.gz (the member `userid-timestamp-*.tsv` or every `.tsv` but the profiles), .csv or
-    .parquet. `profiles` is a file, or an archive that holds `userid-profile.tsv`, or None.
+    .parquet. `profiles` is a file, or an archive that holds `userid-profile.tsv`, or None. `sha256` are the digests
+    that these files must have when they are read; a file that it does not name may have any. No listen of the log can
+    be later than `last_moment`.
     """
 
     name: str
     files: tuple[Path, ...]
     profiles: Path | None
+    sha256: Mapping[Path, str] = field(default_factory=dict)
+    last_moment: datetime = LAST_TIME
 
 
 def normal_form(names: pl.Series) -> pl.Series:
@@ -151,7 +159,7 @@ class Reject(pa.DataFrameModel):
 
 
 class Profile(pa.DataFrameModel):
-    """What a user says of herself. Rows are sorted by user_id."""
+    """What users say of themselves. Rows are sorted by user_id."""
 
     user_id: pl.String = pa.Field(unique=True)
     gender: pl.String = pa.Field(nullable=True, isin=["m", "f"])

@@ -10,85 +10,88 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from loopback_core.errors import BadLogError, SettingsError
-from loopback_core.listens.lines import Advance, decode
-from loopback_core.listens.schema import RAW_COLUMNS, Reason
+from loopback_core.listens.lines import LONGEST_LINE, Advance, decode
+from loopback_core.listens.log_file import open_log
+from loopback_core.listens.schema import MOST_LINES, RAW_COLUMNS, Reason
 from loopback_core.settings import SourceSettings
+
+ROW_BYTES = 512  # what a row of Python strings takes, roughly
 
 OPTIONAL_COLUMNS = ("artist_mbid", "track_mbid")
 
 RAW_SCHEMA = {"line": pl.UInt32, **dict.fromkeys((*RAW_COLUMNS, "problem", "text"), pl.String)}
 
 
-def find_columns(path: Path, found: list[str], mapping: Mapping[str, str]) -> dict[str, str]:
+def find_columns(path: Path, in_file: list[str], mapping: Mapping[str, str]) -> dict[str, str]:
     """Our column name -> the file's, for each of ours that the file has.
 
     Raises:
-        SettingsError: the mapping names a column that is none of ours.
+        SettingsError: the mapping names a column that is not one of ours.
         BadLogError: a column that is needed, or that the mapping names, is not in the file.
     """
     if unknown := set(mapping) - set(RAW_COLUMNS):
         raise SettingsError(
-            f"source.columns: {', '.join(sorted(unknown))} is no column of ours; ours are {', '.join(RAW_COLUMNS)}."
+            f"source.columns: {', '.join(sorted(unknown))} is not one of our columns; they are {', '.join(RAW_COLUMNS)}."
         )
     columns = {ours: mapping.get(ours, ours) for ours in RAW_COLUMNS if ours in mapping or ours not in OPTIONAL_COLUMNS}
-    columns |= {ours: ours for ours in OPTIONAL_COLUMNS if ours not in mapping and ours in found}
-    if missing := [(ours, theirs) for ours, theirs in columns.items() if theirs not in found]:
+    columns |= {ours: ours for ours in OPTIONAL_COLUMNS if ours not in mapping and ours in in_file}
+    if missing := [(ours, theirs) for ours, theirs in columns.items() if theirs not in in_file]:
         wanted = ", ".join(ours if ours == theirs else f"{theirs!r} (for {ours})" for ours, theirs in missing)
         example = ", ".join(f'{ours} = "..."' for ours, _ in missing)
         raise BadLogError(
-            f"{path} has no column {wanted}; its columns are {', '.join(map(repr, found))}. Say which is which in the "
+            f"{path} has no column {wanted}; its columns are {', '.join(map(repr, in_file))}. Say which is which in the "
             f"settings file: [source] columns = {{ {example} }}."
         )
     return columns
 
 
-def read_csv(path: Path, source: SourceSettings, batch_rows: int, advance: Advance) -> Iterator[pl.DataFrame]:
-    """The rows of a .csv with a header, in raw frames of `batch_rows`. Python's reader shows every row with its line.
+def read_csv(
+    path: Path, source: SourceSettings, block_bytes: int, advance: Advance, sha256: str | None = None
+) -> Iterator[pl.DataFrame]:
+    """The rows of a .csv with a header, in raw frames of `block_bytes`. Python's reader gives every row with its line.
 
     Raises:
-        BadLogError: the file is missing or lacks a column.
+        BadLogError: the file is missing, changed, or lacks a column.
     """
-    told = 0
-    try:
-        with path.open("rb") as file:
-            text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
-            records = _csv_records(text)
-            header = [_lossy(name).strip() for name in next(records, (1, [], ""))[1] or []]
-            if not header:
-                return
-            columns = find_columns(path, header, source.columns)
-            places = [header.index(columns[ours]) if ours in columns else None for ours in RAW_COLUMNS]
-            batch: list[tuple[object, ...]] = []
-            for line, record, raw in records:
-                batch.append(_csv_row(line, record, raw, places, len(header)))
-                if len(batch) == batch_rows:
-                    yield pl.DataFrame(batch, RAW_SCHEMA, orient="row")
-                    batch = []
-                    advance(file.tell() - told)
-                    told = file.tell()
-            if batch:
+    advanced = size = 0
+    with open_log(path, sha256) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
+        records = _csv_records(text, path)
+        header = [_lossy(name).strip() for name in next(records, (1, [], ""))[1] or []]
+        if not header:
+            return
+        columns = find_columns(path, header, source.columns)
+        places = [header.index(columns[ours]) if ours in columns else None for ours in RAW_COLUMNS]
+        batch: list[tuple[object, ...]] = []
+        for line, record, raw in records:
+            batch.append(_csv_row(line, record, raw, places, len(header)))
+            size += ROW_BYTES + len(raw)
+            if size >= block_bytes:
                 yield pl.DataFrame(batch, RAW_SCHEMA, orient="row")
-                advance(file.tell() - told)
-    except FileNotFoundError:
-        raise BadLogError(f"There is no file {path}: correct the path.") from None
-    except OSError as error:
-        raise BadLogError(f"{path} cannot be read: {error.strerror or error}.") from None
+                batch, size = [], 0
+                advance(file.tell() - advanced)
+                advanced = file.tell()
+        if batch:
+            yield pl.DataFrame(batch, RAW_SCHEMA, orient="row")
+            advance(file.tell() - advanced)
 
 
 Record = tuple[int, list[str] | None, str]
 """The line at which a record starts, its fields (None: csv gave up on it), and its raw text."""
 
 
-def _csv_records(text: io.TextIOWrapper) -> Iterator[Record]:
+def _csv_records(text: io.TextIOWrapper, path: Path) -> Iterator[Record]:
     lines: list[str] = []
 
-    def kept() -> Iterator[str]:
-        for line in text:
+    def remembered() -> Iterator[str]:
+        while line := text.readline(LONGEST_LINE):
+            if len(line) == LONGEST_LINE:
+                raise BadLogError(f"{path} has a line of over {LONGEST_LINE >> 20} MiB: it is no listening log.")
             lines.append(line)
             yield line
 
-    reader = csv.reader(kept())
-    blanks: list[Record] = []  # a blank line at the end of the file is none
+    reader = csv.reader(remembered())
+    blanks: list[Record] = []  # a blank line at the end of the file is not a row
     while True:
         start = reader.line_num + 1
         lines.clear()
@@ -133,27 +136,36 @@ def _lossy(text: str) -> str:
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def read_parquet(path: Path, source: SourceSettings, batch_rows: int, advance: Advance) -> Iterator[pl.DataFrame]:
-    """The rows of a .parquet in raw frames of at most `batch_rows`; `line` is the row, from 1.
+def read_parquet(
+    path: Path, source: SourceSettings, block_bytes: int, advance: Advance, sha256: str | None = None
+) -> Iterator[pl.DataFrame]:
+    """The rows of a .parquet in raw frames of about `block_bytes`; `line` is the row, from 1.
 
-    Times may be datetimes (without a zone: UTC), dates, ISO 8601 text, or numbers where the settings say so.
+    Times may be datetimes (without a zone: UTC), dates, ISO 8601 text, or numbers where the settings say so. The file
+    is not read in its order: it is digested at the end, and must not have been touched in between.
 
     Raises:
-        BadLogError: the file is missing, damaged, lacks a column, or has one of a type that cannot be meant.
+        BadLogError: the file is missing, damaged, changed, lacks a column, or has one of a type that cannot be meant.
     """
-    try:
-        with pq.ParquetFile(path) as file:
-            columns = find_columns(path, file.schema_arrow.names, source.columns)
-            share = path.stat().st_size / max(file.metadata.num_rows, 1)
-            line = 1
-            for batch in file.iter_batches(batch_rows, columns=list(columns.values())):
-                yield _parquet_rows(batch, columns, line, path, source)
-                line += batch.num_rows
-                advance(int(share * batch.num_rows))
-    except FileNotFoundError:
-        raise BadLogError(f"There is no file {path}: correct the path.") from None
-    except (pa.ArrowException, OSError) as error:
-        raise BadLogError(f"{path} is no readable Parquet file ({error}): write it again.") from None
+    with open_log(path, sha256) as file:
+        try:
+            yield from _parquet_batches(path, source, max(block_bytes // ROW_BYTES, 1), advance)
+        except (pa.ArrowException, OSError) as error:
+            raise BadLogError(f"{path} is not a readable Parquet file ({error}): write it again.") from None
+        file.raw.refuse_changed()
+
+
+def _parquet_batches(path: Path, source: SourceSettings, batch_rows: int, advance: Advance) -> Iterator[pl.DataFrame]:
+    with pq.ParquetFile(path) as file:
+        columns = find_columns(path, file.schema_arrow.names, source.columns)
+        if file.metadata.num_rows > MOST_LINES:
+            raise BadLogError(f"{path} has more than {MOST_LINES:,} rows: split it into several files.")
+        share = path.stat().st_size / max(file.metadata.num_rows, 1)
+        line = 1
+        for batch in file.iter_batches(batch_rows, columns=list(columns.values())):
+            yield _parquet_rows(batch, columns, line, path, source)
+            line += batch.num_rows
+            advance(int(share * batch.num_rows))
 
 
 def _parquet_rows(

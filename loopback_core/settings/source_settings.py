@@ -39,7 +39,8 @@ class SourceSettings(Section):
     latest: datetime | None = Field(
         None,
         strict=False,
-        description="Listens after this time are rejected as implausible; unset: the time of the run.",
+        description="Listens after this time are rejected as implausible; unset: the end of the day (UTC) after the one "
+        "on which raw_listens first published these bytes. That time is part of the version of interactions.",
     )
     download_folder: Text | None = Field(
         None,

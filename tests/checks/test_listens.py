@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import polars as pl
@@ -21,7 +22,7 @@ def log(chain):
     return Path(path)
 
 
-def test_a_log_that_nobody_touched_is_unchanged(chain):
+def test_an_untouched_log_passes(chain):
     assert chain.verdict("source_unchanged", chain.sound["raw_listens"]).passed
 
 
@@ -29,7 +30,15 @@ def test_a_log_that_was_edited_is_found(chain, log):
     log.write_text(log.read_text() + "one more line\n")
     verdict = chain.verdict("source_unchanged", chain.sound["raw_listens"])
     assert not verdict.passed
-    assert "was changed after raw_listens was materialized: materialize it again" in verdict.sentence
+    assert verdict.sentence == f"{log} was changed after raw_listens was materialized: materialize it again."
+
+
+def test_flipped_bits_are_found_though_size_and_time_are_the_same(chain, log):
+    status, content = log.stat(), bytearray(log.read_bytes())
+    content[-2] ^= 1
+    log.write_bytes(content)
+    os.utime(log, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert not chain.verdict("source_unchanged", chain.sound["raw_listens"]).passed
 
 
 def test_a_log_that_is_gone_is_named(chain, log):

@@ -1,7 +1,14 @@
+import hashlib
+import json
+import os
+from datetime import UTC, date, datetime
+
 import pytest
 
-from loopback_core.errors import BadLogError
-from loopback_core.listens.raw import log_of, publish_raw, refuse_changed
+from loopback_core.errors import ArtifactError, BadLogError
+from loopback_core.listens import raw as module
+from loopback_core.listens.raw import log_of, publish_raw, raw_summary, refuse_changed
+from loopback_core.listens.schema import LAST_TIME
 from loopback_core.settings import SourceSettings
 from loopback_core.store.artifacts import ArtifactStore
 
@@ -43,13 +50,88 @@ def test_another_byte_is_another_version(store, tmp_path):
 
 def test_a_log_that_changed_or_went_after_it_was_published_is_refused(store, tmp_path):
     raw, _ = publish_raw(store, log_at(tmp_path / "listens.tsv"))
-    refuse_changed(raw, store)
+    refuse_changed(raw)
     log_at(tmp_path / "listens.tsv", LINE + LINE)
-    with pytest.raises(BadLogError, match="was changed after raw_listens was materialized"):
-        refuse_changed(raw, store)
+    with pytest.raises(BadLogError, match=r"listens\.tsv was changed after raw_listens was materialized"):
+        refuse_changed(raw)
     (tmp_path / "listens.tsv").unlink()
-    with pytest.raises(BadLogError):
-        refuse_changed(raw, store)
+    with pytest.raises(BadLogError, match=r"There is no file .*listens\.tsv"):
+        refuse_changed(raw)
+
+
+def test_other_bytes_of_the_same_size_and_time_are_another_version(store, tmp_path):
+    path = tmp_path / "listens.tsv"
+    first, _ = publish_raw(store, log_at(path))
+    status = path.stat()
+    log_at(path, LINE.replace("Hello", "Hallo"))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    with pytest.raises(BadLogError, match="was changed after raw_listens"):
+        refuse_changed(first)
+    assert publish_raw(store, SourceSettings(name=str(path)))[0].version != first.version
+
+
+def test_the_manifest_names_the_digest_of_every_file(store, tmp_path):
+    path = tmp_path / "listens.tsv"
+    (tmp_path / "userid-profile.tsv").write_bytes(b"abc")
+    raw, _ = publish_raw(store, log_at(path))
+    assert raw.summary["files"] == [
+        {"path": str(path), "bytes": len(LINE), "sha256": hashlib.sha256(LINE.encode()).hexdigest()}
+    ]
+    assert raw.summary["profiles_sha256"] == hashlib.sha256(b"abc").hexdigest()
+    assert log_of(raw).sha256 == {
+        path: raw.summary["files"][0]["sha256"],
+        tmp_path / "userid-profile.tsv": raw.summary["profiles_sha256"],
+    }
+
+
+def on_day(monkeypatch, day):
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return datetime(2020, 1, day, 23, tzinfo=tz)
+
+    monkeypatch.setattr(module, "datetime", Clock)
+
+
+def test_the_last_moment_of_a_log_stays_that_of_its_first_publication(store, tmp_path, monkeypatch):
+    on_day(monkeypatch, 1)
+    raw, _ = publish_raw(store, log_at(tmp_path / "here" / "listens.tsv"))
+    on_day(monkeypatch, 9)
+    (tmp_path / "here").rename(tmp_path / "there")
+    moved, _ = publish_raw(store, SourceSettings(name=str(tmp_path / "there" / "listens.tsv")))
+    other, _ = publish_raw(store, log_at(tmp_path / "more.tsv", LINE + LINE))
+    assert [raw_summary(one).first_seen for one in (raw, moved, other)] == [
+        date(2020, 1, 1),
+        date(2020, 1, 1),
+        date(2020, 1, 9),
+    ]
+    assert log_of(moved).last_moment == datetime(2020, 1, 3, tzinfo=UTC)
+
+
+def test_the_generated_log_has_no_last_moment(store):
+    raw, _ = publish_raw(store, SourceSettings(sample_events=5, sample_users=1))
+    assert (raw_summary(raw).first_seen, log_of(raw).last_moment) == (None, LAST_TIME)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda summary: summary["files"][0].pop("sha256"),  # as versions of before wrote it
+        lambda summary: summary.pop("name"),
+        lambda summary: summary.update(files="listens.tsv"),
+    ],
+)
+def test_a_manifest_of_another_form_is_refused_by_readers_and_written_again(store, tmp_path, change):
+    source = log_at(tmp_path / "listens.tsv")
+    raw, _ = publish_raw(store, source)
+    sound = raw.summary
+    manifest = json.loads((raw.folder / "manifest.json").read_text())
+    change(manifest["summary"])
+    (raw.folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(ArtifactError, match=r"is of another form \(.*: materialize raw_listens again"):
+        log_of(store.latest("raw_listens"))
+    again, reused = publish_raw(store, source)
+    assert (again.version, again.summary, reused) == (raw.version, sound, False)
 
 
 def test_the_sample_is_generated_inside_its_artifact_as_the_settings_say(store):

@@ -135,7 +135,7 @@ def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
 
 
 def test_a_file_of_an_unknown_kind_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadLogError, match=r"is no \.tsv"):
+    with pytest.raises(BadLogError, match=r"is not a \.tsv"):
         read(tmp_path / "log.xlsx")
 
 

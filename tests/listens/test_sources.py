@@ -1,6 +1,8 @@
 import gzip
 import hashlib
 import io
+import os
+import socket
 import tarfile
 import threading
 from functools import partial
@@ -10,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from loopback_core.errors import BadLogError, DownloadError
-from loopback_core.listens import sources
+from loopback_core.listens import lastfm as lastfm_module
+from loopback_core.listens.lastfm import ARCHIVE, EVENTS, EVENTS_MD5, FOLDER, lastfm_1k
+from loopback_core.listens.log_paths import PROFILES
 from loopback_core.listens.schema import RawLog
-from loopback_core.listens.sources import ARCHIVE, EVENTS, EVENTS_MD5, FOLDER, PROFILES, find_log, lastfm_1k
+from loopback_core.listens.sources import find_log
 from loopback_core.settings import SourceSettings
 
 LISTENS = b"".join(b"user_%06d\t2009-05-04T23:08:57Z\t\tThe Planted\t\tSong %d\n" % (n, n) for n in range(500))
@@ -48,8 +52,8 @@ def refusal(path, tmp_path):
 
 
 def count_walks(monkeypatch):
-    walks, walk = [], sources._md5_of_members
-    monkeypatch.setattr(sources, "_md5_of_members", lambda archive: walks.append(archive) or walk(archive))
+    walks, walk = [], lastfm_module._md5_of_files
+    monkeypatch.setattr(lastfm_module, "_md5_of_files", lambda archive: walks.append(archive) or walk(archive))
     return walks
 
 
@@ -105,7 +109,7 @@ def test_a_tilde_is_the_home_folder_and_paths_become_absolute(tmp_path, monkeypa
     assert found(".", tmp_path).files == (path,)
 
 
-@pytest.mark.parametrize("name", ["lastfm-1K", "gone.tsv", "/gone/log.tsv", "", " "])
+@pytest.mark.parametrize("name", ["lastfm-1K", "gone.tsv", "/gone/log.tsv"])
 def test_what_is_neither_a_known_name_nor_a_path_is_refused(tmp_path, name, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert refusal(name, tmp_path) == (
@@ -115,8 +119,59 @@ def test_what_is_neither_a_known_name_nor_a_path_is_refused(tmp_path, name, monk
     )
 
 
-def test_the_home_of_nobody_is_refused(tmp_path):
-    assert "~no-such-user-here/log.tsv cannot be found" in refusal("~no-such-user-here/log.tsv", tmp_path)
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("", "source.name = '' is empty: give the path of "),
+        (" ", "source.name = ' ' is empty: give the path of "),
+        ("~no-such-user-here/log.tsv", "source.name = '~no-such-user-here/log.tsv' cannot be found ("),
+        ("log\0.tsv", "source.name = 'log\\x00.tsv' cannot be found (embedded null byte)"),
+        ("x" * 5000, f"source.name = '{'x' * 100}'... cannot be found (File name too long)"),
+        ("x/" * 2500, f"source.name = '{'x/' * 50}'... cannot be found (File name too long)"),
+        ("log\udcff.tsv", "The path "),
+    ],
+)
+@pytest.mark.parametrize("setting", ["name", "download_folder"])
+def test_what_cannot_be_a_path_is_refused(tmp_path, name, sentence, setting):
+    source = SourceSettings(**({"name": "lastfm-1k"} | {setting: name}))
+    with pytest.raises(BadLogError) as raised:
+        find_log(source, tmp_path / "home")
+    assert str(raised.value).startswith(sentence.replace("source.name", f"source.{setting}"))
+    assert len(str(raised.value)) < 400
+
+
+def test_a_loop_of_links_is_refused(tmp_path):
+    (tmp_path / "log.tsv").symlink_to(tmp_path / "log.tsv")
+    assert "cannot be found (Too many levels of symbolic links)" in refusal(tmp_path / "log.tsv", tmp_path)
+
+
+def test_a_file_name_that_is_not_utf8_is_refused(tmp_path):
+    path = written(Path(os.fsdecode(bytes(tmp_path) + b"/logs/log\xff.tsv")))
+    sentence = f"The path {str(path)!r} is not UTF-8: rename the file or the folder."
+    assert refusal(tmp_path / "logs", tmp_path) == sentence
+    assert refusal(path, tmp_path) == sentence
+    assert sentence.isascii()
+
+
+def bound_socket(path):
+    with socket.socket(socket.AF_UNIX) as unix:
+        unix.bind(str(path))
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, bound_socket, lambda path: path.symlink_to("/dev/zero")])
+def test_a_pipe_a_socket_or_a_device_is_refused_and_not_waited_for(tmp_path, make, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # the path of a socket may have 108 bytes
+    Path("logs").mkdir()
+    make(Path("logs/log.tsv"))
+    for place in (Path("logs/log.tsv"), Path("logs")):
+        assert refusal(place, tmp_path).startswith(str(tmp_path / "logs" / "log.tsv"))
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir, lambda path: path.symlink_to("gone")])
+def test_profiles_that_are_not_a_file_are_refused(tmp_path, make):
+    path = written(tmp_path / "log.tsv")
+    make(tmp_path / PROFILES)
+    assert str(tmp_path / PROFILES) in refusal(path, tmp_path)
 
 
 @pytest.mark.parametrize("name", ["log.json", "log", "log.tsv.bz2", "log.gz", "log.zip"])
@@ -146,7 +201,7 @@ def test_a_file_that_may_not_be_read_is_refused(tmp_path, monkeypatch):
     def refuse(*args):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     assert refusal(path, tmp_path) == f"{path} cannot be read (Permission denied): make it readable and run again."
 
 
@@ -300,12 +355,14 @@ def test_an_empty_archive_is_refused(tmp_path):
         lastfm(tmp_path)
 
 
-def test_a_file_is_verified_once_until_it_changes(tmp_path, monkeypatch):
+def test_a_file_is_verified_once_until_its_bytes_change(tmp_path, monkeypatch):
     walks = count_walks(monkeypatch)
     archive = written(tmp_path / "downloads" / ARCHIVE, tar_gz())
     assert lastfm(tmp_path) == lastfm(tmp_path)
     assert len(walks) == 1
-    written(archive, tar_gz()[:-1])
+    status = archive.stat()
+    written(archive, tar_gz()[:-1] + b"x")
+    os.utime(archive, ns=(status.st_atime_ns, status.st_mtime_ns))
     with pytest.raises(BadLogError):
         lastfm(tmp_path)
     assert len(walks) == 2

@@ -1,5 +1,6 @@
 """Jobs, the weekly schedule, and the alert."""
 
+import logging
 import os
 
 import dagster as dg
@@ -38,7 +39,7 @@ def run_failure_alert(context: dg.RunFailureSensorContext) -> None:
     text = f"loopback: run {run.run_id} of {run.job_name} failed. " + " ".join(_reasons(context))
     context.log.error(text)
     if webhook := os.environ.get("LOOPBACK_WEBHOOK"):
-        post(webhook, text, context)
+        post(webhook, text, context.log)
 
 
 def _reasons(context: dg.RunFailureSensorContext) -> list[str]:
@@ -64,7 +65,7 @@ def _reason(event: dg.DagsterEvent) -> str:
     return error.message.strip() if error else event.message or ""
 
 
-def post(webhook: str, text: str, context: dg.RunFailureSensorContext) -> None:
+def post(webhook: str, text: str, log: logging.Logger) -> None:
     """Send `text` as JSON; a webhook that does not take it is logged and changes nothing else.
 
     The path and the query of such an address are its password. The errors of `requests` quote them, so that only the
@@ -77,9 +78,9 @@ def post(webhook: str, text: str, context: dg.RunFailureSensorContext) -> None:
         with requests.post(webhook, json={"text": text}, timeout=10, allow_redirects=False, stream=True) as response:
             status = response.status_code
     except Exception as error:  # a malformed address raises whatever the library that parses it raises
-        context.log.error(f"LOOPBACK_WEBHOOK could not be reached: {type(error).__name__}")
+        log.error(f"LOOPBACK_WEBHOOK could not be reached: {type(error).__name__}")
         return
     if 200 <= status < 300:
-        context.log.info(f"posted to LOOPBACK_WEBHOOK: HTTP {status}")
+        log.info(f"posted to LOOPBACK_WEBHOOK: HTTP {status}")
     else:
-        context.log.error(f"LOOPBACK_WEBHOOK did not take the message: HTTP {status}")
+        log.error(f"LOOPBACK_WEBHOOK did not take the message: HTTP {status}")

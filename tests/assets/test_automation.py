@@ -1,4 +1,5 @@
 import json
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -8,7 +9,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from loopback_assets.automation import run_failure_alert, weekly_retrain
+from loopback_assets.automation import post, run_failure_alert, weekly_retrain
 from loopback_assets.definitions import defs
 from loopback_assets.failures import errors_as_failures
 from loopback_core.errors import BadLogError, DownloadError
@@ -21,14 +22,15 @@ NOTHING_THERE = "build it first: dagster asset materialize --select '*evaluation
 
 @pytest.fixture
 def webhook() -> Iterator[tuple[str, Received]]:
-    """A local address, and what is posted to it: content type and JSON. It answers 500 at /broken."""
+    """A local address, and what is posted to it: content type and JSON. /broken answers 500, /moved 302 to /."""
     received: Received = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             received.append((self.headers["Content-Type"], json.loads(body)))
-            self.send_response(500 if self.path == "/broken" else 204)
+            self.send_response({"broken": 500, "moved": 302}.get(self.path.split("/")[1], 204))
+            self.send_header("Location", "/")
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
@@ -102,7 +104,7 @@ def test_the_sensor_logs_the_sentence_of_each_check_that_failed_once(
     assert "track_embeddings, embeddings_healthy: the mean cosine between tracks is " in said
 
 
-def test_the_sensor_names_an_error_that_nobody_foresaw(
+def test_the_sensor_names_an_error_without_a_sentence(
     instance: dg.DagsterInstance, caplog: pytest.LogCaptureFixture
 ) -> None:
     @dg.asset
@@ -126,18 +128,43 @@ def test_the_sensor_posts_what_it_logs_to_the_webhook(
     assert caplog.messages[1:] == ["posted to LOOPBACK_WEBHOOK: HTTP 204"]
 
 
-@pytest.mark.parametrize("address", ["http://127.0.0.1:9", "no address", "{webhook}/broken"])
-def test_a_webhook_that_does_not_take_the_post_is_logged_and_breaks_nothing(
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("http://127.0.0.1:9/SECRET?key=SECRET", "could not be reached: ConnectionError"),
+        ("{webhook}/broken/SECRET?key=SECRET", "did not take the message: HTTP 500"),
+        ("{webhook}/moved/SECRET?key=SECRET", "did not take the message: HTTP 302"),
+        ("no address SECRET", "could not be reached: InvalidURL"),
+        ("ftp://SECRET/", "could not be reached: InvalidSchema"),
+        ("http://SECRET:SECRET/", "could not be reached: InvalidURL"),
+        ("http://[SECRET", "could not be reached: "),
+        ("http://" + "h" * 300 + "/SECRET", "could not be reached: "),
+        ("http://" + "h." * 300 + "/SECRET", "could not be reached: "),
+        ("http://.SECRET/", "could not be reached: InvalidURL"),
+        ("http://\u2603.\udcff/SECRET", "could not be reached: "),
+    ],
+)
+def test_a_webhook_that_does_not_take_the_post_is_logged_without_its_path_and_breaks_nothing(
     address: str,
-    failed_run: tuple[dg.ExecuteInProcessResult, dg.DagsterInstance],
+    said: str,
     webhook: tuple[str, Received],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    post(address.format(webhook=webhook[0]), "text", logging.getLogger("sensor"))
+    (message,) = (record.getMessage() for record in caplog.records if record.name == "sensor")
+    assert message.startswith(f"LOOPBACK_WEBHOOK {said}")
+    assert "SECRET" not in caplog.text and "h.h" not in caplog.text
+
+
+def test_a_webhook_without_an_answer_does_not_break_the_sensor(
+    failed_run: tuple[dg.ExecuteInProcessResult, dg.DagsterInstance],
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setenv("LOOPBACK_WEBHOOK", address.format(webhook=webhook[0]))
+    monkeypatch.setenv("LOOPBACK_WEBHOOK", "http://" + "h" * 300 + "/SECRET")
     alert(*failed_run, caplog)
     assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
-    assert caplog.messages[1].startswith("LOOPBACK_WEBHOOK could not be reached: ")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,5 @@
+import copy
 import hashlib
-import json
 import os
 from datetime import UTC, date, datetime
 
@@ -11,6 +11,7 @@ from loopback_core.listens.raw import log_of, publish_raw, raw_summary, refuse_c
 from loopback_core.listens.schema import LAST_TIME
 from loopback_core.settings import SourceSettings
 from loopback_core.store.artifacts import ArtifactStore
+from loopback_core.store.sealed_json import write_sealed
 
 LINE = "user_1\t2009-05-04T23:08:57Z\t\tDeep Dish\t\tSay Hello\n"
 
@@ -125,9 +126,9 @@ def test_a_manifest_of_another_form_is_refused_by_readers_and_written_again(stor
     source = log_at(tmp_path / "listens.tsv")
     raw, _ = publish_raw(store, source)
     sound = raw.summary
-    manifest = json.loads((raw.folder / "manifest.json").read_text())
+    manifest = copy.deepcopy(raw.manifest)
     change(manifest["summary"])
-    (raw.folder / "manifest.json").write_text(json.dumps(manifest))
+    write_sealed(raw.folder / "manifest.json", manifest)
     with pytest.raises(ArtifactError, match=r"is of another form \(.*: materialize raw_listens again"):
         log_of(store.latest("raw_listens"))
     again, reused = publish_raw(store, source)

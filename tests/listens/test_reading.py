@@ -219,7 +219,7 @@ def test_a_mapped_column_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_a_mapping_of_a_column_that_is_none_of_ours_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "log.csv"
     path.write_text(HEADER)
-    with pytest.raises(SettingsError, match=r"source\.columns: artist is no column of ours"):
+    with pytest.raises(SettingsError, match=r"source\.columns: artist is not one of our columns"):
         read(path, columns={"artist": "artist_name"})
 
 
@@ -294,7 +294,7 @@ def test_parquet_numbers_as_times_need_the_setting(tmp_path: Path) -> None:
 def test_a_damaged_parquet_file_is_refused(tmp_path: Path) -> None:
     path = parquet(tmp_path / "log.parquet")
     path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(BadLogError, match="no readable Parquet file"):
+    with pytest.raises(BadLogError, match="is not a readable Parquet file"):
         read(path)
 
 

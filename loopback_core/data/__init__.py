@@ -6,7 +6,7 @@ then those that first occur in validation, then those that first occur in test. 
 """
 
 from loopback_core.data.catalog import Catalog
-from loopback_core.data.events import SECONDS_PER_DAY, Events
+from loopback_core.data.events import SECONDS_PER_DAY, SESSION_GAP, Events
 from loopback_core.data.fit_data import FitData
 from loopback_core.data.histories import Histories
 from loopback_core.data.listens_by_user import ListensByUser
@@ -17,6 +17,7 @@ __all__ = [
     "ITEMS_PER_SORTED",
     "NOTHING",
     "SECONDS_PER_DAY",
+    "SESSION_GAP",
     "Catalog",
     "Events",
     "FitData",

@@ -11,7 +11,7 @@ import numpy as np
 from loopback_core.data import Events, ListensByUser
 from loopback_core.errors import ArtifactError
 
-FOLDER = "histories"
+HISTORIES = "histories"
 STOPS = {"tuning": "train_stops", "testing": "stops"}
 """Phase -> the file that says where the histories of its fit data end."""
 
@@ -23,9 +23,9 @@ def write_histories(train: Events, fit: Events, folder: Path) -> None:
     """Write `histories/*.npy` into `folder`. fit: train and validation together."""
     by_user = fit.by_user
     train_stops = by_user.starts + np.bincount(train.user, minlength=len(by_user.starts))
-    (folder / FOLDER).mkdir(exist_ok=True)
+    (folder / HISTORIES).mkdir(exist_ok=True)
     for name, values in {**vars(by_user), "train_stops": train_stops}.items():
-        np.save(folder / FOLDER / f"{name}.npy", values)
+        np.save(folder / HISTORIES / f"{name}.npy", values)
 
 
 def read_histories(folder: Path, phase: str) -> ListensByUser:
@@ -39,12 +39,12 @@ def read_histories(folder: Path, phase: str) -> ListensByUser:
     )
     aligned = len(starts) == len(stops) and len(tracks) == len(timestamps)
     if not aligned or np.any(np.diff(np.r_[0, np.stack([starts, stops], axis=1).ravel(), len(tracks)]) < 0):
-        raise ArtifactError(f"The histories in {folder / FOLDER} do not fit together; build temporal_splits again.")
+        raise ArtifactError(f"The histories in {folder / HISTORIES} do not fit together; build temporal_splits again.")
     return ListensByUser(starts, stops, tracks, timestamps)
 
 
 def _map(folder: Path, name: str) -> np.ndarray:
-    path = folder / FOLDER / f"{name}.npy"
+    path = folder / HISTORIES / f"{name}.npy"
     try:
         values = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:

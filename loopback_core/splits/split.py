@@ -18,8 +18,8 @@ from loopback_core.splits.histories_files import write_histories
 
 TRACK = ("artist_name", "track_name")
 
-MEMORY_PER_LISTEN = 160
-"""Bytes that the step takes at its most, by the benchmark at full size."""
+SPLIT_BYTES_PER_LISTEN = 160
+"""Peak memory of the step, by the benchmark at full size."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def split_listens(interactions: Path, folder: Path, settings: SplitSettings) -> 
     """
     listens = pl.scan_parquet(interactions / "interactions.parquet", glob=False)
     count = listens.select(pl.len()).collect().item()
-    need_memory(MEMORY_PER_LISTEN * count, f"Cutting {count:,} listens into parts", "bring a shorter log")
+    need_memory(SPLIT_BYTES_PER_LISTEN * count, f"Cutting {count:,} listens into parts", "bring a shorter log")
     rows = listens.select("user_id", pl.col("timestamp").dt.epoch("s")).collect()
     user_row = rows["user_id"].rle_id().to_numpy().astype(np.int64)
     timestamp = rows["timestamp"].to_numpy()

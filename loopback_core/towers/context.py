@@ -4,11 +4,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from loopback_core.data import Histories, Ids
+from loopback_core.data import SESSION_GAP, Histories, Ids
 from loopback_core.towers.decayed_counts import Moments
-
-SESSION_GAP = 30 * 60
-"""Seconds without a listen after which a new session begins."""
 
 CONTEXT_SIZES = (25, 8, 9)
 """Codes of the hour, the weekday (both UTC) and the listens of the session so far, by powers of two; 0: unknown."""

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TypedDict
 from zipfile import BadZipFile
 
 import numpy as np
+from typing_extensions import TypedDict
 
 from loopback_core.data import FitData, Ranking
 from loopback_core.errors import ArtifactError, SettingsError

@@ -5,13 +5,10 @@ from typing import ClassVar, Self
 import numpy as np
 from scipy.sparse import csr_array
 
-from loopback_core.data import FitData, Histories, Ids, Ragged, Ranking, stable_order
+from loopback_core.data import SESSION_GAP, FitData, Histories, Ids, Ragged, Ranking, stable_order
 from loopback_core.recommenders.baselines.baseline import Baseline, decay
 from loopback_core.recommenders.baselines.matrices import CoOccurrence, history_plays, rank_positive
 from loopback_core.retrieval.top_k import tie_order
-
-SESSION_GAP = 1800
-"""A session ends where nothing was played for half an hour, in seconds."""
 
 
 class SessionItemKNN(Baseline):

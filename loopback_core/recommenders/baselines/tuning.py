@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NotRequired
 
 import numpy as np
 from typing_extensions import TypedDict  # pydantic reads it as part of evaluation.json, on Python 3.11 too
@@ -38,13 +38,13 @@ class Trial:
 TunedJson = TypedDict(
     "TunedJson",
     {
-        "grid": dict[str, list[float | str]],
+        "grid": NotRequired[dict[str, list[Any]]],  # not in the first reports
         "settings": BaselineSettings,
         "ndcg@10": float | None,  # MAIN_METRIC; None when validation has no user to score
         "trials": list[dict[str, Any]],
     },
 )
-"""A tuned baseline in `tuning.json`."""
+"""A tuned baseline in `tuning.json` and `evaluation.json`."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The baselines that the towers have to beat."""
+"""The asset of the baselines."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Train, validation, test, and the catalogs."""
+"""The asset of train, validation, test and their catalogs."""
 
 from dataclasses import asdict
 from datetime import UTC, datetime

@@ -17,9 +17,9 @@ CUTS = SplitSettings(
 
 
 def planted_splits(folder):
-    """60 users in 4 groups, each with 50 tracks of its own, 5 to an artist; a user plays only those of her group.
+    """60 users in 4 groups, each with 50 tracks of its own, 5 to an artist; a user plays only those of their group.
 
-    Each user hears the tracks of the group in an order of her own: the first 30 in train, each twice, the next 8 in
+    Each user hears the tracks of the group in an order of their own: the first 30 in train, each twice, the next 8 in
     validation, the rest in test. So every track is about as popular as every other.
     """
     rng = np.random.default_rng(0)

@@ -14,9 +14,9 @@ FRACTIONAL = ("global", "per_user")
 
 
 def split_counts(artifact: Artifact, store: ArtifactStore, settings: Settings) -> Verdict:
-    """Train, validation and test are each above their floor, near their fractions, and together the whole log.
+    """Train, validation and test reach their minimum sizes, are near their fractions, and together are the whole log.
 
-    What held-out users played before test belongs to none of the three and is counted beside them.
+    What held-out users played before test belongs to none of the three and is counted separately.
     """
     splits = Splits(artifact.folder)
     counts = {"train": len(splits.train), "validation": len(splits.validation), "test": len(splits.test)}

@@ -13,7 +13,7 @@ from loopback_core.data.listens_by_user import ListensByUser
 SECONDS_PER_DAY = 86_400
 
 SESSION_GAP = 30 * 60
-"""A session ends where nothing is played for so many seconds."""
+"""A session ends where nothing is played for this many seconds."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ Floats = NDArray[np.float32]
 
 
 def stable_order(rows: NDArray[np.integer], n_rows: int) -> Ids:
-    """The places of `rows` sorted by row, (total,); within a row the order of the input is kept. rows: in [0, n_rows).
+    """The positions of `rows` sorted by row, (total,); within a row the order of the input is kept. rows: in [0, n_rows).
 
     Numbers of two bytes are sorted by counting, which takes a quarter of the time.
     """
@@ -74,14 +74,14 @@ class Ragged:
 
 
 ITEMS_PER_SORTED = 1000
-"""So many items of a table are looked through in the time in which one is sorted."""
+"""Items of a table that are scanned in the time in which one is sorted."""
 
 
 def distinct_in_rows(offsets: Ids, items: NDArray[np.integer], n_items: int) -> tuple[Ragged, NDArray[np.int32]]:
-    """Row i: the distinct items at offsets[i] to offsets[i + 1], ascending; and the place of every item in the values.
+    """Row i: the distinct items at offsets[i] to offsets[i + 1], ascending; and the position of every item in the values.
 
-    items: (total,) below n_items, or negative for what belongs to no row and gets no place. Long rows are marked in one
-    table of all items, so that only short ones are sorted.
+    items: (total,) below n_items; negative ones are left out and have no position. Long rows are marked in one table of
+    all items, so that only short ones are sorted.
     """
     present, number = np.zeros(n_items, np.bool_), np.empty(n_items, np.int32)
     rows, places, begins = [np.zeros(0, np.int64)], [np.zeros(0, np.int32)], [0]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from loopback_core.data.ragged import Floats, Ids
 
 NOTHING = -1
-"""Stands in a ranking where a recommender had nothing more to say."""
+"""Fills a list after its last recommended track."""
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""What is known of users and tracks beside the listens: who they are, what they are called, columns of numbers."""
+"""What is known of users and tracks besides the listens: profiles, popularity, columns of numbers."""

@@ -1,4 +1,4 @@
-"""Columns of numbers that somebody keeps for tracks: features of the audio, embeddings of texts, release years."""
+"""Columns of numbers about tracks from a file: audio features, text embeddings, release years."""
 
 from pathlib import Path
 
@@ -33,13 +33,13 @@ def read_columns(path: Path, names: pl.DataFrame) -> Floats:
         )
     numbers = _numbers(table)
     if not numbers.shape[1]:
-        raise SettingsError(f"towers.sum.features: {path} has no column of numbers beside {' and '.join(KEYS)}.")
-    found = names.select(KEYS).join(
+        raise SettingsError(f"towers.sum.features: {path} has no column of numbers besides {' and '.join(KEYS)}.")
+    row_of_track = names.select(KEYS).join(
         table.select(KEYS).with_row_index("row"), on=KEYS, how="left", maintain_order="left"
     )["row"]
     joined = np.full((len(names), numbers.shape[1]), np.nan, np.float32)
-    here = found.is_not_null().to_numpy()
-    joined[here] = numbers[found.drop_nulls().to_numpy()]
+    listed = row_of_track.is_not_null().to_numpy()
+    joined[listed] = numbers[row_of_track.drop_nulls().to_numpy()]
     joined[~np.isfinite(joined)] = np.nan
     return joined
 
@@ -56,16 +56,16 @@ def _read(path: Path) -> pl.DataFrame:
 
 
 def _numbers(table: pl.DataFrame) -> Floats:
-    """(rows, F) float32, NaN for null: every column of numbers, a list or an array as many columns as it is long."""
-    spread: list[pl.Series] = []
+    """(rows, F) float32, NaN for null: every column of numbers, one column for each place of a list or array."""
+    columns: list[pl.Series] = []
     for column in table.select(selectors.exclude(*KEYS)).get_columns():
         if isinstance(column.dtype, pl.Array):
             column = column.arr.to_list()
         if isinstance(column.dtype, pl.List) and column.dtype.inner.is_numeric():
             width = int(column.list.len().drop_nulls().to_numpy().max(initial=0))
-            spread += [column.list.get(place, null_on_oob=True) for place in range(width)]
+            columns += [column.list.get(place, null_on_oob=True) for place in range(width)]
         elif column.dtype.is_numeric() or column.dtype == pl.Boolean:
-            spread.append(column)
-    if not spread:
+            columns.append(column)
+    if not columns:
         return np.empty((len(table), 0), np.float32)
-    return np.stack([column.cast(pl.Float32).to_numpy() for column in spread], axis=1)
+    return np.stack([column.cast(pl.Float32).to_numpy() for column in columns], axis=1)

@@ -1,4 +1,4 @@
-"""Gender, age and country as codes: what a log's profiles tell of its users."""
+"""Gender, age and country as codes: from the profiles of a log."""
 
 import zlib
 

@@ -1,4 +1,4 @@
-"""What the track tower may read of each track."""
+"""What the track tower reads of each track."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,29 +16,29 @@ from loopback_core.settings import TowersSettings
 
 @dataclass(frozen=True)
 class TrackContent:
-    """Row i of everything is of track i."""
+    """Row i of every array is of track i."""
 
     artist: NDArray[np.int32]  # (n,)
     names: TrackNames | None = None
     statistics: Floats | None = None  # (n, 4), NaN for tracks that the fit data does not know
-    columns: Floats | None = None  # (n, F), NaN where nobody knows
+    columns: Floats | None = None  # (n, F), NaN where unknown
 
     def __len__(self) -> int:
         return len(self.artist)
 
     @property
     def widths(self) -> tuple[int, int]:
-        """How many statistics and how many columns there are for a track."""
+        """Number of statistics and of columns of a track."""
         return tuple(0 if part is None else part.shape[1] for part in (self.statistics, self.columns))  # type: ignore[return-value]
 
     def dense(self, tracks: Ids) -> Floats | None:
-        """(rows, 4 + F): statistics and columns beside each other."""
+        """(rows, 4 + F): statistics, then columns."""
         parts = [part[tracks] for part in (self.statistics, self.columns) if part is not None]
         return np.concatenate(parts, axis=1) if parts else None
 
 
 def track_content(fit: FitData, settings: TowersSettings, artist: NDArray[np.int32] | None = None) -> TrackContent:
-    """As much as the settings ask for. artist: (n,) of all tracks that are asked for; None: of those of the catalog.
+    """What the settings name. artist: (n,) artist of every track to describe; None: the catalog.
 
     Raises:
         SettingsError: the log came without names, or the file of columns cannot be used.

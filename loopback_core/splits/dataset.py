@@ -101,7 +101,7 @@ class Splits:
         )
 
     def forget(self) -> None:
-        """Let go of what was read; who asks for it again has it read again."""
+        """Free what was read; it is read again on next use."""
         for name in [name for name in vars(self) if isinstance(vars(type(self)).get(name), cached_property)]:
             del vars(self)[name]
 

@@ -88,14 +88,14 @@ def split_listens(interactions: Path, folder: Path, settings: SplitSettings) -> 
         pl.Series("artist", artist_of_track)
     )
     artists = _sorted_by_id(artists.drop("artist_row"), "artist", artist_id, artist_part)
-    with ThreadPoolExecutor(2) as pool:  # sorting, most of it, leaves the interpreter to the other
+    with ThreadPoolExecutor(2) as pool:  # most of it is sorting, which releases the GIL
         fits = parts[TRAIN], parts[TRAIN].then(parts[VALIDATION])
         catalogs = pool.map(lambda fit: count_catalog(fit, artist_of_track), fits)
     write_histories(*fits, folder)
     del fits
     for catalog, phase in zip(catalogs, ("tuning", "testing"), strict=True):
         _write_catalog(catalog, tracks, artists, folder / phase)
-    # Names and artists of what only the test period plays: for the tasks that are allowed to look, and for nobody else.
+    # Names and artists of the tracks that only test plays: for the tasks whose candidates they are.
     _write_log_only(tracks, artists, folder / "log_only")
     if np.any(part == HELD_OUT):
         _write_held_out(events.where(part == HELD_OUT), cut_part[part == HELD_OUT], tracks, folder / "held_out")
@@ -140,7 +140,7 @@ def _number(
     """Dense ids in the order of first part; returns (id of each row number, first part of each row number).
 
     Inside train the most played come first when `by_plays` (hot embedding rows lie together); inside the later parts
-    the order is that of the names, so that no count of theirs shows in an id. What only held-out users play before test comes last of all.
+    the order is that of the names, so that no count of the later parts can be read from an id. What only held-out users play before test comes last.
     """
     first_part = np.full(n, HELD_OUT, np.int8)
     for p in (TEST, VALIDATION, TRAIN):
@@ -186,7 +186,7 @@ def _write_log_only(tracks: pl.DataFrame, artists: pl.DataFrame, folder: Path) -
 
 
 def _write_held_out(events: Events, cut_part: NDArray[np.int8], tracks: pl.DataFrame, folder: Path) -> None:
-    """What held-out users played before test: kept, so that nothing is lost, and read by the checks alone."""
+    """What held-out users played before test: kept for the checks; nothing else reads it."""
     folder.mkdir(exist_ok=True)
     _write_events(events, folder / "events.parquet", part=cut_part)
     tracks.filter(pl.col("track").is_in(np.unique(events.track))).select("track", *TRACK).write_parquet(

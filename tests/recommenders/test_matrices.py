@@ -27,7 +27,7 @@ def test_plays_of_a_history_are_added_up_and_tracks_beyond_the_catalog_left_out(
     assert weighed.toarray().tolist() == [[1, 0, 0.75], [0, 2, 0]]
 
 
-def test_a_listen_that_weighs_next_to_nothing_beside_the_heaviest_of_its_history_is_left_out():
+def test_a_listen_that_weighs_almost_nothing_against_the_heaviest_of_its_history_is_left_out():
     weight = np.array([1e-9, 1e-12, 1.0, 1e-9])  # the first history is old as a whole, and counts all the same
     assert history_plays(histories([0, 0], [1, 2]), 3, weight).nnz == 2
 

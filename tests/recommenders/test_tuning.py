@@ -77,11 +77,11 @@ class TwoSettings(Baseline):
         return ranking
 
 
-def test_settings_are_searched_one_at_a_time_and_again_beside_what_was_chosen_later(hand_splits):
+def test_settings_are_searched_one_at_a_time_and_again_with_the_best_of_the_later_ones(hand_splits):
     TwoSettings.fits.clear()
     tasks = [discovery(hand_splits.tuning_period), next_listen(hand_splits.tuning_period)]
     tuned = tune(TwoSettings, tasks, seed=0)["discovery"]
-    # From (1, 1): `first` tells nothing, `second` is better at 3, and beside 3 `first` is better at 2.
+    # From (1, 1): `first` tells nothing, `second` is better at 3, and with 3 `first` is better at 2.
     assert tuned.settings == {"first": 2, "second": 3}
     assert TwoSettings.fits == [(1, 1), (2, 1), (1, 3), (1, 5), (2, 3), (2, 5)]  # once each, for both tasks
 

@@ -35,7 +35,7 @@ def test_fractions_round_down_so_that_train_gets_the_rest():
 
 
 def test_per_user_cuts_the_history_of_each_user(ten_listens):
-    # ann is too short for a part of a quarter; the boundary of cyd's train is shared by her third row.
+    # ann is too short for a part of a quarter; the boundary of cyd's train is shared by the third row.
     assert parts_of(ten_listens, strategy="per_user", validation_fraction=0.25, test_fraction=0.25) == ("rrrrvtrrrt")
 
 

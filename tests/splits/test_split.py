@@ -217,7 +217,7 @@ def test_users_are_held_out_by_seed_and_by_share(tmp_path, write_interactions):
 
 
 def test_what_only_held_out_users_play_is_in_no_catalog_and_leaves_no_gap(tmp_path, write_interactions):
-    # Each user has a track of her own; whoever is held out plays another one in test.
+    # Each user has one track of their own; held-out users play another one in test.
     rows = [(f"user_{u}", 10 * day + u, f"Artist {u}", f"own {u}") for u in range(5) for day in range(9)]
     rows += [(f"user_{u}", 100 + u, "Various", f"late {u}") for u in range(5)]
     log = write_interactions(tmp_path / "interactions", sorted(rows))

@@ -1,4 +1,4 @@
-"""Our metrics beside those of ranx, an independent library, on random lists."""
+"""Our metrics compared with those of ranx, an independent library, on random lists."""
 
 import numpy as np
 import pytest

@@ -65,7 +65,7 @@ def test_histories_end_with_the_fit_data_and_now_is_its_last_moment(hand_splits)
     assert set(reference_protocol(hand_splits.testing_period).histories.now) == {6 * SECONDS_PER_DAY}
 
 
-def test_a_task_that_nobody_can_be_scored_in_has_no_users(hand_splits):
+def test_a_period_without_listens_makes_a_task_without_users(hand_splits):
     nothing = hand_splits.test.where(np.zeros(len(hand_splits.test), bool))
     object.__setattr__(hand_splits, "test", nothing)
     task = discovery(hand_splits.testing_period)
@@ -87,7 +87,7 @@ def test_cold_start_on_validation_takes_what_validation_heard_first(hand_splits)
     assert rows(task.positives) == [[0]]
 
 
-def test_without_a_new_track_cold_start_has_nobody_to_ask(hand_splits):
+def test_without_a_new_track_cold_start_has_no_users(hand_splits):
     object.__setattr__(hand_splits, "test", hand_splits.test.where(hand_splits.test.track < 5))
     task = cold_start(hand_splits.testing_period)
     assert (len(task.users), task.n_candidates, len(task.positives)) == (0, 0, 0)
@@ -118,7 +118,7 @@ def test_a_new_user_asks_at_the_last_moment_of_the_history(strangers):
     assert (task.histories.ages // SECONDS_PER_DAY).tolist() == [2, 0]
 
 
-def test_without_new_users_nobody_is_asked(hand_splits):
+def test_without_new_users_the_task_has_no_users(hand_splits):
     task = new_users(hand_splits.testing_period)
     assert (len(task.users), len(task.positives), len(task.histories), task.unreachable) == (0, 0, 0, 0.0)
 

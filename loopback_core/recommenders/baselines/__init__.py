@@ -1,4 +1,4 @@
-"""The baselines, without which a report is worthless."""
+"""The baselines that the towers are compared with."""
 
 from loopback_core.recommenders.baselines.artist import RecentArtist
 from loopback_core.recommenders.baselines.baseline import Baseline
@@ -34,6 +34,6 @@ BASELINES: dict[str, type[Baseline]] = {
         ArtistPopularity,
     )
 }
-"""Id -> class, of all that stand in the report beside the closed form of `random`."""
+"""Id -> class: the baselines of the report, in its order, besides the closed form of `random`."""
 
 __all__ = ["BASELINES", "Baseline", "RandomOrder"]

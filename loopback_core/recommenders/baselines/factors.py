@@ -17,7 +17,7 @@ class Factors(Baseline):
     """Users and tracks as vectors, ranked by their inner product."""
 
     def fit(self, data: FitData) -> Self:
-        """Train the vectors. implicit runs its own threads, which fight those of the BLAS."""
+        """Train the vectors. The threads of implicit compete with those of the BLAS, so these are limited to one."""
         import implicit  # noqa: F401  loads the BLAS that is then limited
 
         self._tie_rank = tie_order(data.catalog.n_tracks, self.seed)
@@ -27,7 +27,7 @@ class Factors(Baseline):
         return self
 
     def confidence(self, plays: csr_array) -> csr_array:
-        """What the model is told of plays, of the same shape."""
+        """The matrix that the model is fitted to, of the same shape."""
         return weigh(plays, "log")
 
     def rank(self, histories: Histories, k: int, exclude: Ragged | None) -> Ranking:
@@ -36,7 +36,7 @@ class Factors(Baseline):
 
     @abstractmethod
     def score(self, histories: Histories) -> Floats:
-        """The score of every track, (rows, n_tracks); -inf in rows in which the model has nothing to say."""
+        """The score of every track, (rows, n_tracks); -inf in rows without information."""
 
     @abstractmethod
     def model(self) -> Any:
@@ -46,7 +46,7 @@ class Factors(Baseline):
 class IALS(Factors):
     """Alternating least squares on implicit feedback (Hu, Koren & Volinsky 2008), confidence 1 + alpha log(1 + plays).
 
-    Vectors of users are solved for from the history that is asked with, so new users are served as well.
+    Vectors of users are solved for from the history of the request, so new users get recommendations too.
     """
 
     id = "ials"
@@ -79,7 +79,7 @@ class IALS(Factors):
 
 
 class BPR(Factors):
-    """Bayesian personalised ranking (Rendle et al. 2009): tracks that a user played above those that she did not.
+    """Bayesian personalised ranking (Rendle et al. 2009): tracks that a user played ranked above those not played.
 
     A user whom the fit data does not know gets the mean vector of the plays in the history.
     """

@@ -59,7 +59,7 @@ def unit_rows(matrix: csr_array) -> csr_array:
 
 
 def silence(scores: Floats, history: csr_array) -> Floats:
-    """The scores of a model, (rows, n_tracks), -inf in rows whose history says nothing: it would rank by chance."""
+    """The scores of a model, (rows, n_tracks), -inf in rows without a known track: their order would be arbitrary."""
     scores[np.diff(history.indptr) == 0] = -np.inf
     return scores
 

@@ -23,7 +23,7 @@ from loopback_core.retrieval.top_k import tie_order
 class UserKNN(Baseline):
     """What the most similar users played, weighted by cosine similarity (Resnick et al. 1994; Herlocker et al. 1999).
 
-    A user is no neighbour of her own.
+    A user is never their own neighbour.
     """
 
     id = "userknn"
@@ -88,7 +88,7 @@ class ArtistUserKNN(Baseline):
 
 
 def nearest_users(mine: csr_array, profiles: csr_array, histories: Histories, neighbours: int) -> csr_array:
-    """Similarities to the nearest users of the fit data, 0 elsewhere and for the user herself, (rows, n_users).
+    """Similarities to the nearest users of the fit data, 0 elsewhere and for the user's own row, (rows, n_users).
 
     mine: (rows, D) with rows of unit length. profiles: (D, n_users) with columns of unit length.
     """

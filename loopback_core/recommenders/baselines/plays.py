@@ -1,4 +1,4 @@
-"""The listens of histories grouped by what was played, so that they can be weighed and added up again and again."""
+"""The listens of histories grouped by what was played, to be weighted and summed repeatedly."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Plays:
         return len(self.items)
 
     def count(self, weight: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
-        """Listens to each item, beside items.values. weight: (listens,) what each counts instead of 1."""
+        """Listens to each item, aligned with items.values. weight: (listens,) what each counts instead of 1."""
         return np.bincount(self.place, weight, minlength=len(self.items.values)).astype(np.float64, copy=False)
 
     def decayed(self, half_life_days: float) -> NDArray[np.float64]:
@@ -54,7 +54,7 @@ def plays_of_artists(histories: Histories, catalog: Catalog) -> Plays:
 
 
 def spread(items: Ragged, values: Scores, n_items: int) -> Iterator[Scores]:
-    """Row by row the values beside items.values as (n_items,), 0 for what the row does not hold."""
+    """Row by row the values aligned with items.values as (n_items,), 0 for what the row does not hold."""
     for row in range(len(items)):
         dense = np.zeros(n_items, values.dtype)
         dense[items[row]] = values[items.offsets[row] : items.offsets[row + 1]]

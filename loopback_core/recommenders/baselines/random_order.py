@@ -1,4 +1,4 @@
-"""The random recommender, for real: the check of its own closed form."""
+"""A random recommender, to check the closed form of `random`."""
 
 from typing import Self
 

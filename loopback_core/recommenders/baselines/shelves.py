@@ -10,7 +10,7 @@ from loopback_core.retrieval.top_k import Scores
 
 
 class Shelves:
-    """The tracks of every artist on a shelf, the most popular first: whoever asks, the first scores the most of a shelf.
+    """The tracks of every artist on a shelf, the most popular first: for every user the first track of a shelf has its best score.
 
     Shelves are cut into segments of 1, 1, 2, 4, 8, … tracks. The last track of a segment bounds its scores from below
     and the first one from above: so segments tell how much the k-th best track scores at least, and where tracks are
@@ -77,7 +77,7 @@ def _reaching(scores: Scores, bound: float) -> Ids:
 
 
 def _bound(scores: Scores, k: int) -> float:
-    """What at least k of the scores reach, and few more; 0 when it cannot be told so fast."""
+    """What at least k of the scores reach, and few more; 0 when this bound would take longer."""
     columns = 4 * k
     if len(scores) > columns:
         scores = scores[: len(scores) // columns * columns].reshape(-1, columns).max(axis=0)
@@ -86,7 +86,7 @@ def _bound(scores: Scores, k: int) -> float:
 
 
 def _kth_best(scores: Scores, times: Ids, k: int) -> float:
-    """The k-th best of scores each of which stands there so many times; 0 when they are fewer."""
+    """The k-th best of `scores`, each repeated `times` times; 0 when there are fewer than k."""
     order = np.argsort(-scores)
     place = int(np.searchsorted(np.cumsum(times[order]), k))
     return float(scores[order[place]]) if place < len(order) else 0.0

@@ -71,6 +71,7 @@ class Bundle:
         """
         store = ArtifactStore(Path(home))
         index = store.latest("faiss_index")
+        index.verify()
         above = [store.upstream(index, name) for name in ("temporal_splits", "trained_towers", "track_embeddings")]
         return cls.load(*(artifact.folder for artifact in (*above, index)))
 

@@ -1,13 +1,21 @@
+import errno
 import os
 import shutil
 from collections.abc import Callable
+from itertools import cycle
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
+import numpy as np
 import pytest
+from published import results
 
 from loopback_assets.definitions import defs
-from loopback_core.store.artifacts import ArtifactStore
+from loopback_assets.step import Step
+from loopback_core.store.artifacts import Artifact, ArtifactStore
+from loopback_core.store.digests import file_sha256
+from loopback_core.store.sealed_json import write_sealed
 
 Materialize = Callable[..., dg.ExecuteInProcessResult]
 Why = Callable[[dg.ExecuteInProcessResult], dict[str, str]]
@@ -29,6 +37,12 @@ def flip(path: Path) -> None:
 
 def remove(path: Path) -> None:
     path.unlink()
+
+
+def reused(result: dg.ExecuteInProcessResult) -> dict[str, bool]:
+    """Asset -> whether the run says that it reused it."""
+    events = [event.materialization for event in result.get_asset_materialization_events()]
+    return {event.asset_key.path[-1]: bool(event.metadata["reused"].value) for event in events}
 
 
 def data_quality(home: Path) -> dict[str, dict[str, str]]:
@@ -113,25 +127,111 @@ def test_verdicts_that_were_damaged_are_reached_again(damage: Callable[[Path], N
     assert artifact.verdicts() == before
 
 
-def test_what_data_quality_found_is_not_built_on_until_it_was_built_again(
+DAMAGED = {
+    "raw_listens": EVENTS,
+    "interactions": "rejects.parquet",
+    "temporal_splits": "testing/tracks.parquet",
+    "baselines": "lists/discovery/recent_artist.npz",
+    "trained_towers": "history.json",
+    "track_embeddings": "track_vectors.npy",
+    "faiss_index": "LATEST",
+    "evaluation": "training.png",
+}
+"""A file of each artifact."""
+
+
+def test_the_chain_makes_again_what_was_damaged_and_ends_in_the_same_report(
+    copied_home: Path, materialize: Materialize
+) -> None:
+    store = ArtifactStore(copied_home)
+    before = {asset: results(store.latest(asset)) for asset in DAMAGED}
+    for (asset, name), damage in zip(DAMAGED.items(), cycle((cut, flip, remove))):
+        folder = store.latest(asset).folder
+        damage((folder.parent if name == "LATEST" else folder) / name)
+    assert materialize(copied_home).success
+    for asset in DAMAGED:
+        artifact = store.latest(asset)
+        assert artifact.fault() == ""
+        assert results(artifact) == before[asset], asset
+    assert data_quality(copied_home) == {}
+
+
+def test_damaged_files_are_not_built_on_until_they_were_made_again(
     copied_home: Path, materialize: Materialize, why: Why
 ) -> None:
     artifact = ArtifactStore(copied_home).latest("track_embeddings")
     flip(artifact.folder / "track_vectors.npy")
-    data_quality(copied_home)
-    told = why(materialize(copied_home, "evaluation"))["evaluation"]
-    assert told.startswith(f"{artifact} failed its check files_intact, so nothing is built on it: track_vectors.npy: ")
-
-    assert not materialize(copied_home).success  # reused as it is, and found
+    told = why(materialize(copied_home, "evaluation", evaluation={"resamples": 101}))
+    assert told == {
+        "evaluation": f"{artifact} is damaged (track_vectors.npy: other bytes than were published); delete the folder "
+        f"{artifact.folder} and build it again: dagster asset materialize --select '*evaluation' "
+        "-m loopback_assets.definitions"
+    }
     shutil.rmtree(artifact.folder)  # as the sentence says
     again = materialize(copied_home)
     assert again.success
-    reused = {
-        event.materialization.asset_key.path[-1]: event.materialization.metadata["reused"].value
-        for event in again.get_asset_materialization_events()
+    assert [asset for asset, was_reused in reused(again).items() if not was_reused] == ["track_embeddings"]
+
+
+def test_a_report_made_from_other_bytes_than_those_of_its_upstream_is_not_reused(
+    copied_home: Path, materialize: Materialize, why: Why
+) -> None:
+    store = ArtifactStore(copied_home)
+    before, vectors = results(store.latest("evaluation")), store.latest("track_embeddings")
+    path = vectors.folder / "track_vectors.npy"
+    np.save(path, np.load(path)[::-1])  # and sealed as if the step had made it so: nothing tells by itself
+    manifest = dict(vectors.manifest)
+    manifest["files"] = {
+        **manifest["files"],
+        path.name: {"bytes": path.stat().st_size, "sha256": file_sha256(path)},
     }
-    assert [asset for asset, was_reused in reused.items() if not was_reused] == ["track_embeddings"]
-    assert data_quality(copied_home) == {}
+    write_sealed(vectors.folder / "manifest.json", manifest)
+    told = why(materialize(copied_home, "evaluation"))["evaluation"]
+    index = store.latest("faiss_index")
+    assert told.startswith(f"{index} was made from other files of {vectors} than are there now; build it again: ")
+
+    wrong = materialize(copied_home, "faiss_index")  # from the reversed rows, for all that anyone can know
+    assert reused(wrong) == {"faiss_index": False}
+    shutil.rmtree(vectors.folder)
+    again = materialize(copied_home)
+    assert again.success
+    made_again = [asset for asset, was_reused in reused(again).items() if not was_reused]
+    assert made_again == ["track_embeddings", "faiss_index"]
+    assert results(store.latest("evaluation")) == before
+
+
+@pytest.mark.parametrize(
+    ("asset", "name"),
+    [("evaluation", "evaluation.json"), ("evaluation", "report.md"), ("trained_towers", "training.png")],
+)
+def test_a_file_that_the_ui_shows_is_named_when_it_is_removed_meanwhile(
+    asset: str, name: str, copied_home: Path, materialize: Materialize, why: Why, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish = Step.publish
+
+    def published_and_damaged(step: Step, asset: str, *rest: Any, **more: Any) -> tuple[Artifact, bool]:
+        artifact, was_reused = publish(step, asset, *rest, **more)
+        (artifact.folder / name).unlink()
+        return artifact, was_reused
+
+    monkeypatch.setattr(Step, "publish", published_and_damaged)
+    told = why(materialize(copied_home, asset))[asset]
+    artifact = ArtifactStore(copied_home).latest(asset)
+    assert told.startswith(f"{artifact} is damaged ({name}: missing); delete the folder {artifact.folder} and build ")
+
+
+def test_an_unchanged_report_is_shown_from_a_home_that_cannot_be_written_to(
+    copied_home: Path, materialize: Materialize, why: Why, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_only(*_: Any, **__: Any) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(copied_home))
+
+    for target in ("loopback_core.store.atomic.replacing", "filelock.FileLock.acquire"):
+        monkeypatch.setattr(target, read_only)
+    shown = materialize(copied_home, "evaluation")
+    assert shown.success and reused(shown) == {"evaluation": True}
+    told = why(materialize(copied_home, "evaluation", evaluation={"resamples": 101}))["evaluation"]
+    assert told.startswith(f"{copied_home} cannot be written to (Read-only file system: ")
 
 
 def test_on_an_empty_store_data_quality_says_that_there_is_nothing_and_how_to_build_it(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from loopback_core.checks import refuse_failed
-from loopback_core.errors import ArtifactError, LoopbackError
+from loopback_core.errors import ArtifactError
 from loopback_core.settings import Settings
 from loopback_core.stages import STAGES, Stage
 from loopback_core.store.artifacts import Artifact, ArtifactStore
@@ -101,8 +101,6 @@ class Step:
         """Turn any error into a sentence when an artifact that was handed out or published turns out to be damaged."""
         try:
             yield
-        except LoopbackError:
-            raise
         except Exception as error:
             for artifact in [*self._inputs, *self._published]:
                 try:

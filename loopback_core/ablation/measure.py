@@ -1,25 +1,26 @@
 """One choice under one seed: trained on train, measured on validation, and kept where a later run finds it."""
 
-import json
 import logging
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
-from loopback_core.errors import DivergedError
+from loopback_core.errors import ArtifactError, DivergedError
 from loopback_core.evaluation.ablation_json import TrainingFacts
 from loopback_core.ranking.linear_ranker import TOWERS_ALONE
 from loopback_core.ranking.scorer import scorer_of
 from loopback_core.recommenders.lists import rank_users
 from loopback_core.recommenders.towers_recommender import TowersRecommender
 from loopback_core.retrieval.embed import track_vectors
+from loopback_core.runtime.threads import compute_threads
 from loopback_core.settings import Settings
 from loopback_core.splits import Splits
-from loopback_core.store.digests import digest
+from loopback_core.stages import training_values
+from loopback_core.store.atomic import replacing
+from loopback_core.store.digests import digest, file_sha256
+from loopback_core.store.sealed_json import read_sealed, write_sealed
 from loopback_core.tasks.metrics import MAIN_METRIC, PerUser, per_user_metrics
 from loopback_core.training.loop import train
 from loopback_core.training.train import fit_rankers, learn_related
@@ -50,16 +51,9 @@ class Training:
 
 def key_of(settings: Settings, splits_version: str, code: str) -> str:
     """A digest of all that a training and its measuring depend on: the values of the preset, not its name."""
-    training = settings.training.model_dump(mode="json", exclude={"preset"})
-    return digest(
-        {
-            "splits": splits_version,
-            "code": code,
-            "towers": settings.towers.model_dump(mode="json"),
-            "training": training,
-            "evaluation": settings.evaluation.model_dump(mode="json", include={"seed", "tuning_users"}),
-        }
-    )
+    values = training_values(settings)
+    del values["training"]["preset"]
+    return digest({"splits": splits_version, "code": code, "threads": compute_threads(), **values})
 
 
 def load_or_train(splits: Splits, settings: Settings, key: str, kept: Path, checkpoints: Path) -> tuple[Training, bool]:
@@ -112,24 +106,26 @@ def _train(splits: Splits, settings: Settings, checkpoints: Path) -> Training:
 
 
 def _keep(training: Training, place: Path) -> None:
-    """The facts are written last: where they are, the training is complete."""
+    """The facts are written last: where they are, the training is complete. They hold the digest of the arrays."""
     place.parent.mkdir(parents=True, exist_ok=True)
-    new = place.with_name(f".{place.name}.{os.getpid()}")
-    with new.open("wb") as file:
+    arrays = place.with_suffix(".npz")
+    with replacing(arrays) as new, new.open("wb") as file:
         np.savez_compressed(file, **training.per_user)  # type: ignore[arg-type]
-    new.replace(place.with_suffix(".npz"))
-    new.write_text(json.dumps(training.facts, indent=1, allow_nan=False) + "\n", "utf-8")
-    new.replace(place.with_suffix(".json"))
+    content = {"key": place.name, "facts": training.facts, "arrays": file_sha256(arrays)}
+    write_sealed(place.with_suffix(".json"), content)
 
 
 def _read(place: Path) -> Training | None:
-    """The training that was kept there; None when there is none or it cannot be read."""
-    try:
-        facts = json.loads(place.with_suffix(".json").read_text("utf-8"))
-        with np.load(place.with_suffix(".npz"), allow_pickle=False) as arrays:
-            return Training(facts, {name: arrays[name] for name in arrays.files})
-    except FileNotFoundError:
+    """The training that was kept there; None when there is none, or it is not what was kept."""
+    facts, arrays = place.with_suffix(".json"), place.with_suffix(".npz")
+    if not facts.exists():
         return None
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
-        log.warning("%s cannot be read (%s): it is trained again", place, error)
+    try:
+        content = read_sealed(facts)
+        if (content["key"], content["arrays"]) != (place.name, file_sha256(arrays)):
+            raise ArtifactError(f"{arrays} has other bytes than were kept")
+        with np.load(arrays, allow_pickle=False) as values:
+            return Training(content["facts"], {name: values[name] for name in values.files})
+    except (OSError, ArtifactError) as error:
+        log.warning("%s: it is trained again", error)
         return None

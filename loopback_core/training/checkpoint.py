@@ -1,7 +1,8 @@
 """Checkpoints: where a killed training run goes on from."""
 
-import os
+import logging
 import time
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -11,8 +12,11 @@ from typing import Any
 import torch
 
 from loopback_core.errors import ArtifactError
+from loopback_core.store.atomic import replacing
 from loopback_core.towers.two_tower import TwoTower
 from loopback_core.training.optimizers import Stepper
+
+log = logging.getLogger("loopback")
 
 LAST, BEST = "checkpoint.pt", "best.pt"
 
@@ -74,20 +78,26 @@ def save_checkpoint(folder: Path, model: TwoTower, optimizers: list[Stepper], pr
     _save(content, folder / LAST)
 
 
-def load_checkpoint(folder: Path, model: TwoTower, optimizers: list[Stepper]) -> Progression:
-    """Put the state back into `model` and `optimizers`; a fresh start when there is no checkpoint.
+def load_checkpoint(folder: Path, model: TwoTower, optimizers: list[Stepper]) -> Progression | None:
+    """Put the state back into `model` and `optimizers`; an empty progression when there is no checkpoint.
 
-    Raises:
-        ArtifactError: it is damaged.
+    None when it cannot be used (the log says why): damaged, or of other towers. Then `model` and `optimizers` may be
+    half loaded, and the training has to be set up anew.
     """
     if not (folder / LAST).exists():
         return Progression()
-    content = _load(folder / LAST)
-    model.load_state_dict(content["model"])
-    for optimizer, state in zip(optimizers, content["optimizers"], strict=True):
-        optimizer.load_state_dict(state)
-    kept = content["progression"]
-    return Progression(**kept | {"history": [Epoch(**epoch) for epoch in kept["history"]]})
+    try:
+        if (folder / BEST).exists():
+            _load(folder / BEST)  # read when training ends, too late to begin anew
+        content = _load(folder / LAST)
+        model.load_state_dict(content["model"])
+        for optimizer, state in zip(optimizers, content["optimizers"], strict=True):
+            optimizer.load_state_dict(state)
+        progression = content["progression"]
+        return Progression(**progression | {"history": [Epoch(**epoch) for epoch in progression["history"]]})
+    except Exception as error:  # pickle, zip and torch each have their own
+        log.warning("training begins anew, its checkpoint cannot be used: %s", str(error).partition("\n")[0])
+        return None
 
 
 def save_best(folder: Path, model: TwoTower) -> None:
@@ -105,21 +115,24 @@ def load_best(folder: Path, model: TwoTower) -> None:
     Raises:
         ArtifactError: they are damaged.
     """
-    model.load_state_dict(_load(folder / BEST))
+    try:
+        model.load_state_dict(_load(folder / BEST))
+    except Exception as error:
+        reason = str(error).partition("\n")[0]
+        raise ArtifactError(f"{folder / BEST} cannot be read ({reason}): delete {folder} and train again.") from error
 
 
 def _save(content: dict[str, Any], path: Path) -> None:
-    new = path.with_name(f".{path.name}.{os.getpid()}")
-    torch.save(content, new)
-    new.replace(path)
+    with replacing(path) as new:
+        torch.save(content, new)
 
 
 def _load(path: Path) -> dict[str, Any]:
+    with zipfile.ZipFile(path) as archive:
+        if damaged := archive.testzip():  # torch does not compare the checksums
+            raise ArtifactError(f"{path} is damaged ({damaged})")
     # weights_only: a checkpoint holds tensors and plain values, and loading it runs no code of its own.
     # On the CPU, where torch wants its step counts; the rest is copied to where the model is. Mapped into memory, so
     # that what is copied is not held twice.
-    try:
-        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except Exception as error:  # pickle, zip and torch each have their own
-        raise ArtifactError(f"The checkpoint {path} cannot be read; delete it and train again. ({error})") from None
+    content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     return content

@@ -54,6 +54,9 @@ def train(
     device = choose_device(chosen.device)
     model, optimizers = set_up(data, settings, device)
     progression = load_checkpoint(checkpoints, model, optimizers)
+    if progression is None:
+        model, optimizers = set_up(data, settings, device)
+        progression = Progression()
     if progression.history:
         log.info("training goes on after epoch %d, from its checkpoint", progression.history[-1].epoch)
     examples = make_examples(data, settings)

@@ -7,6 +7,7 @@ from planted_log import planted_splits
 
 from loopback_core.ablation import measure
 from loopback_core.ablation.choices import CHOICES, settings_of
+from loopback_core.ablation.measure import key_of
 from loopback_core.ablation.run import run_ablation
 from loopback_core.errors import DivergedError
 from loopback_core.splits import Splits
@@ -87,11 +88,43 @@ def test_another_choice_or_seed_trains_only_that_one_and_what_is_damaged_is_trai
     run(["default", "without logQ"], [0])
     run(["default"], [0, 1])
     assert trained == [("default", 0), ("default", 0), ("default", 1)]
-    trained.clear()
-    for path in (tmp_path / "kept").glob("*.npz"):
-        path.write_bytes(b"PK")
-    run(["default"], [0])
-    assert trained == [("default", 0)]
+    for damage in (lambda npz: npz.write_bytes(b"PK"), lambda npz: npz.unlink(), change_a_loss):
+        trained.clear()
+        for path in (tmp_path / "kept").glob("*.npz"):
+            damage(path)
+        run(["default"], [0])
+        assert trained == [("default", 0)]
+
+
+def change_a_loss(arrays):
+    facts = arrays.with_suffix(".json")
+    facts.write_text(facts.read_text().replace('"losses": [\n   ', '"losses": [\n   1'))
+
+
+def test_another_content_of_the_file_of_features_is_another_training(tmp_path):
+    path = tmp_path / "features.parquet"
+    settings = settings_of("default", 0, {"towers": {"features": str(path)}}, {})
+    keys = set()
+    for content in (b"1", b"2"):
+        path.write_bytes(content)
+        keys.add(key_of(settings, "a-version", "code"))
+    assert len(keys) == 2
+
+
+def test_the_index_is_part_of_a_training_only_where_it_mines_hard_negatives():
+    def keys(choice):
+        kinds = [{"index": {"kind": kind}} for kind in ("flat", "hnsw")]
+        return {key_of(settings_of(choice, 0, given, {}), "a-version", "code") for given in kinds}
+
+    assert (len(keys("default")), len(keys("with hard negatives"))) == (1, 2)
+
+
+def test_another_number_of_threads_is_another_training(monkeypatch):
+    settings, keys = settings_of("default", 0, {}, {}), set()
+    for threads in ("1", "2"):
+        monkeypatch.setenv("OPENBLAS_NUM_THREADS", threads)
+        keys.add(key_of(settings, "a-version", "code"))
+    assert len(keys) == 2
 
 
 def test_what_is_measured_of_each_choice(run, tmp_path):

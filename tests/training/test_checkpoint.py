@@ -109,19 +109,53 @@ def test_a_run_whose_patience_had_ended_is_not_trained_further(random_log, setti
     assert_same(weights(random_log, settings, (), whole), expected)
 
 
+def flip(path):
+    content = bytearray(path.read_bytes())
+    for at in range(len(content) // 3, len(content) // 2):  # more than the padding between two tensors
+        content[at] ^= 1
+    path.write_bytes(content)
+
+
+def other_content(path):
+    torch.save({"of": "another program"}, path)
+
+
+def folder(path):
+    path.unlink()
+    path.mkdir()
+
+
+def bomb(path):
+    torch.save(Bomb(str(path.parent / "exploded")), path)
+
+
 @pytest.mark.parametrize("name", ["checkpoint.pt", "best.pt"])
-@pytest.mark.parametrize("damage", ["cut", "pickle"])
-def test_a_damaged_checkpoint_ends_in_a_sentence_and_runs_no_code(random_log, settings_for, tmp_path, damage, name):
-    settings = settings_for(epochs=1)
-    train(random_log, settings, by_epoch(VALUES), tmp_path)
-    path = tmp_path / name
-    if damage == "cut":
-        path.write_bytes(path.read_bytes()[:1000])
-    else:
-        torch.save(Bomb(str(tmp_path / "exploded")), path)
-    with pytest.raises(ArtifactError, match=f"{name}.* delete it and train again"):
-        train(random_log, settings, by_epoch(()), tmp_path)
-    assert not (tmp_path / "exploded").exists()
+@pytest.mark.parametrize("damage", [lambda path: os.truncate(path, 1000), flip, folder, bomb])
+def test_with_a_damaged_checkpoint_training_begins_anew_and_runs_no_code_of_it(
+    random_log, settings_for, folders, damage, name, caplog
+):
+    settings, (whole, damaged) = settings_for(), folders
+    expected = weights(random_log, settings, VALUES, whole)
+    with pytest.raises(StopIteration):
+        train(random_log, settings, by_epoch(VALUES[:1]), damaged)
+    damage(damaged / name)
+    assert_same(weights(random_log, settings, VALUES, damaged), expected)
+    assert caplog.messages[0].startswith("training begins anew, its checkpoint cannot be used: ")
+    assert not (damaged / "exploded").exists()
+
+
+def test_with_a_checkpoint_of_other_content_training_begins_anew(random_log, settings_for, folders):
+    settings, (whole, damaged) = settings_for(), folders
+    expected = weights(random_log, settings, VALUES, whole)
+    other_content(damaged / "checkpoint.pt")
+    assert_same(weights(random_log, settings, VALUES, damaged), expected)
+
+
+def test_best_weights_that_are_damaged_when_training_ends_are_a_sentence(towers, tmp_path):
+    checkpoint.save_best(tmp_path, towers)
+    other_content(tmp_path / "best.pt")
+    with pytest.raises(ArtifactError, match=rf"best\.pt cannot be read \(Error.*\): delete {tmp_path} and train again"):
+        checkpoint.load_best(tmp_path, towers)
 
 
 class Bomb:

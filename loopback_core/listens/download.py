@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,7 +30,7 @@ class _TransientError(Exception):
 
 
 class _MirrorError(Exception):
-    """This mirror will not do."""
+    """This mirror cannot deliver the file; the next one is tried."""
 
 
 def download(
@@ -101,7 +102,7 @@ def _deliver(
 
 
 def _fetch(url: str, part: Path, timeout: float) -> None:
-    """Request again and again for as long as that brings the end of the file nearer."""
+    """Request what is missing until all is there; give up when a request brings less than a chunk."""
     while True:
         before = _size(part)
         try:
@@ -126,14 +127,16 @@ def _request(url: str, part: Path, timeout: float) -> None:
         with requests.get(url, headers=headers, stream=True, timeout=timeout) as response:
             if not _is_complete(response, part, offset):
                 _receive(response, part, offset, url)
-    except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, requests.exceptions.MissingSchema):
-        raise _MirrorError("this is no http(s) address") from None
+    except requests.TooManyRedirects:
+        raise _MirrorError("it redirects without end") from None
+    except ValueError:  # of an address that requests, urllib3 or the codec of host names cannot parse
+        raise _MirrorError("it is not an http(s) address, or redirects to one that is not") from None
     except (requests.RequestException, HTTPError) as error:
         raise _TransientError(f"no connection, or it was cut ({_root_cause(error)})") from error
 
 
 def _is_complete(response: "requests.Response", part: Path, offset: int) -> bool:
-    """Whether the server says that `part` has all bytes already; raises when its answer is no file."""
+    """Whether the server says that `part` has all bytes already; raises when its answer is not the file."""
     status = response.status_code
     answer = f"the server answered {status} {response.reason}"
     if status == 416 and offset:
@@ -141,9 +144,10 @@ def _is_complete(response: "requests.Response", part: Path, offset: int) -> bool
             return True
         part.unlink()  # longer than the file itself: it is of another version
         raise _TransientError(answer)
-    if status == 206 and not response.headers.get("Content-Range", "").startswith(f"bytes {offset}-"):
-        part.unlink()
-        raise _TransientError(f"{answer} with another range than asked for")
+    if status == 206 and _range(response)[0] != offset:
+        part.unlink(missing_ok=True)
+        refusal = f"{answer} with another range than asked for"
+        raise _TransientError(refusal) if offset else _MirrorError(refusal)  # from zero it is asked for no range
     if status in (200, 206):
         return False
     if status in (408, 425, 429) or status >= 500:
@@ -154,8 +158,7 @@ def _is_complete(response: "requests.Response", part: Path, offset: int) -> bool
 def _receive(response: "requests.Response", part: Path, offset: int, url: str) -> None:
     """Write the body to `part`: behind what is there (206), or from zero (200: ranges ignored, or a new version)."""
     offset = offset if response.status_code == 206 else 0
-    length = response.headers.get("Content-Length")
-    total = offset + int(length) if length else None
+    total = _total(response, offset)
     with part.open("ab" if offset else "wb") as file, progress(part.stem, total, "B") as shown:
         if not offset:
             _origin(part).write_text(f"{url}\n{_strong_validator(response)}", "utf-8")
@@ -164,25 +167,46 @@ def _receive(response: "requests.Response", part: Path, offset: int, url: str) -
         for chunk in response.raw.stream(CHUNK, decode_content=False):
             file.write(chunk)
             shown.advance(len(chunk))
-    if total is not None and _size(part) != total:
+    if total is not None and _size(part) > total:
+        part.unlink()
+        raise _MirrorError(f"it sent more than the {total:,} bytes that it announced")
+    if total is not None and _size(part) < total:
         raise _TransientError(f"the connection was cut after {_size(part):,} of {total:,} bytes")
 
 
+def _range(response: "requests.Response") -> tuple[int | None, int | None]:
+    """First byte and size of the whole file, as Content-Range says; None for what it does not say."""
+    match = re.fullmatch(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18}|\*)", response.headers.get("Content-Range", "").strip())
+    if not match:
+        return None, None
+    return int(match[1]), None if match[2] == "*" else int(match[2])
+
+
+def _total(response: "requests.Response", offset: int) -> int | None:
+    """Size of the whole file as the answer to a request from `offset` on says; None where it makes no sense."""
+    if response.status_code == 206 and (total := _range(response)[1]) is not None:
+        return total
+    length = response.headers.get("Content-Length", "").strip()
+    return offset + int(length) if re.fullmatch(r"\d{1,18}", length, re.ASCII) else None
+
+
 def _strong_validator(response: "requests.Response") -> str:
+    """What names the version of the file for If-Range; "" where that is missing or cannot be sent back."""
     etag = response.headers.get("ETag", "")
-    return etag if etag and not etag.startswith("W/") else response.headers.get("Last-Modified", "")
+    validator = etag if etag and not etag.startswith("W/") else response.headers.get("Last-Modified", "")
+    return validator if validator.isascii() and validator.isprintable() else ""
 
 
 def _validator(part: Path, url: str) -> str:
     """What If-Range must hold so that a part is not continued with another version of the file; "" when unknown."""
     if not _origin(part).exists():
         return ""
-    began_at, _, validator = _origin(part).read_text("utf-8").partition("\n")
+    began_at, _, validator = _origin(part).read_text("utf-8", "replace").partition("\n")
     return validator if began_at == url else ""
 
 
 def _origin(part: Path) -> Path:
-    """The file beside `part` that holds where it began to come from, and its version there."""
+    """The file next to `part` that says from which address its first bytes came, and of which version they are."""
     return part.with_name(f".{part.name}.origin")
 
 

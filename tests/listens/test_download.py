@@ -216,6 +216,82 @@ def test_a_range_that_was_not_asked_for_is_not_appended(server, target):
     assert server.asked("/a") == [None, f"bytes={CHUNK}-", None]
 
 
+def headers_only(handler, status, body=BODY, **headers):
+    """An answer with just these headers; the connection closes after the body."""
+    handler.send_response(status)
+    for name, value in headers.items():
+        handler.send_header(name.replace("_", "-"), value)
+    handler.end_headers()
+    handler.wfile.write(body)
+    handler.close_connection = True
+
+
+@pytest.mark.parametrize("length", ["abc", "", "-5", "1e9", "\u00b2", "9" * 5000])
+def test_a_length_that_makes_no_sense_is_ignored(server, target, length):
+    url = server.mirror("/a", partial(headers_only, status=200, Content_Length=length))
+    assert fetch([url], target).read_bytes() == BODY
+
+
+@pytest.mark.parametrize("header", ["ETag", "Last-Modified", "Content-Range"])
+@pytest.mark.parametrize("value", ["\u00e9", "a\r\n b", "x" * 1000])
+def test_other_headers_that_make_no_sense_do_not_stop_a_resumed_download(server, target, header, value):
+    first = partial(answer, status=200, body=BODY, cut=2 * CHUNK, **{header: value})
+    assert fetch([server.mirror("/a", first, ranged())], target).read_bytes() == BODY
+
+
+def test_an_answer_without_any_header_is_verified_by_its_bytes(server, target):
+    urls = [
+        server.mirror("/a", partial(headers_only, status=200, body=BODY[:-1])),
+        server.mirror("/b", partial(headers_only, status=200)),
+    ]
+    assert fetch(urls, target).read_bytes() == BODY
+
+
+def sends_range(first, last, total, body=BODY):
+    return partial(answer, status=206, body=body, Content_Range=f"bytes {first}-{last}/{total}")
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        (sends_range(100, 199, 1000), "the server answered 206 Partial Content with another range than asked for"),
+        (sends_range(-1, 99, 1000), "the server answered 206 Partial Content with another range than asked for"),
+        (partial(answer, status=206, body=BODY), "the server answered 206 Partial Content with another range than"),
+        (sends_range(0, 99, 100), "it sent more than the 100 bytes that it announced"),
+        (partial(answer, status=302, Location="/a"), "it redirects without end"),
+        (partial(answer, status=302, Location="ftp://127.0.0.1/"), "it is not an http(s) address, or redirects to one"),
+        (partial(answer, status=302, Location="http://[x"), "it is not an http(s) address, or redirects to one"),
+        (partial(answer, status=204), "the server answered 204 No Content"),
+        (partial(answer, status=302), "the server answered 302 Found"),
+        (partial(answer, status=200), "what it sent is not the published file: its bytes are others"),
+    ],
+)
+def test_an_answer_that_is_not_the_file_is_named_and_the_next_mirror_is_tried_at_once(
+    server, target, script, reason, caplog
+):
+    urls = [server.mirror("/a", script), server.mirror("/b", ranged())]
+    assert fetch(urls, target, first_wait=0.5).read_bytes() == BODY
+    (message,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert message.startswith(f"{urls[0]}: {reason}")
+
+
+def test_a_part_of_the_file_that_nothing_asked_for_is_continued(server, target):
+    url = server.mirror("/a", sends_range(0, 2 * CHUNK - 1, len(BODY), BODY[: 2 * CHUNK]), ranged())
+    assert fetch([url], target).read_bytes() == BODY
+    assert server.asked("/a") == [None, f"bytes={2 * CHUNK}-"]
+
+
+@pytest.mark.parametrize("url", ["http://" + "h" * 300, "http://.x/", "http://[x", "http://:x/"])
+def test_a_malformed_address_is_named_and_the_next_mirror_is_tried_at_once(server, target, url):
+    assert fetch([url, server.mirror("/b", whole())], target, first_wait=0.5).read_bytes() == BODY
+
+
+def test_a_damaged_note_on_where_a_part_came_from_is_ignored(server, target):
+    part = part_of(target, BODY[:CHUNK])
+    part.with_name(f".{part.name}.origin").write_bytes(b"\xff\xfe\n\xff")
+    assert fetch([server.mirror("/a", ranged())], target).read_bytes() == BODY
+
+
 def test_a_host_that_refuses_scripts_serves_us(server, target):
     url = server.mirror("/a", only_browsers)
     assert requests.get(url, timeout=5).status_code == 403
@@ -277,7 +353,7 @@ def test_when_all_mirrors_fail_each_is_named_with_its_reason_and_the_way_by_hand
     )
     assert re.fullmatch(re.escape(down) + r": no connection, or it was cut \(.*refused.*\)", reasons[0])
     assert reasons[1] == f"{gone}: the server answered 404 Not Found"
-    assert reasons[2] == "lost.tar.gz: this is no http(s) address"
+    assert reasons[2] == "lost.tar.gz: it is not an http(s) address, or redirects to one that is not"
     assert left_in(target.parent) == []
 
 

@@ -19,21 +19,23 @@ if TYPE_CHECKING:
 def ablation(step: Step) -> dg.MaterializeResult[Any]:
     """From the reference to the recipe and each choice removed from it, over seeds, trained on train, measured on validation.
 
-    What was trained is kept: a killed run goes on where it was, and a choice more trains only that one.
+    Finished trainings are kept: a killed run continues, and another choice trains only that one.
     """
     from loopback_core.ablation.choices import choose, settings_of
     from loopback_core.ablation.run import run_ablation
     from loopback_core.evaluation.ablation_json import read_ablation
     from loopback_core.splits import Splits
 
-    splits, chosen = step.sound("temporal_splits"), step.settings.ablation
-    plan = {name: [settings_of(name, seed, step.overrides) for seed in chosen.seeds] for name in choose(chosen.choices)}
+    splits, settings = step.sound("temporal_splits"), step.settings.ablation
+    plan = {
+        name: [settings_of(name, seed, step.overrides) for seed in settings.seeds] for name in choose(settings.choices)
+    }
 
     def make(folder: Path) -> dict[str, int]:
         kept, checkpoints = step.store.kept("ablation"), step.store.scratch(folder)
         return run_ablation(Splits(splits.folder), splits.version, plan, kept, checkpoints, folder)
 
-    used = {name: [training_values(settings) for settings in by_seed] for name, by_seed in plan.items()}
+    used = {name: [training_values(one) for one in by_seed] for name, by_seed in plan.items()}
     artifact, reused = step.publish("ablation", make, upstream=[splits], beside={"choices": used})
     measured = read_ablation(artifact.folder)
     return result(

@@ -28,8 +28,8 @@ log = logging.getLogger("loopback")
     metadata={
         "dagster/column_schema": columns(
             task="string: Task of the report.",
-            recommender="string: Who recommends.",
-            user_id="string: To whom.",
+            recommender="string: Recommender.",
+            user_id="string: User.",
             rank="int32: Place in the list, from 1.",
             artist_name="string: Artist of the track.",
             track_name="string: Title of the track.",
@@ -38,7 +38,7 @@ log = logging.getLogger("loopback")
     },
 )
 def evaluation(step: Step) -> dg.MaterializeResult[Any]:
-    """The towers beside every baseline on the held-out future: tables, plots, recommendations, and what they mean."""
+    """The towers and every baseline on the held-out future: tables, plots, recommendations, and how to read them."""
     from loopback_core.evaluation.beyond_accuracy import BEYOND_ACCURACY
     from loopback_core.evaluation.evaluation_json import read_evaluation
     from loopback_core.evaluation.outcome import against_rivals
@@ -187,5 +187,5 @@ def _without_threads(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def _without_pictures(report: str) -> str:
-    """The pictures of the text lie beside it on disk; the UI shows them as metadata of their own."""
+    """The text alone: the UI shows the pictures as metadata of their own."""
     return "\n".join(line for line in report.splitlines() if not line.startswith("!["))

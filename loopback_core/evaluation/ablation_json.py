@@ -10,8 +10,6 @@ from typing_extensions import TypedDict
 from loopback_core.evaluation.json_file import read_json_file, write_json_file
 from loopback_core.evaluation.significance import Comparison, Mean
 
-FILE = "ablation.json"
-
 
 class TrainingFacts(TypedDict):
     """One training. A diverged one has `seed`, `diverged` and `losses` alone."""
@@ -61,7 +59,7 @@ def recipe_of(ablation: Ablation) -> str:
 
 def write_ablation(ablation: Ablation, folder: Path) -> None:
     """Write `ablation.json` into the folder."""
-    write_json_file(ablation, folder / FILE)
+    write_json_file(ablation, folder / "ablation.json")
 
 
 def read_ablation(path: Path) -> Ablation:
@@ -70,7 +68,7 @@ def read_ablation(path: Path) -> Ablation:
     Raises:
         ArtifactError: it is missing, damaged, or lacks a key that every ablation has.
     """
-    return read_json_file(path / FILE if path.is_dir() else path, _ADAPTER)
+    return read_json_file(path / "ablation.json" if path.is_dir() else path, _ADAPTER)
 
 
 _ADAPTER = TypeAdapter(Ablation)

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loopback_core.data import NOTHING, Ranking
-from loopback_core.evaluation.significance import Mean, bootstrap_means, mean_of
+from loopback_core.evaluation.significance import FloatValues, Mean, bootstrap_means, mean_of
 from loopback_core.settings import EvaluationSettings
 from loopback_core.tasks.task import Task
 
@@ -20,8 +20,6 @@ BEYOND_ACCURACY = {
 }
 """Metric -> its formula, as printed in the report."""
 
-Values = NDArray[np.float64]
-
 
 def beyond_accuracy(ranking: Ranking, task: Task, settings: EvaluationSettings) -> dict[str, Mean]:
     """Metric@K -> value, for every K of the settings; means over the users with a list.
@@ -31,7 +29,7 @@ def beyond_accuracy(ranking: Ranking, task: Task, settings: EvaluationSettings) 
     """
     given = ranking.tracks[:, 0] != NOTHING
     lists, positives = ranking.tracks[given], task.positives.take(np.flatnonzero(given))
-    columns: dict[str, Values] = {}
+    columns: dict[str, FloatValues] = {}
     of_catalog: dict[str, Mean] = {}
     for k in settings.ks:
         first = lists[:, :k]
@@ -63,7 +61,7 @@ def gini(counts: NDArray[np.int64]) -> float | None:
     return float(2 * np.sum(rank * positive) / (n * positive.sum()) - (n + 1) / n)
 
 
-def artist_diversity(lists: NDArray[np.int64], artist: NDArray[np.int32]) -> Values:
+def artist_diversity(lists: NDArray[np.int64], artist: NDArray[np.int32]) -> FloatValues:
     """1 - share of the pairs of each list that are by the same artist, (rows,); 1 for a list of one track.
 
     lists: (rows, K) tracks, NOTHING where a list has ended. artist: (n_candidates,).
@@ -81,17 +79,17 @@ def artist_diversity(lists: NDArray[np.int64], artist: NDArray[np.int32]) -> Val
     return np.asarray(1 - same / np.maximum(length * (length - 1) / 2, 1), np.float64)
 
 
-def _mean_of_lists(value: Values, lists: NDArray[np.int64]) -> Values:
+def _mean_of_lists(value: FloatValues, lists: NDArray[np.int64]) -> FloatValues:
     """Mean of a value over the tracks of each list, (rows,)."""
     given = lists != NOTHING
     of_track = np.where(given, value[np.where(given, lists, 0)], 0.0)
     return np.asarray(of_track.sum(axis=1) / np.maximum(given.sum(axis=1), 1), np.float64)
 
 
-def _means(columns: dict[str, Values], settings: EvaluationSettings) -> dict[str, Mean]:
+def _means(columns: dict[str, FloatValues], settings: EvaluationSettings) -> dict[str, Mean]:
     """The mean of each column with its interval; the popularity of played tracks is reported as a ratio only."""
     n_users = len(next(iter(columns.values())))
-    resampled: dict[str, Values | None] = dict.fromkeys(columns)
+    resampled: dict[str, FloatValues | None] = dict.fromkeys(columns)
     if n_users >= settings.min_users:
         values = np.stack(list(columns.values()), axis=1)
         resampled |= dict(zip(columns, bootstrap_means(values, settings.resamples, settings.seed).T, strict=True))

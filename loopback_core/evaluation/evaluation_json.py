@@ -11,8 +11,6 @@ from loopback_core.evaluation.json_file import read_json_file, write_json_file
 from loopback_core.evaluation.significance import Comparison, Mean
 from loopback_core.recommenders.baselines.tuning import TunedJson
 
-FILE = "evaluation.json"
-
 Recommenders = dict[str, dict[str, Mean] | None]
 """recommender -> metric -> mean over users; None for a recommender that cannot answer the task."""
 
@@ -114,7 +112,7 @@ class Evaluation(Provenance):
 
 def write_evaluation(evaluation: Evaluation, folder: Path) -> None:
     """Write `evaluation.json` into the folder."""
-    write_json_file(evaluation, folder / FILE)
+    write_json_file(evaluation, folder / "evaluation.json")
 
 
 def read_evaluation(path: Path) -> Evaluation:
@@ -123,7 +121,7 @@ def read_evaluation(path: Path) -> Evaluation:
     Raises:
         ArtifactError: it is missing, damaged, or lacks a key that every evaluation has.
     """
-    return read_json_file(path / FILE if path.is_dir() else path, _ADAPTER)
+    return read_json_file(path / "evaluation.json" if path.is_dir() else path, _ADAPTER)
 
 
 _ADAPTER = TypeAdapter(Evaluation)

@@ -16,7 +16,7 @@ from loopback_core.settings import EvaluationSettings
 from loopback_core.tasks.metrics import PerUser, per_user_metrics
 from loopback_core.tasks.task import Task
 
-SHOWN = 100
+LIST_LENGTH = 100
 """Recommendations of each user that are kept after measuring."""
 
 
@@ -28,7 +28,7 @@ class TaskResult:
     per_user: dict[str, PerUser | None]  # recommender -> metric -> (users,)
     means: dict[str, dict[str, Mean] | None]
     comparisons: dict[str, dict[str, Comparison]]  # baseline or other preset -> metric -> the towers minus that one
-    rankings: dict[str, Ranking]  # the first SHOWN tracks; `random` is a closed form and has no lists
+    rankings: dict[str, Ranking]  # the first LIST_LENGTH tracks; `random` is a closed form and has no lists
 
     def recommendations(self) -> pl.DataFrame:
         """task, recommender, user, rank from 1, track, score, in the ids of the log, best first."""
@@ -61,7 +61,7 @@ def evaluate_task(
         per_user[name] = None if ranking is None else per_user_metrics(ranking, task.positives, settings.ks)
         if ranking is not None:
             beyond[name] = beyond_accuracy(ranking, task, settings)
-            shown[name] = Ranking(ranking.tracks[:, :SHOWN].copy(), ranking.scores[:, :SHOWN].copy())
+            shown[name] = Ranking(ranking.tracks[:, :LIST_LENGTH].copy(), ranking.scores[:, :LIST_LENGTH].copy())
     n_candidates = task.n_candidates_per_user
     per_user[RANDOM] = expected_metrics(n_candidates, task.positives.lengths, settings.ks, max(depth, *settings.ks))
     means = mean_over_users(per_user, settings)

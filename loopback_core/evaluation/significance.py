@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import TypedDict
 
-Values = NDArray[np.float64]
+FloatValues = NDArray[np.float64]
 
 CONFIDENCE = 0.95
 
@@ -14,7 +14,7 @@ CELLS_AT_ONCE = 4_000_000
 """Resampled users held in memory at a time: 2,000 resamples of 1,000,000 users would be 16 GB."""
 
 
-def bootstrap_means(values: Values, resamples: int, seed: int) -> Values:
+def bootstrap_means(values: FloatValues, resamples: int, seed: int) -> FloatValues:
     """Means over resampled users, (resamples, columns); every column sees the same resampled users.
 
     values: (users, columns), one column per recommender and metric, at least one user. Efron (1979).
@@ -31,7 +31,7 @@ def bootstrap_means(values: Values, resamples: int, seed: int) -> Values:
     return np.concatenate(means)
 
 
-def percentile_interval(means: Values) -> tuple[Values, Values]:
+def percentile_interval(means: FloatValues) -> tuple[FloatValues, FloatValues]:
     """The low and high end of the 95 % percentile interval of each column, each (columns,)."""
     low, high = np.quantile(means, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=0)
     return low, high
@@ -45,7 +45,7 @@ class Mean(TypedDict):
     high: float | None
 
 
-def mean_of(values: Values, resampled: Values | None) -> Mean:
+def mean_of(values: FloatValues, resampled: FloatValues | None) -> Mean:
     """The mean of `values`, (users,), with the interval of its resampled means, (resamples,), if given."""
     value = float(np.mean(values)) if len(values) else None
     if resampled is None:
@@ -70,7 +70,7 @@ class Comparison(TypedDict):
     tied: int
 
 
-def compare(differences: Sequence[Values], resampled: Sequence[Values] | None) -> list[Comparison]:
+def compare(differences: Sequence[FloatValues], resampled: Sequence[FloatValues] | None) -> list[Comparison]:
     """One recommender against several others by one metric; Holm's correction is over them.
 
     differences: per other the per-user differences, (users,). resampled: per other their means over resampled users,
@@ -98,7 +98,7 @@ def compare(differences: Sequence[Values], resampled: Sequence[Values] | None) -
     ]
 
 
-def two_sided_p(mean_differences: Values) -> float:
+def two_sided_p(mean_differences: FloatValues) -> float:
     """Twice the share of resamples on the far side of zero; the observed sample is counted, so p is never 0."""
     tail = min(np.sum(mean_differences <= 0), np.sum(mean_differences >= 0))
     return float(min(1.0, 2 * (1 + tail) / (1 + len(mean_differences))))

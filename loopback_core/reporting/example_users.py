@@ -14,7 +14,7 @@ from loopback_core.evaluation.segments import user_segments
 from loopback_core.recommenders.lists import TOWERS
 from loopback_core.tasks.task import Task
 
-KINDS = ("light", "medium", "heavy")
+LISTENER_KINDS = ("light", "medium", "heavy")
 
 RECENT_LISTENS = 100
 """The last listens of a user, of which the artists are shown."""
@@ -59,7 +59,7 @@ def example_users(
     names = _Names(track_names, users)
     examples = []
     for kind, belongs in user_segments(task.histories).items():
-        if kind in KINDS and belongs.any():
+        if kind in LISTENER_KINDS and belongs.any():
             row = int(rng.choice(np.flatnonzero(belongs)))
             history = _History(task.histories.tracks[row], task.histories.take(np.array([row])).timestamps, names)
             user = int(task.users[row])

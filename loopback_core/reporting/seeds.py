@@ -34,7 +34,7 @@ from loopback_core.tasks.task import Task
 from loopback_core.tasks.task_builders import TASKS
 
 SEEDS_METRICS = (MAIN_METRIC, "recall@100")
-KS = (10, 100)
+SEEDS_KS = (10, 100)
 
 
 @dataclass(frozen=True)
@@ -73,12 +73,12 @@ class SeedRun:
     def per_user(self, task: Task, recommender: str) -> PerUser:
         """The metrics of every user of the task, in its order, from the lists that the evaluation kept."""
         if recommender == RANDOM:
-            return expected_metrics(task.n_candidates_per_user, task.positives.lengths, KS, max(KS))
+            return expected_metrics(task.n_candidates_per_user, task.positives.lengths, SEEDS_KS, max(SEEDS_KS))
         lists = self._lists.filter(pl.col("task") == task.name, pl.col("recommender") == recommender)
         row = np.searchsorted(task.users, lists["user"].to_numpy())
-        tracks = np.full((len(task.users), max(KS)), NOTHING, np.int64)
+        tracks = np.full((len(task.users), max(SEEDS_KS)), NOTHING, np.int64)
         tracks[row, lists["rank"].to_numpy() - 1] = lists["track"].to_numpy() - task.first_candidate
-        return per_user_metrics(Ranking(tracks, np.zeros(tracks.shape, np.float32)), task.positives, KS)
+        return per_user_metrics(Ranking(tracks, np.zeros(tracks.shape, np.float32)), task.positives, SEEDS_KS)
 
     @cached_property
     def _folder(self) -> Path:
@@ -92,7 +92,7 @@ class SeedRun:
     def _lists(self) -> pl.DataFrame:
         names = self.splits.track_names.select(pl.col("track").cast(pl.Int64), "artist_name", "track_name")
         users = self.splits.users.select(pl.col("user").cast(pl.Int64), "user_id")
-        lists = pl.read_parquet(self._folder / "recommendations.parquet").filter(pl.col("rank") <= max(KS))
+        lists = pl.read_parquet(self._folder / "recommendations.parquet").filter(pl.col("rank") <= max(SEEDS_KS))
         return lists.join(names, on=["artist_name", "track_name"]).join(users, on="user_id")
 
 

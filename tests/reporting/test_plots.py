@@ -20,7 +20,7 @@ from loopback_core.reporting.plots import (
 )
 from loopback_core.reporting.plots.colours import COLOURS, INK, colour, emphasised, line
 from loopback_core.reporting.plots.embedding_plot import mean_vectors, principal_directions
-from loopback_core.reporting.plots.figure import spread
+from loopback_core.reporting.plots.figure import spread_apart
 from loopback_core.splits.catalog_counts import count_catalog
 
 LARGEST = 100_000  # bytes that the UI takes
@@ -154,9 +154,9 @@ def test_the_first_direction_is_that_of_the_largest_variance():
 
 
 def test_labels_are_spread_apart_in_order_and_stay_below_the_top():
-    assert np.allclose(spread([0.5, 0.1, 0.52], 0.1), [0.5, 0.1, 0.6])
-    assert np.allclose(spread([1.0, 0.99], 0.1), [1.0, 0.9])
-    assert spread([], 0.1) == []
+    assert np.allclose(spread_apart([0.5, 0.1, 0.52], 0.1), [0.5, 0.1, 0.6])
+    assert np.allclose(spread_apart([1.0, 0.99], 0.1), [1.0, 0.9])
+    assert spread_apart([], 0.1) == []
 
 
 def contrast(one, other):

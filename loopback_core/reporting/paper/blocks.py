@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from loopback_core.errors import LoopbackError
-from loopback_core.reporting.paper.documents import KINDS, OF_TASK, Documents, option_of
+from loopback_core.reporting.paper.documents import BLOCK_KINDS, OF_TASK, Documents, option_of
 from loopback_core.tasks.task_builders import TASKS
 
 
@@ -63,8 +63,8 @@ def fill(text: str, documents: Documents) -> str:
 
 def _refuse_unknown(marker: str, line: int) -> None:
     kind, *rest = marker.split() or [""]
-    if kind not in KINDS:
-        raise LoopbackError(f"Line {line}: '{marker}' is not a marker; known are {', '.join(KINDS)}.")
+    if kind not in BLOCK_KINDS:
+        raise LoopbackError(f"Line {line}: '{marker}' is not a marker; known are {', '.join(BLOCK_KINDS)}.")
     needed = "RUN TASK" if kind in OF_TASK else "RUN"
     if len(rest) != len(needed.split()):
         raise LoopbackError(f"Line {line}: '{marker}' must have the form '{kind} {needed}'.")

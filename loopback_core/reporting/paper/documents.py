@@ -16,7 +16,7 @@ from loopback_core.reporting.seeds_json import Seeds, read_seeds
 
 OF_RUN: dict[str, Callable[[Evaluation, str], str]] = {
     "facts": paper_tables.facts,
-    "verdict": paper_tables.verdict,
+    "verdict": paper_tables.rivals,
     "tuning": paper_tables.tuning,
 }
 OF_TASK: dict[str, Callable[[Evaluation, str], str]] = {
@@ -29,7 +29,7 @@ OF_ABLATION: dict[str, Callable[[Ablation, str], str]] = {
 }
 OF_SEEDS: dict[str, Callable[[Seeds, str], str]] = {"seeds": seeds_table, "seeds_verdict": seeds_verdict}
 
-KINDS = (*OF_RUN, *OF_TASK, *OF_ABLATION, *OF_SEEDS)
+BLOCK_KINDS = (*OF_RUN, *OF_TASK, *OF_ABLATION, *OF_SEEDS)
 """Kinds of block. Those of OF_TASK are filled by a task of a run, the others by the whole document of their name."""
 
 
@@ -87,10 +87,10 @@ def read_named_seeds(argument: str) -> tuple[str, Seeds]:
     return name, content
 
 
-Document = TypeVar("Document")
+Content = TypeVar("Content")
 
 
-def _read(argument: str, option: str, read: Callable[[Path], Document]) -> tuple[str, Path, Document]:
+def _read(argument: str, option: str, read: Callable[[Path], Content]) -> tuple[str, Path, Content]:
     name, _, path = argument.partition("=")
     if not (re.fullmatch(r"[\w-]+", name) and path):
         raise LoopbackError(f"--{option} {argument} is not of the form NAME=PATH, as in --{option} slice=FILE.json.")

@@ -25,7 +25,8 @@ def facts(run: Evaluation, name: str) -> str:
         f"{step} `{versions.get(step, DASH)}`" for step in ("trained_towers", "baselines", "evaluation")
     )
     steps = ", ".join(
-        f"{step} {whole(seconds.get(step))} s / {whole(peaks.get(step))} MB" for step in {**seconds, **peaks}
+        f"{step} {whole_number(seconds.get(step))} s / {whole_number(peaks.get(step))} MB"
+        for step in {**seconds, **peaks}
     )
     return (
         f"**{name}**: {source['events']:,} listens, {source['users']:,} users, {source['tracks']:,} tracks, "
@@ -36,7 +37,7 @@ def facts(run: Evaluation, name: str) -> str:
     )
 
 
-def verdict(run: Evaluation, name: str) -> str:
+def rivals(run: Evaluation, name: str) -> str:
     """The towers against the rival of each task, in the words of `evaluation/outcome.py`."""
     rows = []
     for one in against_rivals(run):
@@ -138,7 +139,7 @@ def number(value: float | None) -> str:
     return DASH if value is None else f"{value:.4f}" if abs(value) < 10 else f"{value:,.1f}"
 
 
-def whole(value: float | None) -> str:
+def whole_number(value: float | None) -> str:
     """A whole number."""
     return DASH if value is None else f"{value:,.0f}"
 

@@ -19,7 +19,7 @@ from loopback_core.reporting.safe_text import plain
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-SHOWN, NAMED = 300, 45
+ARTISTS_DRAWN, ARTISTS_NAMED = 300, 45
 """Number of artists, the most played first, that are drawn, and that may be named."""
 
 LONGEST_NAME = 24
@@ -36,23 +36,36 @@ def plot_embedding(vectors: Floats, catalog: Catalog, track_names: pl.DataFrame,
 
     vectors: (n_tracks, D) of the catalog. track_names: artist, artist_name. The vector of an artist is the mean of its tracks.
     """
-    shown = np.argsort(-catalog.artist_plays, kind="stable")[:SHOWN]
-    points, explained = principal_directions(mean_vectors(vectors, catalog, shown))
-    plays = catalog.artist_plays[shown]
-    named = track_names.filter(pl.col("artist").is_in(shown[:NAMED].tolist())).unique("artist")
+    drawn = np.argsort(-catalog.artist_plays, kind="stable")[:ARTISTS_DRAWN]
+    points, explained = principal_directions(mean_vectors(vectors, catalog, drawn))
+    plays = catalog.artist_plays[drawn]
+    named = track_names.filter(pl.col("artist").is_in(drawn[:ARTISTS_NAMED].tolist())).unique("artist")
     names = dict(zip(named["artist"].to_list(), named["artist_name"].to_list(), strict=True))
     with figure(path, width=6.8, height=5.4) as (panel,):
         sizes = 4 + 60 * plays / max(int(plays.max(initial=1)), 1)
-        panel.scatter(points[NAMED:, 0], points[NAMED:, 1], sizes[NAMED:], color=INK, alpha=0.25, lw=0)
-        panel.scatter(points[:NAMED, 0], points[:NAMED, 1], sizes[:NAMED], color=colour(TOWERS), alpha=0.7, lw=0)
-        panel.set(title=f"The {len(shown)} most played artists in the towers' space")
+        panel.scatter(
+            points[ARTISTS_NAMED:, 0], points[ARTISTS_NAMED:, 1], sizes[ARTISTS_NAMED:], color=INK, alpha=0.25, lw=0
+        )
+        panel.scatter(
+            points[:ARTISTS_NAMED, 0],
+            points[:ARTISTS_NAMED, 1],
+            sizes[:ARTISTS_NAMED],
+            color=colour(TOWERS),
+            alpha=0.7,
+            lw=0,
+        )
+        panel.set(title=f"The {len(drawn)} most played artists in the towers' space")
         panel.set(xlabel=f"first direction ({explained[0]:.0%} of the variance)")
         panel.set(ylabel=f"second direction ({explained[1]:.0%})")
         panel.margins(0.08)
         panel.grid(visible=False)
         panel.set_xticks([])
         panel.set_yticks([])
-        _name_dots(panel, points[:NAMED], [plain(names[artist], LONGEST_NAME) for artist in shown[:NAMED].tolist()])
+        _name_dots(
+            panel,
+            points[:ARTISTS_NAMED],
+            [plain(names[artist], LONGEST_NAME) for artist in drawn[:ARTISTS_NAMED].tolist()],
+        )
 
 
 def mean_vectors(vectors: Floats, catalog: Catalog, artists: NDArray[np.int64]) -> NDArray[np.float64]:

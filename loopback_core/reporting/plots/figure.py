@@ -68,7 +68,7 @@ def figure(path: Path, width: float = 4.8, height: float = 3.2, rows: int = 1) -
         _save_svg(drawn, path.with_suffix(".svg"))
 
 
-def spread(places: Sequence[float], gap: float) -> list[float]:
+def spread_apart(places: Sequence[float], gap: float) -> list[float]:
     """The places moved apart, so that labels at them are at least `gap` apart, in the same order and not above 1."""
     order = sorted(range(len(places)), key=lambda i: places[i])
     moved = list(places)

@@ -12,7 +12,7 @@ from loopback_core.evaluation.evaluation_json import Recommenders
 from loopback_core.evaluation.significance import Mean
 from loopback_core.recommenders.lists import TOWERS
 from loopback_core.reporting.plots.colours import INK, VARIANTS, colour, emphasised, line
-from loopback_core.reporting.plots.figure import figure, spread
+from loopback_core.reporting.plots.figure import figure, spread_apart
 from loopback_core.reporting.plots.mean_marks import draw_mean
 from loopback_core.tasks.metrics import MAIN_METRIC
 
@@ -51,7 +51,7 @@ def plot_recall(recommenders: Recommenders, rival: str | None, path: Path, title
         panel.yaxis.set_major_formatter("{x:g}")
         low, high = np.log(panel.get_ylim())
         ends = [(np.log(np.nanmax(list(curves[name].values()))) - low) / (high - low) for name in in_colour]
-        for name, place in zip(in_colour, spread(ends, 0.07), strict=True):
+        for name, place in zip(in_colour, spread_apart(ends, 0.07), strict=True):
             weight = "bold" if name.startswith(TOWERS) else "normal"
             panel.annotate(
                 name, (1.02, place), xycoords="axes fraction", va="center", color=colour(name), weight=weight, size=8

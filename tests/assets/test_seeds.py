@@ -78,7 +78,7 @@ def test_homes_that_differ_in_more_than_the_seed_are_refused(homes, tmp_path, ca
     if part == "temporal_splits":
         content["versions"][part] = other_splits(store)
     elif part == "towers":
-        content["settings"]["towers"]["id_dim"] += 1
+        content["settings"]["towers"]["output_dim"] += 1
     else:
         content["rival"]["discovery"] = "popularity_decayed"
 

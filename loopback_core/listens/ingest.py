@@ -121,7 +121,7 @@ def _write_parts(
     size = sum(path.stat().st_size for path in log.files if path.is_file())
     with progress("read listens", size, "B") as shown:
         for index, path in enumerate(log.files):
-            read: list[int] = []  # bytes, told by the thread that reads ahead
+            read: list[int] = []  # bytes, appended by the thread that reads ahead
             for raw in prefetch(read_rows(path, source, read.append, block_bytes, log.sha256.get(path)), ahead=1):
                 while read:
                     shown.advance(read.pop())

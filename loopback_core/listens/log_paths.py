@@ -82,7 +82,7 @@ def refuse_useless(path: Path) -> None:
     if path.name == PROFILES:
         raise BadLogError(f"{path} holds the profiles of the users, not their listens: give the log next to it.")
     if path.is_dir() or not kind_of(path):
-        raise BadLogError(f"{path} is no log: accepted is {ACCEPTED}. Give another path, or move it elsewhere.")
+        raise BadLogError(f"{path} is not a log: accepted is {ACCEPTED}. Give another path, or move it elsewhere.")
     with LogFile(path) as file:
         if not file.read(1):
             raise BadLogError(f"{path} is empty: give a log with listens in it, or move it elsewhere.")

@@ -183,7 +183,7 @@ def nothing_in_test(folder: Path) -> dict[str, Any]:
         (
             other_kind,
             "raw_listens",
-            "{folder}/log.txt is no log: accepted is a .tsv, .tsv.gz, .tar.gz, .csv or .parquet file, or a folder of "
+            "{folder}/log.txt is not a log: accepted is a .tsv, .tsv.gz, .tar.gz, .csv or .parquet file, or a folder of "
             "files of one such kind. Give another path, or move it elsewhere.",
         ),
         (

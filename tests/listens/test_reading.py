@@ -339,3 +339,20 @@ def test_iso_8601_in_its_usual_forms_is_read_and_nothing_else(text: str | None, 
 )
 def test_epoch_seconds_are_read_and_nothing_else(text: str, moment: datetime | None) -> None:
     assert parse_times(pl.Series([text]), "epoch_seconds").to_list() == [moment]
+
+
+@pytest.mark.parametrize("line", [b"\n", b"a\tb\n", b"x" * 63 + b"\n"])
+def test_a_frame_of_short_lines_holds_no_more_lines_than_one_of_64_bytes_each(tmp_path: Path, line: bytes) -> None:
+    path = tmp_path / "log.tsv.gz"
+    path.write_bytes(gzip.compress(line * 10_001 + b"u1\t" * 5 + b"end"))
+    frames = list(read_rows(path, SourceSettings(), lambda _: None, block_bytes=64 * 100))
+    assert max(frame.height for frame in frames) <= 100
+    assert [line for frame in frames for line in frame["line"]] == list(range(1, 10_003))
+
+
+def test_short_lines_among_long_ones_are_bounded_too(tmp_path: Path) -> None:
+    path = tmp_path / "log.tsv"
+    path.write_bytes(b"x" * 3000 + b"\n" * 3000 + b"y" * 3000 + b"\n")
+    frames = list(read_rows(path, SourceSettings(), lambda _: None, block_bytes=64 * 100))
+    assert max(frame.height for frame in frames) <= 100
+    assert sum(frame.height for frame in frames) == 3001

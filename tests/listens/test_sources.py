@@ -174,7 +174,7 @@ def test_profiles_that_are_not_a_file_are_refused(tmp_path, make):
 @pytest.mark.parametrize("name", ["log.json", "log", "log.tsv.bz2", "log.gz", "log.zip"])
 def test_a_file_of_an_unknown_kind_is_refused(tmp_path, name):
     path = written(tmp_path / "logs" / name)
-    expected = f"{path} is no log: accepted is a .tsv, .tsv.gz, .tar.gz, .csv or .parquet file"
+    expected = f"{path} is not a log: accepted is a .tsv, .tsv.gz, .tar.gz, .csv or .parquet file"
     assert refusal(path, tmp_path).startswith(expected)
     written(tmp_path / "logs" / "good.tsv")
     assert refusal(tmp_path / "logs", tmp_path).startswith(expected)  # nothing is left out silently
@@ -182,7 +182,7 @@ def test_a_file_of_an_unknown_kind_is_refused(tmp_path, name):
 
 def test_a_folder_inside_a_folder_is_refused(tmp_path):
     path = written(tmp_path / "logs" / "2009.tsv" / "log.tsv")
-    assert refusal(tmp_path / "logs", tmp_path).startswith(f"{path.parent} is no log")
+    assert refusal(tmp_path / "logs", tmp_path).startswith(f"{path.parent} is not a log")
 
 
 def test_an_empty_file_is_refused(tmp_path):

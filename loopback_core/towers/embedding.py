@@ -6,25 +6,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from loopback_core.towers.inputs import Inputs
+
 
 @dataclass(frozen=True)
-class Bags:
+class Bags(Inputs):
     """Weighted bags of ids, one per row."""
 
     ids: Tensor  # (n,) int64, bag after bag
     offsets: Tensor  # (rows,) int64: where each bag begins
     weights: Tensor  # (n,) float32, without a gradient
-
-    def to(self, device: torch.device) -> "Bags":
-        """The same bags on `device`."""
-        return Bags(self.ids.to(device), self.offsets.to(device), self.weights.to(device))
-
-    def rows(self, start: int, stop: int) -> "Bags":
-        """The bags of rows start to stop."""
-        offsets = self.offsets[start:stop]
-        low = int(offsets[0]) if len(offsets) else 0
-        high = int(self.offsets[stop]) if stop < len(self.offsets) else len(self.ids)
-        return Bags(self.ids[low:high], offsets - low, self.weights[low:high])
 
 
 class IdEmbedding(nn.Module):
@@ -83,3 +74,10 @@ class IdEmbedding(nn.Module):
     def settle_unknown(self) -> None:
         """Put the unknown row at the mean of the known ones: a neutral place instead of a random one."""
         self.weight[self.count] = self.weight[: self.count].mean(dim=0)
+
+
+def keep_rows(like: Tensor, dropout: float) -> Tensor:
+    """(B,) bool for (B, D): which rows are kept, at random; with a dropout of 0 all, and nothing is drawn."""
+    if not dropout:
+        return torch.ones(len(like), dtype=torch.bool, device=like.device)
+    return torch.rand(len(like), device=like.device) >= dropout

@@ -23,17 +23,6 @@ class Pool:
         """The same pool on `device`."""
         return Pool(*(tuple(part.to(device) for part in parts) for parts in (self.ids, self.weights)))
 
-    def rows(self, start: int, stop: int) -> "Pool":
-        """What requests start to stop read."""
-        ids, weights, first = [], [], 0
-        for of_block, weight in zip(self.ids, self.weights, strict=True):
-            low, high = max(start - first, 0), min(stop - first, len(weight))
-            if low < high:
-                ids.append(of_block)
-                weights.append(weight[low:high])
-            first += len(weight)
-        return Pool(tuple(ids), tuple(weights))
-
     def sums(self, table: IdEmbedding, dropout: float = 0.0) -> Tensor:
         """The weighted sums of rows of `table`, (A, scales, dim). dropout: the share of the weights that are left out."""
         if not self.ids:

@@ -8,10 +8,8 @@ import torch
 from numpy.typing import NDArray
 
 from loopback_core.data import Histories, Ids
-from loopback_core.data.names import Names
 from loopback_core.features.track_content import TrackContent
 from loopback_core.settings import TowersSettings
-from loopback_core.towers.context import request_context
 from loopback_core.towers.decayed_counts import (
     Block,
     DecayedCounts,
@@ -20,9 +18,9 @@ from loopback_core.towers.decayed_counts import (
     artist_of_listens,
     blocks_at_the_end,
 )
-from loopback_core.towers.embedding import Bags
+from loopback_core.towers.optional.content import read_content
+from loopback_core.towers.optional.request_parts import RequestReader
 from loopback_core.towers.pool import Pool
-from loopback_core.towers.sequences import SequenceReader
 from loopback_core.towers.track import TrackInputs
 from loopback_core.towers.user import UserInputs
 
@@ -40,9 +38,7 @@ class HistoryReader:
         self.histories, self.settings = histories, settings
         if settings.user_encoder == "id":
             return
-        windows = {"ema": settings.ema.window, "transformer": settings.transformer.window}
-        window = windows.get(settings.user_encoder)
-        self._last = SequenceReader(histories, artist, window) if window else None
+        self._optional = RequestReader(histories, artist, settings)
         track = histories.tracks.values
         of_track = artist_of_listens(histories, artist)
         self._items = {
@@ -71,16 +67,12 @@ class HistoryReader:
         if self.settings.user_encoder == "id":
             return UserInputs(user)
         pooled = self.settings.pooled.listens > 0
-        context = request_context(self.histories, moments) if self.settings.pooled.context else None
-        who = self.histories.demographics if self.settings.pooled.demographics else None
         return UserInputs(
             user,
             torch.from_numpy(np.asarray(intent, np.int64)),
             _pool(blocks("artist")) if pooled else None,
             _pool(blocks("track")) if pooled else None,
-            None if self._last is None else self._last.read(moments),
-            None if context is None else torch.from_numpy(context),
-            None if who is None else torch.from_numpy(who[moments.row].astype(np.int64)),
+            self._optional.read(moments),
         )
 
     @cached_property
@@ -100,26 +92,8 @@ class TrackReader:
     def read(self, tracks: Ids) -> TrackInputs:
         """What the tower reads of each track. tracks: (B,) below the length of the content."""
         artist = self.content.artist[tracks].astype(np.int64)
-        dense = self.content.dense(tracks)
-        titles = names = None
-        if self.content.names is not None:
-            titles, names = (
-                self._trigrams(self.content.names.titles, tracks),
-                self._trigrams(self.content.names.artists, artist),
-            )
-        return TrackInputs(
-            torch.from_numpy(np.asarray(tracks, np.int64)),
-            torch.from_numpy(artist),
-            titles,
-            names,
-            None if dense is None else torch.from_numpy(dense),
-        )
-
-    def _trigrams(self, names: Names, ids: Ids) -> Bags:
-        """Trigrams of each name, with weights that make their sum a mean."""
-        found = names.trigrams(ids, self.settings.sum.ngram_buckets)
-        weights = np.repeat(1 / np.maximum(found.lengths, 1), found.lengths).astype(np.float32)
-        return Bags(*map(torch.from_numpy, (found.values, found.offsets[:-1], weights)))
+        content = read_content(self.content, self.settings, tracks, artist)
+        return TrackInputs(torch.from_numpy(np.asarray(tracks, np.int64)), torch.from_numpy(artist), content)
 
 
 def _scales(settings: TowersSettings, kind: str) -> list[Scale]:

@@ -1,18 +1,15 @@
-"""The track towers."""
+"""The track tower of the recipe."""
 
 import math
 from dataclasses import dataclass
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from loopback_core.errors import SettingsError
 from loopback_core.settings import TowersSettings
-from loopback_core.towers.content import NameEncoder, NumberEncoder
-from loopback_core.towers.embedding import Bags, IdEmbedding
+from loopback_core.towers.embedding import IdEmbedding, keep_rows
 from loopback_core.towers.inputs import Inputs
-from loopback_core.towers.mlp import UnitMLP
+from loopback_core.towers.optional.content import ContentInputs, make_content_encoder
 
 
 @dataclass(frozen=True)
@@ -21,28 +18,10 @@ class TrackInputs(Inputs):
 
     track: Tensor  # (B,) int64 dense ids; an id outside those of train is the unknown track
     artist: Tensor  # (B,) int64 dense ids; likewise
-    title: Bags | None = None  # trigrams
-    artist_name: Bags | None = None
-    dense: Tensor | None = None  # (B, statistics + columns), NaN where nothing is known
+    content: ContentInputs | None = None
 
     def __len__(self) -> int:
         return len(self.track)
-
-
-class MLPTrackTower(nn.Module):
-    """Track id and artist id -> MLP -> unit vector."""
-
-    def __init__(self, n_tracks: int, n_artists: int, settings: TowersSettings, *, sparse: bool) -> None:
-        super().__init__()
-        self.track = IdEmbedding(n_tracks, settings.mlp.id_dim, std=settings.embedding_std, sparse=sparse)
-        self.artist = IdEmbedding(n_artists, settings.mlp.id_dim, std=settings.embedding_std, sparse=sparse)
-        self.body = UnitMLP(2 * settings.mlp.id_dim, settings)
-
-    def forward(self, inputs: TrackInputs) -> Tensor:
-        """-> (B, D) of unit norm."""
-        features = torch.cat([self.track(inputs.track), self.artist(inputs.artist)], dim=-1)
-        vectors: Tensor = self.body(features)
-        return vectors
 
 
 class SumTrackTower(nn.Module):
@@ -64,44 +43,14 @@ class SumTrackTower(nn.Module):
         self.track = IdEmbedding(n_tracks, dim, std=settings.embedding_std * unit, sparse=sparse)
         self.artist = IdEmbedding(n_artists, dim, std=unit, sparse=sparse)
         self.id_dropout = settings.sum.id_dropout
-        carried = settings.sum.ngram_buckets > 0 or widths[1] > 0  # statistics go with the id: they carry nothing
-        self.artist_dropout = settings.sum.artist_dropout if carried else 0.0
-        self.names = NameEncoder(settings, sparse=sparse) if settings.sum.ngram_buckets else None
-        self.numbers = NumberEncoder(*widths, dim) if any(widths) else None
+        self.content = make_content_encoder(settings, widths, sparse=sparse)  # None in the recipe
 
     def forward(self, inputs: TrackInputs) -> Tensor:
         """-> (B, D) of unit norm."""
         own = self.track(inputs.track)
-        known = (inputs.track >= 0) & (inputs.track < self.track.count) & self._kept(own, self.id_dropout)
-        total = self.artist(inputs.artist) * self._kept(own, self.artist_dropout)[:, None] + own * known[:, None]
-        if self.names is not None and inputs.title is not None and inputs.artist_name is not None:
-            total = total + self.names(inputs.title, inputs.artist_name)
-        if self.numbers is not None and inputs.dense is not None:
-            total = total + self.numbers(inputs.dense, known)
-        return F.normalize(total, dim=-1)
-
-    def _kept(self, like: Tensor, dropout: float) -> Tensor:
-        """(B,) bool: training leaves some out at random."""
-        if not (self.training and dropout):
-            return torch.ones(len(like), dtype=torch.bool, device=like.device)
-        return torch.rand(len(like), device=like.device) >= dropout
-
-
-TrackTower = MLPTrackTower | SumTrackTower
-
-
-def make_track_tower(
-    n_tracks: int, n_artists: int, settings: TowersSettings, widths: tuple[int, int] = (0, 0), *, sparse: bool
-) -> TrackTower:
-    """The track tower that `towers.track_encoder` names. widths: see :class:`SumTrackTower`.
-
-    Raises:
-        SettingsError: content is asked for, and the tower reads none.
-    """
-    if settings.track_encoder == "sum":
-        return SumTrackTower(n_tracks, n_artists, settings, widths, sparse=sparse)
-    if settings.sum.ngram_buckets or any(widths):
-        raise SettingsError(
-            "towers.ngram_buckets, track_statistics and features need towers.track_encoder = 'sum', which reads them."
-        )
-    return MLPTrackTower(n_tracks, n_artists, settings, sparse=sparse)
+        keep = keep_rows(own, self.id_dropout if self.training else 0.0)
+        known = (inputs.track >= 0) & (inputs.track < self.track.count) & keep
+        artist, own = self.artist(inputs.artist), own * known[:, None]
+        if self.content is None or inputs.content is None:
+            return F.normalize(artist + own, dim=-1)
+        return F.normalize(self.content(artist, own, known, inputs.content), dim=-1)

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from loopback_core.errors import ArtifactError
 from loopback_core.settings import TowersSettings
 from loopback_core.towers.embedding import IdEmbedding
-from loopback_core.towers.track import TrackInputs, make_track_tower
-from loopback_core.towers.user import UserInputs, make_user_tower
+from loopback_core.towers.id_towers import IdUserTower, MLPTrackTower
+from loopback_core.towers.track import SumTrackTower, TrackInputs
+from loopback_core.towers.user import HistoryUserTower, UserInputs
 
 WEIGHTS, SHAPE = "towers.safetensors", "towers.json"
 
@@ -27,6 +28,25 @@ class Vocabulary:
     n_artists: int
     n_statistics: int = 0  # numbers that the fit data tells of a track
     n_columns: int = 0  # numbers that a file of features tells of it
+
+
+TrackTower = MLPTrackTower | SumTrackTower
+UserTower = IdUserTower | HistoryUserTower
+
+
+def _track_tower(vocabulary: Vocabulary, settings: TowersSettings, *, sparse: bool) -> TrackTower:
+    n_tracks, n_artists = vocabulary.n_tracks, vocabulary.n_artists
+    if settings.track_encoder == "mlp":
+        return MLPTrackTower(n_tracks, n_artists, settings, sparse=sparse)
+    widths = vocabulary.n_statistics, vocabulary.n_columns
+    return SumTrackTower(n_tracks, n_artists, settings, widths, sparse=sparse)
+
+
+def _user_tower(n_users: int, tracks: TrackTower, settings: TowersSettings, *, sparse: bool) -> UserTower:
+    if settings.user_encoder == "id":
+        return IdUserTower(n_users, settings, sparse=sparse)
+    assert isinstance(tracks, SumTrackTower)  # the settings see to it
+    return HistoryUserTower(tracks, settings)
 
 
 class TwoTower(nn.Module):
@@ -44,9 +64,8 @@ class TwoTower(nn.Module):
         super().__init__()
         self.vocabulary, self.settings = vocabulary, settings
         self.max_inverse_temperature = max_inverse_temperature
-        widths = vocabulary.n_statistics, vocabulary.n_columns
-        tracks = make_track_tower(vocabulary.n_tracks, vocabulary.n_artists, settings, widths, sparse=sparse)
-        self.users = make_user_tower(vocabulary.n_users, tracks, settings, sparse=sparse)
+        tracks = _track_tower(vocabulary, settings, sparse=sparse)
+        self.users = _user_tower(vocabulary.n_users, tracks, settings, sparse=sparse)
         self.tracks = tracks
         self.log_inverse_temperature = nn.Parameter(torch.tensor(-math.log(temperature)))
         self.bound_temperature()

@@ -1,4 +1,4 @@
-"""The user towers."""
+"""The user tower of the recipe."""
 
 from dataclasses import dataclass
 
@@ -6,17 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from loopback_core.errors import SettingsError
-from loopback_core.features.demographics import DEMOGRAPHIC_SIZES
 from loopback_core.settings import TowersSettings
-from loopback_core.towers.context import CONTEXT_SIZES, CodeEmbedding
-from loopback_core.towers.embedding import IdEmbedding
-from loopback_core.towers.encoders import make_encoder
 from loopback_core.towers.inputs import Inputs
-from loopback_core.towers.mlp import UnitMLP
+from loopback_core.towers.optional.request_parts import RequestInputs, make_request_parts
 from loopback_core.towers.pool import Pool
-from loopback_core.towers.sequences import GAPS, HOURS, NOBODY, Sequences
-from loopback_core.towers.track import SumTrackTower, TrackTower
+from loopback_core.towers.track import SumTrackTower
 
 ANYTHING, ONLY_NEW = 0, 1
 """What a request wants: whatever fits, or only what the user never played."""
@@ -30,26 +24,10 @@ class UserInputs(Inputs):
     intent: Tensor | None = None  # (A,) int64: ANYTHING or ONLY_NEW
     artists: Pool | None = None
     tracks: Pool | None = None
-    last: Sequences | None = None
-    context: Tensor | None = None  # (A, 3) int64 codes below CONTEXT_SIZES
-    demographics: Tensor | None = None  # (A, 3) int64 codes below DEMOGRAPHIC_SIZES
+    optional: RequestInputs | None = None
 
     def __len__(self) -> int:
         return len(self.user)
-
-
-class IdUserTower(nn.Module):
-    """User id -> MLP -> unit vector."""
-
-    def __init__(self, n_users: int, settings: TowersSettings, *, sparse: bool) -> None:
-        super().__init__()
-        self.user = IdEmbedding(n_users, settings.mlp.id_dim, std=settings.embedding_std, sparse=sparse)
-        self.body = UnitMLP(settings.mlp.id_dim, settings)
-
-    def forward(self, inputs: UserInputs) -> Tensor:
-        """-> (A, D) of unit norm."""
-        vectors: Tensor = self.body(self.user(inputs.user))
-        return vectors
 
 
 class HistoryUserTower(nn.Module):
@@ -70,15 +48,7 @@ class HistoryUserTower(nn.Module):
         self.artist_gates, self.track_gates = (nn.Parameter(torch.full((2, n, dim), 1 / n)) for n in scales)
         self.intents = nn.Parameter(torch.zeros(2, dim))
         self.dropout = settings.pooled.dropout
-        self.encoder = make_encoder(settings)
-        if self.encoder is not None:
-            n = self.encoder.outputs
-            self.last_gates = nn.Parameter(torch.full((2, n, dim), 1 / n))
-            self.when = CodeEmbedding((HOURS + 1, GAPS + 1), dim, 0.0)
-        self.context = CodeEmbedding(CONTEXT_SIZES, dim, self.dropout) if settings.pooled.context else None
-        self.demographics = (
-            CodeEmbedding(DEMOGRAPHIC_SIZES, dim, self.dropout) if settings.pooled.demographics else None
-        )
+        self.parts = make_request_parts(self._tables, settings)  # none in the recipe
 
     def forward(self, inputs: UserInputs) -> Tensor:
         """-> (A, D) of unit norm."""
@@ -90,44 +60,7 @@ class HistoryUserTower(nn.Module):
             if pool is not None:
                 dropout = self.dropout if self.training else 0.0
                 total = total + (pool.sums(table, dropout) * gate.index_select(0, inputs.intent)).sum(dim=1)
-        if inputs.last is not None:
-            total = total + (self._encode(inputs.last) * self.last_gates.index_select(0, inputs.intent)).sum(dim=1)
-        for vectors, codes in ((self.context, inputs.context), (self.demographics, inputs.demographics)):
-            if vectors is not None and codes is not None:
-                total = total + vectors(codes)
+        if inputs.optional is not None:
+            for part in self.parts:
+                total = part(total, inputs.optional, inputs.intent)
         return F.normalize(total, dim=-1)
-
-    def _encode(self, last: Sequences) -> Tensor:
-        """-> (A, outputs, D): the stretches encoded, and read where each request stands; zeros where nothing was heard."""
-        assert self.encoder is not None
-        artist, track = self._tables
-        there = last.tracks != NOBODY
-        kept = there & (self._kept(there.numel(), artist.weight).view(there.shape) > 0)
-        listens = artist(last.artists) + track(last.tracks) + self.when(torch.stack([last.hour, last.gap], dim=-1) + 1)
-        encoded: Tensor = self.encoder(listens * kept[..., None], kept)
-        read = encoded.flatten(0, 1).index_select(0, last.last)
-        return read * there.flatten()[last.last][:, None, None]
-
-    def _kept(self, count: int, like: Tensor) -> Tensor:
-        """(count,) of 0 and 1: training leaves out some of a history at random."""
-        if not (self.training and self.dropout):
-            return torch.ones(count, device=like.device)
-        return (torch.rand(count, device=like.device) >= self.dropout).to(like.dtype)
-
-
-UserTower = IdUserTower | HistoryUserTower
-
-
-def make_user_tower(n_users: int, tracks: TrackTower, settings: TowersSettings, *, sparse: bool) -> UserTower:
-    """The user tower that `towers.user_encoder` names.
-
-    Raises:
-        SettingsError: it reads histories, and the track tower has no vectors to pool.
-    """
-    if settings.user_encoder == "id":
-        return IdUserTower(n_users, settings, sparse=sparse)
-    if not isinstance(tracks, SumTrackTower):
-        raise SettingsError(
-            f"towers.user_encoder = {settings.user_encoder!r} needs towers.track_encoder = 'sum', whose vectors it reads."
-        )
-    return HistoryUserTower(tracks, settings)

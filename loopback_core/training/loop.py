@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from loopback_core.data import FitData
-from loopback_core.errors import DivergedError, SettingsError
+from loopback_core.errors import DivergedError
 from loopback_core.features.track_content import track_content
 from loopback_core.runtime.prefetch import prefetch
 from loopback_core.runtime.progress import progress
@@ -93,24 +93,15 @@ def set_up(data: FitData, settings: Settings, device: torch.device) -> tuple[Two
         temperature=chosen.temperature,
         max_inverse_temperature=chosen.max_inverse_temperature,
     )
-    numbers = content.dense(np.arange(catalog.n_tracks))
-    if isinstance(model.tracks, SumTrackTower) and model.tracks.numbers is not None and numbers is not None:
-        model.tracks.numbers.standardise(numbers)
+    if isinstance(model.tracks, SumTrackTower) and model.tracks.content is not None:
+        model.tracks.content.standardise(content.dense(np.arange(catalog.n_tracks)))
     return model.to(device), make_optimizers(model, chosen)
 
 
 def make_examples(data: FitData, settings: Settings) -> Examples | SampledExamples:
-    """What `training.objective` trains on.
-
-    Raises:
-        SettingsError: the towers read histories, which the objective has no place for.
-    """
+    """What `training.objective` trains on."""
     if settings.training.objective == "sampled":
         return SampledExamples(data, settings)
-    if settings.towers.user_encoder != "id":
-        raise SettingsError(
-            "training.objective = 'in_batch' trains user ids: set towers.user_encoder = 'id', or 'sampled'."
-        )
     return Examples(data, settings.training)
 
 

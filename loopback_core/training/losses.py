@@ -1,10 +1,8 @@
 """The contrastive losses of the towers."""
 
-from typing import Any
-
 import torch
+import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 
 def in_batch_infonce(
@@ -20,10 +18,9 @@ def in_batch_infonce(
     """
     logits = (users * inverse_temperature) @ tracks.T  # (B, B)
     if false_negative is not None:
-        with torch.no_grad():  # unrecorded: a logit of -inf gets no gradient anyway
-            logits.masked_fill_(false_negative, -torch.inf)
-    loss: Tensor = _SymmetricCrossEntropy.apply(logits)
-    return loss
+        logits = logits.masked_fill(false_negative, -torch.inf)
+    positive = torch.arange(len(logits), device=logits.device)
+    return (F.cross_entropy(logits, positive) + F.cross_entropy(logits.T, positive)) / 2
 
 
 def sampled_softmax(
@@ -57,29 +54,3 @@ def sampled_softmax(
     if weight is None:
         return losses.mean()
     return (weight * losses).sum() / weight.sum().clamp(min=torch.finfo(weight.dtype).tiny)
-
-
-class _SymmetricCrossEntropy(torch.autograd.Function):
-    """Mean cross entropy of the diagonal by rows and by columns, (B, B) -> scalar.
-
-    The gradient is made in the forward pass, in place of what the loss was read from: the B × B passes over memory
-    are what a step costs on a CPU.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, logits: Tensor) -> Tensor:
-        by_user, by_track = logits.softmax(dim=1), logits.softmax(dim=0)
-        # log sum exp = x - log softmax(x), read at the largest x, where the softmax is at least 1 / B: two passes over
-        # memory less than a log_softmax, whose exp is slow at the -inf of what is masked.
-        log_sums = logits.amax(dim=1) - by_user.amax(dim=1).log() + logits.amax(dim=0) - by_track.amax(dim=0).log()
-        loss = log_sums.mean() / 2 - logits.diagonal().mean()
-        gradient = by_user.add_(by_track)
-        gradient.diagonal().sub_(2)
-        ctx.save_for_backward(gradient)  # still to be divided by 2 B
-        return loss
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, upstream: Tensor) -> Tensor:
-        gradient: Tensor = ctx.saved_tensors[0]
-        return gradient * (upstream * (0.5 / len(gradient)))

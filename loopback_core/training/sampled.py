@@ -14,9 +14,9 @@ from loopback_core.towers.readers import HistoryReader, TrackReader
 from loopback_core.towers.track import TrackInputs
 from loopback_core.towers.two_tower import TwoTower
 from loopback_core.towers.user import UserInputs
-from loopback_core.training.hard_negatives import HardNegatives
 from loopback_core.training.losses import sampled_softmax
 from loopback_core.training.negatives import NegativeSampler
+from loopback_core.training.optional.hard_negatives import HardNegatives
 from loopback_core.training.requests import RequestPlan, Requests
 
 
@@ -63,7 +63,8 @@ class SampledExamples:
         self.settings, catalog = settings.training, data.catalog
         self._plan = RequestPlan(data, settings.training)
         self._negatives = NegativeSampler(data, self._plan, settings.training)
-        self._hard = HardNegatives(data, self._plan, settings)
+        hard = settings.training.sampled.hard_share > 0  # off in the recipe
+        self._hard = HardNegatives(data, self._plan, settings) if hard else None
         self._tracks = TrackReader(track_content(data, settings.towers), settings.towers)
         self._reader = HistoryReader(
             self._plan.histories, catalog.artist, catalog.n_tracks, catalog.n_artists, settings.towers
@@ -74,7 +75,7 @@ class SampledExamples:
 
     def refresh(self, model: TwoTower) -> None:
         """Mine hard negatives with the weights as they are now; before the epoch, whose batches are made ahead."""
-        if self._hard.count:
+        if self._hard is not None:
             self._hard.mine(model)
 
     def epoch(self, epoch: int) -> Iterator[SampledBatch]:
@@ -85,17 +86,15 @@ class SampledExamples:
 
     def batch(self, requests: Requests, rng: np.random.Generator) -> SampledBatch:
         """Read the histories of the requests, and draw negatives."""
-        drawn = self._negatives.draw(requests, rng)
-        hard = self._hard.draw(requests, rng)
-        track = np.concatenate([requests.target, drawn.tracks, hard])
-        corrections = [drawn.correction, np.full(len(hard), -np.log(self.settings.sampled.hard_weight), np.float32)]
-        masks = [drawn.false_negative, self._hard.false_negatives(requests, hard)]
+        negatives = self._negatives.draw(requests, rng)
+        if self._hard is not None:
+            negatives = self._hard.joined(negatives, requests, rng)
         return SampledBatch(
             self._reader.read(requests.moments, requests.intent),
-            self._tracks.read(track),
+            self._tracks.read(np.concatenate([requests.target, negatives.tracks])),
             torch.from_numpy(requests.request),
-            torch.from_numpy(np.concatenate(corrections)),
-            torch.from_numpy(np.concatenate(masks, axis=1)),
+            torch.from_numpy(negatives.correction),
+            torch.from_numpy(negatives.false_negative),
             self._weight(requests),
         )
 

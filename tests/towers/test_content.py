@@ -13,7 +13,7 @@ from loopback_core.features.track_content import track_content
 from loopback_core.retrieval.embed import track_vectors
 from loopback_core.settings import SumSettings, TowersSettings
 from loopback_core.splits.catalog_counts import count_catalog
-from loopback_core.towers.content import NumberEncoder
+from loopback_core.towers.optional.content import NumberEncoder
 from loopback_core.towers.readers import TrackReader
 from loopback_core.towers.two_tower import TwoTower, Vocabulary
 
@@ -109,9 +109,9 @@ def test_towers_with_content_are_saved_and_read_back(tmp_path):
     content = track_content(fit_data(), settings, ARTIST)
     model = towers(settings, content.widths)
     with torch.no_grad():
-        for layer in (model.tracks.numbers.layer, model.tracks.names.title):
+        for layer in (model.tracks.content.numbers.layer, model.tracks.content.names.title):
             layer.weight.copy_(torch.randn_like(layer.weight))
-        model.tracks.numbers.standardise(content.dense(np.arange(3)))
+        model.tracks.content.numbers.standardise(content.dense(np.arange(3)))
     model.save(tmp_path)
     assert np.array_equal(track_vectors(TwoTower.load(tmp_path), content), track_vectors(model, content))
 
@@ -142,11 +142,11 @@ def test_an_unknown_artist_is_read_by_name_alone():
     settings = shape(ngram_buckets=64)
     model, content = towers(settings), track_content(fit_data(), settings, ARTIST)
     with torch.no_grad():
-        model.tracks.names.artist.weight.copy_(torch.randn(16, 32))
-        trigrams = model.tracks.names.trigrams.weight
+        model.tracks.content.names.artist.weight.copy_(torch.randn(16, 32))
+        trigrams = model.tracks.content.names.trigrams.weight
         ids = torch.from_numpy(content.names.artists.trigrams(np.array([3]), 64).values)
         unknown = model.tracks.artist.weight[3]
-        expected = F.normalize(unknown + model.tracks.names.artist(trigrams[ids].mean(dim=0)), dim=0)
+        expected = F.normalize(unknown + model.tracks.content.names.artist(trigrams[ids].mean(dim=0)), dim=0)
     np.testing.assert_allclose(track_vectors(model, content)[3], expected.numpy(), atol=1e-5)
 
 

@@ -2,8 +2,8 @@ import numpy as np
 import torch
 
 from loopback_core.data import Histories, Ragged
-from loopback_core.towers.context import CodeEmbedding, request_context
 from loopback_core.towers.decayed_counts import Moments
+from loopback_core.towers.optional.context import CodeEmbedding, request_context
 
 MINUTE = 60
 MONDAY_7_UTC = 4 * 86_400 + 7 * 3600  # 1970-01-05

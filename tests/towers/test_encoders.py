@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from loopback_core.settings import EmaSettings, TowersSettings, TransformerSettings
-from loopback_core.towers.encoders import EmaEncoder, TransformerEncoder, make_encoder
+from loopback_core.towers.optional.encoders import EmaEncoder, TransformerEncoder, make_encoder
 
 WINDOW, LENGTH, DIM = 3, 6, 8
 

@@ -133,6 +133,6 @@ def test_an_empty_history_is_answered_by_the_intent_and_the_context(kind):
     made = TwoTower(Vocabulary(n_users=3, n_tracks=4, n_artists=3), shape).eval()
     with torch.no_grad():
         made.users.intents[:, 0] = 1.0
-        made.users.context.vectors.weight[:, 1] = 1.0
+        made.users.parts[1].codes.vectors.weight[:, 1] = 1.0
     found = user_vectors(made, histories([]), ARTIST)[0]
     np.testing.assert_allclose(found, np.array([1, 3, 0, 0, 0, 0, 0, 0]) / 10**0.5, atol=1e-6)

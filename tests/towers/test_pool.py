@@ -60,13 +60,6 @@ def test_a_bag_is_the_weighted_sum_of_its_rows_with_the_gradient_of_one(sparse):
     assert_same_gradient(table, found, dense, expected)
 
 
-@pytest.mark.parametrize(("start", "stop"), [(0, 4), (0, 1), (1, 3), (2, 4), (3, 4)])
-def test_the_pools_of_some_requests_are_those_of_all_cut_apart(start, stop):
-    table = IdEmbedding(6, 3, std=1.0, sparse=False)
-    with torch.no_grad():
-        torch.testing.assert_close(make_pool().rows(start, stop).sums(table), make_pool().sums(table)[start:stop])
-
-
 def test_dropout_leaves_out_items_of_all_scales_of_a_request_at_once():
     torch.manual_seed(0)
     table = IdEmbedding(400, 400, std=1.0, sparse=False)

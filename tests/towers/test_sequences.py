@@ -1,9 +1,8 @@
 import numpy as np
-import torch
 
 from loopback_core.data import Histories, Ragged
 from loopback_core.towers.decayed_counts import Moments
-from loopback_core.towers.sequences import GAPS, NOBODY, SequenceReader
+from loopback_core.towers.optional.sequences import GAPS, NOBODY, SequenceReader
 
 ARTIST = np.array([5, 6, 7, 8, 9, 5, 6], np.int32)
 
@@ -45,10 +44,3 @@ def test_gaps_are_in_powers_of_two_and_a_first_listen_has_the_longest():
     found = read([[0, 1, 2]], [(0, 3)], window=3)
     assert found.gap[0, 3:].tolist() == [GAPS - 1, 11, 11]  # 3,600 s lie between 2 ** 11 and 2 ** 12
     assert found.hour[0, 3:].tolist() == [0, 1, 2]
-
-
-def test_some_of_the_requests_keep_just_the_stretches_they_are_read_from():
-    found = read([[0, 1, 2, 3, 4, 5]], [(0, 1), (0, 2), (0, 3), (0, 6)], window=2)
-    some = found.rows(2, 4)
-    assert some.tracks.tolist() == found.tracks[1:].tolist()
-    assert torch.equal(some.tracks.flatten()[some.last], found.tracks.flatten()[found.last[2:]])

@@ -11,6 +11,7 @@ from loopback_core.retrieval.indexes import build_index
 from loopback_core.settings import Settings
 from loopback_core.towers.two_tower import TwoTower
 from loopback_core.towers.user import ONLY_NEW
+from loopback_core.training.negatives import Negatives
 from loopback_core.training.requests import RequestPlan, Requests
 
 
@@ -19,8 +20,8 @@ class HardNegatives:
 
     (Huang et al. 2020, "Embedding-based Retrieval in Facebook Search".) No simple proposal draws them: they enter the
     loss uncorrected, each weighing `hard_weight` times what its score says. What any user of the fit data plays, ever,
-    is no hard negative of hers, whatever she asks for: near her and unheard is just what discoveries look like, so
-    those that are known have to be left out.
+    is no hard negative of theirs, whatever they ask for: near them and unheard is what discoveries look like, so those that
+    are known have to be left out.
     """
 
     def __init__(self, data: FitData, plan: RequestPlan, settings: Settings) -> None:
@@ -49,6 +50,16 @@ class HardNegatives:
         found = index.search(users, self.settings.training.sampled.hard_pool, self._played).tracks
         row, place = np.nonzero(found != NOTHING)
         self.pool = Ragged.from_pairs(row, found[row, place], len(found))
+
+    def joined(self, negatives: Negatives, requests: Requests, rng: np.random.Generator) -> Negatives:
+        """`negatives` and hard ones after them."""
+        tracks = self.draw(requests, rng)
+        weight = np.full(len(tracks), -np.log(self.settings.training.sampled.hard_weight), np.float32)
+        return Negatives(
+            np.concatenate([negatives.tracks, tracks]),
+            np.concatenate([negatives.correction, weight]),
+            np.concatenate([negatives.false_negative, self.false_negatives(requests, tracks)], axis=1),
+        )
 
     def draw(self, requests: Requests, rng: np.random.Generator) -> Ids:
         """Distinct tracks out of the pools of the users who ask, (count,) or as many as there are."""

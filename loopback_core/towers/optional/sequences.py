@@ -1,6 +1,6 @@
 """The last listens before each request, in order: what the sequence encoders read."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from loopback_core.data import Histories, Ids
 from loopback_core.towers.decayed_counts import Moments, artist_of_listens
+from loopback_core.towers.inputs import Inputs
 
 HOURS, GAPS = 24, 24
 """Hours of the day (UTC), and steps of the time since the listen before: step g is 2 ** g seconds and more."""
@@ -17,7 +18,7 @@ NOBODY = -1
 
 
 @dataclass(frozen=True)
-class Sequences:
+class Sequences(Inputs):
     """C stretches of L = 2 W listens, oldest first, from which A requests are read.
 
     Stretches of one history overlap by half, so that each listen has W - 1 others before it in the stretch in whose
@@ -29,19 +30,6 @@ class Sequences:
     gap: Tensor  # (C, L) int64 below GAPS
     hour: Tensor  # (C, L) int64 below HOURS
     last: Tensor  # (A,) int64: place of the last listen that each request has heard, in the flattened stretches
-
-    def to(self, device: torch.device) -> "Sequences":
-        """The same stretches on `device`."""
-        names = ("tracks", "artists", "gap", "hour", "last")
-        return Sequences(*(getattr(self, name).to(device) for name in names))
-
-    def rows(self, start: int, stop: int) -> "Sequences":
-        """Requests start to stop, with the stretches that they are read from."""
-        length = self.tracks.shape[1]
-        stretch, place = self.last[start:stop] // length, self.last[start:stop] % length
-        kept, number = torch.unique(stretch, return_inverse=True)
-        cut = {name: getattr(self, name)[kept] for name in ("tracks", "artists", "gap", "hour")}
-        return replace(self, last=number * length + place, **cut)
 
 
 class SequenceReader:

@@ -1,0 +1,1 @@
+"""Parts of the training that the recipe leaves off."""

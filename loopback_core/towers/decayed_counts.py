@@ -13,7 +13,7 @@ from loopback_core.data import SECONDS_PER_DAY, Floats, Histories, Ids, distinct
 NEVER = np.iinfo(np.int32).max
 
 KEPT = np.float16
-"""What a count is kept in beside every listen: right to one part in 2,000, in half the memory of single precision."""
+"""What a count is kept in with every listen: right to one part in 2,000, in half the memory of single precision."""
 
 COUNTED_AT_ONCE = 1 << 16
 """Listens, about, and whole rows: what is sorted and added up stays in the cache."""
@@ -103,7 +103,7 @@ class DecayedCounts:
     """
 
     def __init__(self, histories: Histories, items: NDArray[np.integer], scales: Sequence[Scale]) -> None:
-        """items: (total,) beside histories.tracks.values, -1 for what nobody knows, which is in no block."""
+        """items: (total,) of each of histories.tracks.values, -1 for what the weights do not know, which is in no block."""
         self._offsets, self._timestamps = histories.tracks.offsets, histories.timestamps
         self._items = items.astype(np.int32, copy=False)
         self._scales, self._rates = scales, np.array([scale.rate for scale in scales])
@@ -134,8 +134,8 @@ class DecayedCounts:
         self._counts[begin + order] = np.minimum(counts, np.finfo(KEPT).max)
 
     def _decay(self, seconds: NDArray[np.number]) -> NDArray[np.float64]:
-        kept: NDArray[np.float64] = np.exp(-seconds[:, None] * self._rates)
-        return kept
+        decay: NDArray[np.float64] = np.exp(-seconds[:, None] * self._rates)
+        return decay
 
     def blocks(self, moments: Moments, listens: int) -> Iterator[Block]:
         """What was played among the last `listens` listens before each moment, weighted by its decayed count.

@@ -102,7 +102,7 @@ def _scales(settings: TowersSettings, kind: str) -> list[Scale]:
 
 
 def _pool(blocks: Iterable[Block]) -> Pool:
-    """The blocks with weights whose squares add up to 1 on every scale: how much somebody listens does not matter."""
+    """The blocks with weights whose squares add up to 1 on every scale: how much a user listens does not matter."""
     ids, weights = [], []
     for block in blocks:  # each while it is in the cache
         squares = np.einsum("rsn,rsn->rs", block.weights, block.weights)

@@ -23,7 +23,7 @@ class Batch:
     user: Tensor  # (B,)
     track: Tensor  # (B,)
     artist: Tensor  # (B,)
-    false_negative: Tensor | None  # (B, B) bool: row i must not be told that the track of row j is wrong
+    false_negative: Tensor | None  # (B, B) bool: the track of row j is no negative of row i
 
     def __len__(self) -> int:
         return len(self.user)

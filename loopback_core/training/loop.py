@@ -50,8 +50,8 @@ def train(
     checkpoints: a folder that outlives a killed run. A run that finds a checkpoint there goes on after it and ends in
     the same weights as one that was never killed: whatever is random is seeded by (seed, epoch).
     """
-    chosen = settings.training
-    device = choose_device(chosen.device)
+    training = settings.training
+    device = choose_device(training.device)
     model, optimizers = set_up(data, settings, device)
     progression = load_checkpoint(checkpoints, model, optimizers)
     if progression is None:
@@ -61,17 +61,19 @@ def train(
         log.info("training goes on after epoch %d, from its checkpoint", progression.history[-1].epoch)
     examples = make_examples(data, settings)
     due = CheckpointDue()
-    for number in range(len(progression.history) + 1, chosen.epochs + 1):
-        if _out_of_patience(progression, chosen):
-            log.info("stopping: no better %s for %d epochs", chosen.validation_metric, chosen.patience)
+    for number in range(len(progression.history) + 1, training.epochs + 1):
+        if _out_of_patience(progression, training):
+            log.info("stopping: no better %s for %d epochs", training.validation_metric, training.patience)
             break
         epoch = _epoch(number, model, optimizers, examples, "epoch" if validate else "refit, epoch")
-        mean = averaged(model, progression.mean_weights, number - 1) if chosen.average_epochs else nullcontext()
+        mean = averaged(model, progression.mean_weights, number - 1) if training.average_epochs else nullcontext()
         with mean, torch.no_grad():
-            is_best = _note(replace(epoch, validation=validate(model.eval()) if validate else {}), progression, chosen)
-            if is_best and (validate or number == chosen.epochs):  # without a validation the last one is
+            is_best = _note(
+                replace(epoch, validation=validate(model.eval()) if validate else {}), progression, training
+            )
+            if is_best and (validate or number == training.epochs):  # without a validation the last one is
                 save_best(checkpoints, model)
-        if due.now(last=number == chosen.epochs):
+        if due.now(last=number == training.epochs):
             with due.timed():
                 save_checkpoint(checkpoints, model, optimizers, progression)
     progression.mean_weights.clear()
@@ -83,19 +85,19 @@ def train(
 
 def set_up(data: FitData, settings: Settings, device: torch.device) -> tuple[TwoTower, list[Stepper]]:
     """Freshly initialised towers for the ids of `data`, on `device`, with their optimizers; seeded."""
-    chosen = settings.training
-    torch.manual_seed(chosen.seed)  # on the CPU, so that every device starts from the same weights
+    training = settings.training
+    torch.manual_seed(training.seed)  # on the CPU, so that every device starts from the same weights
     content, catalog = track_content(data, settings.towers), data.catalog
     model = TwoTower(
         Vocabulary(catalog.n_users, catalog.n_tracks, catalog.n_artists, *content.widths),
         settings.towers,
-        sparse=chosen.optimizer == "sparse",
-        temperature=chosen.temperature,
-        max_inverse_temperature=chosen.max_inverse_temperature,
+        sparse=training.optimizer == "sparse",
+        temperature=training.temperature,
+        max_inverse_temperature=training.max_inverse_temperature,
     )
     if isinstance(model.tracks, SumTrackTower) and model.tracks.content is not None:
         model.tracks.content.standardise(content.dense(np.arange(catalog.n_tracks)))
-    return model.to(device), make_optimizers(model, chosen)
+    return model.to(device), make_optimizers(model, training)
 
 
 def make_examples(data: FitData, settings: Settings) -> Examples | SampledExamples:
@@ -155,9 +157,9 @@ def _note(epoch: Epoch, progression: Progression, settings: TrainingSettings) ->
     progression.history.append(epoch)
     # Without a validation the last epoch is the best.
     value = epoch.validation[settings.validation_metric] if epoch.validation else float(epoch.epoch)
-    found = f", {settings.validation_metric} {value:.4f}" if epoch.validation else ""
+    metric = f", {settings.validation_metric} {value:.4f}" if epoch.validation else ""
     what = "epoch" if epoch.validation else "refit, epoch"
-    log.info("%s %d: loss %.4f%s", what, epoch.epoch, epoch.loss, found)
+    log.info("%s %d: loss %.4f%s", what, epoch.epoch, epoch.loss, metric)
     is_best = value > progression.best_value
     if is_best:
         progression.best_epoch, progression.best_value = epoch.epoch, value
@@ -169,7 +171,7 @@ def _out_of_patience(progression: Progression, settings: TrainingSettings) -> bo
 
 
 def save_history(progression: Progression, folder: Path, refit: Progression | None = None) -> None:
-    """Write `history.json`: one row per epoch, and which was the best; beside them the epochs of the refit."""
+    """Write `history.json`: one row per epoch, and which was the best; with them the epochs of the refit."""
     content = {"best_epoch": progression.best_epoch, "epochs": [asdict(epoch) for epoch in progression.history]}
     if refit:
         content["refit"] = [asdict(epoch) for epoch in refit.history]

@@ -33,24 +33,24 @@ class NegativeSampler:
     def __init__(self, data: FitData, plan: RequestPlan, settings: TrainingSettings) -> None:
         self.settings, self.n_tracks = settings, data.catalog.n_tracks
         self._known, self._offsets = plan.played, plan.histories.tracks.offsets
-        self._after = plan.first_plays - self._offsets[plan.row(plan.first_plays)]  # after how many listens of hers
+        self._after = plan.first_plays - self._offsets[plan.row(plan.first_plays)]  # after how many listens of the user
         self._column = np.full(self.n_tracks, -1, np.int64)  # scratch: where a track stands among the negatives
 
     def draw(self, requests: Requests, rng: np.random.Generator) -> Negatives:
         """The negatives of one step."""
-        chosen = self.settings.sampled
-        n_uniform = round(chosen.negatives * chosen.uniform_share)
-        targets = requests.group.draw(chosen.negatives - n_uniform, rng)
+        sampled = self.settings.sampled
+        n_uniform = round(sampled.negatives * sampled.uniform_share)
+        targets = requests.group.draw(sampled.negatives - n_uniform, rng)
         tracks = np.concatenate([targets, rng.integers(0, self.n_tracks, n_uniform)])
-        share = (1 - chosen.uniform_share) * requests.group.share(tracks) + chosen.uniform_share / self.n_tracks
-        correction = chosen.logq * np.log(chosen.negatives * share)
+        share = (1 - sampled.uniform_share) * requests.group.share(tracks) + sampled.uniform_share / self.n_tracks
+        correction = sampled.logq * np.log(sampled.negatives * share)
         return Negatives(tracks, correction.astype(np.float32), self.false_negatives(requests, tracks))
 
     def false_negatives(self, requests: Requests, tracks: Ids) -> NDArray[np.bool_]:
-        """(A, M) bool: what must not be told to be wrong.
+        """(A, M) bool: pairs that do not count as negatives.
 
         A negative that is a target of the request itself; and for a request for new tracks what the user knew before or
-        gets to know within the window: the first are no candidates, the second are right answers. What she discovers
+        gets to know within the window: the first are no candidates, the second are right answers. What the user discovers
         later stays a negative, or nothing would teach when something fits.
         """
         distinct, spread = np.unique(tracks, return_inverse=True)

@@ -60,8 +60,8 @@ class RowwiseAdagrad:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Resume."""
-        for mine, kept in zip(self.accumulators, state["accumulators"], strict=True):
-            mine.copy_(kept)
+        for mine, saved in zip(self.accumulators, state["accumulators"], strict=True):
+            mine.copy_(saved)
 
 
 def make_optimizers(model: TwoTower, settings: TrainingSettings) -> list[Stepper]:

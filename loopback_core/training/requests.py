@@ -25,7 +25,7 @@ class Targets:
 
     all: SmallIds  # (n,) tracks
     tracks: SmallIds  # distinct, ascending
-    shares: NDArray[np.float64]  # beside them, adding up to 1
+    shares: NDArray[np.float64]  # of each of them, adding up to 1
 
     @classmethod
     def of(cls, targets: SmallIds) -> "Targets":
@@ -45,7 +45,7 @@ class Targets:
 
 @dataclass(frozen=True)
 class Requests:
-    """A moments at which somebody asked, with T listens that answer them."""
+    """A moments at which a user asked, with T listens that answer them."""
 
     moments: Moments
     intent: Ids  # (A,) ANYTHING or ONLY_NEW
@@ -110,20 +110,20 @@ class RequestPlan:
         if self._last is None or self._last[0] != number:
             self._last = None
             self._last = (number, self._pass(number))
-        chosen = self._last[1]
-        for step in np.array_split(np.arange(len(chosen.steps)), self.parts)[part]:
-            yield self._requests(chosen, *chosen.steps[step])
+        of_pass = self._last[1]
+        for step in np.array_split(np.arange(len(of_pass.steps)), self.parts)[part]:
+            yield self._requests(of_pass, *of_pass.steps[step])
 
-    def _requests(self, chosen: Pass, start: int, stop: int, group: int) -> Requests:
-        moments, row = chosen.moments[start:stop], chosen.row[start:stop]
-        targets = chosen.targets[chosen.ends[start] : chosen.ends[stop]]
+    def _requests(self, of_pass: Pass, start: int, stop: int, group: int) -> Requests:
+        moments, row = of_pass.moments[start:stop], of_pass.row[start:stop]
+        targets = of_pass.targets[of_pass.ends[start] : of_pass.ends[stop]]
         return Requests(
             Moments(row, moments, self._now(row, moments)),
-            chosen.intent[start:stop],
+            of_pass.intent[start:stop],
             self.histories.tracks.values[targets],
             self._is_repeat[targets],
-            np.repeat(np.arange(stop - start), np.diff(chosen.ends[start : stop + 1])),
-            chosen.groups[group],
+            np.repeat(np.arange(stop - start), np.diff(of_pass.ends[start : stop + 1])),
+            of_pass.groups[group],
         )
 
     def _pass(self, number: int) -> Pass:
@@ -134,18 +134,18 @@ class RequestPlan:
         intent: list[Ids] = []
         for wanted, answers in ((ANYTHING, np.arange(len(self._is_repeat))), (ONLY_NEW, self.first_plays)):
             phase = rng.integers(0, self.settings.sampled.request_stride, len(self.histories))
-            found = [
+            pairs = [
                 self._moments(answers[start : start + PLANNED_AT_ONCE], phase, rng)
                 for start in range(0, len(answers), PLANNED_AT_ONCE)
             ]
-            answering, place = (np.concatenate(parts) for parts in zip(*found, strict=True))
+            answering, place = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
             distinct, which = np.unique(place, return_inverse=True)
             request.append((which + sum(map(len, moments))).astype(np.int32))
             moments.append(distinct.astype(np.int64))
             targets.append(answering)
             intent.append(np.full(len(distinct), wanted))
-        asked, wants = np.concatenate(moments), np.concatenate(intent)
-        return self._in_steps(asked, wants, np.concatenate(targets), np.concatenate(request), rng=rng)
+        all_moments, all_intents = np.concatenate(moments), np.concatenate(intent)
+        return self._in_steps(all_moments, all_intents, np.concatenate(targets), np.concatenate(request), rng=rng)
 
     def _moments(self, listens: Ids, phase: Ids, rng: np.random.Generator) -> tuple[SmallIds, SmallIds]:
         """The listens that answer a moment, and the place of that moment; a first listen answers none.

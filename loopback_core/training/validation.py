@@ -29,18 +29,18 @@ class Validation:
     """
 
     def __init__(self, splits: Splits, settings: Settings) -> None:
-        chosen = settings.evaluation
+        evaluation = settings.evaluation
         tasks = [discovery(splits.tuning_period), next_listen(splits.tuning_period)]
-        self.tasks: list[Task] = [task.sampled(chosen.tuning_users, chosen.seed) for task in tasks]
+        self.tasks: list[Task] = [task.sampled(evaluation.tuning_users, evaluation.seed) for task in tasks]
         self.content = track_content(splits.tuning, settings.towers)
-        self.tie_rank = tie_order(len(self.content), chosen.seed)
+        self.tie_rank = tie_order(len(self.content), evaluation.seed)
         self._read: dict[str, list[UserInputs]] = {}
         known = [f"{task.name}/{metric}@{k}" for task in self.tasks for metric in METRICS for k in KS]
-        if (asked := settings.training.validation_metric) not in known:
-            raise SettingsError(f"training.validation_metric is {asked!r}; it must be one of {', '.join(known)}.")
+        if (wanted := settings.training.validation_metric) not in known:
+            raise SettingsError(f"training.validation_metric is {wanted!r}; it must be one of {', '.join(known)}.")
 
     def __call__(self, model: TwoTower) -> dict[str, float]:
-        """task/metric@K -> mean over users; 0 for a task in which validation has nobody to score."""
+        """task/metric@K -> mean over users; 0 for a task in which validation has no users to score."""
         vectors = track_vectors(model, self.content)
         values: dict[str, float] = {}
         for task in self.tasks:

@@ -2,7 +2,7 @@ import numpy as np
 
 from loopback_core.data import Histories, Ragged
 from loopback_core.towers.decayed_counts import Moments
-from loopback_core.towers.optional.sequences import GAPS, NOBODY, SequenceReader
+from loopback_core.towers.optional.sequences import GAPS, NO_LISTEN, SequenceReader
 
 ARTIST = np.array([5, 6, 7, 8, 9, 5, 6], np.int32)
 
@@ -21,7 +21,7 @@ def read(rows, moments, window):
 def test_requests_of_one_stretch_share_it_and_stand_at_the_last_listen_they_heard():
     found = read([[0, 1, 2, 3, 4, 5]], [(0, 1), (0, 2), (0, 3), (0, 6)], window=2)
     assert found.tracks.tolist() == [
-        [NOBODY, NOBODY, 0, 1],
+        [NO_LISTEN, NO_LISTEN, 0, 1],
         [0, 1, 2, 3],
         [2, 3, 4, 5],
     ]
@@ -32,12 +32,16 @@ def test_requests_of_one_stretch_share_it_and_stand_at_the_last_listen_they_hear
 
 def test_a_stretch_never_reaches_into_the_history_of_another_user():
     found = read([[0, 1], [2], [3, 4]], [(0, 2), (1, 1), (2, 1)], window=2)
-    assert found.tracks.tolist() == [[NOBODY, NOBODY, 0, 1], [NOBODY, NOBODY, 2, NOBODY], [NOBODY, NOBODY, 3, 4]]
+    assert found.tracks.tolist() == [
+        [NO_LISTEN, NO_LISTEN, 0, 1],
+        [NO_LISTEN, NO_LISTEN, 2, NO_LISTEN],
+        [NO_LISTEN, NO_LISTEN, 3, 4],
+    ]
 
 
 def test_who_heard_nothing_stands_where_there_is_no_listen():
     for found in (read([[], [1]], [(0, 0), (1, 0)], window=3), read([[]], [(0, 0)], window=3)):
-        assert (found.tracks.flatten()[found.last] == NOBODY).all()
+        assert (found.tracks.flatten()[found.last] == NO_LISTEN).all()
 
 
 def test_gaps_are_in_powers_of_two_and_a_first_listen_has_the_longest():

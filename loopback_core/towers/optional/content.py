@@ -56,11 +56,11 @@ class NumberEncoder(nn.Module):
     @torch.no_grad()
     def standardise(self, values: Floats) -> None:
         """Keep mean and deviation of each column, NaN left out. values: (tracks, statistics + columns)."""
-        there = np.isfinite(values)
-        counts = np.maximum(there.sum(axis=0), 1)
-        zeroed = np.where(there, values, 0).astype(np.float64)
+        finite = np.isfinite(values)
+        counts = np.maximum(finite.sum(axis=0), 1)
+        zeroed = np.where(finite, values, 0).astype(np.float64)
         mean = zeroed.sum(axis=0) / counts
-        deviation = np.sqrt((np.where(there, zeroed - mean, 0) ** 2).sum(axis=0) / counts)
+        deviation = np.sqrt((np.where(finite, zeroed - mean, 0) ** 2).sum(axis=0) / counts)
         self.mean.copy_(torch.from_numpy(mean))
         self.scale.copy_(torch.from_numpy(1 / np.where(deviation > 1e-6, deviation, 1)))
 
@@ -121,9 +121,9 @@ def read_content(content: TrackContent, settings: TowersSettings, tracks: Ids, a
 
 def _trigrams(names: Names, ids: Ids, buckets: int) -> Bags:
     """Trigrams of each name, with weights that make their sum a mean."""
-    found = names.trigrams(ids, buckets)
-    weights = np.repeat(1 / np.maximum(found.lengths, 1), found.lengths).astype(np.float32)
-    return Bags(*map(torch.from_numpy, (found.values, found.offsets[:-1], weights)))
+    trigrams = names.trigrams(ids, buckets)
+    weights = np.repeat(1 / np.maximum(trigrams.lengths, 1), trigrams.lengths).astype(np.float32)
+    return Bags(*map(torch.from_numpy, (trigrams.values, trigrams.offsets[:-1], weights)))
 
 
 def _silent(inputs: int, outputs: int) -> nn.Linear:

@@ -27,13 +27,13 @@ class EmaEncoder(nn.Module):
         self.window, self.outputs = settings.window, len(settings.half_lives)
         self.log_half_lives = nn.Parameter(torch.tensor(settings.half_lives).log())
 
-    def forward(self, listens: Tensor, there: Tensor) -> Tensor:
-        """listens: (C, L, D). there: (C, L) bool. -> (C, L, scales, D)."""
-        lag = lags(there.shape[1], listens.device)
+    def forward(self, listens: Tensor, is_read: Tensor) -> Tensor:
+        """listens: (C, L, D). is_read: (C, L) bool. -> (C, L, scales, D)."""
+        lag = lags(is_read.shape[1], listens.device)
         seen = (lag >= 0) & (lag < self.window)
-        kept = torch.exp2(-lag.clamp(min=0) / self.log_half_lives.exp()[:, None, None]) * seen  # (scales, L, L)
-        squares = torch.einsum("sij,cj->cis", kept.square(), there.to(kept.dtype))
-        averages = torch.einsum("sij,cjd->cisd", kept, listens * there[..., None])
+        weight = torch.exp2(-lag.clamp(min=0) / self.log_half_lives.exp()[:, None, None]) * seen  # (scales, L, L)
+        squares = torch.einsum("sij,cj->cis", weight.square(), is_read.to(weight.dtype))
+        averages = torch.einsum("sij,cjd->cisd", weight, listens * is_read[..., None])
         return averages * squares.clamp(min=1e-12).rsqrt()[..., None]
 
 
@@ -51,10 +51,10 @@ class TransformerEncoder(nn.Module):
         super().__init__()
         self.blocks = nn.ModuleList(_Block(dim, settings) for _ in range(settings.layers))
 
-    def forward(self, listens: Tensor, there: Tensor) -> Tensor:
-        """listens: (C, L, D). there: (C, L) bool. -> (C, L, 1, D)."""
+    def forward(self, listens: Tensor, is_read: Tensor) -> Tensor:
+        """listens: (C, L, D). is_read: (C, L) bool. -> (C, L, 1, D)."""
         for block in self.blocks:
-            listens = block(listens, there)
+            listens = block(listens, is_read)
         return F.normalize(listens, dim=-1)[:, :, None]
 
 
@@ -72,14 +72,14 @@ class _Block(nn.Module):
             nn.init.zeros_(silent.weight)
             nn.init.zeros_(silent.bias)
 
-    def forward(self, listens: Tensor, there: Tensor) -> Tensor:
+    def forward(self, listens: Tensor, is_read: Tensor) -> Tensor:
         count, length, dim = listens.shape
         parts = self.project(self.before_attention(listens)).view(count, length, 3, self.heads, dim // self.heads)
         query, key, value = parts.permute(2, 0, 3, 1, 4)  # each (C, heads, L, D / heads)
         lag = lags(length, listens.device)
         bias = self.lag_bias[:, lag.clamp(0, self.window - 1)]  # (heads, L, L)
         bias = bias.masked_fill((lag < 0) | (lag >= self.window), MASKED)
-        bias = bias + torch.where(there, 0.0, MASKED)[:, None, None]  # (C, heads, L, L)
+        bias = bias + torch.where(is_read, 0.0, MASKED)[:, None, None]  # (C, heads, L, L)
         drop = self.dropout if self.training else 0.0
         attended = F.scaled_dot_product_attention(query, key, value, attn_mask=bias, dropout_p=drop)
         listens = listens + self.mix(attended.transpose(1, 2).reshape(count, length, dim))

@@ -15,7 +15,7 @@ from loopback_core.towers.embedding import IdEmbedding
 from loopback_core.towers.inputs import Inputs
 from loopback_core.towers.optional.context import CONTEXT_SIZES, CodeEmbedding, request_context
 from loopback_core.towers.optional.encoders import SequenceEncoder, make_encoder
-from loopback_core.towers.optional.sequences import GAPS, HOURS, NOBODY, SequenceReader, Sequences
+from loopback_core.towers.optional.sequences import GAPS, HOURS, NO_LISTEN, SequenceReader, Sequences
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class LastListens(nn.Module):
     def _encode(self, last: Sequences) -> Tensor:
         """-> (A, outputs, D): the stretches encoded, and read where each request stands; zeros where nothing was heard."""
         artist, track = self._tables
-        is_listen = last.tracks != NOBODY
+        is_listen = last.tracks != NO_LISTEN
         is_read = is_listen & (self._keep(is_listen.numel(), artist.weight).view(is_listen.shape) > 0)
         listens = artist(last.artists) + track(last.tracks) + self.when(torch.stack([last.hour, last.gap], dim=-1) + 1)
         encoded: Tensor = self.encoder(listens * is_read[..., None], is_read)

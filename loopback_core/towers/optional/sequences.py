@@ -14,7 +14,7 @@ from loopback_core.towers.inputs import Inputs
 HOURS, GAPS = 24, 24
 """Hours of the day (UTC), and steps of the time since the listen before: step g is 2 ** g seconds and more."""
 
-NOBODY = -1
+NO_LISTEN = -1
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Sequences(Inputs):
     later half it lies: one pass over a stretch answers every request there.
     """
 
-    tracks: Tensor  # (C, L) int64, NOBODY where there is no listen
+    tracks: Tensor  # (C, L) int64, NO_LISTEN where there is no listen
     artists: Tensor  # (C, L) int64, likewise
     gap: Tensor  # (C, L) int64 below GAPS
     hour: Tensor  # (C, L) int64 below HOURS
@@ -50,19 +50,19 @@ class SequenceReader:
         start = begins[first] + (last[first] // window - 1) * window
         listen = start[:, None] + np.arange(2 * window)
         row = moments.row[first]
-        there = (listen >= self._offsets[row][:, None]) & (listen < self._offsets[row + 1][:, None])
-        listen = np.where(there, listen, 0)
+        is_listen = (listen >= self._offsets[row][:, None]) & (listen < self._offsets[row + 1][:, None])
+        listen = np.where(is_listen, listen, 0)
         if not len(self._tracks):
             nothing = torch.from_numpy(listen)
             return Sequences(
-                nothing + NOBODY, nothing + NOBODY, nothing, nothing, torch.from_numpy(number * 2 * window)
+                nothing + NO_LISTEN, nothing + NO_LISTEN, nothing, nothing, torch.from_numpy(number * 2 * window)
             )
         seconds = np.maximum(self._timestamps[listen] - self._timestamps[np.maximum(listen - 1, 0)], 1)
         gap = np.where(listen > self._offsets[row][:, None], np.log2(seconds), GAPS).astype(np.int64)
         place = number * 2 * window + last - (last // window - 1) * window
         stretches: tuple[Ids, ...] = (
-            np.where(there, self._tracks[listen], NOBODY),
-            np.where(there, self._artists[listen], NOBODY),
+            np.where(is_listen, self._tracks[listen], NO_LISTEN),
+            np.where(is_listen, self._artists[listen], NO_LISTEN),
             np.minimum(gap, GAPS - 1),
             self._timestamps[listen] // 3600 % HOURS,
         )

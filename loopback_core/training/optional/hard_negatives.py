@@ -1,4 +1,4 @@
-"""Hard negatives: tracks near a user's vector that she never plays, mined anew before every epoch but the first."""
+"""Hard negatives: tracks near a user's vector that the user never plays, mined anew before every epoch but the first."""
 
 import faiss
 import numpy as np
@@ -16,7 +16,7 @@ from loopback_core.training.requests import RequestPlan, Requests
 
 
 class HardNegatives:
-    """The nearest neighbours of each user among the tracks that she does not play in the fit data.
+    """The nearest neighbours of each user among the tracks that the user does not play in the fit data.
 
     (Huang et al. 2020, "Embedding-based Retrieval in Facebook Search".) No simple proposal draws them: they enter the
     loss uncorrected, each weighing `hard_weight` times what its score says. What any user of the fit data plays, ever,
@@ -38,7 +38,7 @@ class HardNegatives:
     def mine(self, model: TwoTower) -> None:
         """Fill the pools with what the index finds near the users as the weights are now; leaves `model` in eval mode.
 
-        A user is who she is at the end of the fit data, asking for new tracks.
+        Each user is read at the end of the fit data, asking for new tracks.
         """
         threads = faiss.omp_get_max_threads()
         faiss.omp_set_num_threads(1)  # a graph that several threads build differs from run to run
@@ -47,9 +47,9 @@ class HardNegatives:
         finally:
             faiss.omp_set_num_threads(threads)
         users = user_vectors(model, self._histories, self._content.artist, ONLY_NEW)
-        found = index.search(users, self.settings.training.sampled.hard_pool, self._played).tracks
-        row, place = np.nonzero(found != NOTHING)
-        self.pool = Ragged.from_pairs(row, found[row, place], len(found))
+        neighbours = index.search(users, self.settings.training.sampled.hard_pool, self._played).tracks
+        row, place = np.nonzero(neighbours != NOTHING)
+        self.pool = Ragged.from_pairs(row, neighbours[row, place], len(neighbours))
 
     def joined(self, negatives: Negatives, requests: Requests, rng: np.random.Generator) -> Negatives:
         """`negatives` and hard ones after them."""
@@ -71,7 +71,7 @@ class HardNegatives:
     def false_negatives(self, requests: Requests, tracks: Ids) -> NDArray[np.bool_]:
         """(A, H) bool: does the user who asks play the track anywhere in the fit data? tracks: (H,) distinct.
 
-        The targets of a request, and what its user knows by the end of the window, are among what she plays.
+        The targets of a request, and what its user knows by the end of the window, are among what the user plays.
         """
         if not len(tracks):
             return np.zeros((len(requests.moments), 0), np.bool_)

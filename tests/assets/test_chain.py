@@ -88,8 +88,8 @@ def test_a_run_of_the_chain_is_green_and_records_exactly_its_checks(finished: Fi
     # Towers this small do not beat every rival: the run says so and is green all the same.
     failed = {e.check_name for e in result.get_asset_check_evaluations() if not e.passed}
     assert failed and failed <= WARNINGS
-    kept = {(asset, check) for asset, artifact in latest(home).items() for check in artifact.verdicts()}
-    assert kept == set(CHECKS)
+    recorded = {(asset, check) for asset, artifact in latest(home).items() for check in artifact.verdicts()}
+    assert recorded == {(asset, check) for asset, check in CHECKS if check != "files_intact"}  # which looks each time
 
 
 def test_every_step_leaves_one_version_with_its_manifest_and_nothing_half_written(finished: Finished) -> None:

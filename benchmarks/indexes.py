@@ -25,7 +25,7 @@ import numpy as np
 from loopback_core.data import Histories, Ragged
 from loopback_core.ranking.index_space import indexed_vectors
 from loopback_core.recommenders.build_retrieval import real_queries
-from loopback_core.retrieval.index_recall import index_recall
+from loopback_core.retrieval.index_recall import recall_of_index
 from loopback_core.retrieval.indexes import build_index
 from loopback_core.retrieval.indexes.vector_index import VectorIndex
 from loopback_core.retrieval.vectors import load_catalog_values, load_vectors
@@ -83,7 +83,7 @@ def measure_index(home: Path, settings: IndexSettings) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         index.save(Path(folder) / "index")
         found["bytes"] = (Path(folder) / "index").stat().st_size
-    found["recall@100"] = index_recall(index, vectors, queries, K)
+    found["recall@100"] = recall_of_index(index, vectors, queries, K)
     started = time.perf_counter()
     index.search(queries, K, None)
     found["batched_ms"] = 1000 * (time.perf_counter() - started) / len(queries)

@@ -14,7 +14,7 @@ from loopback_core.settings import Section, Settings
 from loopback_core.store.digests import file_sha256
 from loopback_core.store.source_code import code_digest
 
-Values = dict[str, Any]
+StageValues = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Stage:
     name: str
     upstream: tuple[str, ...]  # the stages it reads; it follows their manifests to what they were made from
     step: str  # the module of `loopback_core` that makes it
-    settings: Callable[[Settings], Values]  # those that change the result
+    settings: Callable[[Settings], StageValues]  # those that change the result
     reads: tuple[str, ...] = ()  # stages further up whose files it opens too
     parallel: bool = True  # threads add up floats, in an order that depends on their number
     in_chain: bool = True  # otherwise no run of the chain makes it; the report shows it when it is there
@@ -34,7 +34,7 @@ class Stage:
         """A digest of the source of the step and of all that it imports."""
         return code_digest(self.step)
 
-    def values(self, settings: Settings) -> Values:
+    def values(self, settings: Settings) -> StageValues:
         """All that changes the result but its upstream and its code: settings, and the threads that compute.
 
         On a machine with another number of threads the same home holds other versions.
@@ -42,21 +42,21 @@ class Stage:
         return {**self.settings(settings), **({"threads": compute_threads()} if self.parallel else {})}
 
 
-def _only(section: Section, *keys: str) -> Values:
+def _only(section: Section, *keys: str) -> StageValues:
     return section.model_dump(mode="json", include=set(keys) or None)
 
 
-def _interactions(settings: Settings) -> Values:
+def _interactions(settings: Settings) -> StageValues:
     return _only(settings.source, "columns", "time_format", "earliest", "latest")
 
 
-def _baselines(settings: Settings) -> Values:
+def _baselines(settings: Settings) -> StageValues:
     return _only(settings.evaluation, "seed", "baselines", "tuning_users", "tuning_trials")
 
 
-def training_values(settings: Settings) -> Values:
+def training_values(settings: Settings) -> StageValues:
     """What a training and its measuring on validation depend on: settings, and the content of the file of features."""
-    values: Values = {
+    values: StageValues = {
         "towers": _only(settings.towers),
         "training": _only(settings.training),
         "tie_seed": settings.evaluation.seed,
@@ -69,12 +69,12 @@ def training_values(settings: Settings) -> Values:
     return values
 
 
-def _evaluation(settings: Settings) -> Values:
+def _evaluation(settings: Settings) -> StageValues:
     # The report states whether the floor was met.
     return {"evaluation": _only(settings.evaluation), "recall_floor": settings.checks.recall_floor}
 
 
-def _ablation(settings: Settings) -> Values:
+def _ablation(settings: Settings) -> StageValues:
     return {"evaluation": _only(settings.evaluation, "seed", "tuning_users", "resamples", "min_users")}
 
 

@@ -101,3 +101,16 @@ def test_no_two_files_have_one_name(folder):
     names = Counter(path.name for root in roots for path in (ROOT / root).rglob("*.py"))
     shared = {name for name, count in names.items() if count > 1} - {"__init__.py", "__main__.py", "conftest.py"}
     assert shared == set()
+
+
+def test_no_public_name_has_two_meanings():
+    names: dict[str, list[str]] = {}
+    for path in sources():
+        for node in ast.parse(path.read_text("utf-8")).body:
+            targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+            defined = [node.name] if isinstance(node, ast.FunctionDef | ast.ClassDef) else []
+            defined += [target.id for target in targets if isinstance(target, ast.Name)]
+            for name in defined:
+                if not name.startswith("_") and name not in ("log", "main"):
+                    names.setdefault(name, []).append(module_of(path))
+    assert {name: places for name, places in names.items() if len(places) > 1} == {}

@@ -17,12 +17,12 @@ WITH_RIVAL = ("discovery", "next_listen", "cold_start", "new_users")
 def recall_floor(artifact: Artifact, store: ArtifactStore, settings: Settings) -> Verdict:
     """The towers' recall@100 in discovery is at or above `checks.recall_floor`."""
     evaluation = read_evaluation(artifact.folder)
-    return _verdict(artifact, thresholds.recall_floor(evaluation, settings.checks.recall_floor))
+    return _verdict(artifact, thresholds.against_floor(evaluation, settings.checks.recall_floor))
 
 
 def beats_popularity(artifact: Artifact, store: ArtifactStore, settings: Settings) -> Verdict:
     """The towers' recall@100 in discovery is at or above that of `popularity_users`."""
-    return _verdict(artifact, thresholds.beats_popularity(read_evaluation(artifact.folder)))
+    return _verdict(artifact, thresholds.against_popularity(read_evaluation(artifact.folder)))
 
 
 def evaluation_users(artifact: Artifact, store: ArtifactStore, settings: Settings) -> Verdict:

@@ -16,12 +16,12 @@ class Threshold:
     sentence: str
 
 
-def recall_floor(evaluation: Evaluation, floor: float) -> Threshold:
+def against_floor(evaluation: Evaluation, floor: float) -> Threshold:
     """The towers' recall@100 in discovery is at or above `floor`."""
     return _threshold(_recall(evaluation, TOWERS), floor, f"the floor of {floor:.4f} (checks.recall_floor)")
 
 
-def beats_popularity(evaluation: Evaluation) -> Threshold:
+def against_popularity(evaluation: Evaluation) -> Threshold:
     """The towers' recall@100 in discovery is at or above that of `popularity_users`."""
     popularity = _recall(evaluation, "popularity_users")
     shown = "unknown" if popularity is None else f"{popularity:.4f}"

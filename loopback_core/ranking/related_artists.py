@@ -32,7 +32,7 @@ MOST_RELATED = 300
 MOST_USERS = 65_536
 """Users that are learned from, drawn by seed: what more of them would change is little, and each costs a row."""
 
-ROWS_AT_ONCE = 1_024
+HISTORIES_AT_ONCE = 1_024
 
 
 def ease_weights(gram: NDArray[np.float64], regularisation: float) -> Floats:
@@ -74,8 +74,8 @@ class RelatedArtists:
             return EMPTY
         heard = _logs(artist_of_listens(histories, artist), histories.tracks.offsets)
         items, rows, weights = [], [], []
-        for start in range(0, len(histories), ROWS_AT_ONCE):
-            stop = min(start + ROWS_AT_ONCE, len(histories))
+        for start in range(0, len(histories), HISTORIES_AT_ONCE):
+            stop = min(start + HISTORIES_AT_ONCE, len(histories))
             scores = np.asarray(_columns(heard[start:stop], self.artists) @ self.weights)
             shares = np.maximum(scores, 0) / np.maximum(scores.max(axis=1, initial=0), 1e-12)[:, None]
             row, column = np.nonzero(_largest(shares, MOST_RELATED))
@@ -140,8 +140,8 @@ def _columns(matrix: csr_array, columns: Ids) -> csr_array:
 def _gram(users: csr_array, artists: Ids) -> NDArray[np.float64]:
     """XᵀX of some columns, of a block of users at a time: users who hear much are dense in what most hear."""
     selected, gram = users[:, artists], np.zeros((len(artists), len(artists)))
-    for start in range(0, selected.shape[0], ROWS_AT_ONCE):
-        block = selected[start : start + ROWS_AT_ONCE].toarray()
+    for start in range(0, selected.shape[0], HISTORIES_AT_ONCE):
+        block = selected[start : start + HISTORIES_AT_ONCE].toarray()
         gram += block.T @ block
     return gram
 

@@ -13,7 +13,7 @@ from loopback_core.ranking.scorer import Scorer
 from loopback_core.ranking.terms import Knowledge
 from loopback_core.recommenders.bundle import Towers
 from loopback_core.retrieval.embed import track_vectors
-from loopback_core.retrieval.index_recall import index_recall
+from loopback_core.retrieval.index_recall import recall_of_index
 from loopback_core.retrieval.indexes import INDEX_FILE, build_index, save_index
 from loopback_core.retrieval.vectors import load_catalog_values, load_vectors, save_catalog_values, save_vectors
 from loopback_core.runtime.capacity import need_memory
@@ -53,7 +53,7 @@ def index_catalog(
         "tracks": len(index),
         "kind": index.kind,
         "bytes": (folder / INDEX_FILE).stat().st_size,
-        "recall@100": index_recall(index, vectors, queries, 100),
+        "recall@100": recall_of_index(index, vectors, queries, 100),
     }
 
 

@@ -18,7 +18,7 @@ OTHER_PRESET = f"{TOWERS}:"
 
 RANDOM = "random"
 
-USERS_AT_ONCE = 64
+USERS_PER_BLOCK = 64
 
 DEPTH = 1000
 """Length of the lists: a retriever feeds a ranker, so recall is measured down to here."""
@@ -45,7 +45,7 @@ def gather(blocks: Iterable[Ranking], task: Task, depth: int, recommender: str) 
 
 def blocks_of_users(task: Task) -> Iterator[tuple[Histories, Ragged | None]]:
     """The users of a task in blocks: their histories, and the tracks that are excluded for each."""
-    for start in range(0, len(task.users), USERS_AT_ONCE):
-        stop = min(start + USERS_AT_ONCE, len(task.users))
+    for start in range(0, len(task.users), USERS_PER_BLOCK):
+        stop = min(start + USERS_PER_BLOCK, len(task.users))
         exclude = None if task.exclude is None else task.exclude.take(np.arange(start, stop))
         yield task.histories.rows(start, stop), exclude

@@ -7,7 +7,7 @@ from loopback_core.data import NOTHING, Floats
 from loopback_core.retrieval.indexes.vector_index import VectorIndex
 
 
-def index_recall(index: VectorIndex, vectors: Floats, queries: Floats, k: int) -> float:
+def recall_of_index(index: VectorIndex, vectors: Floats, queries: Floats, k: int) -> float:
     """Share of the exact k nearest tracks that the index finds, over all queries.
 
     vectors: (n, D) what was indexed. queries: (rows, D) vectors of real users. A track counts when its score reaches

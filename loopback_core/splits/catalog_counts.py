@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from loopback_core.data import Catalog, Events
 
-Column = NDArray[np.int64]
+Counts = NDArray[np.int64]
 
 
 def count_catalog(events: Events, artist_of_track: NDArray[np.int32]) -> Catalog:
@@ -27,8 +27,8 @@ def count_catalog(events: Events, artist_of_track: NDArray[np.int32]) -> Catalog
 
 
 def _count(
-    item: NDArray[np.int32], timestamp: Column, item_of_pair: Column, n_items: int
-) -> tuple[Column, Column, Column]:
+    item: NDArray[np.int32], timestamp: Counts, item_of_pair: Counts, n_items: int
+) -> tuple[Counts, Counts, Counts]:
     """Plays, distinct users and first timestamp of every item, each (n_items,); input sorted by time."""
     plays, listeners = (np.bincount(of, minlength=n_items).astype(np.int64) for of in (item, item_of_pair))
     first_seen = np.zeros(n_items, np.int64)
@@ -36,7 +36,7 @@ def _count(
     return plays, listeners, first_seen
 
 
-def _distinct_pairs(user: NDArray[np.integer], item: NDArray[np.integer], n_items: int) -> tuple[Column, Column]:
+def _distinct_pairs(user: NDArray[np.integer], item: NDArray[np.integer], n_items: int) -> tuple[Counts, Counts]:
     """User and item of every pair that occurs, by user and item."""
     pairs = np.sort(user.astype(np.int64) * n_items + item)
     pairs = pairs[np.diff(pairs, prepend=-1) > 0]  # np.unique hashes, which is many times slower

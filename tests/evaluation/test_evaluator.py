@@ -131,5 +131,5 @@ def test_lists_do_not_depend_on_how_many_users_are_ranked_at_once(hand_splits, m
     task = next_listen(hand_splits.testing_period)
     baseline = PersonalMostPlayed().fit(task.fit)
     together = rank_users(baseline, task, 3).tracks.tolist()
-    monkeypatch.setattr("loopback_core.recommenders.lists.USERS_AT_ONCE", 1)
+    monkeypatch.setattr("loopback_core.recommenders.lists.USERS_PER_BLOCK", 1)
     assert rank_users(baseline, task, 3).tracks.tolist() == together

@@ -56,7 +56,7 @@ def test_only_artists_with_the_most_listeners_are_learned_of(data):
 
 
 def test_users_of_several_blocks_give_the_same_weights(data, learned, monkeypatch):
-    monkeypatch.setattr(related_artists, "ROWS_AT_ONCE", 7)
+    monkeypatch.setattr(related_artists, "HISTORIES_AT_ONCE", 7)
     again = RelatedArtists.learn(data, most=1_000)
     np.testing.assert_allclose(again.weights, learned.weights, atol=1e-6)
 
@@ -87,7 +87,7 @@ def test_only_the_most_related_artists_are_named(data, learned, monkeypatch):
 def test_a_history_is_answered_the_same_whoever_asks_beside_it(data, learned, monkeypatch):
     rows = [data.events.track[data.events.user == user].astype(np.int64) for user in range(5)]
     whole = learned.of(history_of(data, *rows), data.catalog.artist)
-    monkeypatch.setattr(related_artists, "ROWS_AT_ONCE", 2)
+    monkeypatch.setattr(related_artists, "HISTORIES_AT_ONCE", 2)
     parts = learned.of(history_of(data, *rows), data.catalog.artist)
     assert whole.items.tolist() == parts.items.tolist() and whole.row.tolist() == parts.row.tolist()
     np.testing.assert_allclose(whole.weights, parts.weights, rtol=1e-5)

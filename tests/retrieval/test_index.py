@@ -4,7 +4,7 @@ import pytest
 
 from loopback_core.data import NOTHING
 from loopback_core.errors import ArtifactError
-from loopback_core.retrieval.index_recall import index_recall
+from loopback_core.retrieval.index_recall import recall_of_index
 from loopback_core.retrieval.indexes import build_index, faiss_engine
 from loopback_core.settings import HnswSettings, IndexSettings, IvfSettings
 
@@ -62,7 +62,7 @@ def test_smaller_numbers_find_nearly_the_same_in_less_room(unit_vectors, tmp_pat
     assert (loaded.kind, len(loaded)) == (kind, 4000)
     found = loaded.search(queries, 10, None)
     np.testing.assert_allclose(found.scores, np.take_along_axis(queries @ vectors.T, found.tracks, axis=1), atol=error)
-    assert index_recall(loaded, vectors, queries, 10) > 0.8
+    assert recall_of_index(loaded, vectors, queries, 10) > 0.8
 
 
 @pytest.mark.parametrize("scanned", [0, 256])  # 0: the graph is searched however many tracks are excluded
@@ -155,9 +155,9 @@ def test_auto_searches_exactly_up_to_the_limit_and_then_by_lists(unit_vectors, n
 
 def test_recall_of_an_exact_index_is_one_and_of_a_crippled_one_less(unit_vectors):
     vectors, queries = unit_vectors(4000, 8), unit_vectors(20, 8, seed=1)
-    assert index_recall(build_index(vectors, wide("flat")), vectors, queries, 10) == 1.0
+    assert recall_of_index(build_index(vectors, wide("flat")), vectors, queries, 10) == 1.0
     crippled = build_index(vectors, narrow("ivf"))
-    recall = index_recall(crippled, vectors, queries, 10)
+    recall = recall_of_index(crippled, vectors, queries, 10)
     best = sorted_by_score(vectors, queries)[:, :10]
     found = crippled.search(queries, 10, None).tracks
     assert recall == pytest.approx(np.mean([np.isin(best[row], found[row]).mean() for row in range(20)]))
@@ -167,5 +167,5 @@ def test_recall_of_an_exact_index_is_one_and_of_a_crippled_one_less(unit_vectors
 def test_recall_counts_tracks_with_equal_vectors_for_each_other(unit_vectors):
     vectors = np.repeat(unit_vectors(20, 8), 10, axis=0)
     index = build_index(vectors[::-1].copy(), wide("flat"))  # of ten equal ones another five may be found
-    assert index_recall(index, vectors[::-1].copy(), unit_vectors(4, 8, seed=1), 5) == 1.0
-    assert index_recall(index, vectors, unit_vectors(4, 8, seed=1), 5) < 1.0  # an index of other names
+    assert recall_of_index(index, vectors[::-1].copy(), unit_vectors(4, 8, seed=1), 5) == 1.0
+    assert recall_of_index(index, vectors, unit_vectors(4, 8, seed=1), 5) < 1.0  # an index of other names

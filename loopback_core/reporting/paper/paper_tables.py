@@ -7,7 +7,14 @@ from loopback_core.evaluation.evaluation_json import Evaluation
 from loopback_core.evaluation.outcome import against_rivals
 from loopback_core.evaluation.significance import Mean
 from loopback_core.recommenders.lists import TOWERS
-from loopback_core.reporting.report.report_tables import DASH, Means, best_first, difference_cell, table, won_lost_tied
+from loopback_core.reporting.report.report_tables import (
+    DASH,
+    Means,
+    best_first,
+    difference_cell,
+    markdown_table,
+    won_lost_tied,
+)
 from loopback_core.reporting.report.tuning_section import settings_text, tuned_baselines
 from loopback_core.tasks.metrics import MAIN_METRIC
 
@@ -123,7 +130,7 @@ def _recommenders(
 
 def filled_table(columns: Sequence[str], rows: Sequence[Sequence[str]], words: int) -> str:
     """A table; a sentence instead of one without rows."""
-    return table(columns, rows, words) if rows else NOT_MEASURED
+    return markdown_table(columns, rows, words) if rows else NOT_MEASURED
 
 
 def interval(mean: Mean | None) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Container, Iterator
 
 from loopback_core.evaluation.ablation_json import Ablation, recipe_of
 from loopback_core.evaluation.evaluation_json import Evaluation
-from loopback_core.reporting.report.report_tables import DASH, cell, difference_cell, table
+from loopback_core.reporting.report.report_tables import DASH, cell, difference_cell, markdown_table
 from loopback_core.reporting.report.task_sections import pictures_there
 from loopback_core.tasks.metrics import MAIN_METRIC
 
@@ -50,7 +50,7 @@ def _task_table(ablation: Ablation, task: str) -> str:
         cells += [cell(means.get(what, {}).get("recall@100"), intervals=True) for what in ("served", "alone")]
         rows.append(cells)
     of_main = [f"{MAIN_METRIC}, served", "difference", f"{MAIN_METRIC}, alone", "difference"]
-    return table(["choice", *of_main, "recall@100, served", "recall@100, alone"], rows, words=1)
+    return markdown_table(["choice", *of_main, "recall@100, served", "recall@100, alone"], rows, words=1)
 
 
 def _cost_table(ablation: Ablation) -> str:
@@ -59,7 +59,7 @@ def _cost_table(ablation: Ablation) -> str:
         epoch = DASH if row["best_epoch"] is None else f"{row['best_epoch']:.1f}"
         costs = [_whole(cost) for cost in (row["seconds"], row["targets_per_second"], row["parameters"])]
         rows.append([_label(row["choice"], ablation), epoch, *costs])
-    return table(["choice", "best epoch", "seconds", "targets/s", "parameters"], rows, words=1)
+    return markdown_table(["choice", "best epoch", "seconds", "targets/s", "parameters"], rows, words=1)
 
 
 def _label(choice: str, ablation: Ablation) -> str:

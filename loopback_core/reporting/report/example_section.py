@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from loopback_core.reporting.example_users import RECENT_LISTENS, Example, Recommended
-from loopback_core.reporting.report.report_tables import table
+from loopback_core.reporting.report.report_tables import markdown_table
 from loopback_core.reporting.safe_text import markdown
 
 
@@ -27,7 +27,7 @@ def listeners_section(examples: Sequence[Example]) -> Iterator[str]:
             [str(place + 1), *(cell for name in names for cell in _cells(example.lists[name], place))]
             for place in range(longest)
         ]
-        yield table(columns, rows, words=len(columns))
+        yield markdown_table(columns, rows, words=len(columns))
 
 
 def _cells(tracks: Sequence[Recommended], place: int) -> tuple[str, str]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from loopback_core.evaluation.evaluation_json import Evaluation
 from loopback_core.recommenders.lists import OTHER_PRESET
-from loopback_core.reporting.report.report_tables import cell, difference_cell, p_cell, table, won_lost_tied
+from loopback_core.reporting.report.report_tables import cell, difference_cell, markdown_table, p_cell, won_lost_tied
 from loopback_core.reporting.safe_text import code, markdown
 from loopback_core.tasks.metrics import MAIN_METRIC
 
@@ -29,4 +29,4 @@ def presets_section(evaluation: Evaluation) -> Iterator[str]:
                 compared = [difference_cell(comparison), p_cell(comparison), won_lost_tied(comparison)]
                 rows.append([task.replace("_", " "), markdown(name), value, *compared])
     columns = ["task", "preset", MAIN_METRIC, "difference", "p (Holm)", "won / lost / tied"]
-    yield table(columns, rows, words=2)
+    yield markdown_table(columns, rows, words=2)

@@ -39,7 +39,7 @@ def best_first(recommenders: Recommenders) -> list[str]:
     return listed
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[str]], words: int) -> str:
+def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[str]], words: int) -> str:
     """A Markdown table whose first columns hold words and whose other columns hold numbers."""
     rule = ["---"] * words + ["---:"] * (len(columns) - words)
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (columns, rule, *rows))
@@ -67,7 +67,7 @@ def rows_of_recommenders(
         label = f"**{markdown(name)}**" if name.startswith(TOWERS) else markdown(name)
         values = [cell(means.get(column), intervals=intervals) for column in columns]
         rows.append([label, ", ".join(marks.get(name, ())), *values])
-    return table(["recommender", "", *columns], rows, words=2)
+    return markdown_table(["recommender", "", *columns], rows, words=2)
 
 
 def cell(mean: Mean | None, *, intervals: bool = False) -> str:

@@ -9,7 +9,7 @@ from loopback_core.reporting.report.ablation_section import ablation_section
 from loopback_core.reporting.report.example_section import listeners_section
 from loopback_core.reporting.report.limits import limits
 from loopback_core.reporting.report.presets_section import presets_section
-from loopback_core.reporting.report.report_tables import table
+from loopback_core.reporting.report.report_tables import markdown_table
 from loopback_core.reporting.report.task_sections import folded, pictures_there, task_section
 from loopback_core.reporting.report.tuning_section import tuning_section
 from loopback_core.reporting.report.verdict import verdict
@@ -100,7 +100,7 @@ def _evaluator(evaluation: Evaluation, pictures: Container[str]) -> Iterator[str
         for task, metrics in calibration["tasks"].items()
         for metric, count in metrics.items()
     ]
-    yield from folded("The counts", table(columns, rows, words=2))
+    yield from folded("The counts", markdown_table(columns, rows, words=2))
 
 
 def _formulas(evaluation: Evaluation) -> Iterator[str]:

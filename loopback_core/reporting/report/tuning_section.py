@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from loopback_core.evaluation.evaluation_json import Evaluation
 from loopback_core.recommenders.baselines.tuning import TunedJson
-from loopback_core.reporting.report.report_tables import table
+from loopback_core.reporting.report.report_tables import markdown_table
 from loopback_core.reporting.report.task_sections import folded
 from loopback_core.reporting.safe_text import markdown
 from loopback_core.tasks.metrics import MAIN_METRIC
@@ -25,7 +25,7 @@ def tuning_section(evaluation: Evaluation) -> Iterator[str]:
     ]
     if rows:
         columns = ["task", "baseline", "settings chosen", f"{MAIN_METRIC} on validation", "settings tried"]
-        yield from folded("How the baselines were tuned", table(columns, rows, words=3))
+        yield from folded("How the baselines were tuned", markdown_table(columns, rows, words=3))
 
 
 def tuned_baselines(evaluation: Evaluation) -> Iterator[tuple[str, str, TunedJson]]:

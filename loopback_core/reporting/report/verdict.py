@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from loopback_core.evaluation.evaluation_json import Evaluation
 from loopback_core.evaluation.outcome import AgainstRival, Outcome, against_rivals
-from loopback_core.evaluation.thresholds import beats_popularity, recall_floor
-from loopback_core.reporting.report.report_tables import DASH, difference_cell, p_cell, table, won_lost_tied
+from loopback_core.evaluation.thresholds import against_floor, against_popularity
+from loopback_core.reporting.report.report_tables import DASH, difference_cell, markdown_table, p_cell, won_lost_tied
 from loopback_core.reporting.safe_text import code
 from loopback_core.tasks.metrics import MAIN_METRIC
 
@@ -50,7 +50,7 @@ def _table(rivals: list[AgainstRival]) -> Iterator[str]:
         for one in rivals
     ]
     if rows:
-        yield table(columns, rows, words=3)
+        yield markdown_table(columns, rows, words=3)
         yield (
             "The *rival* of a task is the baseline that was best on validation. The difference is that of the towers minus "
             "the rival on the same users, with its 95 % interval. *Beat it* and *lose to it*: the interval excludes zero, "
@@ -59,8 +59,8 @@ def _table(rivals: list[AgainstRival]) -> Iterator[str]:
 
 
 def _checks(evaluation: Evaluation) -> str:
-    floor = recall_floor(evaluation, evaluation["settings"]["checks"]["recall_floor"])
-    checks = {"recall_floor": floor, "beats_popularity": beats_popularity(evaluation)}
+    floor = against_floor(evaluation, evaluation["settings"]["checks"]["recall_floor"])
+    checks = {"recall_floor": floor, "beats_popularity": against_popularity(evaluation)}
     return "\n".join(
         f"- Check `{name}` **{'passed' if threshold.passed else 'FAILED'}**: {threshold.sentence}."
         for name, threshold in checks.items()

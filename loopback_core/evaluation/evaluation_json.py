@@ -9,7 +9,7 @@ from typing_extensions import TypedDict
 from loopback_core.evaluation.ablation_json import Ablation
 from loopback_core.evaluation.json_file import read_json_file, write_json_file
 from loopback_core.evaluation.significance import Comparison, Mean
-from loopback_core.recommenders.baselines.tuning import TunedJson
+from loopback_core.recommenders.tuned_json import TunedJson
 
 Recommenders = dict[str, dict[str, Mean] | None]
 """recommender -> metric -> mean over users; None for a recommender that cannot answer the task."""

@@ -103,7 +103,7 @@ def change_a_loss(arrays):
 
 def test_another_content_of_the_file_of_features_is_another_training(tmp_path):
     path = tmp_path / "features.parquet"
-    settings = settings_of("default", 0, {"towers": {"features": str(path)}}, {})
+    settings = settings_of("default", 0, {"towers": {"sum": {"features": str(path)}}}, {})
     keys = set()
     for content in (b"1", b"2"):
         path.write_bytes(content)

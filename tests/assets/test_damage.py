@@ -112,7 +112,7 @@ def test_data_quality_finds_a_log_of_the_user_that_was_changed_or_is_gone(
     log.write_text("user_1\t2006-01-01T00:00:00Z\t\tArtist\t\tTitle\n")
     assert materialize(home, "raw_listens", source={"name": str(log)}).success
     log.write_text("user_1\t2006-01-01T00:00:00Z\t\tArtist\t\tAnother title\n")
-    changed = "The log log.tsv was changed after raw_listens was materialized: materialize it again."
+    changed = f"{log} was changed after raw_listens was materialized: materialize it again."
     assert changed in data_quality(home)["raw_listens"]["source_unchanged"]
     log.unlink()
     assert str(log) in data_quality(home)["raw_listens"]["source_unchanged"]

@@ -17,8 +17,9 @@ from typing_extensions import TypedDict
 from loopback_core.data import FitData, Ranking
 from loopback_core.errors import ArtifactError, SettingsError
 from loopback_core.recommenders.baselines import BASELINES, Baseline
-from loopback_core.recommenders.baselines.tuning import BaselineSettings, Tuned, TunedJson, choose_rival, tune
+from loopback_core.recommenders.baselines.tuning import BaselineSettings, Tuned, choose_rival, tune
 from loopback_core.recommenders.lists import DEPTH, rank_users
+from loopback_core.recommenders.tuned_json import TunedJson
 from loopback_core.runtime.progress import progress
 from loopback_core.settings import EvaluationSettings
 from loopback_core.splits import Splits

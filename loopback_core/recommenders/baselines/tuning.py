@@ -5,14 +5,14 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
-from typing import Any, NotRequired
+from typing import Any
 
 import numpy as np
-from typing_extensions import TypedDict  # pydantic reads it as part of evaluation.json, on Python 3.11 too
 
 from loopback_core.data import Ragged
 from loopback_core.recommenders.baselines.baseline import Baseline
 from loopback_core.recommenders.lists import blocks_of_users, gather
+from loopback_core.recommenders.tuned_json import TunedJson
 from loopback_core.tasks.metrics import MAIN_METRIC, per_user_metrics
 from loopback_core.tasks.task import Task
 
@@ -33,18 +33,6 @@ class Trial:
 
     settings: BaselineSettings
     score: float  # nDCG@10
-
-
-TunedJson = TypedDict(
-    "TunedJson",
-    {
-        "grid": NotRequired[dict[str, list[Any]]],  # not in the first reports
-        "settings": BaselineSettings,
-        "ndcg@10": float | None,  # MAIN_METRIC; None when validation has no user to score
-        "trials": list[dict[str, Any]],
-    },
-)
-"""A tuned baseline in `tuning.json` and `evaluation.json`."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from loopback_core.evaluation.evaluation_json import Evaluation
-from loopback_core.recommenders.baselines.tuning import TunedJson
+from loopback_core.recommenders.tuned_json import TunedJson
 from loopback_core.reporting.report.report_tables import markdown_table
 from loopback_core.reporting.report.task_sections import folded
 from loopback_core.reporting.safe_text import markdown

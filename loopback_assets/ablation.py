@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @stage_asset("ablation", group_name="evaluation", kinds={"pytorch", "markdown"})
 def ablation(step: Step) -> dg.MaterializeResult[Any]:
-    """From the reference to the recipe and each choice removed from it, over seeds, trained on train, measured on validation.
+    """From the reference to the recipe and each choice removed from it, over seeds, measured on validation.
 
     Finished trainings are kept: a killed run continues, and another choice trains only that one.
     """
@@ -32,11 +32,11 @@ def ablation(step: Step) -> dg.MaterializeResult[Any]:
     }
 
     def make(folder: Path) -> dict[str, int]:
-        kept, checkpoints = step.store.kept("ablation"), step.store.scratch(folder)
-        return run_ablation(Splits(splits.folder), splits.version, plan, kept, checkpoints, folder)
+        finished, checkpoints = step.store.kept("ablation"), step.store.scratch(folder)
+        return run_ablation(Splits(splits.folder), splits.version, plan, finished, checkpoints, folder)
 
     used = {name: [training_values(one) for one in by_seed] for name, by_seed in plan.items()}
-    artifact, reused = step.publish("ablation", make, upstream=[splits], beside={"choices": used})
+    artifact, reused = step.publish("ablation", make, upstream=[splits], extra_settings={"choices": used})
     measured = read_ablation(artifact.folder)
     return result(
         artifact,
@@ -49,7 +49,7 @@ def ablation(step: Step) -> dg.MaterializeResult[Any]:
 
 
 def _rows(ablation: "Ablation", task: str) -> list[dict[str, str | float | None]]:
-    """A row per choice: nDCG@10 and recall@100 of what is served and of the towers alone, and the difference to the recipe."""
+    """A row per choice: nDCG@10 and recall@100 as served and of the towers alone, and the differences to the recipe."""
     rows = []
     for row in ablation["rows"]:
         means, paired = row["tasks"].get(task, {}), row["paired"].get(task, {})

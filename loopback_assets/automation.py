@@ -43,7 +43,7 @@ def run_failure_alert(context: dg.RunFailureSensorContext) -> None:
 
 
 def _reasons(context: dg.RunFailureSensorContext) -> list[str]:
-    """What failed and why, a sentence per step; what Dagster says of the run when no step failed."""
+    """What failed and why, a sentence per step; Dagster's message about the run when no step failed."""
     logged = context.instance.all_logs(context.dagster_run.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
     reasons = {}
     for event in filter(None, (entry.dagster_event for entry in logged)):

@@ -13,11 +13,11 @@ PLAIN = (bool, int, float, str)
 
 
 class _Form(dg.PermissiveConfig):
-    """Open to any key: the core refuses one that it does not know, and says what became of one that it knew."""
+    """Open to any key: the core refuses an unknown key, and says where the key of an earlier version is now."""
 
 
 def _field(info: FieldInfo) -> Any:
-    """The same field, unset by default. Dagster knows neither dates nor literals; the core checks what they say."""
+    """The same field, unset by default. Dagster knows neither dates nor literals; the core checks the values."""
     kind = info.annotation
     if isinstance(kind, type) and issubclass(kind, Section):
         form = _form(kind)

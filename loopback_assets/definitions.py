@@ -14,6 +14,6 @@ defs = dg.Definitions(
     schedules=[weekly_retrain],
     sensors=[run_failure_alert],
     resources={"loopback": Loopback()},
-    # Training takes every core: processes side by side would only fight over them, and add their start-up time.
+    # Training uses every core: parallel processes would compete for them, and add their start-up time.
     executor=dg.in_process_executor,
 )

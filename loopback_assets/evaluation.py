@@ -80,11 +80,11 @@ def _evaluate(step: Step) -> tuple[Artifact, bool]:
     from loopback_core.recommenders.bundle import Bundle
     from loopback_core.reporting.run_evaluation import run_evaluation
 
-    # From the newest index its own manifest leads upstream: two sources or presets in one home never mix.
+    # The manifest of the newest index leads to the versions upstream: two sources or presets in a home do not mix.
     index = step.sound("faiss_index")
     above = [asset for asset in CHAIN if asset not in ("baselines", "faiss_index", "evaluation")]
     chain = {asset: step.upstream(index, asset) for asset in above} | {"faiss_index": index}
-    chain["baselines"] = step.beside("baselines", chain["temporal_splits"])
+    chain["baselines"] = step.sibling("baselines", chain["temporal_splits"])
     presets, ablation, settings = _other_presets(step, chain), _ablation(step, chain), step.settings
 
     def make(folder: Path) -> dict[str, int]:
@@ -106,15 +106,15 @@ def _evaluate(step: Step) -> tuple[Artifact, bool]:
             ablation.folder if ablation else None,
         )
 
-    beside = {
+    extra_settings = {
         "presets": {name: towers.version for name, towers in presets.items()},
         "ablation": ablation.version if ablation else None,
     }
-    return step.publish("evaluation", make, upstream=[index, chain["baselines"]], beside=beside)
+    return step.publish("evaluation", make, upstream=[index, chain["baselines"]], extra_settings=extra_settings)
 
 
 def _ablation(step: Step, chain: dict[str, Artifact]) -> Artifact | None:
-    """The newest ablation on the same splits, if there is a sound one."""
+    """The newest ablation on the same splits whose checks passed, if there is one."""
     for artifact in reversed(step.store.all_made_from("ablation", chain["temporal_splits"])):
         return artifact if _is_sound(step, artifact) else None
     return None
@@ -131,7 +131,7 @@ def _is_sound(step: Step, artifact: Artifact) -> bool:
 
 
 def _other_presets(step: Step, chain: dict[str, Artifact]) -> dict[str, Artifact]:
-    """The newest towers of every other preset that were made from the same splits; unsound ones are left out, and named."""
+    """The newest towers of every other preset from the same splits; those with a failed check are left out and logged."""
     from loopback_core.reporting.safe_text import preset_ids
 
     towers = step.store.all_made_from("trained_towers", chain["temporal_splits"])
@@ -143,7 +143,7 @@ def _other_presets(step: Step, chain: dict[str, Artifact]) -> dict[str, Artifact
 
 
 def _provenance(chain: dict[str, Artifact], presets: dict[str, Artifact], settings: Settings) -> "Provenance":
-    """What `evaluation.json` says of where its numbers come from; `settings` fills in what no artifact depends on."""
+    """The provenance of the numbers in `evaluation.json`; `settings` fills in what no artifact depends on."""
     listens, splits, towers = (chain[asset].summary for asset in ("interactions", "temporal_splits", "trained_towers"))
     used = {asset: _without_threads(artifact.manifest["settings"]) for asset, artifact in chain.items()}
     return {
@@ -182,10 +182,10 @@ def _provenance(chain: dict[str, Artifact], presets: dict[str, Artifact], settin
 
 
 def _without_threads(settings: dict[str, Any]) -> dict[str, Any]:
-    """What of the settings of a stage a user can set."""
+    """The settings of a stage that a user can set."""
     return {key: value for key, value in settings.items() if key != "threads"}
 
 
 def _without_pictures(report: str) -> str:
-    """The text alone: the UI shows the pictures as metadata of their own."""
+    """The report without its pictures: the UI shows those as separate metadata."""
     return "\n".join(line for line in report.splitlines() if not line.startswith("!["))

@@ -1,4 +1,4 @@
-"""What the core logs, in the log of the run; its errors, as failures that Dagster shows."""
+"""Messages of the core in the log of the run, and its errors as failures that Dagster shows."""
 
 import logging
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ def errors_as_failures() -> Iterator[None]:
     """Put what the core logs into the log of the run, and turn every error into a failure.
 
     The message of an error of the core is shown as it is; any other error is shown with its type, and its traceback
-    with it. Only a download is tried again: everything else would end in the same.
+    with it. Only a download is tried again: any other error would occur again.
     """
     core = logging.getLogger("loopback")
     level = core.level

@@ -1,4 +1,4 @@
-"""The log and what is usable of it."""
+"""The assets of the raw log and of the clean listens."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -29,7 +29,7 @@ from loopback_core.listens.schema import Listen
     },
 )
 def raw_listens(step: Step) -> dg.MaterializeResult[Any]:
-    """The listening log as it came: generated, downloaded, or found at the path in LOOPBACK_SOURCE."""
+    """The raw listening log: generated, downloaded, or found at the path in LOOPBACK_SOURCE."""
     from loopback_core.listens.raw import publish_raw, raw_summary
 
     artifact, reused = publish_raw(step.store, step.settings.source)
@@ -61,7 +61,7 @@ def interactions(step: Step) -> dg.MaterializeResult[Any]:
         return asdict(ingest(log, folder, source))
 
     last_moment = {} if source.latest else {"last_moment": log.last_moment.isoformat()}
-    artifact, reused = step.publish("interactions", make, upstream=[raw], beside=last_moment)
+    artifact, reused = step.publish("interactions", make, upstream=[raw], extra_settings=last_moment)
     summary = artifact.summary
     return result(
         artifact,

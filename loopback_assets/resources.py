@@ -47,5 +47,5 @@ def _versions_of_run(instance: dg.DagsterInstance, run_id: str) -> dict[str, str
     """Asset -> the version that this run has materialized so far."""
     entries = instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
     events = [entry.dagster_event for entry in entries if entry.dagster_event]
-    found = [event.step_materialization_data.materialization for event in events]
-    return {m.asset_key.path[-1]: m.tags[VERSION_TAG] for m in found if m.tags and VERSION_TAG in m.tags}
+    materializations = [event.step_materialization_data.materialization for event in events]
+    return {m.asset_key.path[-1]: m.tags[VERSION_TAG] for m in materializations if m.tags and VERSION_TAG in m.tags}

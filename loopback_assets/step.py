@@ -1,4 +1,4 @@
-"""What an asset or a check works with: artifacts that were verified, settings, and the publishing of its own artifact."""
+"""What an asset or a check works with: verified artifacts, settings, and the publishing of its own artifact."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -13,7 +13,7 @@ from loopback_core.store.artifacts import Artifact, ArtifactStore
 
 
 class Step:
-    """One asset or check of a run: reads upstream artifacts, publishes its own. It remembers what it handed out."""
+    """One asset or check of a run: reads upstream artifacts, publishes its own. It keeps a list of what it read."""
 
     def __init__(
         self,
@@ -28,7 +28,7 @@ class Step:
         self._published: list[Artifact] = []
 
     def newest(self, asset: str) -> Artifact:
-        """The version that this run made, else the newest: runs side by side do not mix."""
+        """The version that this run made, else the newest, so that concurrent runs do not mix."""
         if version := self._made.get(asset):
             return self.store.get(asset, version)
         return self.store.latest(asset)
@@ -47,7 +47,7 @@ class Step:
         self._inputs.append(artifact)
         return artifact
 
-    def beside(self, asset: str, upstream: Artifact) -> Artifact:
+    def sibling(self, asset: str, upstream: Artifact) -> Artifact:
         """The version of `asset` that was made from `upstream`: by this run, else the newest; as :meth:`sound`."""
         if version := self._made.get(asset):
             made = self.store.get(asset, version)
@@ -61,12 +61,12 @@ class Step:
         make: Callable[[Path], Mapping[str, Any]],
         *,
         upstream: list[Artifact],
-        beside: Mapping[str, Any] | None = None,
+        extra_settings: Mapping[str, Any] | None = None,
     ) -> tuple[Artifact, bool]:
         """Publish what `make(folder)` writes, or reuse the same version; returns it and whether it was reused.
 
-        The artifact remembers the digest of all that the step was handed. beside: what the result depends on beyond
-        the upstream versions, and the settings and code of its stage.
+        The digests of all artifacts that the step read are stored with it. extra_settings: what the result depends on
+        beyond the upstream versions, and the settings and code of its stage.
         """
         stage = STAGES[asset]
 
@@ -80,7 +80,7 @@ class Step:
             asset,
             make_verified,
             upstream={artifact.asset: artifact.version for artifact in upstream},
-            settings={**stage.values(self.settings), **(beside or {})},
+            settings={**stage.values(self.settings), **(extra_settings or {})},
             code=stage.code,
             made_from={str(artifact): artifact.digest for artifact in self._inputs},
         )
@@ -89,7 +89,7 @@ class Step:
 
     def begin_verification(self, stage: Stage) -> None:
         """Let other threads digest what the stage is going to read, while torch is loaded or the log is opened."""
-        with suppress(ArtifactError, KeyError):  # told when it is read
+        with suppress(ArtifactError, KeyError):  # reported when it is read
             for asset in stage.upstream:
                 newest = self.newest(asset)
                 newest.begin_verification()
@@ -98,7 +98,7 @@ class Step:
 
     @contextmanager
     def naming_damage(self) -> Iterator[None]:
-        """Turn any error into a sentence when an artifact that was handed out or published turns out to be damaged."""
+        """Turn any error into a sentence when an artifact that was read or published is damaged."""
         try:
             yield
         except Exception as error:

@@ -10,11 +10,11 @@ import pandera.polars as pa
 
 from loopback_core.store.artifacts import Artifact
 
-LARGEST_PICTURE = 100_000  # bytes; the file beside the report has no limit
+LARGEST_PICTURE = 100_000  # bytes; the file next to the report has no limit
 
 
 def result(artifact: Artifact, *, reused: bool, **metadata: Any) -> dg.MaterializeResult[Any]:
-    """The result of an asset: its version, where it lies, what it cost, and `metadata`."""
+    """The result of an asset: its version, its folder, its time and memory, and `metadata`."""
     manifest = artifact.manifest
     return dg.MaterializeResult(
         data_version=dg.DataVersion(artifact.version),

@@ -1,8 +1,8 @@
-"""The one exception whose text is written for the person who runs the pipeline."""
+"""The exceptions whose messages are written for the person who runs the pipeline."""
 
 
 class LoopbackError(Exception):
-    """Something the user can put right. The message is one sentence or two that say what to do."""
+    """An error that the user can correct. The message is one or two sentences that say what to do."""
 
 
 class SettingsError(LoopbackError):

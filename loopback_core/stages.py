@@ -1,4 +1,4 @@
-"""Every stage once: what it is made from, the code that makes it, the settings that change it.
+"""Every stage, declared once: what it is made from, the code that makes it, the settings that change it.
 
 The names are those of the assets and of the artifacts. The store, the assets, their code versions, the checks and the
 ablation read this table.

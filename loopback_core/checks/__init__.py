@@ -1,6 +1,6 @@
-"""What must hold of every artifact before anything is built on it.
+"""What must hold for every artifact before another is made from it.
 
-Each check reads the artifact's files again, so that damage done after publishing is found too.
+Each check reads the artifact's files again, so that damage after publishing is found too.
 """
 
 from loopback_core.checks.check import Check, Verdict, judge

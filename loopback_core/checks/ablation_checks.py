@@ -25,7 +25,7 @@ def losses_finite(artifact: Artifact, store: ArtifactStore, settings: Settings) 
 
 
 def recipe_holds(artifact: Artifact, store: ArtifactStore, settings: Settings) -> Verdict:
-    """No choice is above what `default` serves by nDCG@10 in a task, with its paired interval above zero."""
+    """No choice has a higher served nDCG@10 than `default` in any task, with its paired interval above zero."""
     better, compared = [], 0
     for row in read_ablation(artifact.folder)["rows"]:
         for task, paired in row["paired"].items():

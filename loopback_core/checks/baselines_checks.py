@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def lists_valid(artifact: Artifact, store: ArtifactStore, settings: Settings) -> Verdict:
-    """Every list holds distinct candidates of its user, none excluded, best first, and nothing after its end."""
+    """Every list holds distinct candidates of its user, none excluded, best first, and no track after its end."""
     from loopback_core.recommenders.baselines.baseline_lists import BaselineLists
     from loopback_core.splits import Splits
     from loopback_core.tasks.task_builders import TASKS
@@ -59,12 +59,12 @@ def list_faults(ranking: Ranking, task: Task) -> list[str]:
     faults = []
     if tracks.max(initial=NOTHING) >= task.n_candidates or tracks.min(initial=0) < NOTHING:
         return ["tracks that are not candidates"]
-    given = tracks != NOTHING
-    if np.any(given[:, 1:] & ~given[:, :-1]):
+    is_track = tracks != NOTHING
+    if np.any(is_track[:, 1:] & ~is_track[:, :-1]):
         faults.append("gaps in the lists")
-    if not np.all(np.isfinite(scores[given])):
+    if not np.all(np.isfinite(scores[is_track])):
         faults.append("scores that are not finite")
-    elif np.any(given[:, 1:] & (scores[:, 1:] > scores[:, :-1])):
+    elif np.any(is_track[:, 1:] & (scores[:, 1:] > scores[:, :-1])):
         faults.append("lists that are not sorted by score")
     ordered = np.sort(tracks, axis=1)
     if np.any((ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] != NOTHING)):

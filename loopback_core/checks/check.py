@@ -1,4 +1,4 @@
-"""A check, its verdict, and how both are kept with the artifact."""
+"""A check, its verdict, and how the verdict is stored with the artifact."""
 
 import inspect
 import logging
@@ -15,7 +15,7 @@ log = logging.getLogger("loopback")
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a check found. `facts` are plain values; numbers keep their key from run to run, so they can be plotted."""
+    """The result of a check. `facts` are plain values; numbers have the same key in every run, so they can be plotted."""
 
     passed: bool
     sentence: str
@@ -34,11 +34,11 @@ class Check:
     predicate: Predicate
     thresholds: tuple[str, ...] = ()  # keys of [checks] that it reads
     blocking: bool = True  # otherwise a warning, which stops nothing
-    recorded: bool = True  # otherwise it looks at the bytes on disk, and is run each time
+    recorded: bool = True  # otherwise it reads the bytes on disk, and is run each time
 
     @property
     def description(self) -> str:
-        """The predicate's own words."""
+        """The docstring of the predicate."""
         return (inspect.getdoc(self.predicate) or "").strip()
 
     def verdict_on_record(self, artifact: Artifact, settings: Settings) -> Verdict | None:
@@ -49,7 +49,7 @@ class Check:
         return Verdict(record["passed"], record["sentence"], record["facts"])
 
     def record(self, verdict: Verdict, artifact: Artifact, settings: Settings) -> None:
-        """Keep the verdict in `checks.json`; a home that cannot be written to only costs running the check again."""
+        """Store the verdict in `checks.json`; in a home that cannot be written to the check runs again each time."""
         if not self.recorded:
             return
         try:
@@ -67,7 +67,7 @@ class Check:
 def judge(check: Check, artifact: Artifact, store: ArtifactStore, settings: Settings) -> Verdict:
     """Run a check on what was published, and record its verdict.
 
-    A check that could not be run has failed, and is not recorded: its artifact is damaged, or the reason may pass.
+    A check that could not be run has failed, and is not recorded: its artifact is damaged, or the cause is temporary.
     """
     try:
         if check.recorded:

@@ -36,13 +36,13 @@ def reject_share(artifact: Artifact, store: ArtifactStore, settings: Settings) -
 
 
 def listens_valid(artifact: Artifact, store: ArtifactStore, settings: Settings) -> Verdict:
-    """The listens on disk obey their schema, are sorted, and are as many as were kept."""
+    """The listens on disk obey their schema, are sorted, and are as many as the summary says."""
     listens = pl.scan_parquet(artifact.folder / "interactions.parquet", glob=False)
     rows = listens.select(pl.len()).collect().item()
-    kept = artifact.summary["kept"]
-    if rows != kept:
-        return Verdict(False, f"interactions.parquet holds {rows:,} rows instead of {kept:,}", {"rows": rows})
+    expected_rows = artifact.summary["kept"]
+    if rows != expected_rows:
+        return Verdict(False, f"interactions.parquet holds {rows:,} rows instead of {expected_rows:,}", {"rows": rows})
     for start in range(0, rows, ROWS_AT_ONCE):
-        overlap = min(start, 1)  # the last row before, so that the order is seen across the seam
+        overlap = min(start, 1)  # the last row of the block before, so that the order across the border is checked
         validate_listens(listens.slice(start - overlap, ROWS_AT_ONCE + overlap).collect())
     return Verdict(True, f"{rows:,} listens obey their schema", {"rows": rows})

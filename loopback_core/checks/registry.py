@@ -75,5 +75,5 @@ def refuse_failed(artifact: Artifact, store: ArtifactStore, settings: Settings) 
         if not verdict.passed:
             raise ArtifactError(
                 f"{artifact} failed its check {check.name}, so nothing is built on it: {verdict.sentence}. "
-                f"Put that right and materialize {artifact.asset} again, or change the threshold in [checks]."
+                f"Correct the cause and materialize {artifact.asset} again, or change the threshold in [checks]."
             )

@@ -9,7 +9,7 @@ from loopback_core.settings import Settings
 from loopback_core.splits import Splits
 from loopback_core.store.artifacts import Artifact, ArtifactStore
 
-SAMPLE = 2_000  # vectors that stand for all in the test for collapse
+SAMPLE = 2_000  # vectors, drawn at random, in the test for collapse
 
 
 def embeddings_healthy(artifact: Artifact, store: ArtifactStore, settings: Settings) -> Verdict:

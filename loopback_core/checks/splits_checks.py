@@ -37,9 +37,9 @@ def split_counts(artifact: Artifact, store: ArtifactStore, settings: Settings) -
     if total != listens:
         wrong.append(f"the parts hold {total:,} events together, the log {listens:,}")
     if split["strategy"] in FRACTIONAL:
-        wanted = {"validation": split["validation_fraction"], "test": split["test_fraction"]}
-        wanted["train"] = 1 - sum(wanted.values())
-        for part, fraction in wanted.items():
+        fractions = {"validation": split["validation_fraction"], "test": split["test_fraction"]}
+        fractions["train"] = 1 - sum(fractions.values())
+        for part, fraction in fractions.items():
             share = (counts[part] + int(np.sum(held_out == PART_NAMES.index(part)))) / max(total, 1)
             if abs(share - fraction) > checks.split_tolerance:
                 wrong.append(f"{part} is {share:.3f} of the log instead of {fraction:.3f} ± {checks.split_tolerance}")
@@ -90,11 +90,13 @@ def ids_in_catalog(artifact: Artifact, store: ArtifactStore, settings: Settings)
         elif not _counted(events, catalog):
             wrong.append(f"the {phase} catalog's play counts are not those of its events")
         elif not np.array_equal(np.bincount(events.user, minlength=len(events.by_user.starts)), events.by_user.lengths):
-            wrong.append(f"the {phase} histories are not as long as its events say")
-    nameless = _outside(splits.test.track, n_log)
-    strangers = sum(_outside(part.user, len(splits.users)) for part in (splits.train, splits.validation, splits.test))
-    if nameless or strangers:
-        wrong.append(f"{nameless:,} test events have a track and {strangers:,} events a user without a name")
+            wrong.append(f"the lengths of the {phase} histories are not those of its events")
+    unnamed_tracks = _outside(splits.test.track, n_log)
+    unnamed_users = sum(
+        _outside(part.user, len(splits.users)) for part in (splits.train, splits.validation, splits.test)
+    )
+    if unnamed_tracks or unnamed_users:
+        wrong.append(f"{unnamed_tracks:,} test events have a track and {unnamed_users:,} events a user without a name")
     facts = {
         "tracks_tuning": splits.tuning.catalog.n_tracks,
         "tracks_testing": splits.testing.catalog.n_tracks,

@@ -26,7 +26,7 @@ LONGEST_WAIT = 60.0  # seconds
 
 
 class _TransientError(Exception):
-    """The same mirror may well answer later."""
+    """A temporary failure: the same mirror may answer later."""
 
 
 class _MirrorError(Exception):
@@ -72,7 +72,7 @@ def download(
     raise DownloadError(
         f"{target.name} could not be downloaded. Run again later, or download it yourself and put it in "
         f"{target.parent}, or set LOOPBACK_SOURCE to its path. "
-        + (f"What the mirrors did:{''.join(reasons)}" if reasons else "No mirror is set (source.mirrors).")
+        + (f"Reason by mirror:{''.join(reasons)}" if reasons else "No mirror is set (source.mirrors).")
     )
 
 
@@ -92,7 +92,7 @@ def _deliver(
     was_begun = _size(part) > 0
     fetch(_fetch, url, part, timeout)
     defect = defect_of(part)
-    if defect and was_begun:  # its beginning may be another mirror's or another version's: once more from zero
+    if defect and was_begun:  # its beginning may be of another mirror or version: once more from zero
         part.unlink()
         fetch(_fetch, url, part, timeout)
         defect = defect_of(part)
@@ -238,7 +238,7 @@ def _only_run(target: Path) -> Iterator[None]:
 
 @contextmanager
 def _writing(target: Path) -> Iterator[None]:
-    """Turns what a disk can refuse into a sentence."""
+    """Turn an error of writing to the disk into a sentence for the user."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         yield

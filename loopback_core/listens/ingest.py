@@ -35,13 +35,13 @@ BUCKET_ROWS = 2_000_000
 PART_ROW_GROUP_ROWS = 1 << 15  # small: pass 2 skips the row groups without its users
 MOST_FILES = 1 << 16
 MEMORY_BYTES = 2_500_000_000
-"""What both passes hold at their most, whatever the log's size: blocks, and a range of users (`full_size.py`)."""
+"""Peak memory of both passes, whatever the log's size: blocks, and a range of users (`full_size.py`)."""
 SHOWN_REJECTS = 3
 
 
 @dataclass(frozen=True)
 class IngestSummary:
-    """What came in and what came out: the summary of the artifact. `asdict` of it is JSON."""
+    """Counts of the rows read and written: the summary of the artifact. `asdict` of it is JSON."""
 
     rows: int
     kept: int
@@ -127,12 +127,12 @@ def _write_parts(
                     shown.advance(read.pop())
                 rows += raw.height
                 cleaned = clean(raw, source, latest).with_columns(pl.lit(index, pl.UInt16).alias("file"))
-                kept = cleaned.filter(pl.col("reason").is_null()).drop("reason").sort("user_id")
+                usable = cleaned.filter(pl.col("reason").is_null()).drop("reason").sort("user_id")
                 rejected = _rejected(cleaned.filter(pl.col("reason").is_not_null()))
                 rejects.append(rejected)
                 first_rejects.append(rejected.head(SHOWN_REJECTS))
-                users.append(kept.group_by("user_id").len())
-                kept.write_parquet(
+                users.append(usable.group_by("user_id").len())
+                usable.write_parquet(
                     parts / f"{len(users):06}.parquet", compression="lz4", row_group_size=PART_ROW_GROUP_ROWS
                 )
     counts = pl.concat(users).group_by("user_id").agg(pl.col("len").sum()).sort("user_id")
@@ -172,7 +172,7 @@ def _write_listens(parts: Path, path: Path, users: pl.DataFrame, bucket_rows: in
 
 
 def _first_of_its_kind(rows: pl.DataFrame) -> pl.Series:
-    """Whether no earlier row says the same; in rows sorted by user and time only those of one moment can."""
+    """Whether no earlier row is equal; in rows sorted by user and time only rows of one moment can be."""
     as_before = rows.select(
         (pl.col("user_id") == pl.col("user_id").shift()) & pl.col("timestamp").diff().eq(timedelta(0))
     )

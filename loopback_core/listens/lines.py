@@ -17,7 +17,7 @@ from loopback_core.listens.schema import MOST_LINES, TEXT_LENGTH
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 LONGEST_LINE = 1 << 26  # bytes; a file without line ends would otherwise be read into memory whole
-SHORTEST_LINE = 64  # bytes; of shorter lines a frame holds no more than of these: each costs some 500 bytes of memory
+SHORTEST_LINE = 64  # bytes; the bound on a frame counts shorter lines as this long: each costs some 500 bytes of memory
 
 Advance = Callable[[int], object]
 """Called with the number of bytes of the file on disk that were read since the last call."""
@@ -29,7 +29,7 @@ PickMembers = Callable[[list[str]], list[str]]
 def read_lines(
     path: Path, pick: PickMembers, block_bytes: int, advance: Advance, sha256: str | None = None
 ) -> Iterator[pl.DataFrame]:
-    r"""The lines of a .tsv, .tsv.gz or .tar.gz in frames of at most about `block_bytes`: line (from 1), text, undecodable.
+    r"""Lines of a .tsv, .tsv.gz or .tar.gz in frames of at most about `block_bytes`: line (from 1), text, undecodable.
 
     A line ends at "\n" or "\r\n" and nowhere else: names may hold every other separator that Unicode knows. The last
     line may lack its end. One blank line at the end of a file is not a line. The members of an archive count as one
@@ -63,13 +63,13 @@ def _damage_named(path: Path) -> Iterator[None]:
 
 def _pick_members(path: Path, pick: PickMembers, sha256: str | None) -> list[str]:
     with open_log(path, sha256) as file, _damage_named(path):
-        held = list(members(file))
+        entries = list(members(file))
     # "._name" is what macOS's tar keeps of a file's attributes
-    texts = [member.name for member in held if member.content and member.name.endswith(".tsv")]
+    texts = [member.name for member in entries if member.content and member.name.endswith(".tsv")]
     names = pick([name for name in texts if not Path(name).name.startswith(".")])
     if not names:
         raise BadLogError(
-            f"The archive {path} holds no such .tsv file: it has {listing(held)}. Pack a TSV in the Last.fm-1K layout, "
+            f"The archive {path} holds no such .tsv file: it has {listing(entries)}. Pack a TSV in the Last.fm-1K layout, "
             "or set LOOPBACK_SOURCE to the file itself."
         )
     return names
@@ -92,12 +92,13 @@ def _split(stream: IO[bytes], path: Path, block_bytes: int) -> Iterator[pl.Serie
     rest = stream.read(len(BYTE_ORDER_MARK)).removeprefix(BYTE_ORDER_MARK)
     while block := stream.read(block_bytes):
         rest += block
-        end = rest.rfind(b"\n", 0, len(rest) - 1) + 1  # the last line waits: it may go on, or be the blank at the end
+        # The last line is held back: it may be incomplete, or the blank one at the end.
+        end = rest.rfind(b"\n", 0, len(rest) - 1) + 1
         for start, stop in _ranges(rest, 0, end, most):
             yield _cut(rest, start, stop)
         rest = rest[end:]
         if len(rest) > LONGEST_LINE:
-            raise BadLogError(f"{path} has a line of over {LONGEST_LINE >> 20} MiB: it is no listening log.")
+            raise BadLogError(f"{path} has a line of over {LONGEST_LINE >> 20} MiB: it is not a listening log.")
     if rest.strip(b"\r\n"):
         yield _cut(rest, 0, len(rest))
 

@@ -14,7 +14,7 @@ BUFFER_BYTES = 1 << 20
 
 
 class LogFile(io.RawIOBase):
-    """The bytes of a regular file in their order, digested as they are read. A pipe or a device is refused, not waited for.
+    """The bytes of a regular file in their order, digested as they are read. A pipe or a device is refused.
 
     Raises:
         BadLogError: the file is missing, not a regular file, or cannot be read.
@@ -72,7 +72,7 @@ class LogFile(io.RawIOBase):
         """Raise when something wrote to the file, or replaced it, since it was opened.
 
         Raises:
-            BadLogError: its size, times or inode are others.
+            BadLogError: its size, times or inode have changed.
         """
         try:
             unchanged = stamp(self.path.stat()) == self._stamp
@@ -86,7 +86,7 @@ class LogFile(io.RawIOBase):
 def open_log(path: Path, sha256: str | None = None) -> "Iterator[io.BufferedReader[LogFile]]":
     """A file of a log, to be read from its beginning. All of it has been read at the end, and has the digest `sha256`.
 
-    When the bytes are others, that is the error, whatever else went wrong with them. None: any bytes will do.
+    A wrong digest is reported before any other error in the content. None: any digest is accepted.
 
     Raises:
         BadLogError: the file cannot be read, or was changed after `raw_listens` was materialized.
@@ -119,7 +119,7 @@ def file_digest(path: Path) -> str:
 
 
 def stamp(status: os.stat_result) -> tuple[int, ...]:
-    """What changes when a file is written to or replaced: size, times of the content and of the inode, the inode itself."""
+    """What changes when a file is written to or replaced: size, times of content and inode, the inode, the device."""
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev
 
 

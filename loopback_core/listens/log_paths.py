@@ -57,7 +57,7 @@ def kind_of(path: Path) -> str:
 
 
 def files_in(folder: Path) -> tuple[Path, ...]:
-    """What may be a log among the files of a folder: all but the profiles, hidden files and words about the data.
+    """What may be a log among the files of a folder: all but the profiles, hidden files, README and LICENSE.
 
     Raises:
         BadLogError: the folder cannot be read, or holds no such file.

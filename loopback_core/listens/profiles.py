@@ -1,4 +1,4 @@
-"""The profiles that come with a log: read, joined with its users; odd values are taken out and listed."""
+"""The profiles that come with a log: read, joined with its users; implausible values are removed and listed."""
 
 from datetime import datetime
 from pathlib import Path
@@ -31,9 +31,9 @@ def read_profiles(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The profiles (Profile) of those of `users` who have one, and what was odd in the whole file (ProfileReject).
 
-    `path` is a .tsv, a .tsv.gz or a .tar.gz that holds `userid-profile.tsv`. An odd value becomes null: a gender other
-    than m and f, an age outside of 8 to 100, a registration before `source.earliest` or after `latest`. A second
-    profile of the same user is not used. sha256: the digest that the file must have; None: any.
+    `path` is a .tsv, a .tsv.gz or a .tar.gz that holds `userid-profile.tsv`. An implausible value becomes null: a
+    gender other than m and f, an age outside of 8 to 100, a registration before `source.earliest` or after `latest`. A
+    second profile of the same user is not used. sha256: the digest that the file must have; None: any.
 
     Raises:
         BadLogError: the file is missing, truncated, damaged, changed or too long.
@@ -42,7 +42,7 @@ def read_profiles(
     for block in read_lines(path, _profile_members, BLOCK_BYTES, lambda _: None, sha256):
         blocks.append(block)
         if block["line"][-1] > MOST_PROFILES:
-            raise BadLogError(f"{path} has more than {MOST_PROFILES:,} lines: leave in it the users of the log only.")
+            raise BadLogError(f"{path} has more than {MOST_PROFILES:,} lines: keep only the users of the log in it.")
     lines = pl.concat(blocks)
     tabs = len(PROFILE_COLUMNS) - 1
     fields = pl.col("text").str.split_exact("\t", tabs).struct.rename_fields(list(PROFILE_COLUMNS))

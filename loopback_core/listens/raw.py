@@ -1,4 +1,4 @@
-"""`raw_listens` as an artifact: the generated log, or a pointer to files that are read where they lie."""
+"""`raw_listens` as an artifact: the generated log, or a pointer to files that are read in place."""
 
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -46,7 +46,7 @@ def publish_raw(store: ArtifactStore, source: SourceSettings) -> tuple[Artifact,
     generated log is a digest of all that its bytes depend on.
 
     Raises:
-        BadLogError, DownloadError: the log cannot be had.
+        BadLogError, DownloadError: the log cannot be obtained.
     """
     if source.name == "sample":
         return _publish_sample(store, source)
@@ -69,7 +69,7 @@ def raw_summary(raw: Artifact) -> RawSummary:
     """What the manifest of `raw_listens` says.
 
     Raises:
-        ArtifactError: it says something else, as that of an older version of this program does.
+        ArtifactError: it has another form, such as that of an older version of this program.
     """
     try:
         return _SUMMARY.validate_python(raw.summary)
@@ -94,7 +94,7 @@ def log_of(raw: Artifact) -> RawLog:
 def last_moment(summary: RawSummary) -> datetime:
     """No listen of the log is later: the end, UTC, of the day after its bytes were first published.
 
-    A day is added for clocks of every time zone. The generated log has no such time: it is made of one piece.
+    A day is added for clocks of every time zone. The generated log has no such time: it is generated whole.
     """
     if summary.first_seen is None:
         return LAST_TIME
@@ -127,10 +127,10 @@ def _publish_sample(store: ArtifactStore, source: SourceSettings) -> tuple[Artif
 
 def _first_seen(store: ArtifactStore, version: str) -> date:
     try:
-        known = raw_summary(store.get("raw_listens", version)).first_seen
+        recorded = raw_summary(store.get("raw_listens", version)).first_seen
     except ArtifactError:  # new, or of an older form
-        known = None
-    return known or datetime.now(UTC).date()
+        recorded = None
+    return recorded or datetime.now(UTC).date()
 
 
 def _described(

@@ -24,7 +24,7 @@ LAST_TIME = datetime(2100, 1, 1, tzinfo=UTC)
 """No listen lies outside of these two, whatever the settings allow."""
 
 YOUNGEST, OLDEST = 8, 100
-"""Ages outside of these are typing errors or jokes."""
+"""Ages outside of this range are taken for errors."""
 
 TEXT_LENGTH = 500
 """Characters that are kept of a rejected line."""
@@ -50,7 +50,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True)
 class RawLog:
-    """A log as it came: files that are read where they lie, and the profiles when there are any.
+    """A raw log: files that are read in place, and the profiles when there are any.
 
     `files` are .tsv, .tsv.gz, .tar.gz (the member `userid-timestamp-*.tsv` or every `.tsv` but the profiles), .csv or
     .parquet. `profiles` is a file, or an archive that holds `userid-profile.tsv`, or None. `sha256` are the digests
@@ -74,7 +74,7 @@ def normal_form(names: pl.Series) -> pl.Series:
 
 
 class RawRow(pa.DataFrameModel):
-    """A row as it was read: its fields as text, or what kept it from being split into them.
+    """A row as it was read: its fields as text, or why it could not be split into them.
 
     Where `problem` is set the fields mean nothing.
     """
@@ -125,7 +125,7 @@ class Listen(pa.DataFrameModel):
     @pa.check("artist_mbid", "track_mbid")
     @classmethod
     def ids_are_not_blank(cls, data: PolarsData) -> pl.LazyFrame:
-        """A missing id is null and nothing else."""
+        """A missing id is null, never a blank string."""
         return data.lazyframe.select((pl.col(data.key).str.strip_chars() != "").fill_null(True))
 
     @pa.dataframe_check
@@ -159,7 +159,7 @@ class Reject(pa.DataFrameModel):
 
 
 class Profile(pa.DataFrameModel):
-    """What users say of themselves. Rows are sorted by user_id."""
+    """The profiles that users filled in. Rows are sorted by user_id."""
 
     user_id: pl.String = pa.Field(unique=True)
     gender: pl.String = pa.Field(nullable=True, isin=["m", "f"])

@@ -1,4 +1,4 @@
-"""Which listening log is meant, and where its files lie."""
+"""The listening log that `source.name` means, and the paths of its files."""
 
 import logging
 from pathlib import Path
@@ -52,21 +52,21 @@ def _log_at(name: str) -> RawLog:
 
 
 def _holds_profiles(archive: Path) -> bool:
-    """Whether an archive of listens does. What is not read of it is named in the log of the run.
+    """Whether an archive of listens holds profiles. Entries that are not read are named in the log of the run.
 
     Raises:
         BadLogError: it is damaged, or holds no listens.
     """
     try:
         with open_log(archive) as file:
-            held = list(members(file))
+            entries = list(members(file))
     except DAMAGE as error:
         raise BadLogError(f"{archive} is truncated or damaged ({error}): get it again.") from None
-    if others := [member for member in held if member.content is None]:
+    if others := [member for member in entries if member.content is None]:
         log.warning("%s: not read, since only regular files are: %s", archive, listing(others))
-    names = [Path(member.name).name for member in held if member.content]
+    names = [Path(member.name).name for member in entries if member.content]
     if not any(name.endswith(".tsv") and name != PROFILES and name[0] != "." for name in names):
         raise BadLogError(
-            f"{archive} holds no .tsv with listens, but {listing(held)}: give an archive in the layout of Last.fm-1K."
+            f"{archive} holds no .tsv with listens, but {listing(entries)}: give an archive in the layout of Last.fm-1K."
         )
     return PROFILES in names

@@ -36,10 +36,10 @@ def find_columns(path: Path, in_file: list[str], mapping: Mapping[str, str]) -> 
     columns = {ours: mapping.get(ours, ours) for ours in RAW_COLUMNS if ours in mapping or ours not in OPTIONAL_COLUMNS}
     columns |= {ours: ours for ours in OPTIONAL_COLUMNS if ours not in mapping and ours in in_file}
     if missing := [(ours, theirs) for ours, theirs in columns.items() if theirs not in in_file]:
-        wanted = ", ".join(ours if ours == theirs else f"{theirs!r} (for {ours})" for ours, theirs in missing)
+        missing_names = ", ".join(ours if ours == theirs else f"{theirs!r} (for {ours})" for ours, theirs in missing)
         example = ", ".join(f'{ours} = "..."' for ours, _ in missing)
         raise BadLogError(
-            f"{path} has no column {wanted}; its columns are {', '.join(map(repr, in_file))}. Say which is which in the "
+            f"{path} has no column {missing_names}; its columns are {', '.join(map(repr, in_file))}. Map the columns in the "
             f"settings file: [source] columns = {{ {example} }}."
         )
     return columns
@@ -77,7 +77,7 @@ def read_csv(
 
 
 Record = tuple[int, list[str] | None, str]
-"""The line at which a record starts, its fields (None: csv gave up on it), and its raw text."""
+"""The line at which a record starts, its fields (None: csv could not parse it), and its raw text."""
 
 
 def _csv_records(text: io.TextIOWrapper, path: Path) -> Iterator[Record]:
@@ -86,7 +86,7 @@ def _csv_records(text: io.TextIOWrapper, path: Path) -> Iterator[Record]:
     def remembered() -> Iterator[str]:
         while line := text.readline(LONGEST_LINE):
             if len(line) == LONGEST_LINE:
-                raise BadLogError(f"{path} has a line of over {LONGEST_LINE >> 20} MiB: it is no listening log.")
+                raise BadLogError(f"{path} has a line of over {LONGEST_LINE >> 20} MiB: it is not a listening log.")
             lines.append(line)
             yield line
 
@@ -145,7 +145,7 @@ def read_parquet(
     is not read in its order: it is digested at the end, and must not have been touched in between.
 
     Raises:
-        BadLogError: the file is missing, damaged, changed, lacks a column, or has one of a type that cannot be meant.
+        BadLogError: the file is missing, damaged, changed, lacks a column, or has one of a wrong type.
     """
     with open_log(path, sha256) as file:
         try:
@@ -207,7 +207,7 @@ def _times_as_text(values: pl.Series, path: Path, name: str, source: SourceSetti
         raise BadLogError(f"{path}: the time column {name!r} holds {values.dtype}: make it a datetime or text.")
     if is_time and source.time_format == "epoch_seconds":
         raise BadLogError(
-            f"{path}: the time column {name!r} holds {values.dtype}, no epoch seconds: leave [source] time_format out."
+            f"{path}: the time column {name!r} holds {values.dtype}, not epoch seconds: remove [source] time_format."
         )
     if values.dtype.is_numeric() and source.time_format == "iso":
         raise BadLogError(

@@ -36,7 +36,7 @@ class TableWriter:
         if frame.is_empty():
             return
         table = validate(self._model, frame.select(self._columns)).to_arrow()
-        self._written()  # one frame at a time waits in memory
+        self._written()  # at most one frame waits in memory
         self._before = self._thread.submit(self._writer.write_table, table, ROW_GROUP_ROWS)
 
     def _written(self) -> None:
@@ -50,4 +50,4 @@ class TableWriter:
         self._thread.shutdown()
         self._writer.close()
         if error is None:
-            self._written()  # its error, if it had one
+            self._written()  # raises the error of the last write, if any

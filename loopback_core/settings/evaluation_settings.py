@@ -11,7 +11,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class EvaluationSettings(Section):
-    """What is measured, and how surely."""
+    """What is measured, and with which precision."""
 
     ks: list[Annotated[int, Field(ge=1, le=1000)]] = Field(
         default_factory=lambda: [10, 50, 100], max_length=100, description="Cut-offs K of every metric."

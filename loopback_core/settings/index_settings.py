@@ -38,5 +38,5 @@ class IndexSettings(Section):
         default_factory=IvfSettings, description="Of kinds auto and ivf."
     )
     storage: Literal["fp32", "fp16", "int8"] = Field(
-        "fp32", description="What the index holds of each number of a vector; half or a quarter of the memory to read."
+        "fp32", description="Precision of the vectors in the index; fp16 takes half of the memory, int8 a quarter."
     )

@@ -34,7 +34,7 @@ def check_layer(layer: Layer) -> None:
 
 
 def merged(weaker: Values, stronger: Values, section: type[Section] = Settings) -> dict[str, Any]:
-    """Both together, key by key; of a key in both the value of `stronger`. Both are checked layers.
+    """The union of both; where both have a key, the value of `stronger`. Both are checked layers.
 
     Where `stronger` chooses another kind, what only the kind before read is left out.
     """

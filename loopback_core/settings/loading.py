@@ -47,6 +47,6 @@ def load_settings(
 
     values: dict[str, Any] = {}
     for layer in layers:
-        check_layer(layer)  # a mistake is reported with the place it stands in
+        check_layer(layer)  # a mistake is reported with its layer
         values = merged(values, layer[1])
     return whole(without_unread(values) if leave_out_unread else values, layers)

@@ -53,7 +53,7 @@ _REMOVED = {
 
 
 def old_key(key: str) -> str:
-    """What became of a dotted key of an earlier version, as a sentence; empty for a key that never was."""
+    """Where a dotted key of an earlier version is now, as a sentence; empty for a key that never existed."""
     if key in _MOVED:
         return f"{key} is now {_MOVED[key]}"
     return f"{key} {_REMOVED[key]}" if key in _REMOVED else ""

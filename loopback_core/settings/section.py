@@ -70,8 +70,8 @@ class Section(BaseModel):
             if name in self.model_fields_set:
                 kinds = {key: getattr(self, key) for key, _ in mark.any_of}
                 keys = given_keys(getattr(self, name), name)
-                said = f"{', '.join(keys)} given, but not read with {kinds}"
-                raise PydanticCustomError("unread", "{said}", {"said": said, "keys": keys, "kinds": kinds})
+                unread = f"{', '.join(keys)} given, but not read with {kinds}"
+                raise PydanticCustomError("unread", "{unread}", {"unread": unread, "keys": keys, "kinds": kinds})
         if sentence := self.contradiction():
             raise PydanticCustomError("contradiction", "{sentence}", {"sentence": sentence})
         return self

@@ -1,4 +1,4 @@
-"""Settings files, read with care: whatever is wrong with one is said in a sentence."""
+"""Settings files: every fault in one is reported in a sentence."""
 
 import stat
 import tomllib

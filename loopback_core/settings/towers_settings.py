@@ -22,7 +22,7 @@ class PooledSettings(Section):
         default_factory=lambda: [14.0, 90.0, 0.0],
         min_length=1,
         max_length=16,
-        description="Days after which plays of an artist count half, one per scale; 0 never forgets.",
+        description="Days after which plays of an artist count half, one per scale; 0: no decay.",
     )
     artist_powers: list[Power] = Field(
         default_factory=lambda: [1.0, 0.0, 0.0],
@@ -32,14 +32,14 @@ class PooledSettings(Section):
         default_factory=lambda: [30.0, 0.0],
         min_length=1,
         max_length=16,
-        description="Days after which plays of a track count half, one per scale; 0 never forgets.",
+        description="Days after which plays of a track count half, one per scale; 0: no decay.",
     )
     track_powers: list[Power] = Field(default_factory=lambda: [1.0, 1.0], description="The same powers for tracks.")
     listens: int = Field(
         1000,
         ge=0,
         le=10**7,
-        description="What was not heard among this many last listens is left out of the pools; 0: no pools, for ema and "
+        description="The pools hold only what was heard among this many last listens; 0: no pools, for ema and "
         "transformer.",
     )
     dropout: Dropout = Field(0.2, description="Share of a history that training leaves out.")

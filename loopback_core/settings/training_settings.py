@@ -19,15 +19,14 @@ class SampledSettings(Section):
         0.0,
         ge=0,
         le=16,
-        description="Hard negatives of a step, in addition to the others, as a share of `negatives`: tracks near the step's "
-        "users that they never play, mined before every epoch but the first; 0: none.",
+        description="Hard negatives of a step, in addition to the others, as a share of `negatives`: tracks near the "
+        "step's users that they never play, mined before every epoch but the first; 0: none.",
     )
     hard_weight: float = Field(
         1.0,
         ge=1e-6,
         le=1e6,
-        description="A hard negative weighs this many times what its score says; drawn by no simple proposal, it is not "
-        "corrected.",
+        description="Factor on a hard negative's term in the softmax; hard negatives get no logQ correction.",
     )
     hard_pool: int = Field(
         100, ge=1, le=10_000, description="Neighbours of each user that hard negatives are drawn from."
@@ -51,8 +50,8 @@ class SampledSettings(Section):
         512,
         ge=1,
         le=10**9,
-        description="Requests within this many listens of a history come in one step, which reads once what they share; "
-        "1: each by itself.",
+        description="Requests within this many listens of a history come in one step, which reads their shared "
+        "history once; 1: each by itself.",
     )
     repeat_weight: float = Field(
         1.0,
@@ -79,13 +78,13 @@ class FittedSettings(Section):
         4096,
         ge=0,
         le=32_768,
-        description="This many artists, those with the most listeners, say what else their listeners hear; 0: none do.",
+        description="Number of artists, by listeners, among which related artists are learned; 0: none.",
     )
     max_popularity_amplification: float = Field(
         3.0,
         ge=0.01,
         le=1e6,
-        description="What is recommended may be this many times as popular as what is played, on validation.",
+        description="On validation, recommended tracks may be at most this many times as popular as played ones.",
     )
 
 
@@ -122,8 +121,8 @@ class TrainingSettings(Section):
     mask_same_track: bool = Field(True, description="The positive's track elsewhere in the batch is no negative.")
     mask_known_positives: bool = Field(
         True,
-        description="in_batch: tracks that the user plays anywhere in train are no negatives. sampled: for requests for new "
-        "tracks, those that the user knows by the end of the window.",
+        description="in_batch: tracks that the user plays anywhere in train are no negatives. sampled: for requests "
+        "for new tracks, those that the user knows by the end of the window.",
     )
     scoring: Literal["dot", "fitted"] = Field(
         "dot",
@@ -138,7 +137,7 @@ class TrainingSettings(Section):
     )
     average_epochs: bool = Field(
         False,
-        description="What is measured and kept after an epoch is the mean of the weights after each epoch so far.",
+        description="Measure and keep the mean of the weights after each epoch so far, instead of the last weights.",
     )
     precision: Literal["fp32", "bf16"] = Field(
         "fp32",

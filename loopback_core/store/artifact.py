@@ -47,7 +47,7 @@ class Artifact:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """What the step that made it had to say, from the manifest."""
+        """The summary of the step that made it, from the manifest."""
         summary: dict[str, Any] = self.manifest["summary"]
         return summary
 

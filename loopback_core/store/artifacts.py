@@ -2,7 +2,7 @@
 
 An artifact is written in `home/.building/`, then moved into place by one rename: a killed run leaves the last good
 version where it was. A lock per version keeps two runs from building the same thing at once: the second waits, finds
-it published, and reuses it. What is damaged, or was made from other bytes than those that are there now, is not reused.
+it published, and reuses it. What is damaged, or was made from other bytes than those on disk now, is not reused.
 """
 
 import errno
@@ -75,7 +75,7 @@ class ArtifactStore:
         above.verify()
         if artifact.manifest["made_from"].get(str(above), above.digest) != above.digest:
             raise ArtifactError(
-                f"{artifact} was made from other files of {above} than are there now; build it again: "
+                f"{artifact} was made from other files of {above} than are on disk now; build it again: "
                 f"{BUILD_EVERYTHING}"
             )
         return above
@@ -204,7 +204,7 @@ class ArtifactStore:
         recorded = artifact.manifest["made_from"]
         others = sorted(name for name in recorded.keys() | made_from if recorded.get(name) != made_from.get(name))
         if others:
-            return f"it was made from other files of {', '.join(others)} than are there now"
+            return f"it was made from other files of {', '.join(others)} than are on disk now"
         return None if still_good(artifact) else ""
 
     def _publish(
@@ -282,7 +282,7 @@ class ArtifactStore:
             return False
 
     def _sweep(self) -> None:
-        """Remove what killed runs left half-written: folders whose lock nobody holds. Checkpoints stay a month."""
+        """Remove what killed runs left half-written: folders whose lock is free. Checkpoints stay a month."""
         for left in (self.home / ".building").glob("*"):
             try:
                 with FileLock(self.home / ".locks" / f"{left.name.removesuffix('.replaced')}.lock", timeout=0):
@@ -308,13 +308,13 @@ class ArtifactStore:
 
     def _full(self, asset: str) -> ArtifactError:
         return ArtifactError(
-            f"The disk of {self.home} is full: {asset} was not published, what was there is untouched. Free some space, "
-            "or point LOOPBACK_HOME at a larger disk, and run the same command again."
+            f"The disk of {self.home} is full: {asset} was not published, earlier versions are unchanged. Free some "
+            "space, or point LOOPBACK_HOME at a larger disk, and run the same command again."
         )
 
 
 def _remove(path: Path) -> None:
-    """A folder with all that is in it, or a file; nothing when there is nothing."""
+    """Remove a folder with its content, or a file; a missing path is ignored."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
@@ -323,5 +323,5 @@ def _remove(path: Path) -> None:
 
 def _disk_is_full(error: Exception, folder: Path) -> bool:
     """Whether that is why writing failed. polars, torch and faiss raise errors of their own, without the errno."""
-    told = getattr(error, "errno", None) == errno.ENOSPC or "No space left on device" in str(error)
-    return told or shutil.disk_usage(folder).free < LEAST_FREE_BYTES
+    no_space = getattr(error, "errno", None) == errno.ENOSPC or "No space left on device" in str(error)
+    return no_space or shutil.disk_usage(folder).free < LEAST_FREE_BYTES

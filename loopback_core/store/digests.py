@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 SETTLED_NS = 100_000_000
-"""A change time less than this ago does not tell one write from the next: clocks of file systems tick slowly."""
+"""A change time less than this ago does not tell one write from the next: file systems store times coarsely."""
 
 _DIGESTS: dict[tuple[int, ...], Future[str]] = {}
 
@@ -34,9 +34,9 @@ def begin_sha256(path: Path) -> Future[str]:
     """
     stat = path.stat()
     state = (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
-    known = _DIGESTS.get(state)
-    if known and not (known.done() and known.exception()):
-        return known
+    earlier = _DIGESTS.get(state)
+    if earlier and not (earlier.done() and earlier.exception()):
+        return earlier
     begun = _pool().submit(_sha256, path)
     if time.time_ns() - stat.st_ctime_ns > SETTLED_NS:
         _DIGESTS[state] = begun

@@ -11,10 +11,10 @@ PACKAGE = "loopback_core"
 ROOT = Path(__file__).parent.parent
 
 INFRASTRUCTURE = ("errors", "runtime", "settings", "stages", "store")
-"""Rooms that no result depends on: they report, lock and check. The values of settings are in the version by themselves."""
+"""Packages that no result depends on: they report, lock and check. A version holds the values of settings anyway."""
 
 DATA_SUFFIXES = (".css", ".html", ".j2")
-"""Files beside a module that it reads."""
+"""Files next to a module that it reads."""
 
 
 @cache
@@ -27,21 +27,21 @@ def code_digest(*modules: str) -> str:
 
 
 def import_closure(*modules: str) -> list[Path]:
-    """The files of these modules and of all that they import, sorted, INFRASTRUCTURE left out; and the data beside them."""
-    found: set[Path] = set()
+    """The sorted files of these modules and of all that they import, without INFRASTRUCTURE, and the data next to them."""
+    sources: set[Path] = set()
     waiting = [_file(f"{PACKAGE}.{module}") for module in modules]
     while waiting:
         path = waiting.pop()
-        if path is None or path in found or path.relative_to(ROOT).parts[0].removesuffix(".py") in INFRASTRUCTURE:
+        if path is None or path in sources or path.relative_to(ROOT).parts[0].removesuffix(".py") in INFRASTRUCTURE:
             continue
-        found.add(path)
+        sources.add(path)
         waiting += [_file(name) for name in _imports(path)]
         if "import_module" in path.read_text("utf-8"):  # a package that finds its modules by their names
             waiting += path.parent.glob("*.py")
         if (runs := path.with_name("__init__.py")).is_file():  # when the module is imported
             waiting.append(runs)
-    data = {beside for path in found for beside in path.parent.iterdir() if beside.suffix in DATA_SUFFIXES}
-    return sorted(found | data)
+    data = {data for path in sources for data in path.parent.iterdir() if data.suffix in DATA_SUFFIXES}
+    return sorted(sources | data)
 
 
 @cache

@@ -99,7 +99,7 @@ def test_rows_that_cannot_be_used_are_counted_by_reason_and_stop_the_run(
     version = artifacts(copied_home)["interactions"].version
     assert why(later)["temporal_splits"] == (
         f"interactions/{version} failed its check reject_share, so nothing is built on it: {failed.description}. "
-        "Put that right and materialize interactions again, or change the threshold in [checks]."
+        "Correct the cause and materialize interactions again, or change the threshold in [checks]."
     )
     assert last_good_is_untouched(copied_home, before, "temporal_splits")
 
@@ -219,7 +219,7 @@ def nothing_in_test(folder: Path) -> dict[str, Any]:
             other_columns,
             "interactions",
             "{folder}/log.csv has no column user_id; its columns are 'user', 'timestamp', 'artist_name', 'track_name'. "
-            'Say which is which in the settings file: [source] columns = {{ user_id = "..." }}.',
+            'Map the columns in the settings file: [source] columns = {{ user_id = "..." }}.',
         ),
         (
             one_user,
@@ -317,7 +317,7 @@ def test_a_full_disk_publishes_nothing_and_says_what_to_do(
     log.write_bytes(tsv(GOOD))
     monkeypatch.setattr("loopback_core.listens.ingest.ingest", write_half)
     assert why(materialize(copied_home, source={"name": str(log)})) == {
-        "interactions": f"The disk of {copied_home} is full: interactions was not published, what was there is "
-        "untouched. Free some space, or point LOOPBACK_HOME at a larger disk, and run the same command again."
+        "interactions": f"The disk of {copied_home} is full: interactions was not published, earlier versions are "
+        "unchanged. Free some space, or point LOOPBACK_HOME at a larger disk, and run the same command again."
     }
     assert last_good_is_untouched(copied_home, before, "interactions")

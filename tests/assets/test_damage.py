@@ -188,7 +188,7 @@ def test_a_report_made_from_other_bytes_than_those_of_its_upstream_is_not_reused
     write_sealed(vectors.folder / "manifest.json", manifest)
     told = why(materialize(copied_home, "evaluation"))["evaluation"]
     index = store.latest("faiss_index")
-    assert told.startswith(f"{index} was made from other files of {vectors} than are there now; build it again: ")
+    assert told.startswith(f"{index} was made from other files of {vectors} than are on disk now; build it again: ")
 
     wrong = materialize(copied_home, "faiss_index")  # from the reversed rows, for all that anyone can know
     assert reused(wrong) == {"faiss_index": False}

@@ -143,7 +143,7 @@ def test_an_artifact_that_failed_a_check_is_refused_with_the_reason(chain, liste
         refuse_failed(listens, chain.store, settings)
     assert str(refused.value) == (
         f"{listens} failed its check fails, so nothing is built on it: it is not so. "
-        "Put that right and materialize interactions again, or change the threshold in [checks]."
+        "Correct the cause and materialize interactions again, or change the threshold in [checks]."
     )
 
 

@@ -349,7 +349,7 @@ def test_when_all_mirrors_fail_each_is_named_with_its_reason_and_the_way_by_hand
     sentence, *reasons = str(raised.value).split("\n  ")
     assert sentence == (
         "log.tar.gz could not be downloaded. Run again later, or download it yourself and put it in "
-        f"{target.parent}, or set LOOPBACK_SOURCE to its path. What the mirrors did:"
+        f"{target.parent}, or set LOOPBACK_SOURCE to its path. Reason by mirror:"
     )
     assert re.fullmatch(re.escape(down) + r": no connection, or it was cut \(.*refused.*\)", reasons[0])
     assert reasons[1] == f"{gone}: the server answered 404 Not Found"

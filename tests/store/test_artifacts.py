@@ -161,12 +161,12 @@ def test_a_version_made_from_other_bytes_is_made_again_and_the_log_says_from_wha
 
     shutil.rmtree(raw.folder)
     raw, _ = build(store, writes("2"), "raw_listens", version="r1")
-    with pytest.raises(ArtifactError, match="was made from other files of raw_listens/r1 than are there now; build it"):
+    with pytest.raises(ArtifactError, match="was made from other files of raw_listens/r1 than are on disk now; build"):
         store.upstream(first, "raw_listens")
     again, reused = store.build("interactions", writes("of 2"), made_from={"raw_listens/r1": raw.digest}, **made)
     assert not reused and (again.folder / "data.txt").read_text() == "of 2"
     assert caplog.messages == [
-        f"{first} is made again: it was made from other files of raw_listens/r1 than are there now"
+        f"{first} is made again: it was made from other files of raw_listens/r1 than are on disk now"
     ]
     assert store.upstream(again, "raw_listens") == raw
 

@@ -1,8 +1,8 @@
 """Random draws that come out the same on every machine, and the two processes that the sample is built from.
 
-Only `Generator.random` is used: uniform doubles straight from the bits of PCG64. Everything else is made of them here, so
-that neither a new NumPy sampler nor another CPU changes a log. Sums run in a fixed order, and results are whole numbers
-or orderings, which the last bit of a logarithm does not reach.
+Only `Generator.random` is used: uniform doubles straight from the bits of PCG64. Everything else is made of them here,
+so that neither a new NumPy sampler nor another CPU changes a log. Sums run in a fixed order, and results are whole
+numbers or orderings, which the last bit of a logarithm does not change.
 """
 
 import numpy as np
@@ -35,8 +35,8 @@ def below(rng: np.random.Generator, limit: int, *shape: int) -> Ints:
 def weighted(uniform: Doubles, weights: Doubles) -> Ints:
     """One index into `weights` per uniform number, in proportion to the weights."""
     cumulative = np.cumsum(weights)
-    chosen = np.searchsorted(cumulative, uniform * cumulative[-1], side="right")
-    index: Ints = np.minimum(chosen, len(weights) - 1).astype(np.int64)
+    position = np.searchsorted(cumulative, uniform * cumulative[-1], side="right")
+    index: Ints = np.minimum(position, len(weights) - 1).astype(np.int64)
     return index
 
 
@@ -62,11 +62,11 @@ def first_meetings(
 ) -> Ints:
     """Which item is met at which slot: every item at most once, none before its time.
 
-    Within a group the items that are there from the first slot on are met in the order of `finish`. One that comes later
-    starts at the first slot after its time and then waits for a share NOVELTY of its rank, so news spreads fast.
+    Within a group the items that exist from the first slot on are met in the order of `finish`. A later one starts at
+    the first slot after its time and then waits for a share NOVELTY of its rank, so that it is met early.
 
-    finish, item_group, item_time: (items,), sorted by group. slot_group, slot_time: (slots,), sorted by group, then time.
-    Returns the item of every slot, (slots,); -1 where the group has nothing left.
+    finish, item_group, item_time: (items,), sorted by group. slot_group, slot_time: (slots,), sorted by group, then
+    time. Returns the item of every slot, (slots,); -1 where the group has nothing left.
     """
     slot_start = starts_of(slot_group, n_groups)
     horizon = int(max(slot_time.max(initial=0), item_time.max(initial=0))) + 1

@@ -1,4 +1,4 @@
-"""The sub-genres of the sample: which are neighbours, what words they use, where they are at home."""
+"""The sub-genres of the sample: which are neighbours, their words, their home countries."""
 
 from dataclasses import dataclass
 

@@ -55,7 +55,7 @@ class Listener:
 
 
 def draw_population(rng: np.random.Generator, events: int, users: int) -> Population:
-    """How much everybody listens and when; the events add up exactly."""
+    """How much each user listens and when; the events add up exactly."""
     kind, place, stay, length = rng.random((4, users))
     start = np.select(
         [kind < 0.68, kind < 0.92],
@@ -71,7 +71,7 @@ def draw_population(rng: np.random.Generator, events: int, users: int) -> Popula
 
 
 def draw_listener(rng: np.random.Generator, world: World, country: int) -> Listener:
-    """Three to five tastes: the first by what is popular at home, later ones often next door to an earlier one."""
+    """Three to five tastes: the first by what is popular at home, later ones often in a neighbour of an earlier one."""
     at_home = np.array([AT_HOME if COUNTRIES[country][0] in genre.home else 1.0 for genre in GENRES])
     weights = world.genre_weight * at_home
     n_tastes = 3 + int(below(rng, 3, 1)[0])

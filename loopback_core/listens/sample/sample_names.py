@@ -95,7 +95,7 @@ def _title(u: Sequence[float], genre: Genre, sound: int, script: Sequence[str]) 
 
 
 def _version(u: Sequence[float], plain: Sequence[str], scene: Sequence[str]) -> str:
-    """A live recording, a remix or a long mix of an earlier title of the artist; empty when this track is none."""
+    """A live recording, a remix or a long mix of an earlier title of the artist; "" when it is none of them."""
     original = _one_of(plain, u[1])
     if u[0] < LIVE:
         return f"{original} (Live)" if u[2] < 0.5 else f"{original} (Live in {_one_of(CITIES, u[3])})"

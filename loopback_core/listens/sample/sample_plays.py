@@ -1,4 +1,4 @@
-"""What somebody plays: a taste, an artist in it, a track of the artist; new ones and, more often, known ones."""
+"""What a user plays: a taste, an artist in it, a track of the artist; new ones and, more often, known ones."""
 
 import numpy as np
 
@@ -24,11 +24,11 @@ STAY_ALBUM, STAY_SHUFFLE = 0.84, 0.15  # the next song is by the same artist
 FREQUENT = 0.55  # share of returns to an artist by how often it was played; the others by how recently
 NEW_IN_NOVEL, NEW_ELSE = 0.8, 0.15  # share of new tracks in a run for new tracks, and in any other
 IN_ORDER = 0.5  # of the repeats in a row that follow the order of last time
-ALBUM_WISE = 0.25  # of the artists that somebody discovers album by album
+ALBUM_WISE = 0.25  # of the artists that a user discovers album by album
 AFFINITY = np.array([8.0, 3.0, 0.7, 0.3, 0.2])
 """How much an artist's weight changes with the distance of its sound from the user's favourite one."""
 
-STAR_AFFINITY = 3.0  # at least this for the stars of a sub-genre: they please everybody
+STAR_AFFINITY = 3.0  # at least this for the stars of a sub-genre, which all users like
 NEIGHBOURS = np.array([(neighbours(genre) * 2)[:4] for genre in range(len(GENRES))])
 N_NEIGHBOURS = np.array([len(neighbours(genre)) for genre in range(len(GENRES))])
 
@@ -72,9 +72,9 @@ def _artists(rng: np.random.Generator, world: World, listener: Listener, time: I
     home = listener.genres[taste]
     explores = np.flatnonzero((rng.random(n) < listener.explore) | (nth == 0))
     source = np.where(nth[explores] == 0, home[explores], _sources(rng, world, home[explores]))
-    found = np.full(n, -1, dtype=np.int64)
-    found[explores] = _explored(rng, world, listener, time[explores], source)
-    explored = found >= 0
+    new_artist = np.full(n, -1, dtype=np.int64)
+    new_artist[explores] = _explored(rng, world, listener, time[explores], source)
+    explored = new_artist >= 0
 
     # All others return to the artist of an earlier run in the same taste: an often played one or a recent one.
     kind, by_count, by_lag = rng.random((3, n))
@@ -84,7 +84,7 @@ def _artists(rng: np.random.Generator, world: World, listener: Listener, time: I
     is_root = explored | (nth == 0)
     root = origins(np.where(is_root, np.arange(n), order[start + np.where(is_root, 0, back)]))
     stars = world.genre_start[home]  # where a taste begins with nothing left to explore
-    return np.where(explored, found, stars)[root], explored
+    return np.where(explored, new_artist, stars)[root], explored
 
 
 def _sources(rng: np.random.Generator, world: World, home: Ints) -> Ints:
@@ -108,9 +108,9 @@ def _explored(rng: np.random.Generator, world: World, listener: Listener, time: 
     affinity = np.where(is_star, np.maximum(affinity, STAR_AFFINITY), affinity)
     finish = race(rng.random(len(artists)), world.artist_weight[artists] * affinity)
     met = first_meetings(finish, genre, world.debut[artists], source[by_source], time[by_source], len(GENRES))
-    found = np.empty(len(source), dtype=np.int64)
-    found[by_source] = np.where(met >= 0, artists[met], -1)
-    return found
+    artist = np.empty(len(source), dtype=np.int64)
+    artist[by_source] = np.where(met >= 0, artists[met], -1)
+    return artist
 
 
 def _tracks(rng: np.random.Generator, world: World, time: Ints, artist: Ints, run: Ints, wants_new: Flags) -> Ints:

@@ -1,4 +1,4 @@
-"""When somebody listens: sessions at their hours of the day, songs one after another within them."""
+"""When a user listens: sessions at the user's hours of the day, songs one after another within them."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from loopback_core.listens.sample.world import DAY
 HOUR = 3600
 SESSION_LENGTH = 18  # songs, on average
 PAUSE = 45 * 60  # seconds at least from the last song of a session to the next session
-LEVEL_DAYS = 21  # activity has a level for so many days
+LEVEL_DAYS = 21  # activity has one level for this many days
 BY_HOUR = np.array(
     [12, 7, 4, 3, 2, 2, 4, 8, 12, 14, 15, 15, 16, 17, 18, 19, 21, 23, 24, 25, 26, 26, 24, 18], dtype=float
 )
@@ -18,7 +18,7 @@ BY_HOUR = np.array(
 
 @dataclass(frozen=True)
 class Sessions:
-    """The listens of one user before it is known what was played, oldest first."""
+    """The times of the listens of one user, before tracks are drawn, oldest first."""
 
     time: Ints  # (events,) seconds since BEGIN, strictly increasing
     starts: Flags  # (events,) the first song of a session
@@ -31,7 +31,7 @@ def draw_sessions(rng: np.random.Generator, events: int, start: int, end: int, u
     gap = _song_gaps(rng, events)
     gap[starts] = PAUSE
     crowded = int(gap.sum()) / max(end - start, 1)
-    if crowded > 0.9:  # more songs than the window has room for: everything goes faster
+    if crowded > 0.9:  # more songs than the window has room for: all gaps shrink
         gap = np.maximum(np.floor(gap * (0.9 / crowded)), 1).astype(np.int64)
 
     first = np.flatnonzero(starts)

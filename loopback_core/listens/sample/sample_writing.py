@@ -83,7 +83,7 @@ def _track_fields(world: World, seed: int) -> pl.Series:
 
 
 def _untagged_artists(rng: np.random.Generator, world: World) -> Flags:
-    """Every so many of the obscure artists, in the order of popularity, so that no single hit decides, (artists,)."""
+    """Every n-th of the obscure artists, in the order of popularity, so that no single hit decides, (artists,)."""
     rank = np.arange(len(world.genre)) - world.genre_start[world.genre]
     others = np.lexsort((rng.random(len(rank)), rank))[int((rank < OBSCURE).sum()) :]
     every = round(1 / NO_ARTIST_MBID)

@@ -36,7 +36,7 @@ class World:
 
 
 def build_world(rng: np.random.Generator, events: int) -> World:
-    """The catalog for a log of that many events: about one artist for 100 events, about ten tracks an artist."""
+    """The catalog for a log of this many events: about one artist for 100 events, about ten tracks an artist."""
     n_genres = len(GENRES)
     genre_weight = 1.0 / np.power(2.0 + np.argsort(rng.random(n_genres)), 0.8)
     n_artists = max(ALWAYS_THERE * n_genres, events // EVENTS_PER_ARTIST)

@@ -75,9 +75,8 @@ def settings_of(
 ) -> Settings:
     """The settings under which a choice is trained.
 
-    given: overrides of the run, such as fewer epochs, which hold for every choice but where it says otherwise itself. What
-    they and the settings file say of kinds that the choice does not have is left out. A refit reads validation, on which
-    choices are measured: there is none.
+    given: overrides of the run, such as fewer epochs; the values of the choice come before them. Keys of kinds that the
+    choice does not have are left out. A refit reads validation, on which choices are measured: it is switched off.
     """
     preset, changes = CHOICES[choice]
     training = {**changes.get("training", {}), "preset": preset, "seed": seed, "refit": False}

@@ -1,4 +1,4 @@
-"""One choice under one seed: trained on train, measured on validation, and kept where a later run finds it."""
+"""One choice under one seed: trained on train, measured on validation, and stored for later runs."""
 
 import logging
 import shutil
@@ -57,7 +57,7 @@ def key_of(settings: Settings, splits_version: str, code: str) -> str:
 
 
 def load_or_train(splits: Splits, settings: Settings, key: str, kept: Path, checkpoints: Path) -> tuple[Training, bool]:
-    """The training of this key as an earlier run kept it, else made now and kept; and whether it was reused.
+    """The training of this key as an earlier run stored it, else made now and stored; and whether it was reused.
 
     kept: a folder that outlives every version of the ablation. checkpoints: one that outlives a killed run.
     """
@@ -116,14 +116,14 @@ def _keep(training: Training, place: Path) -> None:
 
 
 def _read(place: Path) -> Training | None:
-    """The training that was kept there; None when there is none, or it is not what was kept."""
+    """The training that was stored there; None when there is none, or it is damaged."""
     facts, arrays = place.with_suffix(".json"), place.with_suffix(".npz")
     if not facts.exists():
         return None
     try:
         content = read_sealed(facts)
         if (content["key"], content["arrays"]) != (place.name, file_sha256(arrays)):
-            raise ArtifactError(f"{arrays} has other bytes than were kept")
+            raise ArtifactError(f"{arrays} has other bytes than were stored")
         with np.load(arrays, allow_pickle=False) as values:
             return Training(content["facts"], {name: values[name] for name in values.files})
     except (OSError, ArtifactError) as error:

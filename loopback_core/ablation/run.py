@@ -30,8 +30,8 @@ def run_ablation(
 ) -> dict[str, int]:
     """Write `ablation.json`, `ablation.md` and `ablation.png` into `folder`; returns a summary. Test is never read.
 
-    version: that of the splits. plan: choice -> its settings, one for each seed. kept: a folder where each training is
-    kept as soon as it is finished; later runs find it. checkpoints: one that outlives a killed run.
+    version: that of the splits. plan: choice -> its settings, one for each seed. kept: a folder where each
+    training is stored as soon as it is finished, for later runs. checkpoints: one that outlives a killed run.
     """
     code = code_digest("ablation.measure")  # an edit of the table must not train again
     trainings: dict[str, list[Training]] = {choice: [] for choice in plan}

@@ -27,8 +27,8 @@ def beyond_accuracy(ranking: Ranking, task: Task, settings: EvaluationSettings) 
     ranking: (users, depth). Novelty and popularity are left out where they are not defined: novelty where a candidate is not
     in the fit data, popularity where no candidate is. Coverage and Gini are not means and have no interval.
     """
-    given = ranking.tracks[:, 0] != NOTHING
-    lists, positives = ranking.tracks[given], task.positives.take(np.flatnonzero(given))
+    has_list = ranking.tracks[:, 0] != NOTHING
+    lists, positives = ranking.tracks[has_list], task.positives.take(np.flatnonzero(has_list))
     columns: dict[str, FloatValues] = {}
     of_catalog: dict[str, Mean] = {}
     for k in settings.ks:
@@ -67,23 +67,23 @@ def artist_diversity(lists: NDArray[np.int64], artist: NDArray[np.int32]) -> Flo
     lists: (rows, K) tracks, NOTHING where a list has ended. artist: (n_candidates,).
     """
     rows, k = lists.shape
-    given = lists != NOTHING
+    is_track = lists != NOTHING
     # Places after the end of a list get distinct artists, so that they form no pair.
-    of_place = np.where(given, artist[np.where(given, lists, 0)] if len(artist) else 0, -1 - np.arange(k))
+    of_place = np.where(is_track, artist[np.where(is_track, lists, 0)] if len(artist) else 0, -1 - np.arange(k))
     ordered = np.sort(of_place, axis=1)
     begins = np.ones((rows, k), bool)
     begins[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
     runs = np.bincount(np.cumsum(begins.ravel()) - 1)
     same = np.bincount(np.nonzero(begins)[0], runs * (runs - 1) / 2, minlength=rows)
-    length = given.sum(axis=1)
+    length = is_track.sum(axis=1)
     return np.asarray(1 - same / np.maximum(length * (length - 1) / 2, 1), np.float64)
 
 
 def _mean_of_lists(value: FloatValues, lists: NDArray[np.int64]) -> FloatValues:
     """Mean of a value over the tracks of each list, (rows,)."""
-    given = lists != NOTHING
-    of_track = np.where(given, value[np.where(given, lists, 0)], 0.0)
-    return np.asarray(of_track.sum(axis=1) / np.maximum(given.sum(axis=1), 1), np.float64)
+    is_track = lists != NOTHING
+    of_track = np.where(is_track, value[np.where(is_track, lists, 0)], 0.0)
+    return np.asarray(of_track.sum(axis=1) / np.maximum(is_track.sum(axis=1), 1), np.float64)
 
 
 def _means(columns: dict[str, FloatValues], settings: EvaluationSettings) -> dict[str, Mean]:

@@ -26,9 +26,10 @@ Probabilities = NDArray[np.float64]
 def calibrate(tasks: Sequence[Task], settings: EvaluationSettings) -> CalibrationJson:
     """The number of hits of random lists, and how likely it is.
 
-    Lists are drawn with up to SEEDS seeds, at most MOST_LISTS lists, and measured like all others. Two counts over users and seeds are tested at every K: lists with a hit, each of which the
-    closed form says has a hit rate, and hits, of which each list has a hypergeometric number. Both are sums of
-    independent counts, so their distribution is known exactly. `smallest_p` is two-sided and multiplied by the number
+    Lists are drawn with up to SEEDS seeds, at most MOST_LISTS lists, and measured like all others. Two counts over
+    users and seeds are tested at every K: lists with a hit, whose probability is the hit rate of the closed form, and
+    hits, of which each list has a hypergeometric number. Both are sums of independent counts, so their distribution is
+    known exactly. `smallest_p` is two-sided and multiplied by the number
     of tests (Bonferroni); `low` and `high` are the ends of the accepted range of a count.
     """
     calibrated = [task for task in tasks if len(task.users) and task.n_candidates == task.fit.catalog.n_tracks]

@@ -1,4 +1,4 @@
-"""`evaluation.json` put together: what was measured, and what it was measured of."""
+"""`evaluation.json` put together: the measurements, and what was evaluated."""
 
 from loopback_core.evaluation.ablation_json import Ablation
 from loopback_core.evaluation.evaluation_json import Evaluation, Provenance

@@ -22,7 +22,7 @@ SettingsJson = dict[str, dict[str, Any]]
 
 
 class SourceJson(TypedDict):
-    """The log. `name` is text that a stranger wrote."""
+    """The log. `name` is untrusted text."""
 
     name: str
     events: int
@@ -55,8 +55,8 @@ class CountJson(TypedDict):
     expected: float
     observed: int
     p: float  # two-sided
-    low: float  # a sound evaluator lies from here
-    high: float  # to here
+    low: float  # lower end of the accepted range
+    high: float  # upper end of it
 
 
 class CalibrationJson(TypedDict):

@@ -1,4 +1,4 @@
-"""Whether the towers are better than a rival: the one place that decides, and the words that say it."""
+"""Whether the towers are better than a rival: the one place of the decision and of its words."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,11 +8,11 @@ from loopback_core.evaluation.significance import Comparison
 from loopback_core.tasks.metrics import MAIN_METRIC
 
 SIGNIFICANT = 0.05
-"""Largest p, after Holm's correction, of a difference that counts as shown."""
+"""Largest p, after Holm's correction, of a significant difference."""
 
 
 class Outcome(StrEnum):
-    """What can be said of the towers against a rival; the value completes 'the towers …'."""
+    """The outcome of the towers against a rival; the value completes 'the towers …'."""
 
     BEAT = "beat it"
     AHEAD = "ahead, not significant after correction"

@@ -1,4 +1,4 @@
-"""The same lists, measured by segment of the tracks and of the users."""
+"""Metrics of the same lists by segment of the tracks and of the users."""
 
 import numpy as np
 from numpy.typing import NDArray

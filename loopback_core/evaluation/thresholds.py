@@ -1,4 +1,4 @@
-"""What trained towers have to pass, read from `evaluation.json`."""
+"""The thresholds that trained towers have to reach, read from `evaluation.json`."""
 
 from dataclasses import dataclass
 

@@ -16,11 +16,11 @@ from loopback_core.tasks.task import Task
 from loopback_core.towers.decayed_counts import Bag
 
 CUTOFFS = (10, 100)
-"""Weights are compared by the mean of nDCG at both: what the verdict reads, and the longer list that a second stage would
-get, which is less a matter of chance."""
+"""Weights are compared by the mean of nDCG at both: that of the verdict, and that of the longer list for a second stage,
+which is less noisy."""
 
 POOL = 500
-"""The number of the towers' best and of the most popular candidates of each user, besides all that a term lifts."""
+"""The number of the towers' best and of the most popular candidates of each user, besides those of the terms."""
 
 USERS_AT_ONCE = 64
 
@@ -75,12 +75,12 @@ class Candidates:
         return max(self._mean_listeners(best[:, :k]) for k in CUTOFFS) / self.listeners_of_positives
 
     def _mean_listeners(self, best: Ids) -> float:
-        given = best != NOTHING
-        return float(np.mean((self.listeners[best] * given).sum(axis=1) / np.maximum(given.sum(axis=1), 1)))
+        is_track = best != NOTHING
+        return float(np.mean((self.listeners[best] * is_track).sum(axis=1) / np.maximum(is_track.sum(axis=1), 1)))
 
 
 def _gather(users: Floats, scorer: Scorer, task: Task, tie_rank: Ids, bags: dict[str, Bag]) -> Ragged:
-    """The candidates of each user, ascending. bags: what the personal terms lift, of every user."""
+    """The candidates of each user, ascending. bags: items with a value of a personal term, for every user."""
     popular = np.argsort(-scorer.catalog_values[:, 0], kind="stable")[:POOL]
     ends = {name: np.searchsorted(bag.row, np.arange(len(users) + 1)) for name, bag in bags.items()}
     rows, candidates = [], []
@@ -109,10 +109,10 @@ def _gather(users: Floats, scorer: Scorer, task: Task, tie_rank: Ids, bags: dict
 
 
 def _most_lifted(scorer: Scorer, user: Floats, artists: Ids, weights: Floats, out: Ids) -> Ids:
-    """The tracks of many artists, without those in `out`, that the towers or popularity rank high together with the weights."""
+    """The tracks of many artists, not in `out`, that rank high by the weights plus the towers or popularity."""
     of_artists = scorer.tracks_of_artist.take(artists)
-    kept = ~np.isin(of_artists.values, out)
-    tracks, lift = of_artists.values[kept], np.repeat(weights, of_artists.lengths)[kept]
+    allowed = ~np.isin(of_artists.values, out)
+    tracks, lift = of_artists.values[allowed], np.repeat(weights, of_artists.lengths)[allowed]
     if len(tracks) <= POOL:
         return tracks
     scores = (scorer.vectors[tracks] @ user + lift, scorer.catalog_values[tracks, 0] + lift)

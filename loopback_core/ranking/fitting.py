@@ -20,15 +20,15 @@ from loopback_core.tasks.task_builders import TASKS
 log = logging.getLogger("loopback")
 
 ALIKE = 0.5
-"""Weights are as good as the best ones if what they lose, user by user, is at most this many standard errors."""
+"""Weights are as good as the best ones if their mean loss over users is at most this many standard errors."""
 
 ROUNDS = 2
 
 Coordinate = Literal["weights", "half_lives"]
 
 MOMENTS = (0.0, 1 / 4, 1 / 2)
-"""Shares of validation that were heard when a task is asked. Not more than half of it: what is left is the horizon, and
-over a short one plays of last week say more than they would over one as long as test."""
+"""Shares of validation that are history at the moment of a request. At most half of it: the rest is the horizon,
+and over a short one recent plays predict more than over one as long as test."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Point:
 
 
 STARTS = (Point(), Point(weights=tuple(term.warm_start for term in TERMS)))
-"""A term that helps only together with another one is found from where both are there."""
+"""A term that helps only together with another one is found by a search that starts with both."""
 
 
 def average(points: Sequence[Point]) -> LinearRanker:
@@ -82,8 +82,8 @@ class Quality(NamedTuple):
 def moments_of_validation(splits: Splits, task: str, enough: int) -> list[Task]:
     """The task at moments of validation: what was played by then is history, what is played after is to be predicted.
 
-    Few users make a noisy choice, and the same users at a later moment make it less so: there are as many moments as
-    it takes to have `enough` users to score, the first of them the one that is most like test.
+    A choice on few users is noisy, and the same users at a later moment reduce the noise: there are as many moments as
+    it takes to have `enough` users to score; the first is the one most like test.
     """
     moments: list[Task] = []
     for share in MOMENTS:
@@ -93,28 +93,28 @@ def moments_of_validation(splits: Splits, task: str, enough: int) -> list[Task]:
     return moments
 
 
-def fit_ranker(asked: Sequence[tuple[Scorer, Task]], seed: int, max_amplification: float) -> LinearRanker:
+def fit_ranker(scored_tasks: Sequence[tuple[Scorer, Task]], seed: int, max_amplification: float) -> LinearRanker:
     """The weights with the best mean nDCG over some tasks of one kind, of the phase 'tuning'.
 
     A coordinate search from two starts, and the mean of all points visited that are as good as the best within noise:
-    which of them is the best is chance in the users who were asked, and their mean is steadier (as in Breiman 1996,
-    "Bagging Predictors"). max_amplification: what is recommended may be at most this many times as popular as what was
-    played, at both cut-offs; weights that go beyond lose against all that do not. Every point is compared on the same few
+    which of them is the best depends on the sample of users, and their mean varies less (as in Breiman 1996,
+    "Bagging Predictors"). max_amplification: recommended tracks may be at most this many times as popular as played
+    ones, at both cut-offs; weights above it are worse than all below. Every point is compared on the same few
     candidates of each user, those that any term ranks high. The rankers of the scorers are not read. Without a user to
     score, the towers alone.
     """
-    asked = [(scorer, task) for scorer, task in asked if len(task.users)]
-    if not asked:
+    scored_tasks = [(scorer, task) for scorer, task in scored_tasks if len(task.users)]
+    if not scored_tasks:
         return TOWERS_ALONE
-    search = _Search([Candidates(scorer, task, seed) for scorer, task in asked], max_amplification)
-    useless = useless_terms(*asked[0])
+    search = _Search([Candidates(scorer, task, seed) for scorer, task in scored_tasks], max_amplification)
+    useless = useless_terms(*scored_tasks[0])
     best = max((search.climb(start.without(useless), useless) for start in STARTS), key=search.quality)
     alike = [point for point in search.visited if search.is_as_good(point.ranker(), best.ranker())]
     mean = average(alike)
     ranker = mean if search.is_as_good(mean, best.ranker()) else best.ranker()
     log.info(
         "%s: ndcg of the towers alone %.4f, as served %.4f on validation (the mean of %d points: %s)",
-        asked[0][1].name,
+        scored_tasks[0][1].name,
         search.measure(TOWERS_ALONE).ndcg,
         search.measure(ranker).ndcg,
         len(alike),
@@ -147,7 +147,7 @@ class _Search:
         return self._measure(ranker)[0]
 
     def is_as_good(self, ranker: LinearRanker, best: LinearRanker) -> bool:
-        """Whether what these weights lose against the best ones, user by user, may be chance."""
+        """Whether the loss of these weights against the best ones, user by user, is within noise."""
         (quality, of_users), (best_quality, of_users_best) = self._measure(ranker), self._measure(best)
         lost = of_users_best - of_users
         error = lost.std() / np.sqrt(len(lost))

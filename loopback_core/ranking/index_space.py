@@ -10,8 +10,8 @@ from loopback_core.ranking.linear_ranker import LinearRanker
 from loopback_core.ranking.terms import CATALOG_TERMS
 
 CATALOG_LENGTH = 0.1
-"""The largest length of the catalog dimensions of a vector, where the towers have length 1: a graph that is built over
-inner products would otherwise be built over popularity."""
+"""The largest length of the catalog dimensions of a vector, where the towers have length 1: otherwise
+popularity dominates the inner products over which a graph is built."""
 
 
 def catalog_values(data: FitData) -> Floats:
@@ -28,9 +28,9 @@ def indexed_vectors(vectors: Floats, values: Floats) -> Floats:
 
 
 def index_queries(users: Floats, ranker: LinearRanker, values: Floats) -> Floats:
-    """(rows, D + catalog terms): what is asked of the index.
+    """(rows, D + catalog terms): the queries of the index.
 
-    users: (rows, D) divided by the temperature. values: those of the indexed tracks, which tell how they were scaled.
+    users: (rows, D) divided by the temperature. values: those of the indexed tracks, from which the scale follows.
     """
     weights = ranker.of_catalog_terms() / _scale(values)
     return np.concatenate([users, np.tile(weights, (len(users), 1))], axis=1).astype(np.float32)

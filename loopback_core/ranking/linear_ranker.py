@@ -33,11 +33,11 @@ class LinearRanker:
     @classmethod
     def of(cls, weights: Mapping[str, Mapping[float, float]]) -> Self:
         """From term -> half-life -> weight. A term without half-lives has the half-life 0."""
-        given = {
+        nonzero = {
             name: tuple((days, weight) for days, weight in sorted(of_term.items()) if weight)
             for name, of_term in weights.items()
         }
-        return cls(tuple((term.name, given[term.name]) for term in TERMS if given.get(term.name)))
+        return cls(tuple((term.name, nonzero[term.name]) for term in TERMS if nonzero.get(term.name)))
 
     def of_term(self, term: Term) -> TermWeights:
         """The weights of a term other than 0."""

@@ -40,10 +40,10 @@ def lookup(bag: Bag, row: Ids, items: Ids, n_items: int) -> Floats:
     """(n, scales): the weights of each (row, item) in a bag, 0 where there is none. row, items: (n,)."""
     if not len(bag.row):
         return np.zeros((len(row), bag.weights.shape[1]), np.float32)
-    keys, wanted = bag.row * n_items + bag.items, row * n_items + items
+    keys, queries = bag.row * n_items + bag.items, row * n_items + items
     order = np.argsort(keys)
-    place = order[np.minimum(np.searchsorted(keys[order], wanted), len(keys) - 1)]
-    return np.where((keys[place] == wanted)[:, None], bag.weights[place], np.float32(0))
+    place = order[np.minimum(np.searchsorted(keys[order], queries), len(keys) - 1)]
+    return np.where((keys[place] == queries)[:, None], bag.weights[place], np.float32(0))
 
 
 @dataclass(frozen=True)

@@ -23,14 +23,14 @@ REGULARISATION = 100.0
 """λ of EASE: where the search of the baselines begins; 1,000 is a little better on some logs and worse on others."""
 
 CONTRAST = 100.0
-"""An artist with a share s of the user's largest score weighs log(1 + CONTRAST * s): the order of the scores says more
-than their size, which a few artists that are always heard together would otherwise take for themselves."""
+"""An artist with a share s of the user's largest score weighs log(1 + CONTRAST * s): the order of the scores is more
+reliable than their size, which is dominated by a few artists that are always heard together."""
 
 MOST_RELATED = 300
 """Related artists of each history: they bound the tracks that are scored besides those of the index."""
 
 MOST_USERS = 65_536
-"""Users that are learned from, drawn by seed: what more of them would change is little, and each costs a row."""
+"""Users that are learned from, drawn by seed: more of them change little, and each costs a row."""
 
 HISTORIES_AT_ONCE = 1_024
 
@@ -48,10 +48,10 @@ def ease_weights(gram: NDArray[np.float64], regularisation: float) -> Floats:
 
 @dataclass(frozen=True)
 class RelatedArtists:
-    """What one artist in a history says of another.
+    """How much an artist in a history predicts each other artist.
 
-    Towers of some hundred dimensions are smooth: they hold the kind of music of an artist. A matrix of artists × artists
-    also holds that two artists are heard together more often than their kinds explain.
+    Towers of some hundred dimensions are smooth: they represent the kind of music of an artist. A matrix of artists ×
+    artists also represents that two artists are heard together more often than their kinds explain.
     """
 
     artists: Ids  # (M,) dense ids, ascending
@@ -66,7 +66,7 @@ class RelatedArtists:
         return cls(artists, ease_weights(_gram(_of_users(data), artists), REGULARISATION))
 
     def of(self, histories: Histories, artist: NDArray[np.int32]) -> Bag:
-        """The MOST_RELATED artists that those of each history speak for, with log(1 + CONTRAST * share) as weight.
+        """The MOST_RELATED artists predicted from those of each history, with log(1 + CONTRAST * share) as weight.
 
         artist: (n_tracks,) the artist of every catalog track.
         """
@@ -99,7 +99,7 @@ def load_related(folder: Path) -> RelatedArtists | None:
         return None
     try:
         return RelatedArtists(**load_file(folder / RELATED))
-    except Exception as error:  # safetensors has its own
+    except Exception as error:  # safetensors raises errors of its own
         raise ArtifactError(
             f"The related artists in {folder} cannot be read ({error}); train the towers again."
         ) from error
@@ -120,7 +120,7 @@ def _of_users(data: FitData) -> csr_array:
 
 
 def _logs(artists: Ids, offsets: Ids) -> csr_array:
-    """log(1 + plays) of every artist in every row, (rows, artists). artists: aligned with the listens, -1 for an unknown one."""
+    """log(1 + plays) of every artist in every row, (rows, artists). artists: one per listen, -1 if unknown."""
     from scipy.sparse import csr_array
 
     n = int(artists.max(initial=-1)) + 1
@@ -130,15 +130,15 @@ def _logs(artists: Ids, offsets: Ids) -> csr_array:
 
 
 def _columns(matrix: csr_array, columns: Ids) -> csr_array:
-    """These columns, whether the matrix is so wide or not."""
-    known = matrix.copy()
-    known.resize(matrix.shape[0], max(matrix.shape[1], int(columns.max(initial=-1)) + 1))
-    selected: csr_array = known[:, columns]
+    """These columns; zeros for those beyond the width of the matrix."""
+    widened = matrix.copy()
+    widened.resize(matrix.shape[0], max(matrix.shape[1], int(columns.max(initial=-1)) + 1))
+    selected: csr_array = widened[:, columns]
     return selected
 
 
 def _gram(users: csr_array, artists: Ids) -> NDArray[np.float64]:
-    """XᵀX of some columns, of a block of users at a time: users who hear much are dense in what most hear."""
+    """XᵀX of some columns, of a block of users at a time: active users have most of the popular artists."""
     selected, gram = users[:, artists], np.zeros((len(artists), len(artists)))
     for start in range(0, selected.shape[0], HISTORIES_AT_ONCE):
         block = selected[start : start + HISTORIES_AT_ONCE].toarray()

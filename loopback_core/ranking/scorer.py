@@ -45,11 +45,11 @@ class Scorer:
         return vectors * np.float32(self.model.inverse_temperature().item())
 
     def encode(self, histories: Histories) -> EncodedUsers:
-        """The users of these histories, and what their own plays add: once for all who recommend by this score."""
+        """The users of these histories and the personal prior: once for all recommenders that use this score."""
         return EncodedUsers(self.users(histories), personal_prior(histories, self.knowledge, self.ranker))
 
     def index_queries(self, users: Floats) -> Floats:
-        """(rows, D + catalog terms) to ask an index with. users: (rows, D) divided by the temperature."""
+        """(rows, D + catalog terms) queries of an index. users: (rows, D) divided by the temperature."""
         return index_queries(users, self.ranker, self.catalog_values)
 
     def of_catalog_terms(self) -> Floats:
@@ -78,7 +78,7 @@ def scorer_of(
 ) -> Scorer:
     """The score of a task. vectors: (n_tracks, D) of the catalog, where they are known already.
 
-    Tracks outside the catalog have no catalog terms: nothing is known of them when they are asked for.
+    Tracks outside the catalog have no catalog terms: nothing is known about them at the time of the request.
     """
     intent = ONLY_NEW if task.only_new else ANYTHING
     in_catalog = task.first_candidate == 0 and task.n_candidates == task.fit.catalog.n_tracks

@@ -58,7 +58,7 @@ def index_catalog(
 
 
 def real_queries(splits: Splits, towers: Path, vectors: Path, limit: int = 200) -> Floats:
-    """What discovery asks the index, for at most `limit` users of the fit data, chosen by seed: (users, D + catalog terms).
+    """Index queries of discovery for at most `limit` users of the fit data, drawn by seed: (users, D + catalog terms).
 
     towers, vectors: the folders of both.
     """

@@ -1,4 +1,4 @@
-"""What was trained, loaded together: the one loader of everything that recommends, in the evaluation and for a caller."""
+"""The trained artifacts, loaded together: the one loader of all recommenders, in the evaluation and for a caller."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -100,7 +100,7 @@ class Bundle:
         )
 
     def recommend(self, request: Request) -> list[Recommendation]:
-        """The k best tracks for a history, best first; for an empty one what suits anybody.
+        """The k best tracks for a history, best first; for an empty one those without a personal term.
 
         In discovery nothing that was played is recommended. Listens to tracks that the catalog does not know are left
         out, and counted in the log.

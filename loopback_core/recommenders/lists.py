@@ -11,7 +11,7 @@ from loopback_core.runtime.progress import progress
 from loopback_core.tasks.task import Task
 
 TOWERS = "two_tower"
-"""Id of the recommender that would be served; its variants begin with it and are no baselines."""
+"""Id of the recommender that would be served; the ids of its variants begin with it, and they are not baselines."""
 
 OTHER_PRESET = f"{TOWERS}:"
 """How the ids of towers of another preset begin."""

@@ -19,7 +19,7 @@ Played = tuple[str, str, str | datetime]
 
 @dataclass(frozen=True)
 class Request:
-    """Somebody with a history asks for tracks.
+    """A request of one user: a history, and how many tracks to recommend.
 
     Raises:
         RequestError: k is not positive, or a listen has no readable time.

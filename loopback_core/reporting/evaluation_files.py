@@ -60,7 +60,7 @@ def _draw(evaluation: Evaluation, result: TaskResult, splits: Splits, trained: T
 
 
 def _examples(evaluation: Evaluation, result: TaskResult, splits: Splits, vectors: Floats) -> list[Example]:
-    """What the towers and their rival recommend a few users in discovery, side by side."""
+    """The recommendations of the towers and of their rival for a few users in discovery."""
     shown = {TOWERS, evaluation["rival"]["discovery"]}
     rankings = {name: ranking for name, ranking in result.rankings.items() if name in shown}
     seed = evaluation["settings"]["evaluation"]["seed"]

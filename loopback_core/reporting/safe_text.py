@@ -1,4 +1,4 @@
-"""Names of artists, tracks, users and presets: text that strangers wrote, made safe for a page and for a picture."""
+"""Names of artists, tracks, users and presets: untrusted text, made safe for a page and for a picture."""
 
 import re
 from collections import Counter

@@ -55,7 +55,7 @@ class SeedRun:
 
     @property
     def shared(self) -> dict[str, object]:
-        """What runs must share for a mean over them to be one over seeds alone."""
+        """What runs must have in common, so that a mean over them is one over seeds alone."""
         settings, files = self.evaluation["settings"], self._splits_artifact.manifest["files"]
         training = {name: value for name, value in settings["training"].items() if name != "seed"}
         return {
@@ -170,7 +170,7 @@ def _refuse_others(runs: Sequence[SeedRun]) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the table, and write what it was made of to a file; 2 for an error."""
+    """Print the table, and write its data to a file; 2 for an error."""
     parser = argparse.ArgumentParser(description="Means over trainings that differ in their seed.")
     parser.add_argument("homes", type=Path, nargs="+", help="folders of artifacts, each with an evaluation")
     parser.add_argument("--out", type=Path, help="a JSON file for loopback_core.reporting.paper (--seeds)")

@@ -56,7 +56,7 @@ def _boundaries(ordered: Column, settings: SplitSettings) -> tuple[int, int]:
 
 
 def _cut_dates(settings: SplitSettings) -> tuple[int, int]:
-    assert settings.train_until and settings.validation_until  # the settings saw to it
+    assert settings.train_until and settings.validation_until  # the settings checked it
     return int(in_utc(settings.train_until).timestamp()), int(in_utc(settings.validation_until).timestamp())
 
 

@@ -1,4 +1,4 @@
-"""How often everything was played, old plays counting less, at any moment of any history."""
+"""Decayed play counts of every item at any moment of any history."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,11 +21,11 @@ COUNTED_AT_ONCE = 1 << 16
 
 @dataclass(frozen=True)
 class Moments:
-    """A requests: each stands in a row of some histories, after so many of its listens."""
+    """A requests: each is a moment in a row of some histories, after some of its listens."""
 
     row: Ids  # (A,)
     place: Ids  # (A,) place in the histories' arrays of the first listen that is not heard yet
-    now: Ids  # (A,) seconds: when it asks
+    now: Ids  # (A,) seconds: the time of the request
 
     @classmethod
     def at_the_end(cls, histories: Histories) -> "Moments":
@@ -44,9 +44,9 @@ def artist_of_listens(histories: Histories, artist: NDArray[np.int32]) -> Ids:
 
 
 class Scale(NamedTuple):
-    """How fast plays are forgotten, and how much more many of them say than few."""
+    """The half-life of plays, and the power of their count."""
 
-    days: float  # half-life; 0: never forgotten
+    days: float  # half-life; 0: no decay
     power: float  # a decayed count c weighs c ** power; 0: log(1 + c)
 
     @property
@@ -55,7 +55,7 @@ class Scale(NamedTuple):
         return float(np.log(2) / (self.days * SECONDS_PER_DAY)) if self.days else 0.0
 
     def weigh(self, counts: Floats) -> Floats:
-        """What decayed counts weigh."""
+        """The weights of decayed counts."""
         if self.power == 1:
             return counts
         weights: Floats = np.log1p(counts) if self.power == 0 else counts**self.power
@@ -72,11 +72,11 @@ class Bag:
 
 
 EMPTY = Bag(np.zeros(0, np.int64), np.zeros((0, 1), np.float32), np.zeros(0, np.int64))
-"""Nothing, by one scale."""
+"""An empty bag with one scale."""
 
 
 def decayed_plays(histories: Histories, items: NDArray[np.integer], scales: Sequence[Scale]) -> Bag:
-    """What each row of some histories weighs at its end, with everything heard. items: as of :class:`DecayedCounts`."""
+    """The weights of the items of each whole history. items: as of :class:`DecayedCounts`."""
     found, place = distinct_in_rows(histories.tracks.offsets, items, int(items.max(initial=-1)) + 1)
     age = histories.ages[items >= 0].astype(np.float64)
     weights = np.empty((len(found.values), len(scales)), np.float32)
@@ -88,7 +88,7 @@ def decayed_plays(histories: Histories, items: NDArray[np.integer], scales: Sequ
 
 @dataclass(frozen=True)
 class Block:
-    """What R requests near each other in one history weigh of all that any of them heard."""
+    """The weights of R requests near each other in one history, for all items that any of them heard."""
 
     items: Ids  # (n,) distinct
     weights: Floats  # (R, scales, n), 0 for what a request did not hear
@@ -103,7 +103,7 @@ class DecayedCounts:
     """
 
     def __init__(self, histories: Histories, items: NDArray[np.integer], scales: Sequence[Scale]) -> None:
-        """items: (total,) of each of histories.tracks.values, -1 for what the weights do not know, which is in no block."""
+        """items: (total,) of each of histories.tracks.values; -1: unknown to the weights, and in no block."""
         self._offsets, self._timestamps = histories.tracks.offsets, histories.timestamps
         self._items = items.astype(np.int32, copy=False)
         self._scales, self._rates = scales, np.array([scale.rate for scale in scales])
@@ -114,7 +114,7 @@ class DecayedCounts:
             self._count(histories.tracks.lengths[first:end], slice(self._offsets[first], self._offsets[end]))
 
     def _count(self, lengths: Ids, rows: slice) -> None:
-        """Of some rows, with so many listens each."""
+        """Of some rows, with the given number of listens each."""
         items, begin = self._items[rows], rows.start
         key = np.repeat(np.arange(len(lengths)), lengths) * (int(items.max(initial=0)) + 2) + items + 1
         order = np.argsort(key, kind="stable")  # of one item in one row: one after the other, oldest first

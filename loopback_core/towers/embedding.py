@@ -72,7 +72,7 @@ class IdEmbedding(nn.Module):
 
     @torch.no_grad()
     def settle_unknown(self) -> None:
-        """Put the unknown row at the mean of the known ones: a neutral place instead of a random one."""
+        """Set the unknown row to the mean of the known ones, a neutral value instead of a random one."""
         self.weight[self.count] = self.weight[: self.count].mean(dim=0)
 
 

@@ -1,4 +1,4 @@
-"""What histories hold, pooled on several time scales."""
+"""The items of histories, pooled on several time scales."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from loopback_core.towers.embedding import IdEmbedding
 
 @dataclass(frozen=True)
 class Pool:
-    """What each of A requests weighs of the items that it heard, on several scales.
+    """The weights of the items that each of A requests heard, on several scales.
 
     Requests near each other in one history share a block: its rows of the table are gathered once for all of them, and
     their sums are one product of matrices.
@@ -24,7 +24,7 @@ class Pool:
         return Pool(*(tuple(part.to(device) for part in parts) for parts in (self.ids, self.weights)))
 
     def sums(self, table: IdEmbedding, dropout: float = 0.0) -> Tensor:
-        """The weighted sums of rows of `table`, (A, scales, dim). dropout: the share of the weights that are left out."""
+        """The weighted sums of rows of `table`, (A, scales, dim). dropout: the share of weights that are left out."""
         if not self.ids:
             return table.weight.new_zeros(0, 1, table.weight.shape[1])
         vectors = table(torch.cat(self.ids)).split([len(ids) for ids in self.ids])

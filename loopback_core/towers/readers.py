@@ -33,7 +33,7 @@ class HistoryReader:
     ) -> None:
         """artist: (tracks,) the artist of every catalog track. n_tracks, n_artists: those that the weights know.
 
-        A listen of a track beyond the catalog says nothing; one that the weights do not know says who its artist is.
+        A listen to a track beyond the catalog is ignored; of a track that the weights do not know the artist is read.
         """
         self.histories, self.settings = histories, settings
         if settings.user_encoder == "id":
@@ -102,7 +102,7 @@ def _scales(settings: TowersSettings, kind: str) -> list[Scale]:
 
 
 def _pool(blocks: Iterable[Block]) -> Pool:
-    """The blocks with weights whose squares add up to 1 on every scale: how much a user listens does not matter."""
+    """The blocks with weights whose squares add up to 1 on every scale: the total number of listens has no effect."""
     ids, weights = [], []
     for block in blocks:  # each while it is in the cache
         squares = np.einsum("rsn,rsn->rs", block.weights, block.weights)

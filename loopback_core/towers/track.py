@@ -25,10 +25,10 @@ class TrackInputs(Inputs):
 
 
 class SumTrackTower(nn.Module):
-    """The artist's vector, the track's own, and what its names and numbers say, added up -> unit vector.
+    """The sum of the artist's vector, the track's own, and those of its names and numbers -> unit vector.
 
     No layer lies between the tables and the result, so that the user tower can add up the same rows: a user who plays
-    an artist lies near that artist's tracks before anything is learned. Content starts silent: its layers are zero. In
+    an artist lies near that artist's tracks before anything is learned. The layers of the content start at zero. In
     training ids are left out at random, so that the artist, and content, have to carry a track that the weights never
     saw.
     """

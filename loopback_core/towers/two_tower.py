@@ -26,8 +26,8 @@ class Vocabulary:
     n_users: int
     n_tracks: int
     n_artists: int
-    n_statistics: int = 0  # numbers that the fit data tells of a track
-    n_columns: int = 0  # numbers that a file of features tells of it
+    n_statistics: int = 0  # numbers of a track from the fit data
+    n_columns: int = 0  # numbers of a track from a file of features
 
 
 TrackTower = MLPTrackTower | SumTrackTower
@@ -45,7 +45,7 @@ def _track_tower(vocabulary: Vocabulary, settings: TowersSettings, *, sparse: bo
 def _user_tower(n_users: int, tracks: TrackTower, settings: TowersSettings, *, sparse: bool) -> UserTower:
     if settings.user_encoder == "id":
         return IdUserTower(n_users, settings, sparse=sparse)
-    assert isinstance(tracks, SumTrackTower)  # the settings see to it
+    assert isinstance(tracks, SumTrackTower)  # the settings check it
     return HistoryUserTower(tracks, settings)
 
 
@@ -76,7 +76,7 @@ class TwoTower(nn.Module):
 
     @torch.no_grad()
     def bound_temperature(self) -> None:
-        """Bring 1 / temperature back to its bound, without which the loss falls by sharpening alone.
+        """Bring 1 / temperature back to its bound, without which a smaller temperature alone lowers the loss.
 
         After each step, and not by clamping what the loss reads: a clamped value has no gradient to come back by.
         """
@@ -121,6 +121,6 @@ class TwoTower(nn.Module):
                 max_inverse_temperature=shape["max_inverse_temperature"],
             )
             model.load_state_dict(load_file(folder / WEIGHTS))
-        except Exception as error:  # safetensors, JSON and torch each have their own
+        except Exception as error:  # safetensors, JSON and torch each raise errors of their own
             raise ArtifactError(f"The towers in {folder} cannot be read ({error}); train them again.") from error
         return model.eval()

@@ -13,7 +13,7 @@ from loopback_core.towers.pool import Pool
 from loopback_core.towers.track import SumTrackTower
 
 ANYTHING, ONLY_NEW = 0, 1
-"""What a request wants: whatever fits, or only what the user never played."""
+"""The intent of a request: any track, or only tracks that the user never played."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class HistoryUserTower(nn.Module):
 
     u = sum over the scales of g_s * (weighted sum of the artists' vectors) + h_s * (that of the tracks' own vectors) +
     f * (an encoding of the last listens) + vectors of the intent, the context and the demographics, as far as each is
-    read. The gates g, h and f weigh each dimension, apart for each intent: what to play next and what to discover ask
-    different questions of the same history, and get one vector each from one set of tables. A history without a known
+    read. The gates g, h and f weigh each dimension, apart for each intent: the next play and a discovery read
+    the same history differently, and get one vector each from one set of tables. A history without a known
     listen is answered by the rest.
     """
 
@@ -53,7 +53,7 @@ class HistoryUserTower(nn.Module):
     def forward(self, inputs: UserInputs) -> Tensor:
         """-> (A, D) of unit norm."""
         assert inputs.intent is not None
-        # index_select, not intents[...]: threads add up the gradient of an index in any order, and no run is like another.
+        # index_select, not intents[...]: threads add up the gradient of an index in any order, and runs would differ.
         total = self.intents.index_select(0, inputs.intent)
         gates = (self.artist_gates, self.track_gates)
         for table, gate, pool in zip(self._tables, gates, (inputs.artists, inputs.tracks), strict=True):

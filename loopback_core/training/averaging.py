@@ -27,6 +27,6 @@ def averaged(model: TwoTower, mean: dict[str, torch.Tensor], epochs: int) -> Ite
 
 
 def _exchange(model: TwoTower, weights: dict[str, torch.Tensor]) -> None:
-    """What the one holds, the other gets; nothing is copied, since tables are most of the memory there is."""
+    """Swap both in place; nothing is copied, since the tables are most of the memory."""
     for name, own in model.state_dict(keep_vars=True).items():
         own.data, weights[name] = weights[name], own.data

@@ -38,7 +38,7 @@ class Epoch:
 
 @dataclass
 class Progression:
-    """How far training has come."""
+    """The progress of a training."""
 
     history: list[Epoch] = field(default_factory=list)
     best_epoch: int = 0  # 0: none yet
@@ -61,7 +61,7 @@ class CheckpointDue:
 
     @contextmanager
     def timed(self) -> Iterator[None]:
-        """Around the saving."""
+        """Measure the time of the saving."""
         started = time.monotonic()
         yield
         self._ended = time.monotonic()
@@ -88,20 +88,20 @@ def load_checkpoint(folder: Path, model: TwoTower, optimizers: list[Stepper]) ->
         return Progression()
     try:
         if (folder / BEST).exists():
-            _load(folder / BEST)  # read when training ends, too late to begin anew
+            _load(folder / BEST)  # read when training ends, too late to start again
         content = _load(folder / LAST)
         model.load_state_dict(content["model"])
         for optimizer, state in zip(optimizers, content["optimizers"], strict=True):
             optimizer.load_state_dict(state)
         progression = content["progression"]
         return Progression(**progression | {"history": [Epoch(**epoch) for epoch in progression["history"]]})
-    except Exception as error:  # pickle, zip and torch each have their own
+    except Exception as error:  # pickle, zip and torch each raise errors of their own
         log.warning("training begins anew, its checkpoint cannot be used: %s", str(error).partition("\n")[0])
         return None
 
 
 def save_best(folder: Path, model: TwoTower) -> None:
-    """Keep the weights of the best epoch so far: on disk, for of large tables memory holds no third copy.
+    """Keep the weights of the best epoch so far: on disk, since memory has no room for a third copy of large tables.
 
     Written before the checkpoint that says so. A run killed in between does the epoch again, and ends it in the same
     weights.

@@ -89,8 +89,8 @@ class Examples:
         """(B, B) bool, or None when nothing is masked; the diagonal, the positives, is never set.
 
         [i, j] is set when row j holds the track of row i (same track), or is of the same user, or holds another track
-        that the user of row i plays in train. It serves both directions: the user of row i is no wrong answer for
-        the track of row j in exactly the same cases.
+        that the user of row i plays in train. It serves both directions: in the same cases the user of row i is
+        no negative of the track of row j.
         """
         settings = self.settings
         if not (settings.mask_same_track or settings.in_batch.mask_same_user or settings.mask_known_positives):
@@ -118,8 +118,8 @@ class Examples:
         lists = known.take(users)
         place = self._column[lists.values]
         self._column[tracks] = -1
-        here = place >= 0
+        in_batch = place >= 0
         played = np.zeros((len(users), len(tracks)), bool)
-        played[lists.row_numbers()[here], place[here]] = True
+        played[lists.row_numbers()[in_batch], place[in_batch]] = True
         spread: NDArray[np.bool_] = played.take(column, axis=1).take(row, axis=0)
         return spread

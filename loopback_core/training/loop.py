@@ -71,7 +71,7 @@ def train(
             is_best = _note(
                 replace(epoch, validation=validate(model.eval()) if validate else {}), progression, training
             )
-            if is_best and (validate or number == training.epochs):  # without a validation the last one is
+            if is_best and (validate or number == training.epochs):  # without a validation the last one is the best
                 save_best(checkpoints, model)
         if due.now(last=number == training.epochs):
             with due.timed():
@@ -130,7 +130,7 @@ def _epoch(
     what: str,
 ) -> Epoch:
     losses, events, started = [], 0, time.monotonic()
-    if number > 1:  # weights that learned nothing have nothing to say about what is hard
+    if number > 1:  # untrained weights cannot tell which negatives are hard
         examples.refresh(model)
     torch.manual_seed(examples.settings.seed * 1_000_003 + number)  # dropout
     model.train()

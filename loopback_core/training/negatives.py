@@ -1,4 +1,4 @@
-"""Shared negatives of a step: drawn from the targets of its users and from the catalog, with what they are not negative for."""
+"""Shared negatives of a step: drawn from the targets of its users and from the catalog, with the pairs to mask."""
 
 from dataclasses import dataclass
 
@@ -21,13 +21,13 @@ class Negatives:
 
 
 class NegativeSampler:
-    """Draws mixed negatives (Yang et al. 2020): those drawn from targets alone never show most of the catalog.
+    """Draws mixed negatives (Yang et al. 2020): those drawn from targets alone never include most of the catalog.
 
     The targets are those of the step's group of users over the whole epoch, not of the step, whose few stretches of
-    history are no sample of them.
+    history are no representative sample.
     The proposal is the mixture q(t) = (1 - uniform_share) * share of t among the targets + uniform_share / tracks, and
-    the correction logq * log(M q(t)): with it the scores learn how often something is played, without it how much more
-    often than elsewhere (Bengio & Senécal 2003; Yi et al. 2019).
+    the correction logq * log(M q(t)): with it the scores learn how often a track is played, without it how much more
+    often than its popularity predicts (Bengio & Senécal 2003; Yi et al. 2019).
     """
 
     def __init__(self, data: FitData, plan: RequestPlan, settings: TrainingSettings) -> None:
@@ -50,8 +50,8 @@ class NegativeSampler:
         """(A, M) bool: pairs that do not count as negatives.
 
         A negative that is a target of the request itself; and for a request for new tracks what the user knew before or
-        gets to know within the window: the first are no candidates, the second are right answers. What the user discovers
-        later stays a negative, or nothing would teach when something fits.
+        gets to know within the window: the first are no candidates, the second are right answers. What the user
+        discovers later stays a negative: otherwise nothing teaches when a track fits.
         """
         distinct, spread = np.unique(tracks, return_inverse=True)
         self._column[distinct] = np.arange(len(distinct))
@@ -70,9 +70,9 @@ class NegativeSampler:
         users, which = np.unique(requests.moments.row[asks], return_inverse=True)
         lists = self._known.take(users)
         column = self._column[lists.values]
-        here = column >= 0
-        after = Ragged(self._known.offsets, self._after).take(users).values[here]
+        drawn = column >= 0
+        after = Ragged(self._known.offsets, self._after).take(users).values[drawn]
         first_play = np.full((len(users), mask.shape[1]), np.iinfo(np.int64).max)
-        first_play[lists.row_numbers()[here], column[here]] = after
+        first_play[lists.row_numbers()[drawn], column[drawn]] = after
         heard = requests.moments.place[asks] - self._offsets[requests.moments.row[asks]]
         mask[asks] |= first_play[which] < (heard + self.settings.sampled.target_window)[:, None]

@@ -16,7 +16,7 @@ SmallIds = NDArray[np.int32]
 """Of every listen of a long log: half the memory."""
 
 PLANNED_AT_ONCE = 1 << 21
-"""Listens whose moments are drawn at a time, so that what is needed on the way stays small."""
+"""Listens whose moments are drawn at a time, which bounds the memory."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Targets:
         return cls(targets, tracks, counts / max(len(targets), 1))
 
     def draw(self, count: int, rng: np.random.Generator) -> Ids:
-        """So many of them at random, with replacement."""
+        """`count` of them at random, with replacement."""
         return self.all[rng.integers(0, len(self.all), count)].astype(np.int64)
 
     def share(self, tracks: Ids) -> NDArray[np.float64]:
@@ -45,7 +45,7 @@ class Targets:
 
 @dataclass(frozen=True)
 class Requests:
-    """A moments at which a user asked, with T listens that answer them."""
+    """A requests (moments of histories), with T listens that answer them."""
 
     moments: Moments
     intent: Ids  # (A,) ANYTHING or ONLY_NEW
@@ -59,11 +59,11 @@ class Requests:
 class Pass:
     """All targets of one pass over the fit data, in the order of the M requests that they answer."""
 
-    moments: Ids  # (M,) places in the histories, one request after the other as the steps take them
+    moments: Ids  # (M,) places in the histories, in the order of the steps
     row: Ids  # (M,) rows of the histories
     intent: Ids  # (M,)
     targets: SmallIds  # (T,) places in the histories
-    ends: Ids  # (M + 1,) targets of the first so many requests
+    ends: Ids  # (M + 1,) targets of the first i requests
     steps: list[tuple[int, int, int]]  # of each step: its first request, the one after its last, its group
     groups: list[Targets]
 
@@ -74,7 +74,7 @@ class RequestPlan:
     The moments of a history lie `request_stride` listens apart, from a phase that each pass draws. A listen answers a
     moment at most `target_window` listens before it (or a stride, where that is longer), so that one reading of a
     history serves about a stride of targets. First plays answer requests for new tracks as well. Requests within
-    `request_span` listens of a history come in one step, so that what they share of it is read once. An epoch is a
+    `request_span` listens of a history come in one step, so that their shared history is read once. An epoch is a
     pass, or, of a long log, a part of one with about `epoch_targets` targets.
     """
 
@@ -93,7 +93,7 @@ class RequestPlan:
         of_a_pass = len(tracks.values) + len(self.first_plays)
         self.parts = max(1, round(of_a_pass / settings.sampled.epoch_targets)) if settings.sampled.epoch_targets else 1
         self._targets = of_a_pass // self.parts
-        self._last: tuple[int, Pass] | None = None  # the pass that was asked for last, with its number
+        self._last: tuple[int, Pass] | None = None  # the last pass, with its number
 
     def __len__(self) -> int:
         """Targets of an epoch, about."""
@@ -156,11 +156,11 @@ class RequestPlan:
         begin, phase = self.histories.tracks.offsets[row], phase[row]
         stride, place = self.settings.sampled.request_stride, listens - begin
         earlier = place - rng.integers(0, self.settings.sampled.target_window, len(listens))
-        earlier = np.where(earlier > 0, earlier, rng.integers(0, np.maximum(place, 1)))  # a young history has no more
+        earlier = np.where(earlier > 0, earlier, rng.integers(0, np.maximum(place, 1)))  # a short history
         after = -(-(earlier + phase) // stride) * stride - phase  # the next place of the grid
         moment = np.where(after > place, after - stride, after)
         heard = np.where(moment > 0, moment, place)  # before the first place of the grid each listen has its own
-        something = heard > 0  # with nothing heard there is nothing to learn from
+        something = heard > 0  # an empty history teaches nothing
         return listens[something].astype(np.int32), (begin + heard)[something].astype(np.int32)
 
     def _in_steps(

@@ -33,7 +33,7 @@ def train_towers(splits: Splits, settings: Settings, folder: Path, checkpoints: 
     _look_for_room(splits, settings, checkpoints)
     validation = Validation(splits, settings)
     model, progression = train(splits.tuning, settings, validation, checkpoints)
-    del validation  # of a long log histories and tables fill the memory, and what comes next needs it
+    del validation  # free the memory of its histories and tables for the next step
     related = learn_related(splits.tuning, settings)
     rankers = fit_rankers(model, splits, settings, related)
     refit = None
@@ -71,14 +71,14 @@ def _look_for_room(splits: Splits, settings: Settings, checkpoints: Path) -> Non
     catalog, listens = splits.tuning.catalog, len(splits.train) + len(splits.validation)
     width = settings.towers.mlp.id_dim if settings.towers.track_encoder == "mlp" else settings.towers.output_dim
     tables = 4 * width * (catalog.n_tracks + catalog.n_artists)
-    held = 5 if settings.training.optimizer == "dense" else 3  # weights, their mean, and vectors or moments
+    copies = 5 if settings.training.optimizer == "dense" else 3  # weights, their mean, and vectors or moments
     what = f"Training on {listens:,} listens of {catalog.n_tracks:,} tracks"
-    need_memory(held * tables + MEMORY_PER_LISTEN * listens, what, "lower towers.output_dim")
+    need_memory(copies * tables + MEMORY_PER_LISTEN * listens, what, "lower towers.output_dim")
     need_disk(checkpoints, 5 * tables, what)
 
 
 def learn_related(data: FitData, settings: Settings) -> RelatedArtists | None:
-    """The artists near each other in `data`; None where the towers alone are served or none are asked for."""
+    """The related artists of `data`; None where the towers alone are served or the settings ask for none."""
     most = settings.training.fitted.related_artists if settings.training.scoring == "fitted" else 0
     return RelatedArtists.learn(data, most) if most else None
 
@@ -95,7 +95,7 @@ def fit_rankers(
     for name in [task for task in TASKS if task not in LIKE]:
         moments = moments_of_validation(splits, name, evaluation.tuning_users)
         tasks = [task.sampled(evaluation.tuning_users, evaluation.seed) for task in moments]
-        asked = [(scorer_of(task, model, vectors=vectors, related=related), task) for task in tasks]
-        fitted[name] = fit_ranker(asked, evaluation.seed, settings.training.fitted.max_popularity_amplification)
+        scored_tasks = [(scorer_of(task, model, vectors=vectors, related=related), task) for task in tasks]
+        fitted[name] = fit_ranker(scored_tasks, evaluation.seed, settings.training.fitted.max_popularity_amplification)
     # The reference has no ranker: in its protocol the towers stand alone.
     return {name: fitted[LIKE.get(name, name)] for name in TASKS} | {"reference_protocol": TOWERS_ALONE}

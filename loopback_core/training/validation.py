@@ -22,10 +22,10 @@ KS = (10, 100)
 class Validation:
     """Scores a model, alone, on discovery and next_listen of the tuning phase; called after every epoch.
 
-    Asked by at most `evaluation.tuning_users`, whose histories are read once for all epochs.
+    Over at most `evaluation.tuning_users` users, whose histories are read once for all epochs.
 
     Raises:
-        SettingsError: `training.validation_metric` is nothing that is measured here.
+        SettingsError: `training.validation_metric` is not measured here.
     """
 
     def __init__(self, splits: Splits, settings: Settings) -> None:
@@ -35,9 +35,9 @@ class Validation:
         self.content = track_content(splits.tuning, settings.towers)
         self.tie_rank = tie_order(len(self.content), evaluation.seed)
         self._read: dict[str, list[UserInputs]] = {}
-        known = [f"{task.name}/{metric}@{k}" for task in self.tasks for metric in METRICS for k in KS]
-        if (wanted := settings.training.validation_metric) not in known:
-            raise SettingsError(f"training.validation_metric is {wanted!r}; it must be one of {', '.join(known)}.")
+        measured = [f"{task.name}/{metric}@{k}" for task in self.tasks for metric in METRICS for k in KS]
+        if (selected := settings.training.validation_metric) not in measured:
+            raise SettingsError(f"training.validation_metric is {selected!r}; it must be one of {', '.join(measured)}.")
 
     def __call__(self, model: TwoTower) -> dict[str, float]:
         """task/metric@K -> mean over users; 0 for a task in which validation has no users to score."""

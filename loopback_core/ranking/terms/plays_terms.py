@@ -59,5 +59,5 @@ def _largest(bag: Bag, rows: int) -> Bag:
     order = np.lexsort((bag.items, -bag.weights.sum(axis=1), bag.row))
     counts = np.bincount(bag.row, minlength=rows)
     place = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
-    kept = order[place < MOST_ARTISTS]
-    return Bag(bag.items[kept], bag.weights[kept], bag.row[kept])
+    largest = order[place < MOST_ARTISTS]
+    return Bag(bag.items[largest], bag.weights[largest], bag.row[largest])

@@ -1,4 +1,4 @@
-"""What the artists of a history say of other artists."""
+"""The term of related artists: which other artists follow from those of a history."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from loopback_core.towers.decayed_counts import EMPTY, Bag
 
 
 class RelatedTerm(PersonalTerm):
-    """The share of the artist in the predictions of a linear model of who is heard with whom.
+    """The share of the artist in the predictions of a linear model of which artists are heard together.
 
     See :class:`loopback_core.ranking.related_artists.RelatedArtists`.
     """

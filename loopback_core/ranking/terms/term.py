@@ -48,7 +48,7 @@ class CatalogTerm(Term):
         """(n_tracks,) float32, of every catalog track."""
 
     def is_useless(self, knowledge: Knowledge, task: Task) -> bool:
-        """New tracks have no value: nothing is known of them when they are asked for."""
+        """New tracks have no value: nothing is known about them at the time of the request."""
         return task.first_candidate > 0
 
 
@@ -63,4 +63,4 @@ class PersonalTerm(Term):
 
     @abstractmethod
     def bag(self, histories: Histories, knowledge: Knowledge, half_lives: Sequence[float]) -> Bag:
-        """The values of the term for each history: items with a weight for each of `half_lives` (one, if it has none)."""
+        """The values of the term for each history: items with a weight for each of `half_lives` (one without any)."""

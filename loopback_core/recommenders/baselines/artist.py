@@ -1,4 +1,4 @@
-"""More of the artists that the user has been playing: hard to beat in music."""
+"""More of the artists that the user has been playing: a strong baseline for music."""
 
 from typing import ClassVar, Literal, Self
 

@@ -1,4 +1,4 @@
-"""What all baselines share."""
+"""The base class of the baselines."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -47,7 +47,7 @@ class Baseline(ABC):
         """Learn from `data`; returns itself."""
 
     def fit_for(self, task: Task) -> Self:
-        """Learn from the fit data of a task; returns itself. One that reads content also takes the candidates' artists."""
+        """Learn from the fit data of a task; returns itself. Those that read content take the candidates' artists."""
         return self.fit(task.fit)
 
     def prepare(self, histories: Histories) -> Any:

@@ -95,7 +95,7 @@ class BPR(Factors):
         self.factors, self.learning_rate, self.regularisation = factors, learning_rate, regularisation
 
     def model(self) -> Any:
-        """See :class:`Factors`. One thread: several write over each other, and no run is like another."""
+        """See :class:`Factors`. One thread: several overwrite each other's updates, and runs would differ."""
         from implicit.cpu.bpr import BayesianPersonalizedRanking
 
         return BayesianPersonalizedRanking(

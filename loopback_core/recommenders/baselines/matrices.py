@@ -24,7 +24,7 @@ def weigh(plays: csr_array, weights: Weights) -> csr_array:
 
 
 LIGHTEST = 1e-4
-"""Listens that weigh less than this share of the heaviest one of their history add work and no more."""
+"""Listens that weigh less than this share of the heaviest one of their history add work without an effect."""
 
 
 def history_plays(histories: Histories, n_tracks: int, weight: NDArray[np.float64] | None = None) -> csr_array:

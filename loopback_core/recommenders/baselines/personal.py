@@ -1,4 +1,4 @@
-"""What the user played before, again: two plays in three are repeats."""
+"""Baselines that recommend what the user played before: two plays in three are repeats."""
 
 from abc import abstractmethod
 from typing import ClassVar, Self

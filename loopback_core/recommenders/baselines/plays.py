@@ -66,6 +66,6 @@ def _group(histories: Histories, item: NDArray[np.integer], n_items: int) -> Pla
     offsets, ages, known = histories.tracks.offsets, histories.ages, item >= 0
     items, place = distinct_in_rows(offsets, item, n_items)
     lengths = np.diff(np.concatenate([[0], np.cumsum(known)])[offsets])
-    youngest, asked = np.zeros(len(histories), np.int64), histories.tracks.lengths > 0
-    youngest[asked] = ages[offsets[1:][asked] - 1]  # histories are sorted by time
+    youngest, has_listens = np.zeros(len(histories), np.int64), histories.tracks.lengths > 0
+    youngest[has_listens] = ages[offsets[1:][has_listens] - 1]  # histories are sorted by time
     return Plays(items, place, ages[known], lengths, youngest)

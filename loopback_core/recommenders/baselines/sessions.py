@@ -1,4 +1,4 @@
-"""What is played together, and what is played next."""
+"""Baselines of tracks played in the same session, and of tracks played next."""
 
 from typing import ClassVar, Self
 
@@ -55,7 +55,7 @@ def sessions_of(data: FitData) -> tuple[Ids, Ids, int]:
 
 
 class SequentialRules(Baseline):
-    """What followed, within a few plays and for anyone, the tracks that the user played last.
+    """Tracks that followed, within a few plays and for any user, the tracks that the user played last.
 
     Score of b = sum over the tracks a of the history of weight(a) × sum of 1 / distance over the times when b came at
     most `window` plays after a, divided by plays of a ** confidence. The weight of a play halves every
@@ -81,9 +81,9 @@ class SequentialRules(Baseline):
         self._rules = csr_array((n_tracks, n_tracks), dtype=np.float32)
         for distance in range(1, self.window + 1):
             before, after = track[:-distance], track[distance:]
-            kept = (user[:-distance] == user[distance:]) & (before != after)
-            weight = np.full(int(kept.sum()), 1 / distance, np.float32)
-            self._rules += csr_array((weight, (before[kept], after[kept])), (n_tracks, n_tracks))
+            is_pair = (user[:-distance] == user[distance:]) & (before != after)
+            weight = np.full(int(is_pair.sum()), 1 / distance, np.float32)
+            self._rules += csr_array((weight, (before[is_pair], after[is_pair])), (n_tracks, n_tracks))
         return self
 
     def rank(self, histories: Histories, k: int, exclude: Ragged | None) -> Ranking:

@@ -64,9 +64,9 @@ class Shelves:
         segments = self._segments.take(artists)
         score = of_artist[np.repeat(artists, segments.lengths)]
         bound = _kth_best(score * worth[self._last[segments.values]], self._left[segments.values], k)
-        kept = _reaching(score * worth[self._first[segments.values]], bound)
-        places = self._places.take(segments.values[kept])
-        scores = score[np.repeat(kept, places.lengths)] * worth[self._counts[places.values]]
+        segment = _reaching(score * worth[self._first[segments.values]], bound)
+        places = self._places.take(segments.values[segment])
+        scores = score[np.repeat(segment, places.lengths)] * worth[self._counts[places.values]]
         reached = _reaching(scores, bound)
         return self._tracks[places.values[reached]], scores[reached]
 

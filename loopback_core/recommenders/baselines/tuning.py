@@ -22,7 +22,7 @@ BaselineSettings = dict[str, Any]
 """Hyperparameter -> value, a number or a word."""
 
 TUNING_ROUNDS = 2
-"""The second round tries each hyperparameter again with the best values of those after it; known points cost nothing."""
+"""The second round tries each hyperparameter again with the best values of those after it; known points are free."""
 
 CUTOFF = int(MAIN_METRIC.partition("@")[2])
 
@@ -56,11 +56,12 @@ class Tuned:
 
 
 def tune(baseline: type[Baseline], tasks: Sequence[Task], seed: int, most: int = 0) -> dict[str, Tuned]:
-    """Search the baseline's grid on tasks of the phase 'tuning' that share their fit data; task name -> the best settings.
+    """Search the baseline's grid on tasks of 'tuning' that share their fit data; task name -> the best settings.
 
     One hyperparameter at a time, the others at the best so far, in the order of the grid and from the first value of
     each, twice over: the number of fits is about the sum of the grid's lengths, not their product. Every point that is
-    visited for one task is scored in all, since fitting is what takes the time. Of equals the first wins. most: points that are tried at most; 0: no limit.
+    visited for one task is scored in all, since fitting is what takes the time. Of equal points the first wins.
+    most: the maximal number of points; 0: no limit.
     """
     search, started = _Search(baseline, [task for task in tasks if len(task.users)], seed, most), time.monotonic()
     for task in search.tasks:

@@ -106,7 +106,7 @@ def segments(run: Evaluation, task: str) -> str:
 
 
 def beyond(run: Evaluation, task: str) -> str:
-    """The recommenders of a task by what accuracy does not tell."""
+    """The recommenders of a task by metrics other than accuracy."""
     if task not in run["tasks"]:
         return NOT_MEASURED
     columns = [f"{metric}@10" for metric in BEYOND]

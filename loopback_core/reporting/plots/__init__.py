@@ -24,7 +24,7 @@ __all__ = [
 
 
 def plot_evaluation(evaluation: Evaluation, folder: Path) -> None:
-    """Every picture that `evaluation.json` alone tells: per task `ndcg_`, `recall_` and `segments_`, and `calibration`."""
+    """Every picture that needs `evaluation.json` alone: per task `ndcg_`, `recall_` and `segments_`, and `calibration`."""
     for name, task in evaluation["tasks"].items():
         if not task["users"]:
             continue

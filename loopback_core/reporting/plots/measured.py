@@ -92,12 +92,12 @@ def plot_segments(segments: Mapping[str, Recommenders], rival: str | None, path:
         right = 0.0
         for family, members in shown.items():
             step = max(1.0, 0.14 * max(map(len, members), default=0))  # long names need room
-            here = [right + 0.5 + step * i for i in range(1, len(members) + 1)]
-            right = here[-1] if here else right
-            places.update(zip(members, here, strict=True))
-            if here:
+            centres = [right + 0.5 + step * i for i in range(1, len(members) + 1)]
+            right = centres[-1] if centres else right
+            places.update(zip(members, centres, strict=True))
+            if centres:
                 panel.text(
-                    sum(here) / len(here),
+                    sum(centres) / len(centres),
                     -0.12,
                     family,
                     transform=panel.get_xaxis_transform(),

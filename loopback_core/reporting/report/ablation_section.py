@@ -1,4 +1,4 @@
-"""What the report says of an ablation: a table per task, what each choice costs, and how to read it."""
+"""The section on the ablation: a table per task, what each choice costs, and how to read it."""
 
 from collections.abc import Container, Iterator
 

@@ -1,4 +1,4 @@
-"""What the numbers do not say."""
+"""The section on the limits of the numbers."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Tables of recommenders and metrics, and how a number stands in a cell."""
+"""Tables of recommenders and metrics, and the format of a number in a cell."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -96,7 +96,7 @@ def p_cell(comparison: Comparison | None) -> str:
 
 
 def won_lost_tied(comparison: Comparison | None) -> str:
-    """The users for whom the towers were better, worse and level."""
+    """The users for whom the towers were better, worse and equal."""
     if comparison is None:
         return DASH
     return f"{comparison['won']:,} / {comparison['lost']:,} / {comparison['tied']:,}"

@@ -1,4 +1,4 @@
-"""What a reader wants to know first: are the towers better than the best baseline, by how much, how sure."""
+"""The first section of the report: are the towers better than the best baseline, by how much, how surely."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from loopback_core.tasks.metrics import MAIN_METRIC
 
 
 def verdict(evaluation: Evaluation) -> list[str]:
-    """The first paragraphs of the report: one sentence, a table of the rivals, how the words are chosen, the checks."""
+    """The first paragraphs of the report: one sentence, a table of the rivals, its definitions, the checks."""
     rivals = against_rivals(evaluation)
     return [_summary(rivals), *_table(rivals), _checks(evaluation)]
 
@@ -23,8 +23,8 @@ def _summary(rivals: list[AgainstRival]) -> str:
         named = [f"{_task(one)}{_against(one)}" for one in rivals if one.outcome is outcome]
         if named:
             parts.append(f"**{outcome}** in {_listed(named)}")
-    said = "; ".join(parts) or "nothing was compared"
-    return f"The towers against the best baseline of each task, by {MAIN_METRIC.replace('ndcg', 'nDCG')}: {said}."
+    outcomes = "; ".join(parts) or "nothing was compared"
+    return f"The towers against the best baseline of each task, by {MAIN_METRIC.replace('ndcg', 'nDCG')}: {outcomes}."
 
 
 def _against(one: AgainstRival) -> str:

@@ -1,4 +1,4 @@
-"""What the names and the numbers of a track add to its vector."""
+"""The parts of a track's vector from its names and its numbers."""
 
 from dataclasses import dataclass
 
@@ -41,7 +41,7 @@ class NameEncoder(nn.Module):
 class NumberEncoder(nn.Module):
     """Statistics of the fit data and columns of features, standardised, through a layer that starts at zero.
 
-    What is not known stands at the mean. The statistics say much about who a track is: they go where its id goes.
+    Unknown values are set to the mean. The statistics can identify a track: they are left out together with its id.
     """
 
     def __init__(self, n_statistics: int, n_columns: int, dim: int) -> None:
@@ -79,7 +79,7 @@ class ContentEncoder(nn.Module):
     def __init__(self, settings: TowersSettings, widths: tuple[int, int], *, sparse: bool) -> None:
         """widths: how many statistics and how many columns of features there are."""
         super().__init__()
-        carries = settings.sum.ngram_buckets > 0 or widths[1] > 0  # statistics go with the id: they carry nothing
+        carries = settings.sum.ngram_buckets > 0 or widths[1] > 0  # statistics go with the id
         self.artist_dropout = settings.sum.artist_dropout if carries else 0.0
         self.names = NameEncoder(settings, sparse=sparse) if settings.sum.ngram_buckets else None
         self.numbers = NumberEncoder(*widths, settings.output_dim) if any(widths) else None
@@ -90,7 +90,7 @@ class ContentEncoder(nn.Module):
             self.numbers.standardise(values)
 
     def forward(self, artist: Tensor, own: Tensor, known: Tensor, inputs: ContentInputs) -> Tensor:
-        """artist, own: (B, D) vectors of the artist and of the track. known: (B,) bool, whose own vector counts. -> (B, D)."""
+        """artist, own: (B, D) vectors of artist and track. known: (B,) bool, whose own vector counts. -> (B, D)."""
         keep = keep_rows(artist, self.artist_dropout if self.training else 0.0)
         total = artist * keep[:, None] + own
         if self.names is not None and inputs.title is not None and inputs.artist_name is not None:

@@ -34,7 +34,7 @@ def request_context(histories: Histories, moments: Moments) -> Ids:
 class CodeEmbedding(nn.Module):
     """The sum of a vector for each code of a row; all start at zero, and a row of zeros stays there.
 
-    In training whole rows are left out at random: the towers also answer users of whom nothing is known.
+    In training whole rows are left out at random: the towers also answer users about whom nothing is known.
     """
 
     def __init__(self, sizes: tuple[int, ...], dim: int, dropout: float) -> None:

@@ -19,7 +19,7 @@ class EmaEncoder(nn.Module):
     """Exponential moving averages over the last W listens, on several learned scales.
 
     A listen that lies n back weighs 0.5 ** (n / half-life). The squares of the weights add up to 1, as in the pools of
-    the whole history: what is summed lies in all directions, and the sum is then as long as one of it.
+    the whole history: summed vectors have independent directions, so the sum is about as long as one of them.
     """
 
     def __init__(self, settings: EmaSettings) -> None:
@@ -40,7 +40,7 @@ class EmaEncoder(nn.Module):
 class TransformerEncoder(nn.Module):
     """Causal self-attention over the last W listens, after SASRec (Kang & McAuley 2018).
 
-    Where a listen lies is told by a learned bias for each lag (Raffel et al. 2020) instead of a vector for each place,
+    The position of a listen enters as a learned bias for each lag (Raffel et al. 2020), not as a vector for each place,
     so that a stretch may begin anywhere. Blocks normalise first, and their last layers start at zero: at the start the
     encoding of a place is the listen itself.
     """

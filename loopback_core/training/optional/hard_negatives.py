@@ -1,4 +1,4 @@
-"""Hard negatives: tracks near a user's vector that the user never plays, mined anew before every epoch but the first."""
+"""Hard negatives: tracks near a user's vector that the user never plays, mined before every epoch but the first."""
 
 import faiss
 import numpy as np
@@ -18,10 +18,10 @@ from loopback_core.training.requests import RequestPlan, Requests
 class HardNegatives:
     """The nearest neighbours of each user among the tracks that the user does not play in the fit data.
 
-    (Huang et al. 2020, "Embedding-based Retrieval in Facebook Search".) No simple proposal draws them: they enter the
-    loss uncorrected, each weighing `hard_weight` times what its score says. What any user of the fit data plays, ever,
-    is no hard negative of theirs, whatever they ask for: near them and unheard is what discoveries look like, so those that
-    are known have to be left out.
+    (Huang et al. 2020, "Embedding-based Retrieval in Facebook Search".) Their sampling probability is unknown: they
+    enter the loss without a correction, with `hard_weight` as a factor. A track that a user plays anywhere in the fit
+    data is never a hard negative of this user, for either intent: unheard tracks near a user are often future
+    discoveries, so the known ones have to be left out.
     """
 
     def __init__(self, data: FitData, plan: RequestPlan, settings: Settings) -> None:
@@ -38,7 +38,7 @@ class HardNegatives:
     def mine(self, model: TwoTower) -> None:
         """Fill the pools with what the index finds near the users as the weights are now; leaves `model` in eval mode.
 
-        Each user is read at the end of the fit data, asking for new tracks.
+        Each user is read at the end of the fit data, with the intent of new tracks.
         """
         threads = faiss.omp_get_max_threads()
         faiss.omp_set_num_threads(1)  # a graph that several threads build differs from run to run
@@ -62,14 +62,14 @@ class HardNegatives:
         )
 
     def draw(self, requests: Requests, rng: np.random.Generator) -> Ids:
-        """Distinct tracks out of the pools of the users who ask, (count,) or as many as there are."""
+        """Distinct tracks out of the pools of the users of the step, (count,) or fewer if the pools hold fewer."""
         if not self.count:
             return np.zeros(0, np.int64)
         near = np.unique(self.pool.take(np.unique(requests.moments.row)).values)
         return rng.choice(near, min(self.count, len(near)), replace=False)
 
     def false_negatives(self, requests: Requests, tracks: Ids) -> NDArray[np.bool_]:
-        """(A, H) bool: does the user who asks play the track anywhere in the fit data? tracks: (H,) distinct.
+        """(A, H) bool: does the user of the request play the track anywhere in the fit data? tracks: (H,) distinct.
 
         The targets of a request, and what its user knows by the end of the window, are among what the user plays.
         """
@@ -80,8 +80,8 @@ class HardNegatives:
         lists = self._played.take(users)
         column = self._column[lists.values]
         self._column[tracks] = -1
-        here = column >= 0
+        drawn = column >= 0
         played = np.zeros((len(users), len(tracks)), np.bool_)
-        played[lists.row_numbers()[here], column[here]] = True
+        played[lists.row_numbers()[drawn], column[drawn]] = True
         spread: NDArray[np.bool_] = played[which]
         return spread

@@ -5,9 +5,9 @@
 
 The log is the generated one; at 19,100,000 events it has the size of Last.fm-1K. It is made once and kept in --folder
 (default: .loopback/benchmarks), read and cut by the chain's own steps. Each baseline is tuned, fitted and asked for its
-lists in a process of its own, so that its peak is its own; then the towers (freshly initialised: what they score does
-not change how long it takes), the lists and the closed form are measured in all five tasks. How much of the cores other
-processes took is printed, since these machines are shared.
+lists in a separate process, so that its peak is its own; then the towers (freshly initialised: what they score does
+not change how long it takes), the lists and the closed form are measured in all five tasks. The CPU used by other
+processes is printed, since these machines are shared.
 """
 
 import argparse
@@ -47,7 +47,7 @@ def make_splits(folder: Path, events: int, users: int) -> Path:
 
 
 def measure_baseline(splits_folder: Path, lists: Path, name: str, tuning_users: str) -> None:
-    """Tune one baseline on so many users, fit it and ask it for every list."""
+    """Tune one baseline on the given number of users, fit it and make all of its lists."""
     from loopback_core.recommenders.baselines.baseline_lists import build_baselines
     from loopback_core.settings import EvaluationSettings
     from loopback_core.splits import Splits
@@ -56,7 +56,7 @@ def measure_baseline(splits_folder: Path, lists: Path, name: str, tuning_users: 
 
 
 def measure_evaluation(splits_folder: Path, lists: Path) -> None:
-    """All five tasks, of towers nobody trained and of every list that was made."""
+    """All five tasks, with untrained towers and every list that was made."""
     import torch
 
     from loopback_core.evaluation.measuring import Trained, measure
@@ -93,7 +93,7 @@ def measure_evaluation(splits_folder: Path, lists: Path) -> None:
 
 
 def in_a_process(*arguments: str) -> dict[str, float]:
-    """Run one step of this file by itself: seconds, peak RSS in MB, cores that others took."""
+    """Run one step of this file by itself: seconds, peak RSS in MB, CPU of other processes in cores."""
     used = [0.0]
     with foreign_load(lambda: used[0]) as load:
         started = time.monotonic()
@@ -112,7 +112,7 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=992)
     parser.add_argument("--folder", type=Path, default=Path(".loopback") / "benchmarks")
     parser.add_argument("--baselines", nargs="+", default=CHEAP, choices=list(BASELINES), metavar="ID")
-    parser.add_argument("--tuning-users", default="100", help="baselines are tuned on so many (a run: 500)")
+    parser.add_argument("--tuning-users", default="100", help="baselines are tuned on this many users (a run: 500)")
     parser.add_argument("--step", nargs="+", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.step == ["splits"]:

@@ -3,8 +3,8 @@
     uv run python benchmarks/faults.py [--events N] [--users N] [--folder PATH] [--kills N] [--undisturbed RESULTS]
 
 Makes the chain once without disturbance, then a second time in another home: every asset is begun by the command of a
-user and killed with its children, so many times, at a moment drawn from the time that it took undisturbed; after each
-kill every visible artifact is checked byte by byte. At last it is let finish, and what it made is compared with the
+user and killed with its children, --kills times, at a moment drawn from the time that it took undisturbed; after each
+kill every visible artifact is checked byte by byte. At last it runs to its end, and its result is compared with the
 undisturbed run. Takes about 2 + kills / 2 times as long as the chain; once less with --undisturbed, the results of
 full_size.py for this size in the same folder, whose chain is then not made again. The same at small size is
 tests/assets/test_killed.py.
@@ -37,7 +37,7 @@ def begin(asset: str, home: Path) -> subprocess.Popen[bytes]:
 
 
 def disturb(asset: str, home: Path, delay: float) -> bool:
-    """Kill it so many seconds after it began to work; whether it was still at work then."""
+    """Kill it this many seconds after it began to work; returns whether it was still running then."""
     process = begin(asset, home)
     while process.poll() is None and not list((home / ".building").glob(f"{asset}-*")):
         time.sleep(0.01)
@@ -60,21 +60,21 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path(".loopback/benchmarks"))
     parser.add_argument("--kills", type=int, default=5, help="times that each asset is killed")
     parser.add_argument("--undisturbed", type=Path, help="a file of results of full_size.py")
-    asked = parser.parse_args()
-    folder = asked.folder.absolute()
-    disturbed = folder / f"killed-{asked.events}"
-    if asked.undisturbed:
-        whole = folder / f"full-{asked.events}"
-        expected = json.loads(asked.undisturbed.read_text("utf-8"))["sizes"][str(asked.events)]["chain"]
+    options = parser.parse_args()
+    folder = options.folder.absolute()
+    disturbed = folder / f"killed-{options.events}"
+    if options.undisturbed:
+        whole = folder / f"full-{options.events}"
+        expected = json.loads(options.undisturbed.read_text("utf-8"))["sizes"][str(options.events)]["chain"]
     else:
-        whole = folder / f"undisturbed-{asked.events}"
-        expected = measure_chain(whole, asked.events, asked.users, list(CHEAP))
+        whole = folder / f"undisturbed-{options.events}"
+        expected = measure_chain(whole, options.events, options.users, list(CHEAP))
     disturbed.mkdir(parents=True, exist_ok=True)
     (disturbed / "settings.toml").write_text((whole / "settings.toml").read_text("utf-8"), "utf-8")
     store, rng = ArtifactStore(disturbed), np.random.default_rng(0)
     for asset in CHAIN:
         killed = 0
-        for _ in range(asked.kills):
+        for _ in range(options.kills):
             killed += disturb(asset, disturbed, rng.uniform(0, expected[asset]["seconds"]))
             for artifact in visible(store):
                 assert not artifact.damaged_files(), artifact

@@ -1,14 +1,14 @@
-"""The whole chain at full size, asset by asset: time, memory and bytes beside what the machine could do.
+"""The whole chain at full size, asset by asset: time, memory and bytes, with the rates of the machine for comparison.
 
     uv run python benchmarks/full_size.py [--events N ...] [--folder PATH] [--baselines ID ...] [--trials N]
         [--start ASSET] [--skip PART ...]
     uv run python benchmarks/full_size.py --fill docs/results/full-size.md RESULTS.json ...
 
 The log is the generated one; at 19,100,000 events it has the size of Last.fm-1K: 992 users, about 1.5M tracks and 174k
-artists, two plays in three repeats. Every asset is made by the command that a user would give, in a process of its own,
-so that its peak is its own; what is there already is made again, but for the log. Several sizes (--events) make the
-growth curve. Beside the chain, in the same run: a plain-Python ingest, the training step of the reference, exact search.
-How much of the cores other processes took is printed, since such machines are shared. --start keeps what an earlier run
+artists, two plays in three repeats. Every asset is made by the command that a user would give, in a separate process,
+so that its peak is its own; existing assets are made again, except the log. Several sizes (--events) make the
+growth curve. In addition, in the same run: a plain-Python ingest, the training step of the reference, exact search.
+The CPU used by other processes is printed, since such machines are shared. --start keeps what an earlier run
 in this folder made before an asset: `--start baselines --baselines cheap ials --trials 4` asks what iALS adds. The
 results are one JSON file in --folder (default: .loopback/benchmarks); --fill writes the given ones into the block
 `[//]: # (full-size)` of a Markdown file.
@@ -119,7 +119,7 @@ def _row(asset: str, events: int, took: dict[str, Any]) -> str:
     return (
         f"{asset:<18} {took['seconds']:>8.1f} s {events / max(took['seconds'], 1e-9):>12,.0f} events/s "
         f"{took['peak_mb'] / 1000:>6.2f} GB {took['bytes'] / 1e6:>9,.0f} MB  whole command {took['command_seconds']:.0f} s, "
-        f"others took {took['foreign_cores']:.1f} cores"
+        f"other processes {took['foreign_cores']:.1f} cores"
     )
 
 
@@ -145,7 +145,7 @@ def floors(machine: Machine, home: Path) -> dict[str, float]:
     found = {
         asset: read / machine.disk_read + written / machine.disk_write for asset, (read, written) in through.items()
     }
-    # Exact scores of the towers, served, alone and beside each other in three tasks of the whole catalog.
+    # Exact scores of the towers, served, alone and with each other in three tasks of the whole catalog.
     found["evaluation"] = 3 * 2 * 2 * n_users * n_tracks * dimension / machine.flops
     found["trained_towers"] = training_floor(machine, splits, store.latest("trained_towers"))
     return found
@@ -261,31 +261,31 @@ def main() -> None:
     parser.add_argument("--start", default=CHAIN[0], choices=CHAIN, help="what lies before is kept from an earlier run")
     parser.add_argument("--skip", nargs="+", default=[], choices=["python", "steps", "index"], help="leave these out")
     parser.add_argument("--fill", nargs="+", metavar="FILE", help="a Markdown file, and results to fill it from")
-    asked = parser.parse_args()
-    if asked.fill:
+    options = parser.parse_args()
+    if options.fill:
         from full_size_tables import fill
 
-        fill(Path(asked.fill[0]), [Path(path) for path in asked.fill[1:]])
+        fill(Path(options.fill[0]), [Path(path) for path in options.fill[1:]])
         return
-    asked.folder.mkdir(parents=True, exist_ok=True)
-    baselines = [one for name in asked.baselines for one in (CHEAP if name == "cheap" else (name,))]
-    results: dict[str, Any] = {"users": asked.users, "baselines": baselines, "trials": asked.trials, "sizes": {}}
-    out = asked.folder / f"full_size-{time.strftime('%Y%m%d-%H%M%S')}.json"
-    machine = measure_machine(asked.folder)
+    options.folder.mkdir(parents=True, exist_ok=True)
+    baselines = [one for name in options.baselines for one in (CHEAP if name == "cheap" else (name,))]
+    results: dict[str, Any] = {"users": options.users, "baselines": baselines, "trials": options.trials, "sizes": {}}
+    out = options.folder / f"full_size-{time.strftime('%Y%m%d-%H%M%S')}.json"
+    machine = measure_machine(options.folder)
     results["machine"] = asdict(machine) | {"cores": os.cpu_count()}
-    for events in asked.events:
-        home = asked.folder.absolute() / f"full-{events}"
-        print(f"{events:,} events, {asked.users} users", flush=True)
-        chain = measure_chain(home, events, asked.users, baselines, trials=asked.trials, start=asked.start)
+    for events in options.events:
+        home = options.folder.absolute() / f"full-{events}"
+        print(f"{events:,} events, {options.users} users", flush=True)
+        chain = measure_chain(home, events, options.users, baselines, trials=options.trials, start=options.start)
         of_size: dict[str, Any] = {"events": events, "chain": chain}
         of_size["curve"] = apart("training_curve", home)
         of_size["floors"] = apart("floors_of", asdict(machine), home)
-        if "python" not in asked.skip:
+        if "python" not in options.skip:
             of_size["python"] = measure_python(home, max(100_000, events // 50))
-        if "steps" not in asked.skip:
+        if "steps" not in options.skip:
             of_size["steps"] = apart("measure_steps", home, 5, 10)
             of_size["profile"] = apart("profile_step", home)
-        if "index" not in asked.skip and events == max(asked.events):
+        if "index" not in options.skip and events == max(options.events):
             of_size["index"] = measure_indexes(home)
         results["sizes"][str(events)] = of_size
         out.write_text(json.dumps(results, indent=1) + "\n", "utf-8")

@@ -14,7 +14,7 @@ Results = dict[str, Any]
 
 
 def fill(page: Path, runs: list[Path]) -> None:
-    """Write what the runs found between the two marks of a page; the picture of the last run lies beside it."""
+    """Write the results of the runs between the two marks of a page; the picture of the last run lies next to it."""
     text = page.read_text("utf-8")
     if text.count(BEGIN) != 1 or text.count(END) != 1:
         raise SystemExit(
@@ -42,7 +42,7 @@ def _page(runs: list[Results], picture: Path) -> Iterator[str]:
     yield from _chain(runs, size)
     for number, run in enumerate(runs, 1):
         yield ""
-        yield from _beside(run["sizes"][size], f"run {number}" if len(runs) > 1 else "")
+        yield from _comparisons(run["sizes"][size], f"run {number}" if len(runs) > 1 else "")
     if "index" in last["sizes"][size]:
         yield ""
         yield from index_table(last["sizes"][size]["index"])
@@ -74,20 +74,20 @@ def _chain(runs: list[Results], size: str) -> Iterator[str]:
     yield f"| the commands, with start and checks | {' | '.join(f'{total:.0f}' for total in commands)} | | | | | | |"
 
 
-def _beside(of_size: Results, what: str) -> Iterator[str]:
+def _comparisons(of_size: Results, what: str) -> Iterator[str]:
     chain = of_size["chain"]
-    said = [what] if what else []
+    parts = [what] if what else []
     if "python" in of_size:
         seconds = chain["interactions"]["seconds"] + chain["temporal_splits"]["seconds"]
         plain = of_size["python"]["rows_per_second"]
         ours = of_size["events"] / seconds
-        said.append(f"log to splits {ours:,.0f} rows/s, plain Python {plain:,.0f}: {ours / plain:.1f} ×")
+        parts.append(f"log to splits {ours:,.0f} rows/s, plain Python {plain:,.0f}: {ours / plain:.1f} ×")
     if "steps" in of_size:
         rates = {preset: np.array(of_rounds) for preset, of_rounds in of_size["steps"].items()}
         for preset in rates:
             if preset != "reference":
                 ratio = float(np.median(rates[preset] / rates["reference"]))
-                said.append(
+                parts.append(
                     f"training step of {preset} {np.median(rates[preset]):,.0f} distinct listens/s, of reference "
                     f"{np.median(rates['reference']):,.0f}: {ratio:.1f} ×"
                 )
@@ -97,12 +97,12 @@ def _beside(of_size: Results, what: str) -> Iterator[str]:
             f"{share:.0%} of it after {next(s for s, value in of_size['curve'] if value >= share * best):.0f} s"
             for share in (0.9, 0.95, 0.99, 1)
         )
-        said.append(f"training ends with a validation nDCG@10 of {best:.3f}, {reached} of steps")
+        parts.append(f"training ends with a validation nDCG@10 of {best:.3f}, {reached} of steps")
     if "profile" in of_size:
         phases, torch = of_size["profile"]["milliseconds"], of_size["profile"]["torch"]
-        said.append("a step of default, ms: " + ", ".join(f"{phase} {ms:.0f}" for phase, ms in phases.items()))
-        said.append("of what torch does in it: " + ", ".join(f"{what} {share:.0%}" for what, share in torch.items()))
-    yield "; ".join(said) + "."
+        parts.append("a step of default, ms: " + ", ".join(f"{phase} {ms:.0f}" for phase, ms in phases.items()))
+        parts.append("of what torch does in it: " + ", ".join(f"{what} {share:.0%}" for what, share in torch.items()))
+    yield "; ".join(parts) + "."
 
 
 def plot_growth(run: Results, path: Path) -> None:

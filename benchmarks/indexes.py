@@ -1,9 +1,9 @@
-"""Kinds of indexes over the tracks of a home, asked by its real users: build time, size, latency, recall.
+"""Kinds of indexes over the tracks of a home, queried by its real users: build time, size, latency, recall.
 
     uv run python benchmarks/indexes.py HOME [--kinds NAME ...]
 
-HOME is a LOOPBACK_HOME in which `faiss_index` was made. Users are asked one at a time on one core, as by a server, for
-100 tracks, and all at once on all cores; recall@100 is against exact search. The peak is that of the process, the
+HOME is a LOOPBACK_HOME in which `faiss_index` was made. Users are served one at a time on one core, as by a server,
+100 tracks each, and all at once on all cores; recall@100 is against exact search. The peak is that of the process, the
 vectors included. The last columns are of searches in which
 the tracks that each user has played are left out inside the search.
 """
@@ -37,7 +37,7 @@ from loopback_core.store.artifacts import ArtifactStore
 USERS, K = 200, 100
 
 LIMIT_SECONDS = 240
-"""For one kind: what is not built and measured by then is nothing to wait for after every training."""
+"""For one kind: a kind that takes longer to build and measure is too slow to build after every training."""
 
 KINDS = {
     "flat": IndexSettings(kind="flat"),
@@ -130,14 +130,14 @@ def main() -> None:
     parser.add_argument("--kinds", nargs="+", choices=list(KINDS))
     parser.add_argument("--json", type=Path, help="keep the numbers here too")
     parser.add_argument("--alone", choices=list(KINDS), help="measure this one in this process, and print JSON")
-    asked = parser.parse_args()
-    if asked.alone:
-        print(json.dumps(measure_index(asked.home, KINDS[asked.alone])))
+    options = parser.parse_args()
+    if options.alone:
+        print(json.dumps(measure_index(options.home, KINDS[options.alone])))
         return
-    found = measure_indexes(asked.home, asked.kinds)
-    print("\n".join(table(found)))
-    if asked.json:
-        asked.json.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+    results = measure_indexes(options.home, options.kinds)
+    print("\n".join(table(results)))
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

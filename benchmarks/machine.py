@@ -1,4 +1,4 @@
-"""What this machine can do, and who else is using it: the floors that the benchmarks compare with."""
+"""The rates of this machine, and the CPU used by other processes: the floors that the benchmarks compare with."""
 
 import os
 import time
@@ -45,7 +45,7 @@ def measure_machine(folder: Path, megabytes: int = 512) -> Machine:
 
 
 def best_of(work, times: int = 3) -> float:
-    """Seconds of the fastest of so many runs, after one that warms up."""
+    """Seconds of the fastest of several runs, after one that warms up."""
     work()
     seconds = []
     for _ in range(times):
@@ -57,7 +57,7 @@ def best_of(work, times: int = 3) -> float:
 
 @dataclass
 class Load:
-    """How much of the cores others took, filled in at the end."""
+    """The CPU that other processes used, in cores; filled in at the end."""
 
     foreign_cores: float = 0.0
 

@@ -6,8 +6,8 @@
         [--device cpu | cuda | mps] [--profile]
 
 A step is what the training loop does with one batch: it is put together (histories, negatives, masks), loss, gradients,
-update. They take turns within one process on the same data, so that foreign load hits all alike; how much of the
-cores other processes took is printed. What is counted is distinct listens: `default` trains first plays twice, as what
+update. They take turns within one process on the same data, so that other load affects all alike; the CPU
+used by other processes is printed. What is counted is distinct listens: `default` trains first plays twice, as what
 comes next and as discoveries, and each is counted once. The data is a log (--source), splits that were made before
 (--splits, an artifact's folder), or drawn ids with the sizes of a 100-user slice of Last.fm-1K; with --tracks the other
 sizes grow along, but for users beyond 992, which get longer histories instead. --device cuda or mps measures a GPU. --profile says where the time of a step of `default` goes.
@@ -81,7 +81,7 @@ def batches(data: FitData, settings: Settings) -> Iterator[Batch | SampledBatch]
 
 
 def finished(device: torch.device) -> float:
-    """Now, in seconds, once `device` has done all that it was told to: a GPU computes behind the program's back."""
+    """Now, in seconds, once `device` has done all of its work: a GPU computes asynchronously."""
     if device.type != "cpu":
         (torch.cuda if device.type == "cuda" else torch.mps).synchronize()
     return time.perf_counter()
@@ -184,23 +184,23 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=10, help="steps in a round")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or mps")
     parser.add_argument("--profile", action="store_true", help="say where the time of a step of `default` goes")
-    asked = parser.parse_args()
+    options = parser.parse_args()
 
-    data, cores, device = load(asked), os.cpu_count() or 1, choose_device(asked.device)
+    data, cores, device = load(options), os.cpu_count() or 1, choose_device(options.device)
     catalog = data.catalog
     with foreign_load(own_process) as foreign:
-        rates = measure(data, asked.rounds, asked.steps, device)
+        rates = measure(data, options.rounds, options.steps, device)
 
     print(f"{catalog.n_users:,} users, {catalog.n_tracks:,} tracks, {catalog.n_artists:,} artists, ", end="")
     where = torch.cuda.get_device_name() if device.type == "cuda" else f"{torch.get_num_threads()} threads"
     print(f"{len(data.events):,} events; {where}; ", end="")
-    print(f"others took {foreign.foreign_cores:.1f} of {cores} cores")
+    print(f"other processes used {foreign.foreign_cores:.1f} of {cores} cores")
     print(f"{'':<22} {'listens/s, median':>17} {'min – max':>17} {'× reference, by round':>24}")
     for variant, of_rounds in rates.items():
         ratios = np.array(of_rounds) / rates["reference"]
         print(f"{variant:<22} {np.median(of_rounds):>17,.0f} {min(of_rounds):>8,.0f} – {max(of_rounds):,.0f}", end="")
         print(f"{np.median(ratios):>12.2f}, {ratios.min():.2f} – {ratios.max():.2f}")
-    if asked.profile:
+    if options.profile:
         found = profile(data, 50, device)
         print("a step of default, ms: " + ", ".join(f"{what} {ms:.1f}" for what, ms in found["milliseconds"].items()))
         print("of what torch does: " + ", ".join(f"{what} {share:.0%}" for what, share in found["torch"].items()))

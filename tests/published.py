@@ -12,7 +12,7 @@ MEASURED = {"seconds", "peak_rss_mb", "p50_ms", "p99_ms", "versions", "events_pe
 
 
 def visible(store: ArtifactStore) -> Iterator[Artifact]:
-    """Every version that somebody could read; fails where one is not whole."""
+    """Every visible version; fails where one is not whole."""
     for asset in CHAIN:
         if (store.home / asset / "LATEST").exists():
             yield store.latest(asset)

@@ -12,7 +12,7 @@ SETTINGS = EvaluationSettings(min_users=1, resamples=200)
 
 
 def training(seed, served, alone=(0.0, 0.0), **facts):
-    """A training of two users; discovery alone has anybody to score, and recall is as nDCG."""
+    """A training of two users; discovery alone has users to score, and recall is as nDCG."""
     per_user = {
         f"next_listen/{what}/{m}": np.zeros(0) for what in ("alone", "served") for m in ("ndcg@10", "recall@100")
     }

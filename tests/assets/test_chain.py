@@ -49,7 +49,7 @@ CHECKS = [
     ("evaluation", "beats_rival_new_users"),
 ]
 MEASURED = ("discovery", "next_listen", "cold_start", "new_users", "reference_protocol")
-"""The tasks, in all of which the small log has somebody to score."""
+"""The tasks; the small log has users to score in all of them."""
 
 WARNINGS = {check for _, check in CHECKS if check.startswith("beats_rival")}
 

@@ -96,7 +96,7 @@ def test_the_launchpad_names_the_key_that_is_unknown_or_of_the_wrong_type(config
     assert named in str(caught.value)
 
 
-def test_python_that_fills_the_resource_in_with_a_wrong_type_is_told_the_key() -> None:
+def test_a_resource_filled_in_with_a_wrong_type_is_refused_with_the_key() -> None:
     with pytest.raises(ValidationError, match=r"training\.epochs\n"):
         filled_in({"training": {"epochs": "three"}})
 

@@ -28,7 +28,7 @@ def cut(path: Path) -> None:
 
 
 def flip(path: Path) -> None:
-    """Other bits in one byte in the middle: neither the size nor the time of the file tell."""
+    """Other bits in one byte in the middle: size and time of the file stay the same."""
     stat, content = path.stat(), bytearray(path.read_bytes())
     content[len(content) // 2] ^= 0xFF
     path.write_bytes(content)
@@ -40,7 +40,7 @@ def remove(path: Path) -> None:
 
 
 def reused(result: dg.ExecuteInProcessResult) -> dict[str, bool]:
-    """Asset -> whether the run says that it reused it."""
+    """Asset -> whether the run reused it."""
     events = [event.materialization for event in result.get_asset_materialization_events()]
     return {event.asset_key.path[-1]: bool(event.metadata["reused"].value) for event in events}
 
@@ -119,7 +119,7 @@ def test_data_quality_finds_a_log_of_the_user_that_was_changed_or_is_gone(
 
 
 @pytest.mark.parametrize("damage", [cut, flip, remove])
-def test_verdicts_that_were_damaged_are_reached_again(damage: Callable[[Path], None], copied_home: Path) -> None:
+def test_damaged_verdicts_are_judged_again(damage: Callable[[Path], None], copied_home: Path) -> None:
     artifact = ArtifactStore(copied_home).latest("faiss_index")
     before = artifact.verdicts()
     damage(artifact.folder / "checks.json")
@@ -179,7 +179,7 @@ def test_a_report_made_from_other_bytes_than_those_of_its_upstream_is_not_reused
     store = ArtifactStore(copied_home)
     before, vectors = results(store.latest("evaluation")), store.latest("track_embeddings")
     path = vectors.folder / "track_vectors.npy"
-    np.save(path, np.load(path)[::-1])  # and sealed as if the step had made it so: nothing tells by itself
+    np.save(path, np.load(path)[::-1])  # and sealed as if the step had made it so: the artifact itself is consistent
     manifest = dict(vectors.manifest)
     manifest["files"] = {
         **manifest["files"],
@@ -190,7 +190,9 @@ def test_a_report_made_from_other_bytes_than_those_of_its_upstream_is_not_reused
     index = store.latest("faiss_index")
     assert told.startswith(f"{index} was made from other files of {vectors} than are on disk now; build it again: ")
 
-    wrong = materialize(copied_home, "faiss_index")  # from the reversed rows, for all that anyone can know
+    wrong = materialize(
+        copied_home, "faiss_index"
+    )  # from the reversed rows, which the artifact of the index cannot show
     assert reused(wrong) == {"faiss_index": False}
     shutil.rmtree(vectors.folder)
     again = materialize(copied_home)

@@ -61,7 +61,7 @@ def kill(forked: Callable[..., int]) -> Kill:
 
 
 @pytest.mark.parametrize("asset", CHAIN)
-def test_an_asset_that_is_killed_while_it_is_published_ends_as_one_that_never_was(
+def test_an_asset_killed_while_it_is_published_is_made_again_with_the_same_result(
     asset: str, home_before: Callable[[str], Path], kill: Kill, finished: Finished, materialize: Materialize
 ) -> None:
     home = home_before(asset)

@@ -13,7 +13,7 @@ core = logging.getLogger("loopback")
 
 
 def told(instance: dg.DagsterInstance, run_id: str) -> list[tuple[str | None, str, str]]:
-    """What is in the log of a run beside Dagster's own events: step, level, message."""
+    """The entries of the log of a run other than Dagster's own events: step, level, message."""
     entries = instance.all_logs(run_id)
     return [(e.step_key, logging.getLevelName(e.level), e.user_message) for e in entries if e.dagster_event is None]
 

@@ -144,7 +144,7 @@ def chain(tmp_path, ten_listens, write_interactions):
 
 @pytest.fixture
 def trained(chain):
-    """The chain up to the report, with towers nobody trained."""
+    """The chain up to the report, with untrained towers."""
     import torch
 
     from loopback_core.ranking.linear_ranker import LinearRanker, save_rankers

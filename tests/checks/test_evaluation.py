@@ -7,7 +7,7 @@ def test_recall_at_the_floor_passes(trained):
     assert (verdict.facts["recall@100"], verdict.facts["needed"]) == (0.25, 0.25)
 
 
-def test_recall_below_the_floor_is_told_with_the_report(trained):
+def test_recall_below_the_floor_is_reported_with_the_path_of_the_report(trained):
     report = trained.with_recall(two_tower=0.2, popularity_users=0.0)
     verdict = trained.verdict("recall_floor", report)
     assert not verdict.passed

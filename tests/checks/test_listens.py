@@ -67,7 +67,7 @@ def test_exact_duplicates_do_not_count_towards_the_reject_share(chain):
     assert not chain.verdict("reject_share", listens, max_reject_share=0.076).passed
 
 
-def test_too_many_rejects_are_told_by_reason(chain):
+def test_too_many_rejects_are_reported_by_reason(chain):
     verdict = chain.verdict("reject_share", chain.sound["interactions"], max_reject_share=0.05)
     assert verdict.sentence == (
         "7.69 % of 13 rows were rejected; the limit is 5.00 % (2 exact duplicate, 1 missing title; see rejects.parquet)"

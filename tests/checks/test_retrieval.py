@@ -58,7 +58,7 @@ def test_finite_distinct_unit_vectors_are_healthy(trained):
         (lambda vectors: vectors[:4], "4 vectors for 5 catalog tracks"),
     ],
 )
-def test_sick_vectors_are_told_with_the_first_track(trained, change, sentence):
+def test_defective_vectors_are_reported_with_the_first_track(trained, change, sentence):
     sick = trained.spoiled("track_embeddings", with_vectors(change))
     verdict = trained.verdict("embeddings_healthy", sick, max_mean_cosine=1.0)
     assert not verdict.passed
@@ -97,7 +97,7 @@ def test_an_index_of_another_size_than_the_catalog_is_found(trained, unit_vector
 
 
 def held(vectors):
-    """What an index holds of tracks that nobody played."""
+    """What an index holds of tracks without plays."""
     return indexed_vectors(vectors, np.zeros((len(vectors), 2), np.float32))
 
 
@@ -132,7 +132,7 @@ def test_an_index_that_finds_other_tracks_is_below_the_floor(many, unit_vectors,
 
 
 @pytest.mark.parametrize("name", ["index_size", "index_recall"])
-def test_a_damaged_index_is_not_even_searched(trained, name):
+def test_a_damaged_index_is_not_searched(trained, name):
     index = trained.copy("faiss_index")
     path = index.folder / "tracks.faiss"
     sound = path.read_bytes()

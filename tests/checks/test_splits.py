@@ -81,7 +81,7 @@ def test_dates_have_no_fractions_to_be_near_to(chain):
 
 
 @pytest.mark.parametrize("part", ["train", "validation", "test"])
-def test_a_lost_event_is_missed(chain, part):
+def test_a_missing_event_fails_the_check(chain, part):
     fewer = chain.spoiled("temporal_splits", without_last_row(part))
     verdict = chain.verdict("split_counts", fewer, **{f"min_{part}_events": 1}, split_tolerance=1.0)
     assert not verdict.passed
@@ -148,7 +148,7 @@ def test_an_id_outside_its_catalog_is_found(chain, part, column, value, sentence
     assert sentence in verdict.sentence
 
 
-def test_what_was_held_out_is_counted_beside_the_parts_and_with_its_own(chain):
+def test_held_out_events_are_counted_separately_and_in_the_share_of_their_part(chain):
     held = split_again(chain, SplitSettings(validation_fraction=0.3, test_fraction=0.2, held_out_users=0.34, seed=1))
     verdict = chain.verdict("split_counts", held, min_train_events=1, min_validation_events=1)
     assert verdict.passed and verdict.facts["held_out"] > 0

@@ -28,7 +28,7 @@ def test_a_loss_may_rise_in_between_when_it_falls_in_the_end(trained):
 
 
 @pytest.mark.parametrize("last", [3.0, 3.5])
-def test_a_loss_that_does_not_fall_is_told(trained, last):
+def test_a_loss_that_does_not_fall_is_reported(trained, last):
     verdict = trained.verdict("loss_falls", trained.with_losses(3.0, 2.0, last))
     assert not verdict.passed
     assert verdict.sentence == f"the loss rose from 3.0000 to {last:.4f}: lower the learning rates"
@@ -41,7 +41,7 @@ def test_one_epoch_cannot_rise(trained):
 @pytest.mark.parametrize(
     ("losses", "epoch"), [((3.0, math.nan, 2.0), 2), ((math.nan, 2.0), 1), ((3.0, 2.0, math.inf), 3)]
 )
-def test_a_loss_that_is_not_finite_is_told_with_its_epoch(trained, losses, epoch):
+def test_a_loss_that_is_not_finite_is_reported_with_its_epoch(trained, losses, epoch):
     towers = trained.with_losses(*losses)
     verdict = trained.verdict("loss_falls", towers)
     assert not verdict.passed

@@ -43,7 +43,7 @@ def test_short_lists_count_what_is_there_and_empty_ones_do_not_count(task):
     assert found["coverage@2"] == 1 / 5
 
 
-def test_nobody_who_is_recommended_anything_leaves_nothing_to_say(task):
+def test_without_a_recommendation_to_any_user_there_are_no_values(task):
     found = values(ranking([NOTHING, NOTHING], [NOTHING, NOTHING]), task)
     assert found["coverage@1"] == 0 and found["gini@1"] is None and found["novelty@1"] is None
 
@@ -58,7 +58,7 @@ def test_means_have_intervals_and_what_is_no_mean_has_none(task):
     assert beyond_accuracy(ranking([4], [0]), task, few)["novelty@1"]["low"] is None
 
 
-def test_tracks_that_nobody_played_have_no_novelty_and_where_all_are_new_no_popularity(hand_splits):
+def test_tracks_without_plays_have_no_novelty_and_without_any_played_track_there_is_no_popularity(hand_splits):
     leaking = values(ranking([5, 1], [0, 5]), reference_protocol(hand_splits.testing_period))
     assert "novelty@1" not in leaking
     assert leaking["popularity@1"] == pytest.approx((0 + 2 / 3) / 2)  # of the three users of train

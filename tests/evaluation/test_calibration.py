@@ -68,7 +68,7 @@ def test_the_random_recommender_agrees_with_its_closed_form_where_the_catalog_is
             assert test["trials"] == 60 * 20
 
 
-def test_a_recommender_that_prefers_some_tracks_is_found_out(tasks, monkeypatch):
+def test_a_recommender_that_prefers_some_tracks_fails_the_exact_test(tasks, monkeypatch):
     class Biased(RandomOrder):
         def recommend(self, histories, k, exclude):
             found = super().recommend(histories, 2 * k, exclude)  # the lower half of the ids comes first
@@ -83,7 +83,7 @@ def test_a_recommender_that_prefers_some_tracks_is_found_out(tasks, monkeypatch)
     assert calibrate(unequal, EvaluationSettings())["smallest_p"] < 1e-4
 
 
-def test_metrics_that_overlook_half_of_the_list_are_found_out(tasks, monkeypatch):
+def test_metrics_that_ignore_half_of_the_list_fail_the_exact_test(tasks, monkeypatch):
     measure = calibration.per_user_metrics
 
     def of_every_other_rank(ranking, positives, ks):
@@ -100,6 +100,6 @@ def test_no_more_lists_are_drawn_than_are_needed(tasks, monkeypatch):
     assert {test["trials"] for test in found["tasks"]["discovery"].values()} == {120}
 
 
-def test_with_nobody_to_ask_nothing_disagrees(tasks):
+def test_without_users_there_are_no_tests_and_p_is_one(tasks):
     found = calibrate(tasks[2:], EvaluationSettings())
     assert (found["tasks"], found["smallest_p"]) == ({}, 1.0)

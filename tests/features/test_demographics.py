@@ -3,7 +3,7 @@ import polars as pl
 from loopback_core.features.demographics import DEMOGRAPHIC_SIZES, demographic_codes
 
 
-def test_gender_age_and_country_become_codes_and_what_is_not_told_is_0():
+def test_gender_age_and_country_become_codes_and_missing_values_0():
     users = pl.DataFrame(
         {
             "gender": ["f", "m", None],

@@ -91,7 +91,7 @@ def test_a_log_that_changed_after_it_was_published_is_refused(path: Path, tmp_pa
     assert not (tmp_path / "out" / "interactions.parquet").exists()
 
 
-def test_damage_of_a_log_that_changed_is_told_as_a_change(path: Path, tmp_path: Path) -> None:
+def test_damage_of_a_log_that_changed_is_reported_as_a_change(path: Path, tmp_path: Path) -> None:
     log = published(path)
     path.write_bytes(path.read_bytes()[:-30])
     with pytest.raises(BadLogError, match="was changed after raw_listens was materialized"):

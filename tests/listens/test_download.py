@@ -292,7 +292,7 @@ def test_a_damaged_note_on_where_a_part_came_from_is_ignored(server, target):
     assert fetch([server.mirror("/a", ranged())], target).read_bytes() == BODY
 
 
-def test_a_host_that_refuses_scripts_serves_us(server, target):
+def test_a_host_that_refuses_the_default_user_agent_delivers_the_file(server, target):
     url = server.mirror("/a", only_browsers)
     assert requests.get(url, timeout=5).status_code == 403
     assert fetch([url], target).read_bytes() == BODY
@@ -339,7 +339,7 @@ def test_an_archive_declared_as_an_encoding_stays_as_it_is(server, target):
     assert server.asked("/a", "Accept-Encoding") == ["identity"]
 
 
-def test_when_all_mirrors_fail_each_is_named_with_its_reason_and_the_way_by_hand(server, target):
+def test_when_all_mirrors_fail_each_is_named_with_its_reason_and_the_manual_remedy(server, target):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         down = f"http://127.0.0.1:{free.getsockname()[1]}/log.tar.gz"

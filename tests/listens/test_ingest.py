@@ -243,7 +243,7 @@ def test_the_same_log_makes_the_same_bytes(tmp_path: Path) -> None:
     assert contents[0] == contents[1]
 
 
-def test_a_folder_with_glob_signs_and_parts_of_a_killed_run_is_no_trouble(tmp_path: Path) -> None:
+def test_a_folder_with_glob_signs_and_parts_of_a_killed_run_changes_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "[x]*"
     (folder / "out" / "parts").mkdir(parents=True)
     pl.DataFrame({"user_id": ["ghost"]}).write_parquet(folder / "out" / "parts" / "000009.parquet")

@@ -1,4 +1,4 @@
-"""The profiles beside a log."""
+"""The profiles next to a log."""
 
 import io
 import tarfile

@@ -216,7 +216,7 @@ def test_a_mapped_column_that_is_not_there_is_named(tmp_path: Path) -> None:
         read(path, columns={"artist_mbid": "mbid"})
 
 
-def test_a_mapping_of_a_column_that_is_none_of_ours_is_refused(tmp_path: Path) -> None:
+def test_a_mapping_of_an_unknown_column_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "log.csv"
     path.write_text(HEADER)
     with pytest.raises(SettingsError, match=r"source\.columns: artist is not one of our columns"):

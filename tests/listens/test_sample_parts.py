@@ -25,7 +25,7 @@ def test_items_are_met_in_finishing_order_and_a_late_one_soon_after_its_time() -
     assert met.tolist() == [1, 2, 0, 3, -1]  # the late one ranks second: .25 places after slot 2
 
 
-def test_a_group_with_nothing_left_meets_nobody_and_leaves_the_next_group_alone() -> None:
+def test_a_group_with_no_items_left_gets_minus_one_and_does_not_affect_the_next_group() -> None:
     met = first_meetings(
         np.array([0.1, 0.2]),
         np.array([0, 2]),
@@ -41,7 +41,7 @@ def test_origins_are_the_ends_of_the_chains() -> None:
     assert origins(np.array([0, 0, 1, 3, 2, 3])).tolist() == [0, 0, 0, 3, 0, 3]
 
 
-def test_shares_of_the_listeners_add_up_and_nobody_is_left_out() -> None:
+def test_shares_of_the_listeners_add_up_and_every_listener_has_one() -> None:
     population = draw_population(stream(SAMPLE_VERSION, 0, 1), 1_234, 100)
     assert population.events.sum() == 1_234
     assert population.events.min() >= 1

@@ -50,7 +50,7 @@ def test_songs_follow_each_other_at_the_length_of_a_song_in_sessions_of_about_ei
     assert 15 < 1 / (gaps > 30 * 60).mean() < 22  # type: ignore[operator]
 
 
-def test_the_evening_is_louder_than_the_small_hours(listens: pl.DataFrame) -> None:
+def test_there_are_more_listens_in_the_evening_than_at_night(listens: pl.DataFrame) -> None:
     by_hour = listens.group_by(pl.col("timestamp").dt.hour().alias("hour")).len().sort("hour")["len"].to_numpy()
     assert by_hour[[19, 20, 21, 22]].mean() > 2 * by_hour[[7, 8, 9, 10]].mean()
 
@@ -105,7 +105,7 @@ def test_a_version_is_of_a_title_by_the_same_artist(listens: pl.DataFrame) -> No
     by_anyone_else = versions.with_columns(pl.col("artist_name").shift(1)).join(
         tracks, on=["artist_name", "track_name"], how="semi"
     )
-    assert heard > 0.4 * versions.height  # of the others nobody played the original
+    assert heard > 0.4 * versions.height  # of the others no user played the original
     assert by_anyone_else.height < 0.05 * versions.height
 
 

@@ -75,7 +75,7 @@ def test_an_archive_may_hold_its_profiles(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", ["log.tsv", "log.csv", "log.tar.gz"])
-def test_profiles_beside_a_file_belong_to_it(tmp_path, name):
+def test_profiles_next_to_a_file_belong_to_it(tmp_path, name):
     path = written(tmp_path / name, tar_gz(**{"listens.tsv": LISTENS}))
     profiles = written(tmp_path / PROFILES, WHO)
     assert found(path, tmp_path) == RawLog(name, (path,), profiles)
@@ -401,7 +401,7 @@ def test_a_mirror_with_another_file_gives_way_to_the_next(tmp_path, mirror, bad)
     assert set(mirror.asked) == {"/gone.tar.gz", "/bad.tar.gz", "/good.tar.gz"}
 
 
-def test_a_corrupt_download_is_not_taken_for_good_by_the_next_run(tmp_path, mirror):
+def test_a_corrupt_download_is_not_accepted_by_the_next_run(tmp_path, mirror):
     written(tmp_path / "mirror" / "bad.tar.gz", tar_gz()[:-100])
     folder = tmp_path / "home" / "downloads"
     for _ in range(2):

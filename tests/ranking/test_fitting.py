@@ -27,7 +27,7 @@ DAY = 86_400
 
 
 def log(rng):
-    """Every user plays 6 tracks of 30, track 0 is everybody's."""
+    """Every user plays 6 tracks of 30; all play track 0."""
     user = np.repeat(np.arange(USERS), 7)
     track = np.concatenate([[0, *rng.choice(np.arange(1, 30), 6, replace=False)] for _ in range(USERS)])
     events = Events(
@@ -97,14 +97,14 @@ def test_the_mean_of_some_points_gives_the_mean_of_their_scores(data, model):
     assert dict(average(points).weights)["track"] == ((7.0, 2 / 3), (30.0, 4 / 3))
 
 
-def test_who_plays_the_same_again_is_served_what_she_played(data, model):
+def test_users_who_repeat_tracks_are_served_their_tracks(data, model):
     task = task_of(data, "next_listen", [played(data, user) for user in range(USERS)])
     ranker = fit_ranker([(scorer_of(task, model), task)], 0, max_amplification=10.0)
     assert weight(ranker, "track") > 0
     assert ndcg(scorer_of(task, model, ranker), task) > 0.95 > ndcg(scorer_of(task, model), task) + 0.3
 
 
-def test_who_goes_on_with_her_artists_is_served_those(data, model):
+def test_users_who_repeat_artists_are_served_tracks_of_their_artists(data, model):
     histories = [played(data, user) for user in range(USERS)]
     exclude = Ragged.from_pairs(
         np.repeat(np.arange(USERS), [len(row) for row in histories]), np.concatenate(histories).astype(np.int64), USERS
@@ -118,7 +118,7 @@ def test_who_goes_on_with_her_artists_is_served_those(data, model):
     assert ndcg(scorer_of(task, model, ranker), task) > ndcg(scorer_of(task, model), task) + 0.1
 
 
-def test_who_goes_on_to_artists_near_hers_is_served_those(data, model):
+def test_users_who_move_to_related_artists_are_served_tracks_of_those(data, model):
     """Who hears artist a goes on to artist a + 5."""
     near = RelatedArtists(np.arange(10), np.roll(np.eye(10, dtype=np.float32), 5, axis=1))
     mine = [played(data, user) for user in range(USERS)]
@@ -188,10 +188,10 @@ def test_terms_that_say_nothing_stay_out(data, model):
     assert useless_terms(near, replace(task, first_candidate=60)) == ["popularity", "trend", "track"]
 
 
-def test_with_nobody_to_score_the_towers_are_served_alone(data, model):
+def test_without_users_to_score_the_towers_are_served_alone(data, model):
     task = task_of(data, "next_listen", [np.array([1])] * USERS)
-    nobody = task.sampled(0, 0)
-    assert fit_ranker([(scorer_of(nobody, model), nobody)], 0, 1.0) == TOWERS_ALONE
+    no_users = task.sampled(0, 0)
+    assert fit_ranker([(scorer_of(no_users, model), no_users)], 0, 1.0) == TOWERS_ALONE
 
 
 def test_a_task_is_asked_at_several_moments_of_validation(tmp_path):

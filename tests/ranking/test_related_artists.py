@@ -26,8 +26,8 @@ def plays_of_artists(data):
 
 def history_of(data, *rows):
     tracks = Ragged(np.cumsum([0, *map(len, rows)]), np.concatenate([*rows, []]).astype(np.int64))
-    nobody, now = np.full(len(rows), -1), np.full(len(rows), data.now)
-    return Histories(nobody, tracks, np.zeros(len(tracks.values), np.int64), now)
+    users, now = np.full(len(rows), -1), np.full(len(rows), data.now)
+    return Histories(users, tracks, np.zeros(len(tracks.values), np.int64), now)
 
 
 def test_the_closed_form_is_the_best_linear_model_without_a_diagonal():
@@ -84,7 +84,7 @@ def test_only_the_most_related_artists_are_named(data, learned, monkeypatch):
     assert sorted(few.items.tolist()) == sorted(every.items[order].tolist())
 
 
-def test_a_history_is_answered_the_same_whoever_asks_beside_it(data, learned, monkeypatch):
+def test_related_artists_do_not_depend_on_the_size_of_the_block(data, learned, monkeypatch):
     rows = [data.events.track[data.events.user == user].astype(np.int64) for user in range(5)]
     whole = learned.of(history_of(data, *rows), data.catalog.artist)
     monkeypatch.setattr(related_artists, "HISTORIES_AT_ONCE", 2)
@@ -108,7 +108,7 @@ def test_towers_without_related_artists_are_no_error_and_a_damaged_file_is_one(l
         load_related(tmp_path)
 
 
-def test_nobody_asks_and_nothing_was_learned(data, learned, tmp_path):
+def test_no_histories_and_no_learned_artists_give_empty_bags(data, learned, tmp_path):
     """An empty block of users, and a log in which no artist has two listeners."""
     assert not len(learned.of(history_of(data), data.catalog.artist).items)
     nothing = RelatedArtists.learn(data, most=0)

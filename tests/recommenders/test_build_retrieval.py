@@ -91,9 +91,9 @@ def test_an_index_is_measured_with_the_vectors_of_real_users(splits, built):
     folder, _, _ = built
     fit = splits.testing
     queries = real_queries(splits, folder, folder)
-    everybody = Histories.of(fit.events, np.arange(3), fit.now)  # anna, bela, and carl, whom train does not know
+    all_users = Histories.of(fit.events, np.arange(3), fit.now)  # anna, bela, and carl, whom train does not know
     model, popularity = TwoTower.load(folder), load_catalog_values(folder)
-    users = user_vectors(model, everybody, fit.catalog.artist) * model.inverse_temperature().item()
+    users = user_vectors(model, all_users, fit.catalog.artist) * model.inverse_temperature().item()
     np.testing.assert_allclose(queries[:, :6], users, rtol=1e-5)
     np.testing.assert_array_equal(popularity, popularity_columns(fit))
     held = indexed_vectors(load_vectors(folder), popularity)

@@ -69,6 +69,6 @@ def test_only_tracks_with_a_positive_score_are_ranked_in_either_form():
     assert rank_positive(csr_array(scores), 3, np.arange(4), exclude).tracks.tolist() == [[0, NOTHING, NOTHING]]
 
 
-def test_a_model_says_nothing_of_a_history_that_it_knows_nothing_of():
+def test_a_history_without_known_tracks_gets_no_scores():
     scores = silence(np.ones((2, 2), np.float32), csr_array(np.array([[0.0, 1.0], [0.0, 0.0]])))
     assert scores.tolist() == [[1, 1], [-np.inf, -np.inf]]

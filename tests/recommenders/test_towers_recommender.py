@@ -79,7 +79,7 @@ def test_an_exact_index_recommends_what_the_towers_do(towers, users, unit_vector
 
 @pytest.fixture
 def listeners(ragged):
-    """Somebody who played tracks 2 (twice) and 5, somebody who played 7, and somebody who played nothing."""
+    """A user who played tracks 2 (twice) and 5, one who played 7, and one who played nothing."""
     tracks = ragged([[2, 5, 2], [7], []])
     day = 86_400
     return Histories(np.array([0, 1, -1]), tracks, np.array([0, 8, 10, 0]) * day, now=np.full(3, 10 * day))
@@ -141,7 +141,7 @@ def test_through_an_exact_index_nothing_that_the_prior_lifts_is_missed(towers, l
             np.testing.assert_allclose(found.scores, exact.scores, rtol=1e-4)
 
 
-def test_only_the_dearest_artists_of_a_history_lift_their_tracks(ragged):
+def test_only_the_most_played_artists_of_a_history_lift_their_tracks(ragged):
     played = [artist for artist in range(150) for _ in range(1 + artist % 7)]
     history = Histories(
         np.zeros(1, np.int64), ragged([played]), np.zeros(len(played), np.int64), now=np.zeros(1, np.int64)

@@ -171,7 +171,7 @@ def test_segments_show_recall_by_tracks_and_ndcg_by_users(run):
     ]
 
 
-def test_beyond_accuracy_leaves_out_whom_it_was_not_measured_for(run):
+def test_beyond_accuracy_leaves_out_recommenders_without_values(run):
     assert filled("beyond slice discovery", run) == [
         "| recommender | coverage@10 | gini@10 | novelty@10 | artist_diversity@10 | popularity@10 "
         "| popularity_amplification@10 |",
@@ -329,7 +329,7 @@ def ablation():
     return {"schema": 1, **facts, "rows": [other, row]}
 
 
-def test_an_ablation_fills_the_block_of_its_name_beside_a_run_of_the_same_name(files, ablation, tmp_path, capsys):
+def test_an_ablation_and_a_run_of_the_same_name_fill_their_own_blocks(files, ablation, tmp_path, capsys):
     (tmp_path / "ablation.json").write_text(json.dumps(ablation))
     paper, slice_ = files
     Path(paper).write_text(block("ablation slice", "*not filled yet*") + Path(paper).read_text())

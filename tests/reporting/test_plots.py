@@ -36,7 +36,7 @@ def metrics(value):
 
 
 def read(path):
-    """The SVG beside a picture, after checking that both are sound."""
+    """The SVG next to a picture, after checking that both can be read."""
     content = path.read_bytes()
     assert content.startswith(b"\x89PNG\r\n") and len(content) < LARGEST
     text = path.with_suffix(".svg").read_text("utf-8")

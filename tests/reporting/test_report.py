@@ -150,7 +150,7 @@ def test_a_task_without_users_and_one_with_few_say_so(evaluation, written):
     assert "reference protocol leaks" in limits and "The log is generated" not in limits
 
 
-def test_of_the_sample_the_report_says_that_it_is_generated(evaluation, written):
+def test_the_report_on_the_sample_says_that_the_log_is_generated(evaluation, written):
     evaluation["source"]["name"] = "sample"
     assert "**The log is generated**" in written(evaluation)[0].split("## What the numbers do not say")[1]
 
@@ -189,7 +189,7 @@ def test_what_later_versions_measure_is_shown_when_it_is_there(evaluation, writt
     assert "agrees with the closed form" in text and "| discovery | hits@10 | 1,500 | 7.3 | 1 to 18 | 9 | 0.5 |" in text
 
 
-def test_only_pictures_that_lie_beside_the_report_are_shown(evaluation, written, tmp_path):
+def test_only_pictures_next_to_the_report_are_shown(evaluation, written, tmp_path):
     assert ".png" not in written(evaluation)[0]
     (tmp_path / "recall_discovery.png").write_bytes(b"\x89PNG")
     (tmp_path / "training.png").write_bytes(b"\x89PNG")

@@ -114,7 +114,7 @@ def test_a_list_longer_than_the_catalog_ends_in_nothing(unit_vectors, ragged, ki
     assert rest.scores[1].tolist() == [-np.inf] * 4
 
 
-def test_nobody_asks_and_nobody_is_answered(unit_vectors, ragged):
+def test_without_queries_there_are_no_lists(unit_vectors, ragged):
     index = build_index(unit_vectors(50, 8), wide("flat"))
     assert index.search(np.zeros((0, 8), np.float32), 4, ragged([])).tracks.shape == (0, 4)
     assert index.search(np.zeros((0, 8), np.float32), 4, None).tracks.shape == (0, 4)

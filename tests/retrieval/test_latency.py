@@ -19,18 +19,18 @@ def queries(rows):
     return np.zeros((rows, 4), np.float32)
 
 
-def test_one_user_asks_at_a_time_without_what_she_played(ragged):
+def test_users_are_queried_one_at_a_time_without_their_played_tracks(ragged):
     index = Recorder()
     latency = measure_latency(index, queries(2), ragged([[4, 1], []]), k=7)
     assert index.asked == [(1, 7, [4, 1]), (1, 7, [])]
     assert 0 < latency["p50_ms"] <= latency["p99_ms"]
 
 
-def test_no_more_users_ask_than_are_needed():
+def test_no_more_users_are_queried_than_the_limit():
     index = Recorder()
     measure_latency(index, queries(QUERIES + 50), None)
     assert len(index.asked) == QUERIES
 
 
-def test_nobody_to_ask_is_no_latency():
+def test_without_users_there_is_no_latency():
     assert measure_latency(Recorder(), queries(0), None) == {"p50_ms": None, "p99_ms": None}

@@ -20,7 +20,7 @@ def test_the_next_batches_are_made_while_one_is_used():
 
     asked = prefetch(batches(), ahead=2)
     assert next(asked) == 0
-    assert all(made.acquire(timeout=10) for _ in range(3))  # 0, and 1 and 2 although nobody has asked for them
+    assert all(made.acquire(timeout=10) for _ in range(3))  # 0, and 1 and 2 although they were not requested yet
 
 
 def test_an_error_comes_in_the_place_of_its_batch():

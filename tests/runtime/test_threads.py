@@ -22,7 +22,7 @@ def test_torch_and_blas_use_as_many_threads_as_is_said(given):
     assert theirs.stdout.strip() == str(compute_threads(environ))
 
 
-def test_what_is_no_number_above_zero_says_nothing():
+def test_values_that_are_not_positive_numbers_are_ignored():
     anything = compute_threads({})
     for value in ("", "0", "many", "-1"):
         assert compute_threads(dict.fromkeys(VARIABLES, value)) == anything

@@ -148,13 +148,13 @@ def test_what_is_dumped_is_what_is_read_and_can_be_read_back():
     assert IndexSettings(kind="flat").model_dump() == {"kind": "flat", "storage": "fp32"}
 
 
-def test_python_that_makes_a_section_is_told_too():
+def test_a_section_made_in_python_is_checked_too():
     with pytest.raises(ValueError, match=r"pooled\.listens given, but not read with \{'user_encoder': 'id'\}"):
         TowersSettings(pooled={"listens": 5})
 
 
 @pytest.mark.parametrize("key", [*_MOVED, *_REMOVED])
-def test_a_key_of_earlier_versions_is_told_what_became_of_it(key):
+def test_a_key_of_an_earlier_version_is_refused_with_its_new_place_or_the_reason(key):
     section, name = key.split(".")
     assert refusal({section: {name: 1}}).startswith(f"Settings of the overrides: {key} ")
     assert "is now" in refusal({section: {name: 1}}) or "was removed" in refusal({section: {name: 1}})

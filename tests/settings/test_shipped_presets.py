@@ -23,7 +23,7 @@ def test_the_presets_are_the_recipe_the_reference_and_its_sparse_form():
     assert shipped_presets() == ["default", "reference", "reference_sparse"]
 
 
-def test_the_reference_preset_is_the_reference_to_the_letter():
+def test_the_reference_preset_has_the_settings_of_the_reference():
     settings = load_settings({"training": {"preset": "reference"}}, {})
     towers, training = settings.towers, settings.training
     assert (towers.mlp.id_dim, towers.mlp.hidden_dim, towers.mlp.dropout, towers.output_dim) == (64, 256, 0.1, 128)

@@ -224,7 +224,7 @@ def test_missing_cut_and_changed_files_are_damaged(store):
         b'{"seal": ' + b"9" * 10_000 + b"}",
     ],
 )
-def test_a_damaged_manifest_is_told_with_the_remedy_and_made_again(store, damage):
+def test_a_damaged_manifest_is_reported_with_the_remedy_and_made_again(store, damage):
     artifact, _ = build(store, writes("abc"))
     (artifact.folder / "manifest.json").write_bytes(damage)
     with pytest.raises(
@@ -236,7 +236,7 @@ def test_a_damaged_manifest_is_told_with_the_remedy_and_made_again(store, damage
     assert store.latest("interactions") == artifact
 
 
-def test_a_manifest_changed_by_hand_is_told(store):
+def test_a_manifest_changed_by_hand_is_reported(store):
     artifact, _ = build(store, writes("abc"), settings={"limit": 3})
     path = artifact.folder / "manifest.json"
     path.write_text(path.read_text().replace('"limit": 3', '"limit": 4'))
@@ -244,7 +244,7 @@ def test_a_manifest_changed_by_hand_is_told(store):
         store.latest("interactions")
 
 
-def test_the_manifest_of_another_version_is_told(store):
+def test_the_manifest_of_another_version_is_reported(store):
     one, _ = build(store, writes("abc"))
     other, _ = build(store, writes("abc"), code="2")
     shutil.copyfile(one.folder / "manifest.json", other.folder / "manifest.json")
@@ -254,7 +254,7 @@ def test_the_manifest_of_another_version_is_told(store):
         store.get("interactions", other.version)
 
 
-def test_a_manifest_that_leads_back_to_itself_is_told(store):
+def test_a_manifest_that_leads_back_to_itself_is_reported(store):
     artifact, _ = build(store, writes("abc"), upstream={"interactions": "v1"}, version="v1")
     with pytest.raises(ArtifactError, match="The manifest of interactions/v1 leads back to itself; delete the folder"):
         store.upstream(artifact, "raw_listens")
@@ -271,7 +271,7 @@ def test_a_run_killed_before_the_first_latest_left_one_version_which_is_the_newe
 
 
 @pytest.mark.parametrize("damage", [b"", b"\xff", b"deadbeef\n", b"../raw_listens/r1\n", b"..", b"a\x00b"])
-def test_a_damaged_latest_is_told_with_the_remedy_and_written_again(store, damage):
+def test_a_damaged_latest_is_reported_with_the_remedy_and_written_again(store, damage):
     build(store, writes("raw"), "raw_listens", version="r1")
     artifact, _ = build(store, writes("abc"))
     pointer = store.home / "interactions" / "LATEST"
@@ -282,7 +282,7 @@ def test_a_damaged_latest_is_told_with_the_remedy_and_written_again(store, damag
     assert store.latest("interactions") == artifact
 
 
-def test_a_latest_that_is_a_folder_is_told_and_written_again(store):
+def test_a_latest_that_is_a_folder_is_reported_and_written_again(store):
     artifact, _ = build(store, writes("abc"))
     replace_by_folder(store.home / "interactions" / "LATEST", "")
     with pytest.raises(ArtifactError, match=r"LATEST cannot be read .*; build it again: dagster asset"):
@@ -343,7 +343,7 @@ def test_an_upstream_version_that_is_gone_is_named(store):
         store.upstream(splits, "interactions")
 
 
-def test_a_missing_artifact_is_told_with_the_command_that_builds_it(store):
+def test_a_missing_artifact_is_reported_with_the_command_that_builds_it(store):
     with pytest.raises(ArtifactError) as missing:
         store.latest("faiss_index")
     assert str(missing.value) == (
@@ -402,7 +402,7 @@ def test_scratch_survives_a_failing_build_and_is_gone_after_publishing(store):
     assert not Path(artifact.summary["scratch"]).exists()
 
 
-def test_a_verdict_is_kept_beside_the_artifact_and_a_later_one_replaces_it(store):
+def test_a_verdict_is_stored_with_the_artifact_and_a_later_one_replaces_it(store):
     artifact, _ = build(store, writes("abc"))
     assert artifact.verdicts() == {}
     artifact.record_verdict("size", {"passed": False})

@@ -7,7 +7,7 @@ from loopback_core.store.source_code import code_digest, import_closure
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
-    """A package in which `training.train` imports `towers` lazily, `towers` the room of losses, and nobody the report."""
+    """A package in which `training.train` imports `towers` lazily, `towers` the losses, and no module the report."""
     for name, text in {
         "__init__.py": "",
         "training/__init__.py": "",

@@ -49,7 +49,7 @@ def towers(settings, widths=(0, 0)):
     return TwoTower(Vocabulary(2, 3, 3, *widths), settings, sparse=True)
 
 
-def test_content_says_nothing_before_it_is_trained():
+def test_content_has_no_effect_before_training():
     settings = shape(ngram_buckets=64, track_statistics=True)
     content = track_content(fit_data(), settings, ARTIST)
     with_content = towers(settings, content.widths)
@@ -60,7 +60,7 @@ def test_content_says_nothing_before_it_is_trained():
     assert np.array_equal(track_vectors(with_content, content), track_vectors(without, plain))
 
 
-def test_a_track_that_nobody_heard_of_lies_near_the_one_whose_artist_is_called_alike():
+def test_an_unknown_track_lies_near_the_track_of_an_artist_with_a_similar_name():
     settings = shape(ngram_buckets=4096, id_dropout=0.5, artist_dropout=0.5)
     model, content = towers(settings), track_content(fit_data(), settings, ARTIST)
     places = torch.eye(3, 16)  # where training wants the three tracks

@@ -28,7 +28,7 @@ def test_the_place_in_the_session_counts_listens_since_the_last_pause_of_half_an
     assert codes == [2, 3, 1, 2, 2]  # log2(1 + 1), log2(1 + 3), a new session, log2(1 + 1), log2(1 + 2)
 
 
-def test_codes_start_silent_and_what_is_unknown_stays_silent():
+def test_codes_start_at_zero_and_unknown_ones_stay_zero():
     made = CodeEmbedding((3, 4), 2, dropout=0.0)
     assert made(torch.tensor([[1, 2]])).tolist() == [[0.0, 0.0]]
     with torch.no_grad():

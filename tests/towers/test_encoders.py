@@ -38,7 +38,7 @@ def test_a_place_is_encoded_from_itself_and_the_listens_of_the_window_before_it(
 
 
 @pytest.mark.parametrize("kind", ["ema", "transformer"])
-def test_what_is_not_there_says_nothing(kind):
+def test_places_without_a_listen_have_no_effect(kind):
     made = encoder(kind)
     there = torch.tensor([[False, False, True, True, False, True]])
     listens = torch.randn(1, LENGTH, DIM)

@@ -39,7 +39,7 @@ def histories(*rows):
     return Histories(np.full(len(rows), -1), ragged, np.zeros(len(tracks), np.int64), np.full(len(rows), DAY))
 
 
-def test_a_user_is_the_gated_sum_of_what_she_played(model):
+def test_a_user_is_the_gated_sum_of_the_played_items(model):
     artists, tracks = model.tracks.artist.weight, model.tracks.track.weight
     with torch.no_grad():
         model.users.track_gates[ONLY_NEW, 1] = 3.0
@@ -54,13 +54,13 @@ def test_a_user_is_the_gated_sum_of_what_she_played(model):
     np.testing.assert_allclose(user_vectors(model, histories([0, 1, 2]), ARTIST, ANYTHING)[0], plain.numpy(), atol=1e-6)
 
 
-def test_who_somebody_is_does_not_matter(model):
+def test_the_id_of_the_user_does_not_matter(model):
     known = histories([0, 2])
     stranger = Histories(np.array([1]), known.tracks, known.timestamps, known.now)
     assert np.array_equal(user_vectors(model, known, ARTIST), user_vectors(model, stranger, ARTIST))
 
 
-def test_a_track_that_the_weights_do_not_know_says_who_its_artist_is_and_one_of_nobody_says_nothing(model):
+def test_an_unknown_track_is_read_by_its_artist_and_one_of_an_unknown_artist_is_ignored(model):
     with torch.no_grad():
         expected = model.tracks.artist.weight[2].numpy()
     np.testing.assert_allclose(
@@ -70,7 +70,7 @@ def test_a_track_that_the_weights_do_not_know_says_who_its_artist_is_and_one_of_
     np.testing.assert_allclose(with_strangers[0], with_strangers[1], atol=1e-6)
 
 
-def test_everybody_with_nothing_known_gets_the_vector_of_the_intent(model):
+def test_a_user_without_known_listens_gets_the_vector_of_the_intent(model):
     with torch.no_grad():
         model.users.intents[ONLY_NEW] = torch.arange(8.0)
     vectors = user_vectors(model, histories([], [5], [0]), ARTIST, ONLY_NEW)
@@ -79,7 +79,7 @@ def test_everybody_with_nothing_known_gets_the_vector_of_the_intent(model):
     assert not np.allclose(vectors[2], expected)
 
 
-def test_an_artist_lies_nearest_to_who_plays_it_before_anything_is_learned(model):
+def test_before_training_an_artist_lies_nearest_to_the_users_who_play_it(model):
     vectors = track_vectors(model, TrackContent(ARTIST))
     users = user_vectors(model, histories([0, 1], [2], [3]), ARTIST)
     assert ARTIST[np.argmax(users @ vectors[:4].T, axis=1)].tolist() == [0, 1, 2]

@@ -72,7 +72,7 @@ def test_dropout_leaves_out_items_of_all_scales_of_a_request_at_once():
 
 
 @pytest.mark.parametrize("sparse", [False, True])
-def test_where_nobody_heard_anything_the_sums_are_zero_and_there_is_no_gradient(sparse):
+def test_with_empty_histories_the_sums_are_zero_and_there_is_no_gradient(sparse):
     table = IdEmbedding(6, 3, std=1.0, sparse=sparse)
     nothing = Pool((torch.zeros(0, dtype=torch.long),), (torch.zeros(2, 2, 0),))
     sums = nothing.sums(table)

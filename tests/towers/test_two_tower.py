@@ -31,7 +31,7 @@ def test_both_towers_put_their_vectors_on_the_unit_sphere():
     torch.testing.assert_close(tracks.norm(dim=1), torch.ones(4))
 
 
-def test_all_unknown_users_are_one_user_and_an_unknown_track_is_told_by_its_artist():
+def test_all_unknown_users_have_one_vector_and_an_unknown_track_has_that_of_its_artist():
     model = towers()
     users = model.users(UserInputs(torch.tensor([-1, 5, 1000, 0])))
     assert torch.equal(users[0], users[1]) and torch.equal(users[0], users[2]) and not torch.equal(users[0], users[3])

@@ -22,7 +22,7 @@ def test_auto_takes_the_gpu_that_is_there(machine, kinds, chosen):
     assert choose_device("auto").type == chosen
 
 
-def test_the_cpu_can_be_asked_for_beside_a_gpu(machine):
+def test_the_cpu_can_be_chosen_on_a_machine_with_a_gpu(machine):
     machine("cuda")
     assert choose_device("cpu").type == "cpu"
 

@@ -40,7 +40,7 @@ def played(data):
 
 
 @pytest.mark.parametrize("kind", ["flat", "hnsw"])
-def test_the_pool_of_a_user_is_the_nearest_tracks_that_she_never_plays(random_log, kind):
+def test_the_pool_of_a_user_is_the_nearest_tracks_that_the_user_never_plays(random_log, kind):
     model, plan, hard = mined(random_log, settings_of(kind))
     tracks = track_vectors(model, TrackContent(random_log.catalog.artist))
     scores = user_vectors(model, plan.histories, random_log.catalog.artist, ONLY_NEW) @ tracks.T

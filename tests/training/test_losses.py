@@ -48,7 +48,7 @@ def test_masked_pairs_leave_the_denominators_of_both_directions():
     assert loss.item() == pytest.approx(expected, rel=1e-12)
 
 
-def test_a_pair_whose_others_are_all_masked_costs_nothing_and_pulls_at_nothing():
+def test_a_pair_whose_others_are_all_masked_has_no_loss_and_no_gradient():
     users = unit_vectors(3, 4, 4).requires_grad_()
     mask = torch.tensor([[0, 1, 1], [1, 0, 0], [1, 0, 0]], dtype=torch.bool)
     tracks = unit_vectors(3, 4, 5)

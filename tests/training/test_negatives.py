@@ -20,7 +20,7 @@ def drawn(data, masks=True, **chosen):
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
-def test_so_many_are_uniform_and_the_others_are_targets_of_the_group(random_log, share):
+def test_the_uniform_share_is_exact_and_the_others_are_targets_of_the_group(random_log, share):
     _, batches = drawn(random_log, uniform_share=share, users_per_group=1, negatives=2000)
     for requests, negatives in batches:
         assert len(negatives.tracks) == 2000

@@ -17,7 +17,7 @@ def table_of(rows):
 
 
 def step(table, optimizer, *lookups):
-    """One step in which every looked-up row gets the gradient beside it."""
+    """One step in which every looked-up row gets the gradient of the same position."""
     optimizer.zero_grad()
     for ids, upstream in lookups:
         (table(torch.tensor(ids)) * torch.tensor(upstream)).sum().backward()

@@ -47,7 +47,7 @@ def test_masked_negatives_count_as_if_they_had_not_been_drawn(case):
     assert sampled_softmax(**case, false_negative=mask).item() == pytest.approx(by_hand(case, mask), rel=1e-12)
 
 
-def test_with_everything_masked_there_is_nothing_to_lose(case):
+def test_with_everything_masked_the_loss_is_zero(case):
     case["users"].requires_grad_()
     loss = sampled_softmax(**case, false_negative=torch.ones(3, 7, dtype=torch.bool))
     torch.autograd.backward(loss)
@@ -96,5 +96,5 @@ def test_the_loss_is_the_weighted_mean_over_the_positives(case):
     assert sampled_softmax(**case, weight=weight).item() == pytest.approx(expected, rel=1e-12)
 
 
-def test_with_no_weight_on_any_positive_there_is_nothing_to_lose(case):
+def test_with_zero_weights_the_loss_is_zero(case):
     assert sampled_softmax(**case, weight=torch.zeros(5, **DOUBLE)).item() == 0

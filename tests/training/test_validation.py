@@ -58,7 +58,7 @@ def test_validation_scores_new_tracks_in_discovery_and_all_of_them_in_next_liste
     assert values["next_listen/recall@10"] == pytest.approx(np.mean(recalls["next_listen"]))
 
 
-def test_a_task_with_nobody_to_score_counts_as_zero_in_every_metric(model):
+def test_a_task_without_users_to_score_is_zero_in_every_metric(model):
     train = [(track % 2, track) for track in range(40)]
     values = Validation(splits_of(train, [(0, 2)]), Settings())(model)  # nothing new
     discovery = {name: value for name, value in values.items() if name.startswith("discovery/")}

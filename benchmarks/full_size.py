@@ -54,7 +54,7 @@ HERE = Path(__file__).parent
 
 
 def run(command: list[str], environment: dict[str, str]) -> dict[str, float]:
-    """Run a command to its end: seconds, CPU seconds, peak of its largest process, bytes on the disk, CPU of other processes."""
+    """Run a command: seconds, CPU seconds, peak of its largest process, bytes on disk, CPU of other processes."""
     used = [0.0]
     with foreign_load(lambda: used[0]) as load:
         started = time.perf_counter()

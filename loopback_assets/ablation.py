@@ -32,8 +32,17 @@ def ablation(step: Step) -> dg.MaterializeResult[Any]:
     }
 
     def make(folder: Path) -> dict[str, int]:
-        finished, checkpoints = step.store.kept("ablation"), step.store.scratch(folder)
-        return run_ablation(Splits(splits.folder), splits.version, plan, finished, checkpoints, folder)
+        finished, checkpoints = step.store.kept("ablation"), step.scratch(folder)
+        return run_ablation(
+            Splits(splits.folder),
+            splits.version,
+            splits.digest,
+            plan,
+            finished,
+            checkpoints,
+            folder,
+            step.verify_inputs,
+        )
 
     used = {name: [training_values(one) for one in by_seed] for name, by_seed in plan.items()}
     artifact, reused = step.publish("ablation", make, upstream=[splits], extra_settings={"choices": used})

@@ -71,10 +71,14 @@ class Step:
         stage = STAGES[asset]
 
         def make_verified(folder: Path) -> Mapping[str, Any]:
-            summary = make(folder)
-            for artifact in self._inputs:
-                artifact.verify()  # nothing changed them while they were read
-            return summary
+            try:
+                return make(folder)
+            finally:
+                try:
+                    self.verify_inputs()  # nothing changed them while they were read
+                except ArtifactError:
+                    self.store.forget_scratch(folder)  # checkpoints hold what was learned from the damage
+                    raise
 
         artifact, reused = self.store.build(
             asset,
@@ -82,10 +86,22 @@ class Step:
             upstream={artifact.asset: artifact.version for artifact in upstream},
             settings={**stage.values(self.settings), **(extra_settings or {})},
             code=stage.code,
-            made_from={str(artifact): artifact.digest for artifact in self._inputs},
+            made_from=self._made_from(),
         )
         self._published.append(artifact)
         return artifact, reused
+
+    def scratch(self, folder: Path) -> Path:
+        """A folder for checkpoints of what `make` writes into `folder`; see :meth:`ArtifactStore.scratch`."""
+        return self.store.scratch(folder, self._made_from())
+
+    def verify_inputs(self) -> None:
+        """Raise ArtifactError unless all that the step was handed is still what was published."""
+        for artifact in self._inputs:
+            artifact.verify()
+
+    def _made_from(self) -> dict[str, str]:
+        return {str(artifact): artifact.digest for artifact in self._inputs}
 
     def begin_verification(self, stage: Stage) -> None:
         """Let other threads digest what the stage is going to read, while torch is loaded or the log is opened."""

@@ -56,7 +56,7 @@ def _train(step: Step) -> Any:
     splits, settings = step.sound("temporal_splits"), step.settings
 
     def make(folder: Path) -> dict[str, Any]:
-        summary = train_towers(Splits(splits.folder), settings, folder, step.store.scratch(folder))
+        summary = train_towers(Splits(splits.folder), settings, folder, step.scratch(folder))
         epochs = json.loads((folder / "history.json").read_text("utf-8"))["epochs"]
         plot_training(epochs, settings.training.validation_metric, folder / "training.png")
         return summary

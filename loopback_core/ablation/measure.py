@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,23 +50,27 @@ class Training:
         return self.facts["diverged"]
 
 
-def key_of(settings: Settings, splits_version: str, code: str) -> str:
+def key_of(settings: Settings, splits_digest: str, code: str) -> str:
     """A digest of all that a training and its measuring depend on: the values of the preset, not its name."""
     values = training_values(settings)
     del values["training"]["preset"]
-    return digest({"splits": splits_version, "code": code, "threads": compute_threads(), **values})
+    return digest({"splits": splits_digest, "code": code, "threads": compute_threads(), **values})
 
 
-def load_or_train(splits: Splits, settings: Settings, key: str, kept: Path, checkpoints: Path) -> tuple[Training, bool]:
+def load_or_train(
+    splits: Splits, settings: Settings, key: str, kept: Path, checkpoints: Path, verify: Callable[[], None]
+) -> tuple[Training, bool]:
     """The training of this key as an earlier run stored it, else made now and stored; and whether it was reused.
 
-    kept: a folder that outlives every version of the ablation. checkpoints: one that outlives a killed run.
+    kept: a folder that outlives every version of the ablation. checkpoints: one that outlives a killed run. verify:
+    raises when the splits were damaged meanwhile; then the training is not kept.
     """
     if (training := _read(kept / key)) is not None:
         return training, True
     unfinished = checkpoints / key
     unfinished.mkdir(parents=True, exist_ok=True)
     training = _train(splits, settings, unfinished)
+    verify()
     _keep(training, kept / key)
     shutil.rmtree(unfinished, ignore_errors=True)
     return training, False

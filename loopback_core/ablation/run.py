@@ -1,7 +1,7 @@
 """The ablation step: every choice under every seed, then the table, the text and the picture."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,15 +23,18 @@ log = logging.getLogger("loopback")
 def run_ablation(
     splits: Splits,
     version: str,
+    bytes_digest: str,
     plan: Mapping[str, Sequence[Settings]],
     kept: Path,
     checkpoints: Path,
     folder: Path,
+    verify: Callable[[], None],
 ) -> dict[str, int]:
     """Write `ablation.json`, `ablation.md` and `ablation.png` into `folder`; returns a summary. Test is never read.
 
-    version: that of the splits. plan: choice -> its settings, one for each seed. kept: a folder where each
-    training is stored as soon as it is finished, for later runs. checkpoints: one that outlives a killed run.
+    version: that of the splits. bytes_digest: that of their files. plan: choice -> its settings, one for each seed.
+    kept: a folder where each training is stored as soon as it is finished, for later runs. checkpoints: one that
+    outlives a killed run. verify: raises when the splits were damaged meanwhile, before a training is kept.
     """
     code = code_digest("ablation.measure")  # an edit of the table must not train again
     trainings: dict[str, list[Training]] = {choice: [] for choice in plan}
@@ -39,8 +42,8 @@ def run_ablation(
     with progress("ablation", sum(map(len, plan.values())), "trainings") as shown:
         for choice, settings_by_seed in plan.items():
             for settings in settings_by_seed:
-                key = key_of(settings, version, code)
-                training, was_kept = load_or_train(splits, settings, key, kept, checkpoints)
+                key = key_of(settings, bytes_digest, code)
+                training, was_kept = load_or_train(splits, settings, key, kept, checkpoints, verify)
                 reused += was_kept
                 trainings[choice].append(training)
                 log.info("%s, seed %d: %s%s", choice, settings.training.seed, _result(training), ", kept" * was_kept)

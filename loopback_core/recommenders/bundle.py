@@ -109,8 +109,9 @@ class Bundle:
         named = ids_of(request.exclude, self.names)
         played = histories.tracks.values if request.task == "discovery" else named[:0]
         exclude = np.unique(np.concatenate([named[named >= 0], played]))
+        most = int(min(request.k, len(self.vectors)))
         recommender = IndexRecommender(self.scorer(request.task), self.index, self.tie_seed)
-        best = recommender.recommend(histories, request.k, Ragged(np.array([0, len(exclude)]), exclude))
+        best = recommender.recommend(histories, most, Ragged(np.array([0, len(exclude)]), exclude))
         tracks = best.tracks[0][best.tracks[0] != NOTHING]
         names = self.names[tracks].iter_rows()
         return [

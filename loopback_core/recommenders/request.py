@@ -1,9 +1,11 @@
 """A request as a program makes it: names and times, not ids."""
 
-from collections.abc import Sequence
+import reprlib
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal, NamedTuple
+from numbers import Integral
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -22,7 +24,8 @@ class Request:
     """A request of one user: a history, and how many tracks to recommend.
 
     Raises:
-        RequestError: k is not positive, or a listen has no readable time.
+        RequestError: k is not positive, there is no such task, a listen is no artist, title and readable time, or `at`
+            lies before one.
     """
 
     history: Sequence[Played]
@@ -34,22 +37,37 @@ class Request:
     )
 
     def __post_init__(self) -> None:
-        if self.k < 1:
-            raise RequestError(f"k is {self.k}; ask for at least one track.")
+        k: Any = self.k
+        task: str = self.task
+        history: Sequence[Any] = self.history
+        if not isinstance(k, Integral) or int(k) < 1:
+            raise RequestError(f"k is {k!r}; ask for at least one track.")
+        if task not in ("discovery", "next_listen"):
+            raise RequestError(f"The task {task!r} is not known: ask for 'discovery' or 'next_listen'.")
+        if wrong := [listen for listen in history if not isinstance(listen, Sized) or len(listen) != 3]:
+            raise RequestError(f"{_short(wrong[0])} is no listen: give (artist, title, time) of each.")
 
     def times(self) -> Ids:
         """Seconds since 1970-01-01 UTC of every listen, (listens,)."""
         texts = [_utc(when).isoformat() if isinstance(when, datetime) else when for _, _, when in self.history]
-        parsed = parse_times(pl.Series(texts, dtype=pl.String), "iso")
+        parsed = parse_times(_strings(texts), "iso")
         if parsed.null_count():
             wrong = texts[int(parsed.is_null().arg_max() or 0)]
-            raise RequestError(f"The time {wrong!r} cannot be read: write it as 2009-04-01T21:00:00Z.")
+            raise RequestError(f"The time {_short(wrong)} cannot be read: write it as 2009-04-01T21:00:00Z.")
         seconds: Ids = parsed.dt.epoch("s").to_numpy()
         return seconds
 
     def moment(self, now: int) -> int:
         """Seconds since 1970-01-01 UTC at which the request is made. now: the end of the log."""
-        return int(_utc(self.at).timestamp()) if self.at else int(self.times().max(initial=now))
+        times = self.times()
+        if self.at is None:
+            return int(times.max(initial=now))
+        moment = int(_utc(self.at).timestamp())
+        if (times > moment).any():
+            raise RequestError(
+                f"The history holds listens after at = {self.at}: leave them out, or give a later moment."
+            )
+        return moment
 
 
 class Recommendation(NamedTuple):
@@ -67,13 +85,29 @@ def ids_of(pairs: Sequence[tuple[str, str]], names: pl.DataFrame) -> Ids:
     names: artist_name and track_name of the catalog, row i for track i.
     """
     columns = {
-        name: normal_form(pl.Series([pair[place] for pair in pairs], dtype=pl.String))
+        name: normal_form(_strings([pair[place] for pair in pairs]))
         for place, name in enumerate(("artist_name", "track_name"))
     }
     known = names.lazy().with_row_index("id").filter(pl.col("artist_name").is_in(columns["artist_name"].implode()))
     joined = pl.LazyFrame(columns).join(known, on=list(columns), how="left", maintain_order="left").collect()
     ids: Ids = joined["id"].cast(pl.Int64).fill_null(-1).to_numpy()
     return ids if len(ids) else np.zeros(0, np.int64)
+
+
+def _strings(values: Sequence[Any]) -> pl.Series:
+    try:
+        return pl.Series(values, dtype=pl.String)
+    except (TypeError, UnicodeEncodeError):
+        wrong = next(value for value in values if not isinstance(value, str) or not _is_unicode(value))
+        raise RequestError(f"{_short(wrong)} is no text in Unicode: names and times are strings.") from None
+
+
+def _is_unicode(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _short(value: object) -> str:
+    return reprlib.repr(value)
 
 
 def _utc(moment: datetime) -> datetime:

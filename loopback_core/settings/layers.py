@@ -14,6 +14,9 @@ from loopback_core.settings.settings import Settings
 Values = Mapping[str, Any]
 """Section -> key -> value, or sub-section -> key -> value."""
 
+MOST_SENTENCES = 10
+"""Mistakes in one layer that are named; a wrong file can hold thousands."""
+
 Layer = tuple[str, Values]
 """Where the values come from, in words; the values."""
 
@@ -89,7 +92,9 @@ def _holds(layer: Values, key: str) -> bool:
 
 
 def _sentences(error: ValidationError) -> str:
-    return "; ".join(_sentence(e) for e in error.errors())
+    errors = error.errors()
+    more = f"; and {len(errors) - MOST_SENTENCES:,} more" if len(errors) > MOST_SENTENCES else ""
+    return "; ".join(_sentence(e) for e in errors[:MOST_SENTENCES]) + more
 
 
 def _sentence(error: Any) -> str:

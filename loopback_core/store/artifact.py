@@ -41,8 +41,8 @@ class Artifact:
     def _read_manifest(self) -> dict[str, Any]:
         path = self.folder / MANIFEST
         content = read_sealed(path)
-        if (content["asset"], content["version"]) != (self.asset, self.version):
-            raise ArtifactError(f"{path} is the manifest of {content['asset']}/{content['version']}")
+        if (content.get("asset"), content.get("version")) != (self.asset, self.version):
+            raise ArtifactError(f"{path} is not the manifest of {self}")
         return content
 
     @property
@@ -87,13 +87,23 @@ class Artifact:
         return f"{self} is damaged ({named})" if damaged else ""
 
     def verify(self) -> None:
-        """Refuse it unless it is what was published.
+        """Refuse it unless it is what was published, and nothing else.
 
         Raises:
-            ArtifactError: its manifest or a file is missing or damaged; the message names it and the remedy.
+            ArtifactError: its manifest or a file is missing, damaged or not of it; the message names it and the remedy.
         """
         if fault := self.fault():
             raise ArtifactError(f"{fault}; {self.remedy}")
+        if strangers := self.strangers():
+            raise ArtifactError(
+                f"{self.folder} holds files that were not published ({', '.join(strangers)}): move them elsewhere and run "
+                "the same command again."
+            )
+
+    def strangers(self) -> list[str]:
+        """Files in its folder that are not of it, hidden ones left out: a step reads some files only where they are."""
+        names = (path.relative_to(self.folder).as_posix() for path in self.folder.rglob("[!.]*") if path.is_file())
+        return sorted({*names} - {*self.manifest["files"], MANIFEST, VERDICTS})
 
     def verdicts(self) -> dict[str, dict[str, Any]]:
         """Check name -> its last verdict, from `checks.json`; empty when no check has run, or the file is damaged."""

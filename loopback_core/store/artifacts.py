@@ -38,7 +38,17 @@ class ArtifactStore:
     """All artifacts under one home folder (`LOOPBACK_HOME`)."""
 
     def __init__(self, home: Path) -> None:
-        self.home = home.expanduser().absolute()
+        try:
+            self.home = home.expanduser().absolute()
+            self.home.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            pass  # made, or refused, when something is published
+        except (RuntimeError, OSError, ValueError) as error:  # a user unknown here; too long, not to be entered; a NUL
+            reason = getattr(error, "strerror", None) or error
+            shown = ascii(str(home))[:200]
+            raise ArtifactError(
+                f"{shown} cannot be the folder of artifacts ({reason}): correct LOOPBACK_HOME."
+            ) from None
 
     def latest(self, asset: str) -> Artifact:
         """The newest published version.
@@ -135,14 +145,19 @@ class ArtifactStore:
             folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def scratch(self, building: Path) -> Path:
+    def scratch(self, building: Path, made_from: Mapping[str, str]) -> Path:
         """A folder for checkpoints that outlives a killed run, for the version that `make` writes into `building`.
 
-        The next run of the same version finds it again; it is removed once that version is published.
+        The next run of the same version, from the same bytes (made_from, as of :meth:`build`), finds it again; it is
+        removed once that version is published.
         """
-        folder = self.home / ".checkpoints" / building.name
+        folder = self.home / ".checkpoints" / building.name / digest(made_from)
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+    def forget_scratch(self, building: Path) -> None:
+        """Remove the checkpoints for the version that is made in `building`."""
+        shutil.rmtree(self.home / ".checkpoints" / building.name, ignore_errors=True)
 
     def build(
         self,

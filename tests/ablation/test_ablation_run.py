@@ -9,7 +9,7 @@ from loopback_core.ablation import measure
 from loopback_core.ablation.choices import CHOICES, settings_of
 from loopback_core.ablation.measure import key_of
 from loopback_core.ablation.run import run_ablation
-from loopback_core.errors import DivergedError
+from loopback_core.errors import ArtifactError, DivergedError
 from loopback_core.splits import Splits
 
 GIVEN = {
@@ -37,13 +37,15 @@ def splits(tmp_path_factory):
 def run(splits, tmp_path):
     """run(choices, seeds) -> content of `ablation.json` and the summary; what was trained is kept between calls."""
 
-    def run(choices=("reference", "default"), seeds=(0, 1)):
+    def run(choices=("reference", "default"), seeds=(0, 1), verify=lambda: None):
         plan = {choice: [settings_of(choice, seed, GIVEN, {}) for seed in seeds] for choice in choices}
         folder = tmp_path / "made"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         kept, checkpoints = tmp_path / "kept", tmp_path / "checkpoints"
-        summary = run_ablation(Splits(splits.folder), "a-version", plan, kept, checkpoints, folder)
+        summary = run_ablation(
+            Splits(splits.folder), "a-version", "their digest", plan, kept, checkpoints, folder, verify
+        )
         return json.loads((folder / "ablation.json").read_text()), summary
 
     return run
@@ -94,6 +96,15 @@ def test_another_choice_or_seed_trains_only_that_one_and_what_is_damaged_is_trai
             damage(path)
         run(["default"], [0])
         assert trained == [("default", 0)]
+
+
+def test_a_training_on_splits_that_were_damaged_meanwhile_is_not_kept(run, tmp_path):
+    def damaged():
+        raise ArtifactError("temporal_splits is damaged")
+
+    with pytest.raises(ArtifactError, match="is damaged"):
+        run(["reference"], [0], damaged)
+    assert not list((tmp_path / "kept").glob("*"))
 
 
 def change_a_loss(arrays):

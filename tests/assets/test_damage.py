@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 import numpy as np
+import polars as pl
 import pytest
 from published import results
 
@@ -16,6 +17,7 @@ from loopback_assets.step import Step
 from loopback_core.store.artifacts import Artifact, ArtifactStore
 from loopback_core.store.digests import file_sha256
 from loopback_core.store.sealed_json import write_sealed
+from loopback_core.training import train as module_of_training
 
 Materialize = Callable[..., dg.ExecuteInProcessResult]
 Why = Callable[[dg.ExecuteInProcessResult], dict[str, str]]
@@ -200,6 +202,27 @@ def test_a_report_made_from_other_bytes_than_those_of_its_upstream_is_not_reused
     made_again = [asset for asset, was_reused in reused(again).items() if not was_reused]
     assert made_again == ["track_embeddings", "faiss_index"]
     assert results(store.latest("evaluation")) == before
+
+
+def test_checkpoints_of_a_training_on_damaged_splits_are_not_gone_on_with(
+    copied_home: Path, materialize: Materialize, why: Why, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = ArtifactStore(copied_home)
+    before, path = results(store.latest("trained_towers")), store.latest("temporal_splits").folder / "train.parquet"
+    shutil.rmtree(copied_home / "trained_towers")
+    intact, train_towers = path.read_bytes(), module_of_training.train_towers
+
+    def on_other_listens(*arguments: Any) -> Any:
+        train = pl.read_parquet(path)
+        train.with_columns(pl.col("track").reverse()).write_parquet(path)
+        return train_towers(*arguments)
+
+    with monkeypatch.context() as damaged:
+        damaged.setattr(module_of_training, "train_towers", on_other_listens)
+        assert " is damaged (train.parquet: " in why(materialize(copied_home, "trained_towers"))["trained_towers"]
+    path.write_bytes(intact)
+    assert materialize(copied_home, "trained_towers").success
+    assert results(store.latest("trained_towers")) == before
 
 
 @pytest.mark.parametrize(

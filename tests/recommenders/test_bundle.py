@@ -118,12 +118,23 @@ def test_names_are_matched_as_ingest_matches_them_and_times_without_a_zone_are_u
     ("given", "sentence"),
     [
         ({"history": [], "k": 0}, "ask for at least one"),
+        ({"history": [], "k": 1.5}, "k is 1.5; ask for"),
+        ({"history": [], "task": "discover"}, "'discover' is not known: ask for 'discovery' or"),
         ({"history": [("A", "B", "yesterday")]}, "'yesterday' cannot be read"),
+        ({"history": [("A", "B")]}, "is no listen: give"),
+        ({"history": [("A", "B", 1_200_000_000)]}, "1200000000 is no text"),
+        ({"history": [(1, "B", "2008-01-01T00:00:00Z")]}, "1 is no text in Unicode"),
+        ({"history": [("\ud800", "B", "2008-01-01T00:00:00Z")]}, "is no text in Unicode"),
+        ({"history": [("A", "B", "2008-01-01T00:00:00Z")], "at": datetime(1990, 1, 1)}, "listens after at = 1990"),
     ],
 )
 def test_a_request_that_cannot_be_answered_is_a_sentence(bundle, given, sentence):
     with pytest.raises(RequestError, match=sentence):
         bundle.recommend(Request(**given))
+
+
+def test_more_tracks_than_there_are_are_all_of_them(bundle):
+    assert len(bundle.recommend(Request([], task="next_listen", k=10**12))) == len(bundle.vectors)
 
 
 def test_a_folder_without_artifacts_is_a_sentence(tmp_path):

@@ -107,6 +107,11 @@ def test_a_mistake_is_named_with_its_key(overrides, said):
     assert said in refusal(overrides)
 
 
+def test_of_thousands_of_mistakes_ten_are_named():
+    said = refusal({"training": {f"key_{number}": 1 for number in range(5000)}})
+    assert said.count(" is not a setting; ") == 10 and said.endswith("; and 4,990 more.")
+
+
 def test_every_mistake_is_named_at_once():
     sentence = refusal({"training": {"epochs": 0}, "split": {"fraction": 1}})
     assert "training.epochs" in sentence

@@ -249,9 +249,36 @@ def test_the_manifest_of_another_version_is_reported(store):
     other, _ = build(store, writes("abc"), code="2")
     shutil.copyfile(one.folder / "manifest.json", other.folder / "manifest.json")
     with pytest.raises(
-        ArtifactError, match=f"manifest.json is the manifest of {one}; delete the folder {other.folder}"
+        ArtifactError, match=f"manifest.json is not the manifest of {other}; delete the folder {other.folder}"
     ):
         store.get("interactions", other.version)
+
+
+def test_verdicts_in_place_of_the_manifest_are_told(store):
+    artifact, _ = build(store, writes("abc"))
+    artifact.record_verdict("size", {"passed": True})
+    shutil.copyfile(artifact.folder / "checks.json", artifact.folder / "manifest.json")
+    with pytest.raises(ArtifactError, match=r"manifest\.json is not the manifest of interactions/"):
+        store.latest("interactions")
+
+
+def test_a_file_that_was_not_published_is_refused_and_not_deleted(store):
+    artifact, _ = build(store, writes("abc"))
+    artifact.record_verdict("size", {"passed": True})
+    (artifact.folder / ".DS_Store").write_text("")
+    artifact.verify()
+    (artifact.folder / "held_out").mkdir()
+    (artifact.folder / "held_out" / "events.parquet").write_text("of another split")
+    with pytest.raises(ArtifactError, match=r"not published \(held_out/events\.parquet\): move them elsewhere"):
+        artifact.verify()
+    build(store, never)
+    assert (artifact.folder / "held_out" / "events.parquet").exists()
+
+
+@pytest.mark.parametrize("home", ["a\0b", "~nobody-of-this-name/home", "a" * 300])
+def test_a_path_that_no_folder_can_have_is_told(home):
+    with pytest.raises(ArtifactError, match=r"cannot be the folder of artifacts \(.*: correct LOOPBACK_HOME"):
+        ArtifactStore(Path(home))
 
 
 def test_a_manifest_that_leads_back_to_itself_is_reported(store):
@@ -388,7 +415,7 @@ def test_scratch_survives_a_failing_build_and_is_gone_after_publishing(store):
     found = []
 
     def trains(folder):
-        scratch = store.scratch(folder)
+        scratch = store.scratch(folder, {"raw_listens/v7": "a digest"})
         found.append(sorted(path.name for path in scratch.iterdir()))
         (scratch / f"epoch {len(found)}").write_text("")
         if len(found) == 1:
@@ -400,6 +427,15 @@ def test_scratch_survives_a_failing_build_and_is_gone_after_publishing(store):
     artifact, _ = build(store, trains)
     assert found == [[], ["epoch 1"]]
     assert not Path(artifact.summary["scratch"]).exists()
+
+
+def test_scratch_is_of_the_bytes_that_it_was_made_from_and_can_be_forgotten(store):
+    building = store.home / ".building" / "trained_towers-v1"
+    scratch = store.scratch(building, {"temporal_splits/v1": "a digest"})
+    (scratch / "epoch 1").write_text("")
+    assert not list(store.scratch(building, {"temporal_splits/v1": "another digest"}).iterdir())
+    store.forget_scratch(building)
+    assert not list(store.scratch(building, {"temporal_splits/v1": "a digest"}).iterdir())
 
 
 def test_a_verdict_is_stored_with_the_artifact_and_a_later_one_replaces_it(store):

@@ -47,6 +47,7 @@ def evaluation(step: Step) -> dg.MaterializeResult[Any]:
 
     artifact, reused = _evaluate(step)
     evaluation = read_evaluation(artifact.folder)
+    log.info("The report: %s", artifact.folder / "report.html")
     ks = evaluation["settings"]["evaluation"]["ks"]
     names = [f"{metric}@{k}" for metric in ("ndcg", "recall", "hit_rate", "precision") for k in ks]
     drawn_over_runs = [*names, *(f"{metric}@{ks[0]}" for metric in BEYOND_ACCURACY)]

@@ -33,7 +33,7 @@ def errors_as_failures() -> Iterator[None]:
     try:
         yield
     except LoopbackError as error:
-        raise dg.Failure(description=str(error), allow_retries=isinstance(error, DownloadError)) from error
+        raise dg.Failure(description=str(error), allow_retries=isinstance(error, DownloadError)) from None
     except dg.Failure:
         raise
     except Exception as error:

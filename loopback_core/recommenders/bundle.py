@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from loopback_core.data import NOTHING, Floats, Histories, Ids, Ragged
+from loopback_core.errors import RequestError
 from loopback_core.ranking.linear_ranker import LinearRanker, load_rankers
 from loopback_core.ranking.related_artists import RelatedArtists, load_related
 from loopback_core.ranking.scorer import Scorer, scorer_of
@@ -105,6 +106,11 @@ class Bundle:
         In discovery nothing that was played is recommended. Listens to tracks that the catalog does not know are left
         out, and counted in the log.
         """
+        if self.towers.model.settings.user_encoder == "id":
+            raise RequestError(
+                "These towers know the users of the log by their ids and read no history: train a preset that reads histories "
+                "(training.preset = 'default') to recommend for a history."
+            )
         histories = self._histories([request])
         named = ids_of(request.exclude, self.names)
         played = histories.tracks.values if request.task == "discovery" else named[:0]
@@ -129,7 +135,7 @@ class Bundle:
         for request in requests:
             track, time = ids_of([listen[:2] for listen in request.history], self.names), request.times()
             if unknown := int((track < 0).sum()):
-                log.info("%d of %d listens are to tracks that the catalog does not know", unknown, len(track))
+                log.warning("%d of %d listens are to tracks that the catalog does not know", unknown, len(track))
             order = np.argsort(time, kind="stable")
             order = order[track[order] >= 0]
             rows.append((track[order], time[order]))

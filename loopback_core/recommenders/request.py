@@ -4,7 +4,7 @@ import reprlib
 from collections.abc import Sequence, Sized
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -15,8 +15,8 @@ from loopback_core.errors import RequestError
 from loopback_core.listens.cleaning import parse_times
 from loopback_core.listens.schema import normal_form
 
-Played = tuple[str, str, str | datetime]
-"""Artist, title, and when (ISO 8601, or a datetime; without a zone it is UTC)."""
+Played = tuple[str, str, str | float | datetime]
+"""Artist, title, and when: ISO 8601, a datetime (both UTC where they have no zone), or seconds since 1970-01-01 UTC."""
 
 
 @dataclass(frozen=True)
@@ -24,17 +24,15 @@ class Request:
     """A request of one user: a history, and how many tracks to recommend.
 
     Raises:
-        RequestError: k is not positive, there is no such task, a listen is no artist, title and readable time, or `at`
-            lies before one.
+        RequestError: k is not positive, there is no such task, a listen is not an artist, a title and a readable time, or `at`
+            lies before one of them.
     """
 
     history: Sequence[Played]
     task: Literal["discovery", "next_listen"] = "discovery"
     k: int = 10
     exclude: Sequence[tuple[str, str]] = ()  # (artist, title) that must not be recommended
-    at: datetime | None = (
-        None  # the moment of the request; None: the end of the log, or of the history if that is later
-    )
+    at: datetime | None = None  # when it is asked; None: the end of the log, or of the history where that is later
 
     def __post_init__(self) -> None:
         k: Any = self.k
@@ -45,15 +43,19 @@ class Request:
         if task not in ("discovery", "next_listen"):
             raise RequestError(f"The task {task!r} is not known: ask for 'discovery' or 'next_listen'.")
         if wrong := [listen for listen in history if not isinstance(listen, Sized) or len(listen) != 3]:
-            raise RequestError(f"{_short(wrong[0])} is no listen: give (artist, title, time) of each.")
+            raise RequestError(f"{_short(wrong[0])} is not a listen: give (artist, title, time) of each.")
+        if wrong := [pair for pair in self.exclude if not isinstance(pair, Sized) or len(pair) != 2]:
+            raise RequestError(f"{_short(wrong[0])} cannot be excluded: give (artist, title) of each track.")
 
     def times(self) -> Ids:
         """Seconds since 1970-01-01 UTC of every listen, (listens,)."""
-        texts = [_utc(when).isoformat() if isinstance(when, datetime) else when for _, _, when in self.history]
+        texts = [_time_as_text(when) for _, _, when in self.history]
         parsed = parse_times(_strings(texts), "iso")
         if parsed.null_count():
             wrong = texts[int(parsed.is_null().arg_max() or 0)]
-            raise RequestError(f"The time {_short(wrong)} cannot be read: write it as 2009-04-01T21:00:00Z.")
+            raise RequestError(
+                f"The time {_short(wrong)} cannot be read: write it as 2009-04-01T21:00:00Z, or as seconds since 1970."
+            )
         seconds: Ids = parsed.dt.epoch("s").to_numpy()
         return seconds
 
@@ -99,11 +101,21 @@ def _strings(values: Sequence[Any]) -> pl.Series:
         return pl.Series(values, dtype=pl.String)
     except (TypeError, UnicodeEncodeError):
         wrong = next(value for value in values if not isinstance(value, str) or not _is_unicode(value))
-        raise RequestError(f"{_short(wrong)} is no text in Unicode: names and times are strings.") from None
+        raise RequestError(f"{_short(wrong)} is not a text: names are strings of Unicode.") from None
 
 
 def _is_unicode(text: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _time_as_text(when: Any) -> Any:
+    """ISO 8601 for a datetime and for seconds; anything else as it is."""
+    if isinstance(when, Real):
+        try:
+            when = datetime.fromtimestamp(float(when), UTC)
+        except (OverflowError, OSError, ValueError):  # no such year
+            return str(when)
+    return _utc(when).isoformat() if isinstance(when, datetime) else when
 
 
 def _short(value: object) -> str:

@@ -41,7 +41,7 @@ class Progress:
         rate = self.done / max(time.monotonic() - self._started, 1e-9)
         share = f" of {self.total:,} ({100 * self.done / self.total:.0f} %)" if self.total else ""
         note = f", {self.note}" if self.note else ""
-        return f"{self.what}: {self.done:,}{share} {self.unit}, {rate:,.0f} {self.unit}/s{note}"
+        return f"{self.what}: {self.done:,}{share} {self.unit}, {rate:,.{0 if rate >= 10 else 1}f} {self.unit}/s{note}"
 
 
 @contextmanager

@@ -31,7 +31,7 @@ def check_layer(layer: Layer) -> None:
     try:
         Settings.model_validate(values, context=PART_OF_SETTINGS)
     except ValidationError as error:
-        raise SettingsError(f"Settings of {origin}: {_sentences(error)}.") from None
+        raise SettingsError(f"Settings of {origin}: {_sentences(error.errors())}.") from None
     except RecursionError:
         raise SettingsError(f"Settings of {origin} are nested too deep.") from None
 
@@ -64,10 +64,15 @@ def whole(values: Values, layers: Sequence[Layer]) -> Settings:
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
-        keys = [key for e in error.errors() for key in _unread_keys(e)]
-        origins = [origin for origin, layer in layers if any(_holds(layer, key) for key in keys)]
-        origin = f"Settings of {origins[-1]}" if origins else "Settings that contradict each other"
-        raise SettingsError(f"{origin}: {_sentences(error)}.") from None
+        errors, origin = error.errors(), "Settings that contradict each other"
+        keys = [key for e in errors for key in _unread_keys(e)]
+        if holders := [layer for layer in layers if any(_holds(layer[1], key) for key in keys)]:
+            name, given = holders[-1]
+            origin = f"Settings of {name}"
+            for e in errors:  # what a preset says is not the mistake of the layer above it
+                if e["type"] == "unread":
+                    e["ctx"]["keys"] = [key for key in e["ctx"]["keys"] if _holds(given, _dotted(e, key))]
+        raise SettingsError(f"{origin}: {_sentences(errors)}.") from None
 
 
 def _unread(values: Values, section: type[Section]) -> set[str]:
@@ -91,8 +96,7 @@ def _holds(layer: Values, key: str) -> bool:
     return True
 
 
-def _sentences(error: ValidationError) -> str:
-    errors = error.errors()
+def _sentences(errors: Sequence[Any]) -> str:
     more = f"; and {len(errors) - MOST_SENTENCES:,} more" if len(errors) > MOST_SENTENCES else ""
     return "; ".join(_sentence(e) for e in errors[:MOST_SENTENCES]) + more
 
@@ -104,7 +108,7 @@ def _sentence(error: Any) -> str:
     if error["type"] == "unread":
         keys = _unread_keys(error)
         kinds = " and ".join(f"{_dotted(error, name)} is {value!r}" for name, value in error["ctx"]["kinds"].items())
-        return f"{' and '.join(keys)} {'is' if len(keys) == 1 else 'are'} given but {kinds}, which does not read it"
+        return f"{' and '.join(keys)} {'is' if len(keys) == 1 else 'are'} given but {kinds}, which does not read {'it' if len(keys) == 1 else 'them'}"
     if error["type"] == "contradiction":
         return str(error["ctx"]["sentence"])
     return f"{_short(key)} = {shown(error['input'])} is wrong: {error['msg'].removeprefix('Input ').lower()}"

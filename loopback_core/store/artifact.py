@@ -13,7 +13,7 @@ from loopback_core.errors import ArtifactError
 from loopback_core.store.digests import begin_sha256, digest
 from loopback_core.store.sealed_json import read_sealed, write_sealed
 
-BUILD_EVERYTHING = "dagster asset materialize --select '*evaluation' -m loopback_assets.definitions"
+BUILD_EVERYTHING = "uv run dagster asset materialize --select '*evaluation' -m loopback_assets.definitions"
 
 MANIFEST, VERDICTS = "manifest.json", "checks.json"
 

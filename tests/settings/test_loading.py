@@ -134,3 +134,12 @@ def test_settings_cannot_be_changed_after_loading():
 def test_cutoffs_that_verdicts_and_checks_cannot_read_are_refused(ks):
     with pytest.raises(SettingsError, match=r"evaluation\.ks"):
         load_settings({"evaluation": {"ks": ks}}, {})
+
+
+def test_of_keys_that_are_not_read_those_of_the_file_are_named_and_not_those_of_the_preset(tmp_path):
+    text = '[training]\nobjective = "in_batch"\nscoring = "dot"\n[training.sampled]\nnegatives = 5\n'
+    sentence = refusal({}, {"LOOPBACK_CONFIG": toml(tmp_path / "loopback.toml", text)})
+    assert (
+        "training.sampled.negatives is given but training.objective is 'in_batch', which does not read it" in sentence
+    )
+    assert "uniform_share" not in sentence

@@ -17,7 +17,7 @@ from loopback_core.errors import BadLogError, DownloadError
 Materialize = Callable[..., dg.ExecuteInProcessResult]
 Received = list[tuple[str | None, object]]
 
-NOTHING_THERE = "build it first: dagster asset materialize --select '*evaluation' -m loopback_assets.definitions"
+NOTHING_THERE = "build it first: uv run dagster asset materialize --select '*evaluation' -m loopback_assets.definitions"
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ DAGSTER = str(Path(sys.executable).with_name("dagster"))
 MODULE = ("-m", "loopback_assets.definitions")
 EVERYTHING = (DAGSTER, "asset", "materialize", "--select", "*evaluation", *MODULE)
 REPORT = (DAGSTER, "asset", "materialize", "--select", "evaluation", *MODULE)
-BUILD_FIRST = "build it first: dagster asset materialize --select '*evaluation' -m loopback_assets.definitions"
+BUILD_FIRST = "build it first: uv run dagster asset materialize --select '*evaluation' -m loopback_assets.definitions"
 
 SETTINGS = """\
 [source]

@@ -85,7 +85,7 @@ def test_data_quality_names_each_file_that_was_damaged(damage: Callable[[Path], 
     for asset, name in damaged.items():
         sentence = failed[asset]["files_intact"]
         assert sentence.startswith(f"{name}: ") and said in sentence
-        assert f"delete the folder {store.latest(asset).folder} and build it again: dagster asset" in sentence
+        assert f"delete the folder {store.latest(asset).folder} and build it again: uv run dagster asset" in sentence
 
 
 def test_data_quality_does_not_call_anything_else_damaged(copied_home: Path) -> None:
@@ -166,7 +166,7 @@ def test_damaged_files_are_not_built_on_until_they_were_made_again(
     told = why(materialize(copied_home, "evaluation", evaluation={"resamples": 101}))
     assert told == {
         "evaluation": f"{artifact} is damaged (track_vectors.npy: other bytes than were published); delete the folder "
-        f"{artifact.folder} and build it again: dagster asset materialize --select '*evaluation' "
+        f"{artifact.folder} and build it again: uv run dagster asset materialize --select '*evaluation' "
         "-m loopback_assets.definitions"
     }
     shutil.rmtree(artifact.folder)  # as the sentence says

@@ -228,7 +228,7 @@ def test_a_damaged_manifest_is_reported_with_the_remedy_and_made_again(store, da
     artifact, _ = build(store, writes("abc"))
     (artifact.folder / "manifest.json").write_bytes(damage)
     with pytest.raises(
-        ArtifactError, match=f"delete the folder {artifact.folder} and build it again: dagster asset"
+        ArtifactError, match=f"delete the folder {artifact.folder} and build it again: uv run dagster asset"
     ) as told:
         store.latest("interactions")
     assert str(told.value).startswith(f"{artifact.folder}/manifest.json ")
@@ -293,7 +293,7 @@ def test_a_run_killed_before_the_first_latest_left_one_version_which_is_the_newe
     assert store.latest("interactions") == artifact
     build(store, writes("abc"), code="2")
     (store.home / "interactions" / "LATEST").unlink()
-    with pytest.raises(ArtifactError, match="interactions/LATEST is missing; build it again: dagster asset"):
+    with pytest.raises(ArtifactError, match="interactions/LATEST is missing; build it again: uv run dagster asset"):
         store.latest("interactions")
 
 
@@ -303,7 +303,7 @@ def test_a_damaged_latest_is_reported_with_the_remedy_and_written_again(store, d
     artifact, _ = build(store, writes("abc"))
     pointer = store.home / "interactions" / "LATEST"
     pointer.write_bytes(damage)
-    with pytest.raises(ArtifactError, match=f"{pointer} .*; build it again: dagster asset"):
+    with pytest.raises(ArtifactError, match=f"{pointer} .*; build it again: uv run dagster asset"):
         store.latest("interactions")
     assert build(store, never) == (artifact, True)
     assert store.latest("interactions") == artifact
@@ -312,7 +312,7 @@ def test_a_damaged_latest_is_reported_with_the_remedy_and_written_again(store, d
 def test_a_latest_that_is_a_folder_is_reported_and_written_again(store):
     artifact, _ = build(store, writes("abc"))
     replace_by_folder(store.home / "interactions" / "LATEST", "")
-    with pytest.raises(ArtifactError, match=r"LATEST cannot be read .*; build it again: dagster asset"):
+    with pytest.raises(ArtifactError, match=r"LATEST cannot be read .*; build it again: uv run dagster asset"):
         store.latest("interactions")
     assert build(store, never) == (artifact, True)
     assert store.latest("interactions") == artifact
@@ -375,7 +375,7 @@ def test_a_missing_artifact_is_reported_with_the_command_that_builds_it(store):
         store.latest("faiss_index")
     assert str(missing.value) == (
         f"There is no faiss_index in {store.home}; build it first: "
-        "dagster asset materialize --select '*evaluation' -m loopback_assets.definitions"
+        "uv run dagster asset materialize --select '*evaluation' -m loopback_assets.definitions"
     )
 
 

@@ -349,5 +349,5 @@ def test_nothing_upstream_is_a_failure_that_names_the_command(
         result = materialize(tmp_path, asset)
         assert why(result) == {
             asset: f"There is no {missing} in {tmp_path}; build it first: "
-            "dagster asset materialize --select '*evaluation' -m loopback_assets.definitions"
+            "uv run dagster asset materialize --select '*evaluation' -m loopback_assets.definitions"
         }

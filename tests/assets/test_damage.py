@@ -265,5 +265,5 @@ def test_on_an_empty_store_data_quality_says_that_there_is_nothing_and_how_to_bu
     for asset, checks in failed.items():
         assert set(checks.values()) == {
             f"There is no {asset} in {tmp_path}; build it first: "
-            "dagster asset materialize --select '*evaluation' -m loopback_assets.definitions"
+            "uv run dagster asset materialize --select '*evaluation' -m loopback_assets.definitions"
         }

@@ -38,7 +38,7 @@ def read_toml(path: str, named_by: str) -> dict[str, Any]:
     Raises:
         SettingsError: it is missing, is no regular file, is too large, or is no TOML in UTF-8.
     """
-    shown = path if path.isprintable() else repr(path)
+    shown = path if path.isprintable() and len(path) <= 200 else repr(path[:200])
     remedy = f"correct or unset {named_by}"
     try:
         status = Path(path).stat()
@@ -46,7 +46,7 @@ def read_toml(path: str, named_by: str) -> dict[str, Any]:
             raise SettingsError(f"{shown} is not a regular file; {remedy}.")
         if status.st_size > LARGEST_FILE:
             raise SettingsError(f"{shown} has {status.st_size:,} bytes, more than a settings file has; {remedy}.")
-        return tomllib.loads(Path(path).read_text("utf-8"))
+        return tomllib.loads(Path(path).read_text("utf-8-sig"))  # editors of Windows write a byte order mark
     except FileNotFoundError:
         raise SettingsError(f"There is no settings file {shown}; {remedy}.") from None
     except OSError as error:

@@ -29,6 +29,7 @@ __all__ = ["BUILD_EVERYTHING", "Artifact", "ArtifactStore"]
 log = logging.getLogger("loopback")
 
 CHECKPOINTS_KEPT_SECONDS = 30 * 86_400
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)  # the disk, or the quota of the user, is full
 LEAST_FREE_BYTES = 1 << 16  # what failed to be written leaves no more than this
 
 VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -314,7 +315,7 @@ class ArtifactStore:
         try:
             yield
         except OSError as error:
-            if error.errno == errno.ENOSPC:
+            if error.errno in NO_SPACE:
                 raise self._full(asset) from error
             raise ArtifactError(
                 f"{self.home} cannot be written to ({error.strerror}: {error.filename}): make it writable, or point "
@@ -338,5 +339,6 @@ def _remove(path: Path) -> None:
 
 def _disk_is_full(error: Exception, folder: Path) -> bool:
     """Whether that is why writing failed. polars, torch and faiss raise errors of their own, without the errno."""
-    no_space = getattr(error, "errno", None) == errno.ENOSPC or "No space left on device" in str(error)
-    return no_space or shutil.disk_usage(folder).free < LEAST_FREE_BYTES
+    if getattr(error, "errno", None) in NO_SPACE or "No space left on device" in str(error):
+        return True
+    return folder.exists() and shutil.disk_usage(folder).free < LEAST_FREE_BYTES

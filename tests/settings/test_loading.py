@@ -143,3 +143,8 @@ def test_of_keys_that_are_not_read_those_of_the_file_are_named_and_not_those_of_
         "training.sampled.negatives is given but training.objective is 'in_batch', which does not read it" in sentence
     )
     assert "uniform_share" not in sentence
+
+
+def test_a_settings_file_with_a_byte_order_mark_is_read(tmp_path):
+    config = toml(tmp_path / "loopback.toml", "\ufeff[training]\nseed = 3\n")
+    assert load_settings({}, {"LOOPBACK_CONFIG": config}).training.seed == 3

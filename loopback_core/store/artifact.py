@@ -10,7 +10,7 @@ from typing import Any
 from filelock import FileLock
 
 from loopback_core.errors import ArtifactError
-from loopback_core.store.digests import begin_sha256, digest
+from loopback_core.store.digests import begin_digest, digest
 from loopback_core.store.sealed_json import read_sealed, write_sealed
 
 BUILD_EVERYTHING = "uv run dagster asset materialize --select '*evaluation' -m loopback_assets.definitions"
@@ -73,7 +73,7 @@ class Artifact:
         """
         files = self.manifest["files"]
         begun = {name: _begin(self.folder / name, published["bytes"]) for name, published in files.items()}
-        faults = {name: _fault(answer, files[name]["sha256"]) for name, answer in begun.items()}
+        faults = {name: _fault(answer, files[name].get("xxh3")) for name, answer in begun.items()}
         return {name: fault for name, fault in faults.items() if fault}
 
     def fault(self) -> str:
@@ -128,12 +128,12 @@ def _begin(path: Path, size: int) -> Future[str] | str:
             return "missing"
         if (actual := path.stat().st_size) != size:
             return f"{actual:,} bytes instead of {size:,}"
-        return begin_sha256(path)
+        return begin_digest(path, "xxh3")
     except OSError as error:
         return f"cannot be read ({error.strerror})"
 
 
-def _fault(answer: Future[str] | str, published: str) -> str:
+def _fault(answer: Future[str] | str, published: str | None) -> str:
     """What is wrong with a file; empty when its digest is the published one."""
     if isinstance(answer, str):
         return answer

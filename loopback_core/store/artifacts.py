@@ -21,7 +21,7 @@ from loopback_core.errors import ArtifactError
 from loopback_core.runtime.peak_memory import peak_memory
 from loopback_core.store.artifact import BUILD_EVERYTHING, MANIFEST, Artifact
 from loopback_core.store.atomic import write_text
-from loopback_core.store.digests import begin_sha256, digest
+from loopback_core.store.digests import begin_digest, digest
 from loopback_core.store.sealed_json import write_sealed
 
 __all__ = ["BUILD_EVERYTHING", "Artifact", "ArtifactStore"]
@@ -254,8 +254,11 @@ class ArtifactStore:
         with peak_memory() as memory:
             summary = make(building)
         paths = {path.relative_to(building).as_posix(): path for path in sorted(building.rglob("*")) if path.is_file()}
-        digests = {name: begin_sha256(path) for name, path in paths.items()}
-        files = {name: {"bytes": path.stat().st_size, "sha256": digests[name].result()} for name, path in paths.items()}
+        begun = {name: (begin_digest(path, "sha256"), begin_digest(path, "xxh3")) for name, path in paths.items()}
+        files = {
+            name: {"bytes": paths[name].stat().st_size, "sha256": sha256.result(), "xxh3": xxh3.result()}
+            for name, (sha256, xxh3) in begun.items()
+        }
         return {
             "asset": artifact.asset,
             "version": artifact.version,

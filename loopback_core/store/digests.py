@@ -8,12 +8,16 @@ from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+import xxhash
+
+Kind = Literal["sha256", "xxh3"]
 
 SETTLED_NS = 100_000_000
 """A change time less than this ago does not tell one write from the next: file systems store times coarsely."""
 
-_DIGESTS: dict[tuple[int, ...], Future[str]] = {}
+_DIGESTS: dict[tuple[Any, ...], Future[str]] = {}
 
 
 def digest(content: Mapping[str, Any]) -> str:
@@ -22,30 +26,34 @@ def digest(content: Mapping[str, Any]) -> str:
 
 
 def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hex; remembered as :func:`begin_sha256` says."""
-    return begin_sha256(path).result()
+    """SHA-256 of a file's bytes, in hex; remembered as :func:`begin_digest` says."""
+    return begin_digest(path, "sha256").result()
 
 
-def begin_sha256(path: Path) -> Future[str]:
-    """SHA-256 of a file's bytes, in hex, computed by another thread: hashing releases the GIL.
+def begin_digest(path: Path, kind: Kind) -> Future[str]:
+    """The digest of a file's bytes, in hex, computed by another thread: hashing releases the GIL.
+
+    sha256 names content. xxh3 (128 bits) verifies it in a quarter of the time: it finds damage, by a disk or by hand, and
+    is no protection against somebody who forges files, who could write another manifest as well.
 
     What this process has digested is not read again while the file stays as it is: same inode, size and times. Every
     write moves the change time, which no program can set.
     """
     stat = path.stat()
-    state = (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+    state = (kind, stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
     earlier = _DIGESTS.get(state)
     if earlier and not (earlier.done() and earlier.exception()):
         return earlier
-    begun = _pool().submit(_sha256, path)
+    begun = _pool().submit(_digest_of, path, kind)
     if time.time_ns() - stat.st_ctime_ns > SETTLED_NS:
         _DIGESTS[state] = begun
     return begun
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _digest_of(path: Path, kind: Kind) -> str:
+    algorithm: Any = hashlib.sha256 if kind == "sha256" else xxhash.xxh3_128
+    with path.open("rb", buffering=0) as file:
+        return str(hashlib.file_digest(file, algorithm).hexdigest())
 
 
 @cache

@@ -15,7 +15,7 @@ from published import results
 from loopback_assets.definitions import defs
 from loopback_assets.step import Step
 from loopback_core.store.artifacts import Artifact, ArtifactStore
-from loopback_core.store.digests import file_sha256
+from loopback_core.store.digests import begin_digest, file_sha256
 from loopback_core.store.sealed_json import write_sealed
 from loopback_core.training import train as module_of_training
 
@@ -185,7 +185,11 @@ def test_a_report_made_from_other_bytes_than_those_of_its_upstream_is_not_reused
     manifest = dict(vectors.manifest)
     manifest["files"] = {
         **manifest["files"],
-        path.name: {"bytes": path.stat().st_size, "sha256": file_sha256(path)},
+        path.name: {
+            "bytes": path.stat().st_size,
+            "sha256": file_sha256(path),
+            "xxh3": begin_digest(path, "xxh3").result(),
+        },
     }
     write_sealed(vectors.folder / "manifest.json", manifest)
     told = why(materialize(copied_home, "evaluation"))["evaluation"]

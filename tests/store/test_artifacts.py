@@ -54,7 +54,8 @@ def test_a_published_version_has_its_files_its_manifest_and_is_the_latest(store)
     assert (manifest["asset"], manifest["version"]) == ("interactions", artifact.version)
     assert (manifest["upstream"], manifest["settings"], manifest["code"]) == ({"raw_listens": "v7"}, {"limit": 3}, "1")
     sha256_of_abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-2, appendix B.1
-    assert manifest["files"] == {"data.txt": {"bytes": 3, "sha256": sha256_of_abc}}
+    xxh3_of_abc = "06b05ab6733a618578af5f94892f3950"  # of the reference implementation, `xxhsum -H2`
+    assert manifest["files"] == {"data.txt": {"bytes": 3, "sha256": sha256_of_abc, "xxh3": xxh3_of_abc}}
     published = f"interactions/{artifact.version}"
     assert files(store.home) == {f"{published}/data.txt", f"{published}/manifest.json", "interactions/LATEST"}
 

@@ -21,7 +21,7 @@ def test_the_digest_of_a_file_is_that_of_its_bytes(tmp_path):
 
 def test_a_file_that_stays_as_it_is_is_read_once(tmp_path, monkeypatch, settled):
     path, read = tmp_path / "file", []
-    monkeypatch.setattr(digests, "_sha256", lambda path: read.append(path) or "digest")
+    monkeypatch.setattr(digests, "_digest_of", lambda path, kind: read.append(path) or "digest")
     path.write_bytes(b"abc")
     assert [file_sha256(path), file_sha256(path)] == ["digest", "digest"]
     assert read == [path]
@@ -49,11 +49,11 @@ def test_an_error_is_not_remembered(tmp_path, monkeypatch, settled):
     path = tmp_path / "file"
     path.write_bytes(b"abc")
 
-    def fails(path):
+    def fails(path, kind):
         raise OSError(5, "Input/output error")
 
     with monkeypatch.context() as broken:
-        broken.setattr(digests, "_sha256", fails)
+        broken.setattr(digests, "_digest_of", fails)
         with pytest.raises(OSError, match="Input/output"):
             file_sha256(path)
     assert file_sha256(path) == SHA256_OF_ABC

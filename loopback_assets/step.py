@@ -10,6 +10,7 @@ from loopback_core.errors import ArtifactError
 from loopback_core.settings import Settings
 from loopback_core.stages import STAGES, Stage
 from loopback_core.store.artifacts import Artifact, ArtifactStore
+from loopback_core.store.digests import digest
 
 
 class Step:
@@ -92,8 +93,18 @@ class Step:
         return artifact, reused
 
     def scratch(self, folder: Path) -> Path:
-        """A folder for checkpoints of what `make` writes into `folder`; see :meth:`ArtifactStore.scratch`."""
-        return self.store.scratch(folder, self._made_from())
+        """A folder for checkpoints of what `make` writes into `folder`; see :meth:`ArtifactStore.scratch`.
+
+        A run that was killed may have learned from damage that was repaired since: what another state of the input files
+        (as the file system tells them apart) has left is not taken up.
+        """
+        states = {
+            str(path): [stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns]
+            for artifact in self._inputs
+            for path in (artifact.folder / name for name in artifact.manifest["files"])
+            for stat in [path.stat()]
+        }
+        return self.store.scratch(folder, {**self._made_from(), "states": digest(states)})
 
     def verify_inputs(self) -> None:
         """Raise ArtifactError unless all that the step was handed is still what was published."""

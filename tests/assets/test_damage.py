@@ -14,6 +14,7 @@ from published import results
 
 from loopback_assets.definitions import defs
 from loopback_assets.step import Step
+from loopback_core.settings import load_settings
 from loopback_core.store.artifacts import Artifact, ArtifactStore
 from loopback_core.store.digests import begin_digest, file_sha256
 from loopback_core.store.sealed_json import write_sealed
@@ -227,6 +228,21 @@ def test_checkpoints_of_a_training_on_damaged_splits_are_not_gone_on_with(
     path.write_bytes(intact)
     assert materialize(copied_home, "trained_towers").success
     assert results(store.latest("trained_towers")) == before
+
+
+def test_checkpoints_of_a_killed_run_are_found_again_unless_its_input_was_written_anew(copied_home: Path) -> None:
+    """The same bytes again: what lay there in between is unknown, and the killed run may have read it."""
+
+    def scratch() -> Path:
+        step = Step(ArtifactStore(copied_home), load_settings({}, {}), {}, {})
+        step._inputs.append(step.store.latest("temporal_splits"))
+        return step.scratch(copied_home / ".building" / "trained_towers-1")
+
+    first = scratch()
+    assert scratch() == first
+    path = ArtifactStore(copied_home).latest("temporal_splits").folder / "train.parquet"
+    path.write_bytes(path.read_bytes())
+    assert scratch() != first
 
 
 @pytest.mark.parametrize(

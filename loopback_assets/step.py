@@ -10,7 +10,7 @@ from loopback_core.errors import ArtifactError
 from loopback_core.settings import Settings
 from loopback_core.stages import STAGES, Stage
 from loopback_core.store.artifacts import Artifact, ArtifactStore
-from loopback_core.store.digests import digest
+from loopback_core.store.digests import digest, file_state
 
 
 class Step:
@@ -99,10 +99,9 @@ class Step:
         (as the file system tells them apart) has left is not taken up.
         """
         states = {
-            str(path): [stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns]
+            str(artifact.folder / name): file_state(artifact.folder / name)
             for artifact in self._inputs
-            for path in (artifact.folder / name for name in artifact.manifest["files"])
-            for stat in [path.stat()]
+            for name in artifact.manifest["files"]
         }
         return self.store.scratch(folder, {**self._made_from(), "states": digest(states)})
 

@@ -1,1 +1,1 @@
-"""From trained towers to vectors, an index over them, and recommendations."""
+"""Vectors of tracks and users, index engines over them, exact top-k."""

@@ -5,13 +5,10 @@ version where it was. A lock per version keeps two runs from building the same t
 it published, and reuses it. What is damaged, or was made from other bytes than those on disk now, is not reused.
 """
 
-import errno
 import logging
-import re
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +17,9 @@ from filelock import FileLock, Timeout
 from loopback_core.errors import ArtifactError
 from loopback_core.runtime.peak_memory import peak_memory
 from loopback_core.store.artifact import BUILD_EVERYTHING, MANIFEST, Artifact
-from loopback_core.store.atomic import write_text
 from loopback_core.store.digests import begin_digest, digest
+from loopback_core.store.disk_errors import disk_full, is_disk_full, remove, writing
+from loopback_core.store.latest import latest_version, points_to, versions_of, write_latest
 from loopback_core.store.sealed_json import write_sealed
 
 __all__ = ["BUILD_EVERYTHING", "Artifact", "ArtifactStore"]
@@ -29,10 +27,6 @@ __all__ = ["BUILD_EVERYTHING", "Artifact", "ArtifactStore"]
 log = logging.getLogger("loopback")
 
 CHECKPOINTS_KEPT_SECONDS = 30 * 86_400
-NO_SPACE = (errno.ENOSPC, errno.EDQUOT)  # the disk, or the quota of the user, is full
-LEAST_FREE_BYTES = 1 << 16  # what failed to be written leaves no more than this
-
-VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 class ArtifactStore:
@@ -57,7 +51,7 @@ class ArtifactStore:
         Raises:
             ArtifactError: it is missing or damaged; the message names the command that builds it.
         """
-        return self.get(asset, self._latest_version(asset))
+        return self.get(asset, latest_version(self.home, asset))
 
     def get(self, asset: str, version: str) -> Artifact:
         """That version.
@@ -73,7 +67,7 @@ class ArtifactStore:
 
     def has(self, asset: str) -> bool:
         """Whether any version of the asset was published, whole or not."""
-        return bool(self._versions(asset))
+        return bool(versions_of(self.home, asset))
 
     def upstream(self, artifact: Artifact, asset: str) -> Artifact:
         """The version of `asset` that `artifact` was made from, directly or not; verified.
@@ -125,7 +119,7 @@ class ArtifactStore:
         One whose manifest cannot be read is named in the log and left out.
         """
         artifacts = []
-        for version in self._versions(asset):
+        for version in versions_of(self.home, asset):
             try:
                 artifact = self.get(asset, version)
             except ArtifactError as error:
@@ -134,7 +128,7 @@ class ArtifactStore:
             if artifact.manifest["upstream"].get(upstream.asset) == upstream.version:
                 artifacts.append(artifact)
         try:
-            newest = self._latest_version(asset)
+            newest = latest_version(self.home, asset)
         except ArtifactError:
             newest = ""
         return sorted(artifacts, key=lambda one: (one.version == newest, one.manifest["created"]))
@@ -142,7 +136,7 @@ class ArtifactStore:
     def kept(self, asset: str) -> Path:
         """A folder for parts of an asset that are expensive to make, read by every later run whatever its version."""
         folder = self.home / ".kept" / asset
-        with self._writing(asset):
+        with writing(self.home, asset):
             folder.mkdir(parents=True, exist_ok=True)
         return folder
 
@@ -188,10 +182,12 @@ class ArtifactStore:
         origin = {"upstream": dict(upstream), "made_from": read, "settings": dict(settings), "code": code}
         artifact = Artifact(asset, version, self.home / asset / version)
         fault = self._not_reusable(artifact, read, still_good)
-        if fault is None and self._points_to(artifact):  # nothing to write: a home that is read-only can be shown
+        if fault is None and points_to(
+            self.home, asset, version
+        ):  # nothing to write: a home that is read-only can be shown
             return artifact, True
         lock = FileLock(self.home / ".locks" / f"{asset}-{version}.lock")
-        with self._writing(asset):
+        with writing(self.home, asset):
             (self.home / ".locks").mkdir(parents=True, exist_ok=True)
             lock.acquire()
         try:
@@ -202,8 +198,8 @@ class ArtifactStore:
                     log.warning("%s is made again: %s", artifact, fault)
                 self._publish(artifact, make, origin)
                 artifact = Artifact(asset, version, artifact.folder)
-            with self._writing(asset):
-                write_text(artifact.folder.parent / "LATEST", version + "\n")
+            with writing(self.home, asset):
+                write_latest(self.home, asset, version)
             shutil.rmtree(self.home / ".checkpoints" / f"{asset}-{version}", ignore_errors=True)
         finally:
             lock.release()
@@ -228,26 +224,26 @@ class ArtifactStore:
     ) -> None:
         building = self.home / ".building" / f"{artifact.asset}-{artifact.version}"
         replaced = building.with_name(f"{building.name}.replaced")
-        with self._writing(artifact.asset):
+        with writing(self.home, artifact.asset):
             self._sweep()
-            _remove(building)  # what a killed run left
+            remove(building)  # what a killed run left
             building.mkdir(parents=True)
         try:
             manifest = self._make(artifact, make, building) | dict(origin)
             write_sealed(building / MANIFEST, manifest)
-            with self._writing(artifact.asset):
+            with writing(self.home, artifact.asset):
                 artifact.folder.parent.mkdir(exist_ok=True)
                 if artifact.folder.exists():  # not good any more
-                    _remove(replaced)
+                    remove(replaced)
                     artifact.folder.rename(replaced)
                 building.rename(artifact.folder)
         except Exception as error:
-            if not _disk_is_full(error, building):
+            if not is_disk_full(error, building):
                 raise
-            raise self._full(artifact.asset) from error
+            raise disk_full(self.home, artifact.asset) from error
         finally:
-            _remove(building)
-            _remove(replaced)
+            remove(building)
+            remove(replaced)
 
     def _make(self, artifact: Artifact, make: Callable[[Path], Mapping[str, Any]], building: Path) -> dict[str, Any]:
         started = time.monotonic()
@@ -269,79 +265,14 @@ class ArtifactStore:
             "summary": dict(summary),
         }
 
-    def _versions(self, asset: str) -> list[str]:
-        """Names of the version folders of an asset, whole or not."""
-        try:
-            return sorted(path.name for path in (self.home / asset).iterdir() if path.is_dir())
-        except OSError:
-            return []
-
-    def _latest_version(self, asset: str) -> str:
-        """What `LATEST` says. Where it is missing and one version is there, a run was killed before it was written."""
-        pointer, versions = self.home / asset / "LATEST", self._versions(asset)
-        repair = f"build it again: {BUILD_EVERYTHING}"
-        if not versions:
-            raise ArtifactError(f"There is no {asset} in {self.home}; build it first: {BUILD_EVERYTHING}")
-        try:
-            version = pointer.read_text("utf-8").strip()
-        except FileNotFoundError:
-            if len(versions) == 1:
-                return versions[0]
-            raise ArtifactError(f"{pointer} is missing; {repair}") from None
-        except (OSError, ValueError) as error:
-            raise ArtifactError(f"{pointer} cannot be read ({type(error).__name__}: {error}); {repair}") from None
-        if not VERSION.fullmatch(version) or version not in versions:
-            raise ArtifactError(f"{pointer} names a version of {asset} that is not there; {repair}")
-        return version
-
-    def _points_to(self, artifact: Artifact) -> bool:
-        try:
-            return (artifact.folder.parent / "LATEST").read_text("utf-8") == artifact.version + "\n"
-        except (OSError, ValueError):
-            return False
-
     def _sweep(self) -> None:
         """Remove what killed runs left half-written: folders whose lock is free. Checkpoints stay a month."""
         for left in (self.home / ".building").glob("*"):
             try:
                 with FileLock(self.home / ".locks" / f"{left.name.removesuffix('.replaced')}.lock", timeout=0):
-                    _remove(left)
+                    remove(left)
             except Timeout:
                 continue  # another run is writing it
         for left in (self.home / ".checkpoints").glob("*"):
             if time.time() - left.stat().st_mtime > CHECKPOINTS_KEPT_SECONDS:
                 shutil.rmtree(left, ignore_errors=True)
-
-    @contextmanager
-    def _writing(self, asset: str) -> Iterator[None]:
-        """Around what the store itself writes: an error of the file system becomes a sentence."""
-        try:
-            yield
-        except OSError as error:
-            if error.errno in NO_SPACE:
-                raise self._full(asset) from error
-            raise ArtifactError(
-                f"{self.home} cannot be written to ({error.strerror}: {error.filename}): make it writable, or point "
-                "LOOPBACK_HOME at another folder, and run the same command again."
-            ) from error
-
-    def _full(self, asset: str) -> ArtifactError:
-        return ArtifactError(
-            f"The disk of {self.home} is full: {asset} was not published, earlier versions are unchanged. Free some "
-            "space, or point LOOPBACK_HOME at a larger disk, and run the same command again."
-        )
-
-
-def _remove(path: Path) -> None:
-    """Remove a folder with its content, or a file; a missing path is ignored."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
-
-
-def _disk_is_full(error: Exception, folder: Path) -> bool:
-    """Whether that is why writing failed. polars, torch and faiss raise errors of their own, without the errno."""
-    if getattr(error, "errno", None) in NO_SPACE or "No space left on device" in str(error):
-        return True
-    return folder.exists() and shutil.disk_usage(folder).free < LEAST_FREE_BYTES

@@ -30,6 +30,12 @@ def file_sha256(path: Path) -> str:
     return begin_digest(path, "sha256").result()
 
 
+def file_state(path: Path) -> tuple[int, ...]:
+    """What tells the content of a file from another without reading it: inode, size and times, the change time last."""
+    stat = path.stat()
+    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
+
+
 def begin_digest(path: Path, kind: Kind) -> Future[str]:
     """The digest of a file's bytes, in hex, computed by another thread: hashing releases the GIL.
 
@@ -39,13 +45,12 @@ def begin_digest(path: Path, kind: Kind) -> Future[str]:
     What this process has digested is not read again while the file stays as it is: same inode, size and times. Every
     write moves the change time, which no program can set.
     """
-    stat = path.stat()
-    state = (kind, stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+    state = (kind, *(content := file_state(path)))
     earlier = _DIGESTS.get(state)
     if earlier and not (earlier.done() and earlier.exception()):
         return earlier
     begun = _pool().submit(_digest_of, path, kind)
-    if time.time_ns() - stat.st_ctime_ns > SETTLED_NS:
+    if time.time_ns() - content[-1] > SETTLED_NS:
         _DIGESTS[state] = begun
     return begun
 

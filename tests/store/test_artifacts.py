@@ -338,7 +338,7 @@ def test_on_a_home_that_cannot_be_written_to_what_is_there_is_reused_and_the_res
         raise OSError(errno.EROFS, os.strerror(errno.EROFS), ".locks")
 
     monkeypatch.setattr(Path, "mkdir", read_only)
-    monkeypatch.setattr(module, "write_text", read_only)
+    monkeypatch.setattr(module, "write_latest", read_only)
     assert build(store, never) == (artifact, True)
     with pytest.raises(
         ArtifactError, match=r"cannot be written to \(Read-only file system: .locks\): make it writable"

@@ -13,9 +13,7 @@ from loopback_core.ranking.candidates import Candidates
 from loopback_core.ranking.linear_ranker import TOWERS_ALONE, LinearRanker
 from loopback_core.ranking.scorer import Scorer
 from loopback_core.ranking.terms import TERMS
-from loopback_core.splits import Splits
 from loopback_core.tasks.task import Task
-from loopback_core.tasks.task_builders import TASKS
 
 log = logging.getLogger("loopback")
 
@@ -25,10 +23,6 @@ ALIKE = 0.5
 ROUNDS = 2
 
 Coordinate = Literal["weights", "half_lives"]
-
-MOMENTS = (0.0, 1 / 4, 1 / 2)
-"""Shares of validation that are history at the moment of a request. At most half of it: the rest is the horizon,
-and over a short one recent plays predict more than over one as long as test."""
 
 
 @dataclass(frozen=True)
@@ -77,20 +71,6 @@ class Quality(NamedTuple):
 
     within: float  # 0, or by how much popularity is amplified beyond what is allowed, negative
     ndcg: float  # mean of nDCG@10 and nDCG@100
-
-
-def moments_of_validation(splits: Splits, task: str, enough: int) -> list[Task]:
-    """The task at moments of validation: what was played by then is history, what is played after is to be predicted.
-
-    A choice on few users is noisy, and the same users at a later moment reduce the noise: there are as many moments as
-    it takes to have `enough` users to score; the first is the one most like test.
-    """
-    moments: list[Task] = []
-    for share in MOMENTS:
-        if sum(len(moment.users) for moment in moments) >= enough:
-            break
-        moments.append(TASKS[task](splits.tuning_period.after(share)))
-    return moments
 
 
 def fit_ranker(scored_tasks: Sequence[tuple[Scorer, Task]], seed: int, max_amplification: float) -> LinearRanker:

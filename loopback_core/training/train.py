@@ -6,7 +6,7 @@ from typing import Any
 
 from loopback_core.data import FitData
 from loopback_core.features.track_content import track_content
-from loopback_core.ranking.fitting import fit_ranker, moments_of_validation
+from loopback_core.ranking.fitting import fit_ranker
 from loopback_core.ranking.linear_ranker import TOWERS_ALONE, LinearRanker, save_rankers
 from loopback_core.ranking.related_artists import RelatedArtists
 from loopback_core.ranking.scorer import scorer_of
@@ -14,6 +14,7 @@ from loopback_core.retrieval.embed import track_vectors
 from loopback_core.runtime.capacity import need_disk, need_memory
 from loopback_core.settings import Settings
 from loopback_core.splits import Splits
+from loopback_core.tasks.moments import moments_of_validation
 from loopback_core.tasks.task_builders import LIKE, TASKS
 from loopback_core.towers.two_tower import TwoTower
 from loopback_core.training.loop import save_history, train
@@ -93,7 +94,7 @@ def fit_rankers(
     vectors = track_vectors(model, track_content(splits.tuning, settings.towers))
     fitted = {}
     for name in [task for task in TASKS if task not in LIKE]:
-        moments = moments_of_validation(splits, name, evaluation.tuning_users)
+        moments = moments_of_validation(splits.tuning_period, name, evaluation.tuning_users)
         tasks = [task.sampled(evaluation.tuning_users, evaluation.seed) for task in moments]
         scored_tasks = [(scorer_of(task, model, vectors=vectors, related=related), task) for task in tasks]
         fitted[name] = fit_ranker(scored_tasks, evaluation.seed, settings.training.fitted.max_popularity_amplification)

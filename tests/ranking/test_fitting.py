@@ -4,11 +4,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from planted_log import planted_splits
 
 from loopback_core.data import Events, FitData, Histories, Ragged
 from loopback_core.ranking.candidates import Candidates
-from loopback_core.ranking.fitting import Point, average, fit_ranker, moments_of_validation, useless_terms
+from loopback_core.ranking.fitting import Point, average, fit_ranker, useless_terms
 from loopback_core.ranking.linear_ranker import TOWERS_ALONE, LinearRanker
 from loopback_core.ranking.related_artists import RelatedArtists
 from loopback_core.ranking.scorer import scorer_of
@@ -19,7 +18,6 @@ from loopback_core.settings import MlpSettings, TowersSettings
 from loopback_core.splits.catalog_counts import count_catalog
 from loopback_core.tasks.metrics import per_user_metrics
 from loopback_core.tasks.task import Task
-from loopback_core.tasks.task_builders import discovery
 from loopback_core.towers.two_tower import TwoTower, Vocabulary
 
 USERS, TRACKS = 12, 60
@@ -192,19 +190,3 @@ def test_without_users_to_score_the_towers_are_served_alone(data, model):
     task = task_of(data, "next_listen", [np.array([1])] * USERS)
     no_users = task.sampled(0, 0)
     assert fit_ranker([(scorer_of(no_users, model), no_users)], 0, 1.0) == TOWERS_ALONE
-
-
-def test_a_task_is_asked_at_several_moments_of_validation(tmp_path):
-    splits = planted_splits(tmp_path)
-    moments = moments_of_validation(splits, "discovery", enough=1_000)
-    assert len(moments) == 3
-    assert len(moments_of_validation(splits, "discovery", enough=len(moments[0].users))) == 1  # enough with the first
-    first = discovery(splits.tuning_period)
-    assert np.array_equal(moments[0].positives.values, first.positives.values)
-    assert np.array_equal(moments[0].histories.tracks.values, first.histories.tracks.values)
-    for earlier, later in pairwise(moments):
-        assert len(later.histories.tracks.values) > len(earlier.histories.tracks.values)
-        assert len(later.positives.values) < len(earlier.positives.values)
-        for row in range(len(later.users)):
-            assert not np.isin(later.positives[row], later.histories.tracks[row]).any()
-    assert splits.validation is not None and len(splits.validation) == len(moments[0].fit.events) * 8 // 30

@@ -171,8 +171,7 @@ def _provenance(chain: dict[str, Artifact], presets: dict[str, Artifact], settin
                 **used["interactions"],
             },
             "split": used["temporal_splits"],
-            "towers": used["trained_towers"]["towers"],
-            "training": used["trained_towers"]["training"],
+            **towers["settings"],  # with what a search chose
             "index": used["faiss_index"],
             "evaluation": {**settings.evaluation.model_dump(mode="json"), **used["baselines"]},
         },

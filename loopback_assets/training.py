@@ -19,7 +19,7 @@ def trained_towers(step: Step) -> dg.MaterializeResult[Any]:
     """The user tower and the track tower, trained on train, their epoch chosen on validation."""
     artifact, reused = _train(step)
     summary = artifact.summary
-    best = summary["best"]
+    best, search = summary["best"], summary["search"]
     return result(
         artifact,
         reused=reused,
@@ -33,6 +33,7 @@ def trained_towers(step: Step) -> dg.MaterializeResult[Any]:
         parameters=summary["parameters"],
         validation=table([{"metric": name, "value": value} for name, value in best["validation"].items()]),
         scoring=table([_row(task, weights) for task, weights in summary["scoring"].items()]),
+        **({"recipe": search["chosen"], "search": table(search["trials"])} if search else {}),
         training_curve=picture(artifact.folder / "training.png"),
     )
 

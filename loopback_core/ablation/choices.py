@@ -50,8 +50,7 @@ CHOICES: dict[str, tuple[str, Overrides]] = {
     "with shorter stretches": ("default", _sampled(request_span=128)),
     "with nearer targets": ("default", _sampled(target_window=32)),
     "all users in a step": ("default", _sampled(users_per_group=0)),
-    "with EMA": ("default", {"towers": {"user_encoder": "ema"}}),
-    "with a transformer": ("default", {"towers": {"user_encoder": "transformer"}}),
+    "with the order of listens": ("default", {"towers": {"user_encoder": "hstu"}}),
     "with context and demographics": ("default", {"towers": {"pooled": {"context": True, "demographics": True}}}),
 }
 """Name -> (preset, what the choice changes of it), in the order of the table."""

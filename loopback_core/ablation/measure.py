@@ -77,7 +77,7 @@ def load_or_train(
 
 
 def _train(splits: Splits, settings: Settings, checkpoints: Path) -> Training:
-    validation, seed = Validation(splits, settings), settings.training.seed
+    validation, seed = Validation(splits.tuning_period, settings), settings.training.seed
     try:
         model, progression = train(splits.tuning, settings, validation, checkpoints)
     except DivergedError as error:

@@ -27,18 +27,20 @@ class FitData:
 
     events: Events
     catalog: Catalog
-    now: int  # seconds since 1970-01-01 UTC: the end of the fit data, the same for every user
+    now: int  # seconds since 1970-01-01 UTC: the end of the fit data
     demographics: NDArray[np.int16] | None = None  # (log users, 3) codes, 0: unknown; None: the log has no profiles
     names: TrackNames | None = None  # of every track of the log
+    own_moments: bool = False  # every user asks right after the last listen of his history, not at `now`
 
     def histories(self, users: Ids) -> Histories:
-        """What these users played, all asked for now: reads their listens alone.
+        """What these users played, all asked for now, or each after the last of it: reads their listens alone.
 
         Tasks of the same users share one object for as long as one of them holds it.
         """
         histories = self._in_use.get(users.tobytes())
         if histories is None:
             histories = Histories.of(self.events, users, self.now, self.demographics)
+            histories = histories.after_the_last_listen() if self.own_moments else histories
             self._in_use[users.tobytes()] = histories
         return histories
 

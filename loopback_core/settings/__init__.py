@@ -10,17 +10,17 @@ from loopback_core.settings.source_settings import SourceSettings, SplitSettings
 from loopback_core.settings.toml_files import shipped_presets
 from loopback_core.settings.towers_settings import (
     READ_HISTORIES,
-    EmaSettings,
+    HstuSettings,
     MlpSettings,
     PooledSettings,
     SumSettings,
     TowersSettings,
-    TransformerSettings,
 )
 from loopback_core.settings.training_settings import (
     FittedSettings,
     InBatchSettings,
     SampledSettings,
+    SearchSettings,
     TrainingSettings,
 )
 
@@ -30,16 +30,17 @@ __all__ = [
     "RECIPE",
     "AblationSettings",
     "ChecksSettings",
-    "EmaSettings",
     "EvaluationSettings",
     "FittedSettings",
     "HnswSettings",
+    "HstuSettings",
     "InBatchSettings",
     "IndexSettings",
     "IvfSettings",
     "MlpSettings",
     "PooledSettings",
     "SampledSettings",
+    "SearchSettings",
     "Section",
     "Settings",
     "SourceSettings",
@@ -48,7 +49,6 @@ __all__ = [
     "SumSettings",
     "TowersSettings",
     "TrainingSettings",
-    "TransformerSettings",
     "in_utc",
     "load_settings",
     "merged",

@@ -66,12 +66,12 @@ def whole(values: Values, layers: Sequence[Layer]) -> Settings:
     except ValidationError as error:
         errors, origin = error.errors(), "Settings that contradict each other"
         keys = [key for e in errors for key in _unread_keys(e)]
-        if holders := [layer for layer in layers if any(_holds(layer[1], key) for key in keys)]:
+        if holders := [layer for layer in layers if any(holds(layer[1], key) for key in keys)]:
             name, given = holders[-1]
             origin = f"Settings of {name}"
             for e in errors:  # what a preset says is not the mistake of the layer above it
                 if e["type"] == "unread":
-                    e["ctx"]["keys"] = [key for key in e["ctx"]["keys"] if _holds(given, _dotted(e, key))]
+                    e["ctx"]["keys"] = [key for key in e["ctx"]["keys"] if holds(given, _dotted(e, key))]
         raise SettingsError(f"{origin}: {_sentences(errors)}.") from None
 
 
@@ -87,7 +87,8 @@ def _dotted(error: Any, *more: str) -> str:
     return ".".join([*map(str, error["loc"]), *more])
 
 
-def _holds(layer: Values, key: str) -> bool:
+def holds(layer: Values, key: str) -> bool:
+    """Whether a layer gives this dotted key."""
     value: Any = layer
     for part in key.split("."):
         if not isinstance(value, Mapping) or part not in value:

@@ -9,10 +9,22 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from loopback_core.settings.layers import Layer, Values, check_layer, merged, whole, without_unread
+from loopback_core.settings.layers import Layer, Values, check_layer, holds, merged, whole, without_unread
 from loopback_core.settings.settings import Settings
 from loopback_core.settings.toml_files import read_preset, read_toml, shipped_presets
 from loopback_core.settings.training_settings import TrainingSettings
+
+SEARCHED = (
+    "towers.user_encoder",
+    "towers.hstu",
+    "training.objective",
+    "training.sampled.target_window",
+    "training.sampled.request_stride",
+    "training.sampled.uniform_share",
+    "training.sampled.logq",
+    "training.sampled.users_per_group",
+)
+"""What a search of recipes changes. A layer that names one of these after a preset has asked for a search means what it says."""
 
 RECIPE = "default"
 """The preset that is used where none is named."""
@@ -49,4 +61,8 @@ def load_settings(
     for layer in layers:
         check_layer(layer)  # a mistake is reported with its layer
         values = merged(values, layer[1])
+        if holds(layer[1], "training.recipe"):
+            continue
+        if any(holds(layer[1], key) for key in SEARCHED):
+            values = merged(values, {"training": {"recipe": "given"}})
     return whole(without_unread(values) if leave_out_unread else values, layers)

@@ -11,12 +11,12 @@ Dropout = Annotated[float, Field(ge=0, lt=1)]
 HalfLife = Annotated[float, Field(ge=0, le=36_500)]
 Power = Annotated[float, Field(ge=0, le=8)]
 
-READ_HISTORIES = ("pooled", "ema", "transformer")
+READ_HISTORIES = ("pooled", "hstu")
 """The user encoders that read histories."""
 
 
 class PooledSettings(Section):
-    """The user tower that pools what was played on several time scales; ema and transformer add an encoding to it."""
+    """The user tower that pools what was played on several time scales; hstu adds an encoding of the last listens."""
 
     artist_half_lives: list[HalfLife] = Field(
         default_factory=lambda: [14.0, 90.0, 0.0],
@@ -39,8 +39,7 @@ class PooledSettings(Section):
         1000,
         ge=0,
         le=10**7,
-        description="The pools hold only what was heard among this many last listens; 0: no pools, for ema and "
-        "transformer.",
+        description="The pools hold only what was heard among this many last listens; 0: no pools, for hstu.",
     )
     dropout: Dropout = Field(0.2, description="Share of a history that training leaves out.")
     context: bool = Field(False, description="Read the hour, the weekday and the place in the session of a request.")
@@ -57,26 +56,16 @@ class PooledSettings(Section):
         return ""
 
 
-class EmaSettings(Section):
-    """Exponential moving averages over the last listens."""
+class HstuSettings(Section):
+    """The encoder of the last listens in order."""
 
     window: int = Field(64, ge=1, le=2048, description="The last listens that are read in order.")
-    half_lives: list[Annotated[float, Field(ge=0.01, le=1e6)]] = Field(
-        default_factory=lambda: [2.0, 8.0, 32.0],
-        min_length=1,
-        max_length=16,
-        description="Listens after which one counts half, one per average, at the start; they are learned.",
+    layers: int = Field(2, ge=1, le=64, description="Blocks.")
+    heads: int = Field(2, ge=1, le=256, description="Attention heads; they divide towers.output_dim.")
+    dropout: Dropout = Field(0.2, description="Dropout of what enters the encoder, and inside its blocks.")
+    own_tables: bool = Field(
+        False, description="Listens enter with vectors of their own, not with those of the track tower."
     )
-
-
-class TransformerSettings(Section):
-    """Causal self-attention over the last listens."""
-
-    window: int = Field(64, ge=1, le=2048, description="The last listens that are read in order.")
-    layers: int = Field(1, ge=1, le=64, description="Blocks.")
-    heads: int = Field(4, ge=1, le=256, description="Attention heads; they divide towers.output_dim.")
-    hidden_dim: Width = Field(256, description="Width of the hidden layer of a block.")
-    dropout: Dropout = Field(0.1, description="Dropout inside the blocks.")
 
 
 class MlpSettings(Section):
@@ -114,10 +103,10 @@ class SumSettings(Section):
 class TowersSettings(Section):
     """The shape of the two towers."""
 
-    user_encoder: Literal["id", "pooled", "ema", "transformer"] = Field(
+    user_encoder: Literal["id", "pooled", "hstu"] = Field(
         "id",
         description="id: an embedding per user. pooled: what was played, pooled on several time scales; serves any "
-        "history. ema, transformer: the pools, and an encoding of the last listens in order.",
+        "history. hstu: the pools, and an encoding of the last listens in order, with their times.",
     )
     track_encoder: Literal["mlp", "sum"] = Field(
         "mlp",
@@ -133,18 +122,15 @@ class TowersSettings(Section):
     )
     pooled: Annotated[PooledSettings, ReadIf(user_encoder=READ_HISTORIES)] = Field(
         default_factory=PooledSettings,
-        description="Of the user encoders that read histories: pooled, ema, transformer.",
+        description="Of the user encoders that read histories: pooled, hstu.",
     )
-    ema: Annotated[EmaSettings, ReadIf(user_encoder="ema")] = Field(
-        default_factory=EmaSettings, description="Of user_encoder ema."
-    )
-    transformer: Annotated[TransformerSettings, ReadIf(user_encoder="transformer")] = Field(
-        default_factory=TransformerSettings, description="Of user_encoder transformer."
+    hstu: Annotated[HstuSettings, ReadIf(user_encoder="hstu")] = Field(
+        default_factory=HstuSettings, description="Of user_encoder hstu."
     )
 
     def contradiction(self) -> str:
         """See :class:`Section`."""
-        encoder, heads = self.user_encoder, self.transformer.heads
+        encoder, heads = self.user_encoder, self.hstu.heads
         if encoder != "id" and self.track_encoder != "sum":
             return (
                 f"towers.user_encoder = {encoder!r} needs towers.track_encoder = 'sum', whose vectors it reads; it is "
@@ -152,6 +138,6 @@ class TowersSettings(Section):
             )
         if encoder == "pooled" and not self.pooled.listens:
             return "towers.user_encoder = 'pooled' reads nothing with towers.pooled.listens = 0"
-        if encoder == "transformer" and self.output_dim % heads:
-            return f"towers.transformer.heads = {heads} must divide towers.output_dim = {self.output_dim}"
+        if encoder == "hstu" and self.output_dim % heads:
+            return f"towers.hstu.heads = {heads} must divide towers.output_dim = {self.output_dim}"
         return ""

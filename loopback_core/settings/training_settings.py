@@ -88,12 +88,37 @@ class FittedSettings(Section):
     )
 
 
+class SearchSettings(Section):
+    """The search for the recipe that fits a log."""
+
+    listens: int = Field(
+        1_000_000,
+        ge=1,
+        le=10**12,
+        description="A longer log is represented by whole users with about this many listens, drawn by seed.",
+    )
+    epochs: int = Field(
+        1,
+        ge=1,
+        le=1000,
+        description="Epochs of the first round; each further round trains the better half twice as long.",
+    )
+
+
 class TrainingSettings(Section):
     """How the towers are trained."""
 
     preset: Text = Field(
         "default",
         description="A preset shipped with the package (default, reference, reference_sparse) or a TOML path.",
+    )
+    recipe: Literal["given", "search"] = Field(
+        "given",
+        description="search: a short search on validation chooses the user encoder, how far ahead targets lie, and the "
+        "negatives. given: as the settings say; so it is too where they name one of these.",
+    )
+    search: Annotated[SearchSettings, ReadIf(recipe="search")] = Field(
+        default_factory=SearchSettings, description="Of recipe search."
     )
     seed: Seed = Field(0, description="Seed of initial weights, batch order and dropout.")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="auto takes a GPU when there is one.")
@@ -155,7 +180,10 @@ class TrainingSettings(Section):
     )
     temperature: float = Field(0.07, ge=1e-4, le=1e4, description="Initial temperature of the softmax; it is learned.")
     max_inverse_temperature: float = Field(100.0, ge=1e-4, le=1e4, description="Upper bound of 1 / temperature.")
-    validation_metric: Text = Field("discovery/ndcg@10", description="task/metric@K that picks the best epoch.")
+    validation_metric: Text = Field(
+        "discovery/ndcg@10",
+        description="task/metric@K that picks the best epoch; tasks/metric@K: the geometric mean over the tasks.",
+    )
 
     def contradiction(self) -> str:
         """See :class:`Section`."""

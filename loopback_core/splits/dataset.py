@@ -119,7 +119,13 @@ class Splits:
             *(artists[name].to_numpy() for name in counts),
         )
         events = replace(events, published=read_histories(self.folder, phase))
-        return FitData(events, catalog, int(events.timestamp[-1]), self.demographics, self._names)
+        now = int(events.timestamp[-1])
+        return FitData(events, catalog, now, self.demographics, self._names, self._cut_by_user)
+
+    @cached_property
+    def _cut_by_user(self) -> bool:
+        """Whether the parts overlap in time: each history was cut by itself, and the end of the log is no user's present."""
+        return bool(self.train.timestamp[-1] > self.validation.timestamp[0])
 
 
 def _read_events(path: Path) -> Events:

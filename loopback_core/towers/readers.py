@@ -19,8 +19,9 @@ from loopback_core.towers.decayed_counts import (
     blocks_at_the_end,
 )
 from loopback_core.towers.optional.content import read_content
-from loopback_core.towers.optional.request_parts import RequestReader
+from loopback_core.towers.optional.request_parts import read_request
 from loopback_core.towers.pool import Pool
+from loopback_core.towers.sequences import SequenceReader
 from loopback_core.towers.track import TrackInputs
 from loopback_core.towers.user import UserInputs
 
@@ -38,7 +39,9 @@ class HistoryReader:
         self.histories, self.settings = histories, settings
         if settings.user_encoder == "id":
             return
-        self._optional = RequestReader(histories, artist, settings)
+        self._last = (
+            SequenceReader(histories, artist, settings.hstu.window) if settings.user_encoder == "hstu" else None
+        )
         track = histories.tracks.values
         of_track = artist_of_listens(histories, artist)
         self._items = {
@@ -72,7 +75,8 @@ class HistoryReader:
             torch.from_numpy(np.asarray(intent, np.int64)),
             _pool(blocks("artist")) if pooled else None,
             _pool(blocks("track")) if pooled else None,
-            self._optional.read(moments),
+            None if self._last is None else self._last.read(moments),
+            read_request(self.histories, moments, self.settings),
         )
 
     @cached_property

@@ -46,7 +46,7 @@ def _user_tower(n_users: int, tracks: TrackTower, settings: TowersSettings, *, s
     if settings.user_encoder == "id":
         return IdUserTower(n_users, settings, sparse=sparse)
     assert isinstance(tracks, SumTrackTower)  # the settings check it
-    return HistoryUserTower(tracks, settings)
+    return HistoryUserTower(tracks, settings, sparse=sparse)
 
 
 class TwoTower(nn.Module):

@@ -8,8 +8,10 @@ from torch import Tensor, nn
 
 from loopback_core.settings import TowersSettings
 from loopback_core.towers.inputs import Inputs
+from loopback_core.towers.last_listens import LastListens
 from loopback_core.towers.optional.request_parts import RequestInputs, make_request_parts
 from loopback_core.towers.pool import Pool
+from loopback_core.towers.sequences import Sequences
 from loopback_core.towers.track import SumTrackTower
 
 ANYTHING, ONLY_NEW = 0, 1
@@ -24,6 +26,7 @@ class UserInputs(Inputs):
     intent: Tensor | None = None  # (A,) int64: ANYTHING or ONLY_NEW
     artists: Pool | None = None
     tracks: Pool | None = None
+    last: Sequences | None = None
     optional: RequestInputs | None = None
 
     def __len__(self) -> int:
@@ -40,7 +43,7 @@ class HistoryUserTower(nn.Module):
     listen is answered by the rest.
     """
 
-    def __init__(self, tracks: SumTrackTower, settings: TowersSettings) -> None:
+    def __init__(self, tracks: SumTrackTower, settings: TowersSettings, *, sparse: bool) -> None:
         super().__init__()
         self._tables = (tracks.artist, tracks.track)  # in a tuple: they belong to the track tower, and are saved there
         dim = settings.output_dim
@@ -48,7 +51,11 @@ class HistoryUserTower(nn.Module):
         self.artist_gates, self.track_gates = (nn.Parameter(torch.full((2, n, dim), 1 / n)) for n in scales)
         self.intents = nn.Parameter(torch.zeros(2, dim))
         self.dropout = settings.pooled.dropout
-        self.parts = make_request_parts(self._tables, settings)  # none in the recipe
+        self.last: LastListens | None = None
+        if settings.user_encoder == "hstu":
+            self.last = LastListens(self._tables, settings, sparse=sparse)
+            self.last_gates = nn.Parameter(torch.ones(2, dim))
+        self.parts = make_request_parts(settings)  # none in the recipe
 
     def forward(self, inputs: UserInputs) -> Tensor:
         """-> (A, D) of unit norm."""
@@ -60,7 +67,9 @@ class HistoryUserTower(nn.Module):
             if pool is not None:
                 dropout = self.dropout if self.training else 0.0
                 total = total + (pool.sums(table, dropout) * gate.index_select(0, inputs.intent)).sum(dim=1)
+        if self.last is not None and inputs.last is not None:
+            total = total + self.last(inputs.last) * self.last_gates.index_select(0, inputs.intent)
         if inputs.optional is not None:
             for part in self.parts:
-                total = part(total, inputs.optional, inputs.intent)
+                total = part(total, inputs.optional)
         return F.normalize(total, dim=-1)

@@ -18,6 +18,7 @@ from loopback_core.tasks.moments import moments_of_validation
 from loopback_core.tasks.task_builders import LIKE, TASKS
 from loopback_core.towers.two_tower import TwoTower
 from loopback_core.training.loop import save_history, train
+from loopback_core.training.search import search_recipe
 from loopback_core.training.validation import Validation
 
 MEMORY_PER_LISTEN = 160
@@ -25,14 +26,18 @@ MEMORY_PER_LISTEN = 160
 
 
 def train_towers(splits: Splits, settings: Settings, folder: Path, checkpoints: Path) -> dict[str, Any]:
-    """Train on train, choose the epoch and the rankers on validation; write weights, rankers and history.
+    """Train on train, choose recipe, epoch and rankers on validation; write weights, rankers and history.
 
     With `training.refit` the weights are then those of another training, as long, on train and validation.
 
     folder: what is published. checkpoints: a folder that outlives a killed run. Returns a summary that JSON can hold.
     """
     _look_for_room(splits, settings, checkpoints)
-    validation = Validation(splits, settings)
+    search = None
+    if settings.training.recipe == "search":
+        search = search_recipe(splits.tuning_period, settings, checkpoints / "search")
+        settings, checkpoints = search.chosen.settings(settings), search.checkpoints or checkpoints
+    validation = Validation(splits.tuning_period, settings)
     model, progression = train(splits.tuning, settings, validation, checkpoints)
     del validation  # free the memory of its histories and tables for the next step
     related = learn_related(splits.tuning, settings)
@@ -64,6 +69,8 @@ def train_towers(splits: Splits, settings: Settings, folder: Path, checkpoints: 
         "vocabulary": asdict(model.vocabulary),
         "scoring": {task: ranker.as_json() for task, ranker in rankers.items()},
         "refit": settings.training.refit,
+        "search": None if search is None else search.as_json(),
+        "settings": settings.model_dump(mode="json", include={"towers", "training"}),
     }
 
 

@@ -9,14 +9,20 @@ from loopback_core.ranking.candidates import USERS_AT_ONCE
 from loopback_core.retrieval.embed import read_users, track_vectors, user_vectors_of
 from loopback_core.retrieval.top_k import no_ranking, tie_order, top_k
 from loopback_core.settings import Settings
-from loopback_core.splits import Splits
 from loopback_core.tasks.metrics import METRICS, PerUser, per_user_metrics
+from loopback_core.tasks.period import Period
 from loopback_core.tasks.task import Task
 from loopback_core.tasks.task_builders import discovery, next_listen
 from loopback_core.towers.two_tower import TwoTower
 from loopback_core.towers.user import ANYTHING, ONLY_NEW, UserInputs
 
 KS = (10, 100)
+
+EVERY_TASK = "tasks"
+"""Stands in the name of a metric for the geometric mean over the tasks, so that no task outweighs the other."""
+
+SMALLEST = 1e-4
+"""A mean below this counts as this much: one task without a hit does not hide the other."""
 
 
 class Validation:
@@ -28,19 +34,24 @@ class Validation:
         SettingsError: `training.validation_metric` is not measured here.
     """
 
-    def __init__(self, splits: Splits, settings: Settings) -> None:
+    def __init__(self, period: Period, settings: Settings) -> None:
+        """period: what is scored; what is known at its beginning is what the model was trained on."""
         evaluation = settings.evaluation
-        tasks = [discovery(splits.tuning_period), next_listen(splits.tuning_period)]
+        tasks = [discovery(period), next_listen(period)]
         self.tasks: list[Task] = [task.sampled(evaluation.tuning_users, evaluation.seed) for task in tasks]
-        self.content = track_content(splits.tuning, settings.towers)
+        self.content = track_content(period.fit, settings.towers)
         self.tie_rank = tie_order(len(self.content), evaluation.seed)
         self._read: dict[str, list[UserInputs]] = {}
-        measured = [f"{task.name}/{metric}@{k}" for task in self.tasks for metric in METRICS for k in KS]
+        of = [*(task.name for task in self.tasks), EVERY_TASK]
+        measured = [f"{task}/{metric}@{k}" for task in of for metric in METRICS for k in KS]
         if (selected := settings.training.validation_metric) not in measured:
             raise SettingsError(f"training.validation_metric is {selected!r}; it must be one of {', '.join(measured)}.")
 
     def __call__(self, model: TwoTower) -> dict[str, float]:
-        """task/metric@K -> mean over users; 0 for a task in which validation has no users to score."""
+        """task/metric@K -> mean over users; 0 for a task in which validation has no users to score.
+
+        EVERY_TASK/metric@K: their geometric mean over the tasks that have users.
+        """
         vectors = track_vectors(model, self.content)
         values: dict[str, float] = {}
         for task in self.tasks:
@@ -48,6 +59,10 @@ class Validation:
             if len(task.users):
                 of_task = per_user_metrics(self._rank(model, task, vectors), task.positives, KS)
             values |= {f"{task.name}/{metric}": float(np.mean(of_users)) for metric, of_users in of_task.items()}
+        scored = [task.name for task in self.tasks if len(task.users)]
+        for metric in [f"{name}@{k}" for name in METRICS for k in KS]:
+            of_tasks = np.maximum([values[f"{task}/{metric}"] for task in scored] or [0.0], SMALLEST)
+            values[f"{EVERY_TASK}/{metric}"] = float(np.exp(np.mean(np.log(of_tasks))))
         return values
 
     def _rank(self, model: TwoTower, task: Task, vectors: Floats) -> Ranking:

@@ -40,8 +40,8 @@ def refusal(overrides, environ=None):
             "towers.mlp.id_dim is given but towers.user_encoder is 'pooled' and towers.track_encoder is 'sum', which",
         ),
         (
-            {"towers": {"transformer": {"heads": 2}}},
-            "towers.transformer.heads is given but towers.user_encoder is 'pooled', which does not read it",
+            {"towers": {"hstu": {"heads": 2}}},
+            "towers.hstu.heads is given but towers.user_encoder is 'pooled', which does not read it",
         ),
         (
             {"index": {"kind": "flat", "ivf": {"probes": 5}}},
@@ -73,8 +73,8 @@ def test_a_key_that_the_chosen_kind_does_not_read_is_an_error_that_names_both(ov
         ({"towers": {"track_encoder": "mlp"}}, "towers.user_encoder = 'pooled' needs towers.track_encoder = 'sum'"),
         ({"towers": {"pooled": {"listens": 0}}}, "reads nothing with towers.pooled.listens = 0"),
         (
-            {"towers": {"user_encoder": "transformer", "transformer": {"heads": 3}}},
-            "towers.transformer.heads = 3 must divide towers.output_dim = 128",
+            {"towers": {"user_encoder": "hstu", "hstu": {"heads": 3}}},
+            "towers.hstu.heads = 3 must divide towers.output_dim = 128",
         ),
         ({"towers": {"pooled": {"track_powers": [1.0]}}}, "towers.pooled.track_powers must have the same length"),
         ({"towers": {"pooled": {"artist_half_lives": [1e-9, 1.0, 1.0, 1.0]}}}, "must be 0 or at least 0.001 days"),

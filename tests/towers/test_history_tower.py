@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from loopback_core.data import Histories, Ragged
 from loopback_core.features.track_content import TrackContent
 from loopback_core.retrieval.embed import track_vectors, user_vectors
-from loopback_core.settings import EmaSettings, PooledSettings, TowersSettings, TransformerSettings
+from loopback_core.settings import HstuSettings, PooledSettings, TowersSettings
 from loopback_core.towers.track import TrackInputs
 from loopback_core.towers.two_tower import TwoTower, Vocabulary
 from loopback_core.towers.user import ANYTHING, ONLY_NEW
@@ -21,9 +21,9 @@ ARTIST = np.array([0, 0, 1, 2, 2, 9], np.int32)  # artist 9 is beyond the weight
 DAY = 86_400
 
 
-def shape_of(kind, pooled):
-    encoders = {"ema": EmaSettings(window=2), "transformer": TransformerSettings(window=2, heads=2)}
-    return SHAPE.model_copy(update={"user_encoder": kind, "pooled": pooled, **encoders})
+def shape_of(pooled, **hstu):
+    settings = HstuSettings(window=2, heads=2, **hstu)
+    return SHAPE.model_copy(update={"user_encoder": "hstu", "pooled": pooled, "hstu": settings})
 
 
 @pytest.fixture
@@ -110,16 +110,18 @@ def test_the_tables_are_saved_once_and_read_back(model, tmp_path):
     assert np.array_equal(user_vectors(loaded, users, ARTIST), user_vectors(model, users, ARTIST))
 
 
-@pytest.mark.parametrize("kind", ["ema", "transformer"])
-def test_the_order_of_the_last_listens_matters_to_an_encoder_and_what_lies_before_its_window_to_the_pools_alone(kind):
-    shape = shape_of(kind, SHAPE.pooled)
+@pytest.mark.parametrize("own_tables", [False, True])
+def test_the_order_of_the_last_listens_matters_to_an_encoder_and_what_lies_before_its_window_to_the_pools_alone(
+    own_tables,
+):
+    shape = shape_of(SHAPE.pooled, own_tables=own_tables)
     vocabulary = Vocabulary(n_users=3, n_tracks=4, n_artists=3)
     torch.manual_seed(0)
     made = TwoTower(vocabulary, shape, sparse=True).eval()
     one, other = user_vectors(made, histories([2, 0, 3], [2, 3, 0]), ARTIST)
     assert not np.allclose(one, other)
     without_pools = TwoTower(
-        vocabulary, shape_of(kind, SHAPE.pooled.model_copy(update={"listens": 0})), sparse=True
+        vocabulary, shape_of(SHAPE.pooled.model_copy(update={"listens": 0}), own_tables=own_tables), sparse=True
     ).eval()
     one, other, longer = user_vectors(without_pools, histories([2, 0], [0, 2], [3, 1, 2, 0]), ARTIST)
     assert not np.allclose(one, other)
@@ -127,12 +129,12 @@ def test_the_order_of_the_last_listens_matters_to_an_encoder_and_what_lies_befor
     np.testing.assert_allclose(one, longer, atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", ["ema", "transformer"])
-def test_an_empty_history_is_answered_by_the_intent_and_the_context(kind):
-    shape = shape_of(kind, SHAPE.pooled.model_copy(update={"context": True, "demographics": True}))
+@pytest.mark.parametrize("own_tables", [False, True])
+def test_an_empty_history_is_answered_by_the_intent_and_the_context(own_tables):
+    shape = shape_of(SHAPE.pooled.model_copy(update={"context": True, "demographics": True}), own_tables=own_tables)
     made = TwoTower(Vocabulary(n_users=3, n_tracks=4, n_artists=3), shape).eval()
     with torch.no_grad():
         made.users.intents[:, 0] = 1.0
-        made.users.parts[1].codes.vectors.weight[:, 1] = 1.0
+        made.users.parts[0].codes.vectors.weight[:, 1] = 1.0
     found = user_vectors(made, histories([]), ARTIST)[0]
     np.testing.assert_allclose(found, np.array([1, 3, 0, 0, 0, 0, 0, 0]) / 10**0.5, atol=1e-6)

@@ -2,7 +2,7 @@ import numpy as np
 
 from loopback_core.data import Histories, Ragged
 from loopback_core.towers.decayed_counts import Moments
-from loopback_core.towers.optional.sequences import GAPS, NO_LISTEN, SequenceReader
+from loopback_core.towers.sequences import NO_LISTEN, SequenceReader
 
 ARTIST = np.array([5, 6, 7, 8, 9, 5, 6], np.int32)
 
@@ -20,23 +20,25 @@ def read(rows, moments, window):
 
 def test_requests_of_one_stretch_share_it_and_stand_at_the_last_listen_they_heard():
     found = read([[0, 1, 2, 3, 4, 5]], [(0, 1), (0, 2), (0, 3), (0, 6)], window=2)
-    assert found.tracks.tolist() == [
-        [NO_LISTEN, NO_LISTEN, 0, 1],
-        [0, 1, 2, 3],
-        [2, 3, 4, 5],
-    ]
-    assert found.last.tolist() == [2, 3, 6, 11]
+    assert found.tracks.tolist() == [[0, 1, 2, NO_LISTEN], [2, 3, 4, 5]]
     assert found.tracks.flatten()[found.last].tolist() == [0, 1, 2, 5]
-    assert found.artists[1].tolist() == [5, 6, 7, 8]
+    assert found.artists[1].tolist() == [7, 8, 9, 5]
 
 
-def test_a_stretch_never_reaches_into_the_history_of_another_user():
-    found = read([[0, 1], [2], [3, 4]], [(0, 2), (1, 1), (2, 1)], window=2)
-    assert found.tracks.tolist() == [
-        [NO_LISTEN, NO_LISTEN, 0, 1],
-        [NO_LISTEN, NO_LISTEN, 2, NO_LISTEN],
-        [NO_LISTEN, NO_LISTEN, 3, 4],
-    ]
+def test_every_request_has_a_whole_window_before_it_or_all_that_was_heard():
+    history, window = list(range(7)) * 3, 4
+    moments = [(0, heard) for heard in range(1, len(history) + 1)]
+    found = read([history], moments, window)
+    length = found.tracks.shape[1]
+    for (_, heard), last in zip(moments, found.last.tolist(), strict=True):
+        stretch, place = divmod(last, length)
+        before = found.tracks[stretch, max(0, place - window + 1) : place + 1].tolist()
+        assert before == history[max(0, heard - window) : heard]
+
+
+def test_a_stretch_never_reaches_into_the_history_of_another_user_or_beyond_the_request():
+    found = read([[0, 1, 6], [2], [3, 4]], [(0, 2), (1, 1), (2, 1)], window=2)
+    assert found.tracks.tolist() == [[0, 1], [2, NO_LISTEN], [3, NO_LISTEN]]
 
 
 def test_who_heard_nothing_stands_where_there_is_no_listen():
@@ -44,7 +46,7 @@ def test_who_heard_nothing_stands_where_there_is_no_listen():
         assert (found.tracks.flatten()[found.last] == NO_LISTEN).all()
 
 
-def test_gaps_are_in_powers_of_two_and_a_first_listen_has_the_longest():
-    found = read([[0, 1, 2]], [(0, 3)], window=3)
-    assert found.gap[0, 3:].tolist() == [GAPS - 1, 11, 11]  # 3,600 s lie between 2 ** 11 and 2 ** 12
-    assert found.hour[0, 3:].tolist() == [0, 1, 2]
+def test_times_are_those_since_the_first_listen_of_the_stretch_and_until_the_request():
+    found = read([[0, 1, 2, 3, 4]], [(0, 3), (0, 5)], window=2)
+    assert found.seconds.tolist() == [[0, 3600, 7200], [0, 3600, 7200]]
+    assert found.waited.tolist() == [10**6 - 2 * 3600, 10**6 - 4 * 3600]

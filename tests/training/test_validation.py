@@ -44,7 +44,7 @@ def model():
 def test_validation_scores_new_tracks_in_discovery_and_all_of_them_in_next_listen(model):
     train = [(track % 2, track) for track in range(40)]  # user 0 plays the even tracks, user 1 the odd ones
     heard = [(0, track) for track in range(8)] + [(1, track) for track in range(20, 30)]
-    values = Validation(splits_of(train, heard), Settings())(model)
+    values = Validation(splits_of(train, heard).tuning_period, Settings())(model)
 
     recalls = {"discovery": [], "next_listen": []}
     for user, tracks in [(0, range(8)), (1, range(20, 30))]:
@@ -60,7 +60,7 @@ def test_validation_scores_new_tracks_in_discovery_and_all_of_them_in_next_liste
 
 def test_a_task_without_users_to_score_is_zero_in_every_metric(model):
     train = [(track % 2, track) for track in range(40)]
-    values = Validation(splits_of(train, [(0, 2)]), Settings())(model)  # nothing new
+    values = Validation(splits_of(train, [(0, 2)]).tuning_period, Settings())(model)  # nothing new
     discovery = {name: value for name, value in values.items() if name.startswith("discovery/")}
     assert set(discovery.values()) == {0.0}
     assert {name.replace("discovery", "next_listen") for name in discovery} == values.keys() - discovery.keys()

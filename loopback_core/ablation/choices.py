@@ -51,6 +51,13 @@ CHOICES: dict[str, tuple[str, Overrides]] = {
     "with nearer targets": ("default", _sampled(target_window=32)),
     "all users in a step": ("default", _sampled(users_per_group=0)),
     "with the order of listens": ("default", {"towers": {"user_encoder": "hstu"}}),
+    "with the order of listens, the next one": (
+        "default",
+        {
+            "towers": {"user_encoder": "hstu"},
+            "training": {"sampled": {"target_window": 1, "request_stride": 1, "users_per_group": 0}},
+        },
+    ),
     "with context and demographics": ("default", {"towers": {"pooled": {"context": True, "demographics": True}}}),
 }
 """Name -> (preset, what the choice changes of it), in the order of the table."""
@@ -75,9 +82,10 @@ def settings_of(
     """The settings under which a choice is trained.
 
     given: overrides of the run, such as fewer epochs; the values of the choice come before them. Keys of kinds that the
-    choice does not have are left out. A refit reads validation, on which choices are measured: it is switched off.
+    choice does not have are left out. A refit reads validation, on which choices are measured: it is switched off, and so
+    is the search, which would choose anew.
     """
     preset, changes = CHOICES[choice]
-    training = {**changes.get("training", {}), "preset": preset, "seed": seed, "refit": False}
+    training = {**changes.get("training", {}), "preset": preset, "seed": seed, "refit": False, "recipe": "given"}
     overrides = merged(given or {}, {**changes, "training": training})
     return load_settings(overrides, environ, leave_out_unread=True)

@@ -10,6 +10,9 @@ from loopback_core.settings import TrainingSettings
 from loopback_core.towers.user import ONLY_NEW
 from loopback_core.training.requests import RequestPlan, Requests
 
+FEW = 2
+"""A catalog of at most this many times the negatives of a step is not drawn from."""
+
 
 @dataclass(frozen=True)
 class Negatives:
@@ -37,8 +40,12 @@ class NegativeSampler:
         self._column = np.full(self.n_tracks, -1, np.int64)  # scratch: where a track stands among the negatives
 
     def draw(self, requests: Requests, rng: np.random.Generator) -> Negatives:
-        """The negatives of one step."""
+        """The negatives of one step: of a catalog hardly larger than what would be drawn from it, all tracks once."""
         sampled = self.settings.sampled
+        if sampled.uniform_share == 1 and self.n_tracks <= FEW * sampled.negatives:  # the full softmax
+            everything = np.arange(self.n_tracks)
+            nothing = np.zeros(self.n_tracks, np.float32)
+            return Negatives(everything, nothing, self.false_negatives(requests, everything))
         n_uniform = round(sampled.negatives * sampled.uniform_share)
         targets = requests.group.draw(sampled.negatives - n_uniform, rng)
         tracks = np.concatenate([targets, rng.integers(0, self.n_tracks, n_uniform)])

@@ -15,6 +15,9 @@ from loopback_core.towers.user import ANYTHING, ONLY_NEW
 SmallIds = NDArray[np.int32]
 """Of every listen of a long log: half the memory."""
 
+FEW_REPEATS = 0.01
+"""In a log with a smaller share of repeats both intents ask for the same, and a listen answers one of them."""
+
 PLANNED_AT_ONCE = 1 << 21
 """Listens whose moments are drawn at a time, which bounds the memory."""
 
@@ -90,7 +93,8 @@ class RequestPlan:
         self._track = tracks.values.astype(np.int32)
         self._is_repeat = np.ones(len(tracks.values), np.bool_)
         self._is_repeat[self.first_plays] = False
-        of_a_pass = len(tracks.values) + len(self.first_plays)
+        self._has_repeats = bool(self._is_repeat.mean() >= FEW_REPEATS)
+        of_a_pass = len(tracks.values) + (len(self.first_plays) if self._has_repeats else 0)
         self.parts = max(1, round(of_a_pass / settings.sampled.epoch_targets)) if settings.sampled.epoch_targets else 1
         self._targets = of_a_pass // self.parts
         self._last: tuple[int, Pass] | None = None  # the last pass, with its number
@@ -132,7 +136,7 @@ class RequestPlan:
         targets: list[SmallIds] = []
         request: list[SmallIds] = []
         intent: list[Ids] = []
-        for wanted, answers in ((ANYTHING, np.arange(len(self._is_repeat))), (ONLY_NEW, self.first_plays)):
+        for wanted, answers in self._answers(rng):
             phase = rng.integers(0, self.settings.sampled.request_stride, len(self.histories))
             pairs = [
                 self._moments(answers[start : start + PLANNED_AT_ONCE], phase, rng)
@@ -146,6 +150,15 @@ class RequestPlan:
             intent.append(np.full(len(distinct), wanted))
         all_moments, all_intents = np.concatenate(moments), np.concatenate(intent)
         return self._in_steps(all_moments, all_intents, np.concatenate(targets), np.concatenate(request), rng=rng)
+
+    def _answers(self, rng: np.random.Generator) -> list[tuple[int, Ids]]:
+        """Intent, and the listens that answer a request with it."""
+        everything = np.arange(len(self._is_repeat))
+        if self._has_repeats:
+            return [(ANYTHING, everything), (ONLY_NEW, self.first_plays)]
+        asks_for_new = rng.integers(0, 2, len(everything)).astype(np.bool_)
+        asks_for_new &= ~self._is_repeat
+        return [(ANYTHING, everything[~asks_for_new]), (ONLY_NEW, everything[asks_for_new])]
 
     def _moments(self, listens: Ids, phase: Ids, rng: np.random.Generator) -> tuple[SmallIds, SmallIds]:
         """The listens that answer a moment, and the place of that moment; a first listen answers none.

@@ -19,7 +19,7 @@ def drawn(data, masks=True, **chosen):
     return settings, [(requests, sampler.draw(requests, rng)) for requests in plan.epoch(1)]
 
 
-@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
 def test_the_uniform_share_is_exact_and_the_others_are_targets_of_the_group(random_log, share):
     _, batches = drawn(random_log, uniform_share=share, users_per_group=1, negatives=2000)
     for requests, negatives in batches:
@@ -29,6 +29,16 @@ def test_the_uniform_share_is_exact_and_the_others_are_targets_of_the_group(rand
         expected = 2000 * ((1 - share) * requests.group.share(np.arange(30)) + share / 30)
         assert np.all(np.abs(counts - expected) < 6 * np.sqrt(expected) + 1e-9)
         assert not in_group.all()
+
+
+@pytest.mark.parametrize(("negatives", "all_once"), [(10, False), (15, True)])
+def test_of_a_small_catalog_every_track_is_a_negative_once(random_log, negatives, all_once):
+    _, batches = drawn(random_log, uniform_share=1.0, negatives=negatives)
+    for _, of_step in batches:
+        assert (len(of_step.tracks) == 30) is all_once
+        if all_once:
+            assert of_step.tracks.tolist() == list(range(30))
+            assert not of_step.correction.any()
 
 
 @pytest.mark.parametrize("logq", [0.0, 0.5, 1.0])

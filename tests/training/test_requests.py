@@ -3,8 +3,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from loopback_core.data import Histories
+from loopback_core.data import Events, FitData, Histories
 from loopback_core.settings import SampledSettings, TrainingSettings
+from loopback_core.splits.catalog_counts import count_catalog
 from loopback_core.towers.user import ANYTHING, ONLY_NEW
 from loopback_core.training.requests import RequestPlan, Targets
 
@@ -34,6 +35,18 @@ def test_every_listen_that_follows_another_is_a_target_once_and_every_first_play
         new += [(user, track) for track in first if track != tracks[0]]
     assert sorted((u, t) for u, _, intent, t in found if intent == ANYTHING) == sorted(anything)
     assert sorted((u, t) for u, _, intent, t in found if intent == ONLY_NEW) == sorted(new)
+
+
+def test_where_nothing_is_repeated_a_listen_answers_one_intent():
+    rng = np.random.default_rng(0)
+    track = np.stack([rng.permutation(30) for _ in range(12)]).T.ravel()
+    user = np.tile(np.arange(12), 30).astype(np.int32)
+    events = Events(user, track.astype(np.int32), np.arange(len(user), dtype=np.int64))
+    log = FitData(events, count_catalog(events, (np.arange(30) // 5).astype(np.int32)), len(user))
+    found = pairs(RequestPlan(log, settings()).epoch(1))
+    assert len(found) == 12 * 29
+    assert len({(user, track) for user, _, _, track in found}) == 12 * 29
+    assert 0.4 < np.mean([intent == ONLY_NEW for _, _, intent, _ in found]) < 0.6
 
 
 def test_a_target_comes_after_its_request_and_within_the_window(random_log):

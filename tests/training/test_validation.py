@@ -56,6 +56,8 @@ def test_validation_scores_new_tracks_in_discovery_and_all_of_them_in_next_liste
     assert 0 < np.mean(recalls["discovery"]) < 1
     assert values["discovery/recall@10"] == pytest.approx(np.mean(recalls["discovery"]))
     assert values["next_listen/recall@10"] == pytest.approx(np.mean(recalls["next_listen"]))
+    product = values["discovery/recall@10"] * values["next_listen/recall@10"]
+    assert values["tasks/recall@10"] == pytest.approx(product**0.5)
 
 
 def test_a_task_without_users_to_score_is_zero_in_every_metric(model):
@@ -63,5 +65,6 @@ def test_a_task_without_users_to_score_is_zero_in_every_metric(model):
     values = Validation(splits_of(train, [(0, 2)]).tuning_period, Settings())(model)  # nothing new
     discovery = {name: value for name, value in values.items() if name.startswith("discovery/")}
     assert set(discovery.values()) == {0.0}
-    assert {name.replace("discovery", "next_listen") for name in discovery} == values.keys() - discovery.keys()
-    assert values["next_listen/recall@100"] == 1.0
+    for task in ("next_listen", "tasks"):
+        assert {name.replace("discovery", task) for name in discovery} <= values.keys()
+    assert values["next_listen/recall@100"] == values["tasks/recall@100"] == 1.0  # of the tasks that have users

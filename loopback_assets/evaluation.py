@@ -163,6 +163,7 @@ def _provenance(chain: dict[str, Artifact], presets: dict[str, Artifact], settin
         },
         "preset": towers["preset"],
         "seed": towers["seed"],
+        "search": towers["search"],
         "presets": {name: {"version": one.version, "seed": one.summary["seed"]} for name, one in presets.items()},
         "settings": {
             "source": {

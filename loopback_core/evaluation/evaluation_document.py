@@ -41,6 +41,7 @@ def evaluation_document(
         "index": measured.index,
         "preset": provenance["preset"],
         "seed": provenance["seed"],
+        "search": provenance.get("search"),
         "presets": provenance["presets"],
         "versions": provenance["versions"],
         "seconds": provenance["seconds"],

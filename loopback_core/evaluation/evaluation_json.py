@@ -76,6 +76,24 @@ class PresetJson(TypedDict):
     seed: int
 
 
+class TrialJson(TypedDict):
+    """A recipe in one round of the search."""
+
+    recipe: str
+    epochs: int
+    value: float
+    seconds: float
+
+
+class SearchJson(TypedDict):
+    """The recipes that were compared on validation, and the one that was trained."""
+
+    metric: str
+    listens: int
+    chosen: str
+    trials: list[TrialJson]
+
+
 IndexJson = TypedDict("IndexJson", {"kind": str, "recall@100": float, "p50_ms": float | None, "p99_ms": float | None})
 """The index, its recall against exact search, and the latency of a query."""
 
@@ -88,6 +106,7 @@ class Provenance(TypedDict):
     settings: SettingsJson
     preset: str
     seed: int
+    search: NotRequired[SearchJson | None]
     presets: NotRequired[dict[str, PresetJson]]
     versions: dict[str, str]  # artifact -> version
     seconds: dict[str, float]  # step -> wall time

@@ -242,6 +242,20 @@ def test_other_presets_have_a_section_and_without_any_there_is_none(evaluation, 
     )
 
 
+def test_the_recipe_and_what_it_was_chosen_from_are_told_where_one_was_searched(evaluation, written):
+    assert "The recipe for this log" not in written(evaluation)[0]
+    trials = [
+        {"recipe": name, "epochs": epochs, "value": value, "seconds": seconds}
+        for name, epochs, value, seconds in [("pools", 1, 0.1, 20.0), ("order", 1, 0.2, 30.0), ("order", 2, 0.25, 61.0)]
+    ]
+    evaluation["search"] = {"metric": "tasks/ndcg@10", "listens": 7200, "chosen": "order", "trials": trials}
+    text, page = written(evaluation)
+    assert "The recipe for this log is **order**" in text
+    assert "7,200 listens of train; the trainings took 81 s." in text
+    assert "| order | 2 | 0.2500 | 61 |" in text
+    assert "The recipes that were tried" in page
+
+
 def test_the_page_is_one_file_that_asks_for_nothing(evaluation, written):
     _, page = written(evaluation, [example("Air")])
     assert not re.search(r"<(script|link|iframe|object)|src=|@import|url\(", page)

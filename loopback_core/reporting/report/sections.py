@@ -10,6 +10,7 @@ from loopback_core.reporting.report.example_section import listeners_section
 from loopback_core.reporting.report.limits import limits
 from loopback_core.reporting.report.presets_section import presets_section
 from loopback_core.reporting.report.report_tables import markdown_table
+from loopback_core.reporting.report.search_section import search_section
 from loopback_core.reporting.report.task_sections import folded, pictures_there, task_section
 from loopback_core.reporting.report.tuning_section import tuning_section
 from loopback_core.reporting.report.verdict import verdict
@@ -62,6 +63,7 @@ def _setting(evaluation: Evaluation) -> Iterator[str]:
         *(f"Not built: `{name}`, because {markdown(why)}" for name, why in evaluation.get("obstacles", {}).items()),
     ]
     yield "\n".join(f"- {line}" for line in lines)
+    yield from search_section(evaluation)
     yield from tuning_section(evaluation)
 
 

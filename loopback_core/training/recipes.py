@@ -13,6 +13,9 @@ Overrides = dict[str, dict[str, Any]]
 
 LONGEST_WINDOW, LONGEST_STRIDE = 1000, 32
 
+READINGS = 128
+"""Requests of a typical history: reading it as often as it has listens costs the square of its length."""
+
 MOST_LISTENS_IN_ORDER = 4_000_000
 """Training listens beyond which a CPU does not read the order of listens: an epoch would take many times as long."""
 
@@ -32,20 +35,20 @@ class Recipe:
 def recipes_for(period: Period, *, in_order: bool) -> list[Recipe]:
     """The recipes that are worth a look on this log. in_order: whether it is short enough for the order of listens.
 
-    How far ahead a target may lie follows from what is asked: as many listens as a user plays in the period. Where that
-    is one, the next listen is all there is to predict.
+    Near targets are the next listen, or, where histories are long and every reading of one is dear, one of the next few.
+    Others lie as far ahead as what is asked: as many listens as a user plays in the period.
     """
-    ahead = listens_ahead(period)
-    near = {"target_window": ahead, "request_stride": min(LONGEST_STRIDE, -(-ahead // 4)), "users_per_group": 0}
-    following = {"target_window": 1, "request_stride": 1, "users_per_group": 0}
+    near, ahead = listens_apart(period), listens_ahead(period)
     uniform, mixed = {"uniform_share": 1.0}, {"uniform_share": 0.5, "logq": 1.0}
-    recipes = [Recipe("pools", _recipe("pooled", {**mixed, "users_per_group": 25}))]
+    recipes = [Recipe("pools", _recipe("pooled", **mixed, users_per_group=25))]
     if in_order:
-        recipes.append(Recipe("order, next listen", _recipe("hstu", {**following, **uniform})))
-        recipes.append(Recipe("order, next listen, popular negatives", _recipe("hstu", {**following, **mixed})))
-    if in_order and ahead > 1:
-        recipes.append(Recipe("order, window", _recipe("hstu", {**near, **uniform})))
-        recipes.append(Recipe("order, window, popular negatives", _recipe("hstu", {**near, **mixed})))
+        following = {"target_window": near, "request_stride": near, "users_per_group": 0}
+        recipes.append(Recipe("order, near targets", _recipe("hstu", **following, **mixed)))
+        recipes.append(Recipe("order, near targets, uniform negatives", _recipe("hstu", **following, **uniform)))
+    if in_order and ahead > near:
+        stride = min(LONGEST_STRIDE, max(near, -(-ahead // 4)))
+        window = {"target_window": ahead, "request_stride": stride, "users_per_group": 0}
+        recipes.append(Recipe("order, far targets", _recipe("hstu", **window, **mixed)))
     return recipes
 
 
@@ -55,5 +58,11 @@ def listens_ahead(period: Period) -> int:
     return int(np.clip(np.median(plays[plays > 0]) if len(period.held_out) else 1, 1, LONGEST_WINDOW))
 
 
-def _recipe(user_encoder: str, sampled: dict[str, Any]) -> Overrides:
+def listens_apart(period: Period) -> int:
+    """Listens between two requests of a history, so that a typical one has about READINGS of them."""
+    plays = np.bincount(period.fit.events.user)
+    return int(np.clip(np.median(plays[plays > 0]) // READINGS, 1, LONGEST_STRIDE))
+
+
+def _recipe(user_encoder: str, **sampled: Any) -> Overrides:
     return {"towers": {"user_encoder": user_encoder}, "training": {"sampled": sampled}}

@@ -2,6 +2,7 @@ import random
 from collections import Counter
 from datetime import date
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -128,6 +129,23 @@ def test_the_parts_are_the_input_row_for_row(tmp_path, write_interactions, strat
     together = [*rows(split.train), *rows(split.validation), *rows(split.test)]
     assert Counter((user_of[user], second, *name_of[track]) for user, track, second in together) == Counter(log)
     assert len(split.train) and len(split.validation) and len(split.test)
+
+
+@pytest.mark.parametrize(("strategy", "own"), [("global", False), ("per_user", True), ("leave_last", True)])
+def test_histories_that_were_cut_one_by_one_are_asked_after_their_last_listen(
+    tmp_path, write_interactions, strategy, own
+):
+    listens = [
+        (user, 1000 * number + second, "a", f"t{second}") for number, user in enumerate("uvw") for second in range(10)
+    ]
+    log = write_interactions(tmp_path / "interactions", listens)
+    split_listens(log, tmp_path / "splits", SplitSettings(strategy=strategy))
+    splits = Splits(tmp_path / "splits")
+    for fit in (splits.tuning, splits.testing):
+        known = np.unique(fit.events.user).astype(np.int64)
+        last = [fit.events.timestamp[fit.events.user == user].max() for user in known]
+        asked = fit.histories(known).now.tolist()
+        assert asked == (last if own else [fit.events.timestamp.max()] * len(known))
 
 
 def test_the_same_log_gives_the_same_bytes(tmp_path, ten_listens, write_interactions):

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from loopback_core.data import NOTHING, Ranking
+from loopback_core.data import NOTHING, Ids, Ranking
 from loopback_core.evaluation.beyond_accuracy import beyond_accuracy
 from loopback_core.evaluation.random_closed_form import expected_metrics
 from loopback_core.evaluation.significance import Comparison, Mean, bootstrap_means, compare, mean_of
@@ -67,15 +67,18 @@ def evaluate_task(
     means = mean_over_users(per_user, settings)
     for name, of_lists in beyond.items():
         means[name] = {**(means[name] or {}), **of_lists}
-    return TaskResult(task, per_user, means, _compare_with_others(per_user, settings), shown)
+    return TaskResult(task, per_user, means, compare_with_others(per_user, settings), shown)
 
 
 def mean_over_users(
-    per_user: dict[str, PerUser | None], settings: EvaluationSettings
+    per_user: Mapping[str, PerUser | None], settings: EvaluationSettings, user: Ids | None = None
 ) -> dict[str, dict[str, Mean] | None]:
-    """The mean of every metric with its interval, from the same resampled users for every recommender."""
+    """The mean of every metric with its interval, from the same resampled users for every recommender.
+
+    user: (requests,) whose each value is, where a user has several; None: each is another user's.
+    """
     columns = {(name, metric): values for name, m in per_user.items() if m for metric, values in m.items()}
-    resampled = _resample(columns, settings)
+    resampled = _resample(columns, settings, user)
     return {
         name: None
         if m is None
@@ -91,20 +94,20 @@ Columns = dict[tuple[str, str], NDArray[np.float64]]
 """(recommender, metric) -> one value per user, or per resample of the users."""
 
 
-def _resample(columns: Columns, settings: EvaluationSettings) -> Columns | None:
+def _resample(columns: Columns, settings: EvaluationSettings, user: Ids | None) -> Columns | None:
     """Means over resampled users, the same ones for every column; None when there are too few users."""
     values = np.stack(list(columns.values()), axis=1)
-    if len(values) < settings.min_users:
+    if len(values if user is None else np.unique(user)) < settings.min_users:
         return None
-    means = bootstrap_means(values, settings.resamples, settings.seed)
+    means = bootstrap_means(values, settings.resamples, settings.seed, user)
     return dict(zip(columns, means.T, strict=True))
 
 
-def _compare_with_others(
-    per_user: dict[str, PerUser | None], settings: EvaluationSettings
+def compare_with_others(
+    per_user: Mapping[str, PerUser | None], settings: EvaluationSettings, user: Ids | None = None
 ) -> dict[str, dict[str, Comparison]]:
     """The towers against each baseline and each other preset, which are two families: another preset in the home must not
-    change the corrected p of a baseline."""
+    change the corrected p of a baseline. user: as in :func:`mean_over_users`."""
     towers = per_user.get(TOWERS)
     if towers is None or not all(len(values) for values in towers.values()):
         return {}
@@ -114,25 +117,25 @@ def _compare_with_others(
     comparisons: dict[str, dict[str, Comparison]] = {}
     for family in (baselines, presets):
         differences = {name: {metric: towers[metric] - m[metric] for metric in towers} for name, m in family.items()}
-        comparisons |= compare_over_users(differences, settings)
+        comparisons |= compare_over_users(differences, settings, user)
     return comparisons
 
 
 def compare_over_users(
-    differences_of: Mapping[str, PerUser], settings: EvaluationSettings
+    differences_of: Mapping[str, PerUser], settings: EvaluationSettings, user: Ids | None = None
 ) -> dict[str, dict[str, Comparison]]:
     """One recommender against a family of others by every metric; Holm's correction is over the family.
 
-    differences_of: other -> metric -> (users,) differences for at least one user, taken before resampling, so that ties
-    are exact.
+    differences_of: other -> metric -> (requests,) differences, at least one, taken before resampling, so that ties
+    are exact. user: as in :func:`mean_over_users`.
     """
     differences = {(name, metric): values for name, m in differences_of.items() for metric, values in m.items()}
     table: dict[str, dict[str, Comparison]] = {name: {} for name in differences_of}
-    resampled = _resample(differences, settings) if differences else None
+    resampled = _resample(differences, settings, user) if differences else None
     for metric in dict.fromkeys(metric for _, metric in differences):
         keys = [(name, metric) for name in differences_of]
         of_resamples = None if resampled is None else [resampled[key] for key in keys]
-        comparisons = compare([differences[key] for key in keys], of_resamples)
+        comparisons = compare([differences[key] for key in keys], of_resamples, user)
         for name, comparison in zip(differences_of, comparisons, strict=True):
             table[name][metric] = comparison
     return table

@@ -1,4 +1,4 @@
-"""The uncertainty of means over users: bootstrap intervals, paired comparisons, Holm's correction."""
+"""The uncertainty of means over users and over their requests: bootstrap intervals, paired comparisons, Holm's correction."""
 
 from collections.abc import Sequence
 
@@ -6,20 +6,28 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import TypedDict
 
+from loopback_core.data import Ids, Ragged
+
 FloatValues = NDArray[np.float64]
 
 CONFIDENCE = 0.95
+
+NO_DIFFERENCE = 1e-12
+"""A smaller sum over the requests of a user is 0: no difference of two metrics is as small."""
 
 CELLS_AT_ONCE = 4_000_000
 """Resampled users held in memory at a time: 2,000 resamples of 1,000,000 users would be 16 GB."""
 
 
-def bootstrap_means(values: FloatValues, resamples: int, seed: int) -> FloatValues:
-    """Means over resampled users, (resamples, columns); every column sees the same resampled users.
+def bootstrap_means(values: FloatValues, resamples: int, seed: int, user: Ids | None = None) -> FloatValues:
+    """Means over the requests of resampled users, (resamples, columns); every column sees the same resampled users.
 
-    values: (users, columns), one column per recommender and metric, at least one user. Efron (1979).
+    A user is drawn with all of their requests, since these are alike: the mean is the sum of all values drawn divided
+    by their number. values: (requests, columns), one column per recommender and metric, at least one request. user:
+    (requests,) whose each is; None: each is another user's. Efron (1979); by clusters, Davison and Hinkley (1997, 3.8).
     """
-    n_users = len(values)
+    sums, requests = sums_of_users(values, user)
+    n_users = len(sums)
     rng = np.random.default_rng(seed)
     rows = max(1, CELLS_AT_ONCE // n_users)
     means = []
@@ -27,8 +35,20 @@ def bootstrap_means(values: FloatValues, resamples: int, seed: int) -> FloatValu
         size = min(rows, resamples - start)
         drawn = rng.integers(n_users, size=(size, n_users)) + np.arange(size)[:, None] * n_users
         times_drawn = np.bincount(drawn.ravel(), minlength=size * n_users).reshape(size, n_users)
-        means.append(times_drawn @ values / n_users)
+        means.append(times_drawn @ sums / (times_drawn @ requests)[:, None])
     return np.concatenate(means)
+
+
+def sums_of_users(values: FloatValues, user: Ids | None) -> tuple[FloatValues, Ids]:
+    """The sums over the requests of each user, (users, columns), and the number of requests, (users,).
+
+    values: (requests, columns). user: (requests,); None: each is another user's.
+    """
+    if user is None:
+        return values, np.ones(len(values), np.int64)
+    _, row, requests = np.unique(user, return_inverse=True, return_counts=True)
+    of_user = Ragged.from_pairs(row, np.arange(len(user)), len(requests))
+    return np.add.reduceat(values[of_user.values], of_user.offsets[:-1], axis=0), requests
 
 
 def percentile_interval(means: FloatValues) -> tuple[FloatValues, FloatValues]:
@@ -38,7 +58,7 @@ def percentile_interval(means: FloatValues) -> tuple[FloatValues, FloatValues]:
 
 
 class Mean(TypedDict):
-    """A mean over users with its 95 % interval, as in `evaluation.json`; None where there are too few users."""
+    """A mean over users, or over requests, with its 95 % interval, as in `evaluation.json`; None where there are too few users."""
 
     value: float | None
     low: float | None
@@ -46,7 +66,7 @@ class Mean(TypedDict):
 
 
 def mean_of(values: FloatValues, resampled: FloatValues | None) -> Mean:
-    """The mean of `values`, (users,), with the interval of its resampled means, (resamples,), if given."""
+    """The mean of `values`, (requests,), with the interval of its resampled means, (resamples,), if given."""
     value = float(np.mean(values)) if len(values) else None
     if resampled is None:
         return Mean(value=value, low=None, high=None)
@@ -65,16 +85,18 @@ class Comparison(TypedDict):
     high: float | None
     p: float | None
     p_holm: float | None  # adjusted for the number of baselines that the first is compared with
-    won: int  # users for whom the first is better
+    won: int  # users for whom the first is better, by the mean over their requests
     lost: int
     tied: int
 
 
-def compare(differences: Sequence[FloatValues], resampled: Sequence[FloatValues] | None) -> list[Comparison]:
+def compare(
+    differences: Sequence[FloatValues], resampled: Sequence[FloatValues] | None, user: Ids | None = None
+) -> list[Comparison]:
     """One recommender against several others by one metric; Holm's correction is over them.
 
-    differences: per other the per-user differences, (users,). resampled: per other their means over resampled users,
-    (resamples,), or None for neither intervals nor p.
+    differences: per other that of every request, (requests,). resampled: per other their means over resampled users,
+    (resamples,), or None for neither intervals nor p. user: (requests,) whose each is; None: each is another user's.
     """
     ends: list[tuple[float | None, float | None]] = [(None, None)] * len(differences)
     p: list[float | None] = [None] * len(differences)
@@ -83,6 +105,8 @@ def compare(differences: Sequence[FloatValues], resampled: Sequence[FloatValues]
         ends = [(float(low), float(high)) for low, high in map(percentile_interval, resampled)]
         raw = [two_sided_p(means) for means in resampled]
         p, p_holm = [*raw], [*holm(raw)]
+    sums = [sums_of_users(values[:, None], user)[0] for values in differences]
+    of_users = [np.where(np.abs(column) < NO_DIFFERENCE, 0, column).ravel() for column in sums]
     return [
         Comparison(
             difference=float(np.mean(values)),
@@ -90,9 +114,9 @@ def compare(differences: Sequence[FloatValues], resampled: Sequence[FloatValues]
             high=high,
             p=p[i],
             p_holm=p_holm[i],
-            won=int(np.sum(values > 0)),
-            lost=int(np.sum(values < 0)),
-            tied=int(np.sum(values == 0)),
+            won=int(np.sum(of_users[i] > 0)),
+            lost=int(np.sum(of_users[i] < 0)),
+            tied=int(np.sum(of_users[i] == 0)),
         )
         for i, (values, (low, high)) in enumerate(zip(differences, ends, strict=True))
     ]

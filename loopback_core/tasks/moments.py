@@ -13,10 +13,11 @@ def moments_of_validation(period: Period, task: str, enough: int) -> list[Task]:
     """The task at moments of validation: what was played by then is history, what is played after is to be predicted.
 
     A choice on few users is noisy, and the same users at a later moment reduce the noise: there are as many moments as
-    it takes to have `enough` users to score; the first is the one most like test.
+    it takes to have `enough` users to score; the first is the one most like test, and the only one where the parts of
+    the split overlap in time, so that a moment of the log means nothing.
     """
     moments: list[Task] = []
-    for share in MOMENTS_OF_VALIDATION:
+    for share in MOMENTS_OF_VALIDATION if period.begins_at_once else MOMENTS_OF_VALIDATION[:1]:
         if sum(len(moment.users) for moment in moments) >= enough:
             break
         moments.append(TASKS[task](period.after(share)))

@@ -18,6 +18,11 @@ class Period:
     log_artist: NDArray[np.int32]  # (n_log_tracks,) artist of every track of the log
     early_fit: FitData | None = None  # what the reference protocol fits; None: `fit`
 
+    @property
+    def begins_at_once(self) -> bool:
+        """Whether it begins at one moment of the log for all users: so with the split strategies `global` and `dates`."""
+        return not len(self.held_out) or bool(self.held_out.timestamp[0] >= self.fit.now)
+
     def after(self, share: float) -> "Period":
         """The rest of the window after the first `share` of its listens, which are known by then.
 

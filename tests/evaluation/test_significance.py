@@ -37,6 +37,47 @@ def test_many_users_are_resampled_in_pieces_that_each_draw_anew(monkeypatch):
     assert len(np.unique(means)) == 50
 
 
+def test_with_one_request_per_user_the_clusters_change_no_bit():
+    values = np.random.default_rng(0).random((40, 3))
+    assert np.array_equal(bootstrap_means(values, 200, 5, user=np.arange(40) * 7), bootstrap_means(values, 200, seed=5))
+    drawn = np.random.default_rng(5).integers(40, size=(200, 40))
+    assert bootstrap_means(values, 200, seed=5) == pytest.approx(values[drawn].mean(axis=1))
+
+
+def test_a_user_is_drawn_with_all_of_their_requests_and_the_mean_is_over_requests():
+    values, user = np.array([[1.0], [0.0], [0.0], [1.0]]), np.array([4, 9, 9, 9])
+    means = np.unique(bootstrap_means(values, 200, 0, user)).tolist()
+    # User 4 twice: 2 of 2; both: 2 of 4; user 9 twice: 2 of 6.
+    assert means == pytest.approx([1 / 3, 1 / 2, 1])
+    shuffled = np.array([3, 0, 2, 1])
+    again = np.unique(bootstrap_means(values[shuffled], 200, 0, user[shuffled])).tolist()
+    assert again == pytest.approx(means)
+
+
+def test_requests_of_one_user_that_are_alike_make_the_interval_no_narrower():
+    rng = np.random.default_rng(0)
+    of_user, user = rng.normal(size=(50, 1)), np.repeat(np.arange(50), 9)
+    width = {}
+    for name, values, clusters in (
+        ("users", of_user, None),
+        ("alike", np.repeat(of_user, 9, axis=0), user),
+        ("alike, as if of other users", np.repeat(of_user, 9, axis=0), None),
+        ("independent", rng.normal(size=(450, 1)), user),
+    ):
+        low, high = percentile_interval(bootstrap_means(values, 1000, 1, clusters))
+        width[name] = float(high[0] - low[0])
+    assert width["alike"] == pytest.approx(width["users"])
+    assert width["alike, as if of other users"] == pytest.approx(width["users"] / 3, rel=0.15)
+    assert width["independent"] == pytest.approx(width["users"] / 3, rel=0.3)
+
+
+def test_won_lost_and_tied_count_users_by_the_mean_over_their_requests():
+    differences, user = np.array([0.5, -0.25, 0.3, -0.1, -0.2, 0.0, -0.1]), np.array([1, 1, 2, 2, 2, 3, 4])
+    (found,) = compare([differences], None, user)
+    assert (found["won"], found["lost"], found["tied"]) == (1, 1, 2)
+    assert found["difference"] == pytest.approx(0.15 / 7)
+
+
 def test_p_counts_the_resamples_beyond_zero_twice():
     assert two_sided_p(np.ones(999)) == pytest.approx(2 / 1000)
     assert two_sided_p(np.array([-1.0] * 9 + [1.0] * 90)) == pytest.approx(2 * 10 / 100)

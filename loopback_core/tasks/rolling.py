@@ -1,0 +1,138 @@
+"""The same users of a task, asked at several moments of its period: each request more makes a comparison surer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loopback_core.data import SECONDS_PER_DAY, Histories, Ids, Ragged, stable_order
+from loopback_core.tasks.period import Period
+from loopback_core.tasks.task import Task
+
+ROLLING_TASKS = ("discovery", "next_listen")
+"""The tasks that are asked at several moments: those of known users, whose candidates are the catalog."""
+
+
+@dataclass(frozen=True)
+class RollingRequests:
+    """Who was asked when: those of the first moment come first, users ascending within a moment."""
+
+    users: Ids  # (requests,) dense ids
+    moments: Ids  # (requests,)
+
+
+class RollingTask:
+    """A task at evenly spread moments of its period: histories grow, models and the catalog stay those of the beginning.
+
+    Moment i stands after the share i / moments of the listens. The listens of the users asked are sorted once for all
+    moments, and no others are read.
+    """
+
+    def __init__(self, task: Task, period: Period, moments: int, most_users: int, seed: int) -> None:
+        """task: made from `period`, one of ROLLING_TASKS; at most `most_users` of its users are asked, chosen by seed."""
+        self._first = first = task.sampled(most_users, seed)
+        self._n_users, n_tracks, held_out = len(first.users), task.n_candidates, period.held_out
+        self._held_out_times = held_out.timestamp
+        self.starts = [int(share * len(held_out)) for share in np.arange(moments) / moments]
+        in_catalog = held_out.track < n_tracks
+        self.now = [_now(held_out.timestamp[:start][in_catalog[:start]], period.fit.now) for start in self.starts]
+
+        asked = np.isin(held_out.user, first.users)
+        place = np.flatnonzero(asked & in_catalog)
+        known = first.histories.tracks
+        row = np.concatenate([known.row_numbers(), np.searchsorted(first.users, held_out.user[place])])
+        order = stable_order(row, self._n_users)
+        self._row = row = row[order]
+        self._track = np.concatenate([known.values, held_out.track[place]])[order]
+        self._timestamp = np.concatenate([first.histories.timestamps, held_out.timestamp[place]])[order]
+        self._place = np.concatenate([np.full(len(known.values), -1), place])[order]  # in held_out; -1: known before it
+        self._begins = np.searchsorted(row, np.arange(self._n_users))
+
+        by_pair = np.argsort(row * n_tracks + self._track, kind="stable")
+        pair_row, pair_track = row[by_pair], self._track[by_pair]
+        first_of_pair = np.ones(len(by_pair), np.bool_)
+        first_of_pair[1:] = (pair_row[1:] != pair_row[:-1]) | (pair_track[1:] != pair_track[:-1])
+        last_of_pair = np.append(first_of_pair[1:], True)[: len(by_pair)]
+        self._pair_row, self._pair_track = pair_row[first_of_pair], pair_track[first_of_pair]
+        self._first_place = self._place[by_pair][first_of_pair]
+        self._last_place = self._place[by_pair][last_of_pair]
+
+    @property
+    def name(self) -> str:
+        """That of the task."""
+        return self._first.name
+
+    def __len__(self) -> int:
+        """The number of moments."""
+        return len(self.starts)
+
+    @cached_property
+    def requests(self) -> RollingRequests:
+        """Every request of every moment."""
+        rows = [np.flatnonzero(self._positives(start).lengths) for start in self.starts]
+        moments = np.repeat(np.arange(len(rows)), [len(of_moment) for of_moment in rows])
+        return RollingRequests(self._first.users[np.concatenate(rows)], moments)
+
+    def at(self, moment: int) -> Task:
+        """The task at a moment: of the users asked those who have a positive in the rest of the period."""
+        start = self.starts[moment]
+        first = self._first
+        positives = self._positives(start)
+        rows = np.flatnonzero(positives.lengths)
+        n_later = np.bincount(self._row[self._place < start], minlength=self._n_users)
+        stops = self._begins + n_later
+        histories = Histories(
+            first.users,
+            Ragged.between(self._track, self._begins, stops),
+            Ragged.between(self._timestamp, self._begins, stops).values,
+            np.full(self._n_users, self.now[moment], np.int64),
+            first.histories.demographics,
+        )
+        exclude = self._pairs(self._first_place < start).take(rows) if first.only_new else None
+        return replace(
+            first,
+            users=first.users[rows],
+            histories=histories.take(rows),
+            positives=positives.take(rows),
+            exclude=exclude,
+        )
+
+    def near(self, moment: int, users: Ids, days: float) -> Ragged:
+        """The positives of the next `days`, or of the rest of the period where that is shorter; a row may be empty.
+
+        users: (rows,) of the task at that moment.
+        """
+        start = self.starts[moment]
+        stop = int(np.searchsorted(self._held_out_times, self.now[moment] + days * SECONDS_PER_DAY, side="right"))
+        rows = np.searchsorted(self._first.users, users)
+        if self._first.only_new:
+            return self._pairs((self._first_place >= start) & (self._first_place < stop)).take(rows)
+        listens = (self._place >= start) & (self._place < stop)
+        pairs = np.unique(np.stack([self._row[listens], self._track[listens]]), axis=1)
+        return Ragged.from_pairs(pairs[0], pairs[1], self._n_users).take(rows)
+
+    def _positives(self, start: int) -> Ragged:
+        """Row i: what the i-th user asked plays in the rest of the period."""
+        return self._pairs((self._first_place if self._first.only_new else self._last_place) >= start)
+
+    def _pairs(self, keep: NDArray[np.bool_]) -> Ragged:
+        """Row i: the tracks of some pairs of the i-th user asked, ascending."""
+        lengths = np.bincount(self._pair_row[keep], minlength=self._n_users)
+        return Ragged(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64), self._pair_track[keep])
+
+
+def rolling_tasks(
+    tasks: Mapping[str, Task], period: Period, moments: int, most_users: int, seed: int
+) -> dict[str, RollingTask]:
+    """Those of `tasks` that are asked at several moments; none where moments of the log mean nothing, or one is enough."""
+    if moments < 2 or not period.begins_at_once:
+        return {}
+    asked = [tasks[name] for name in ROLLING_TASKS if len(tasks[name].users)]
+    return {task.name: RollingTask(task, period, moments, most_users, seed) for task in asked}
+
+
+def _now(known: Ids, beginning: int) -> int:
+    """The time of the last listen that is known at a moment."""
+    return int(known[-1]) if len(known) else beginning

@@ -51,7 +51,8 @@ def _interactions(settings: Settings) -> StageValues:
 
 
 def _baselines(settings: Settings) -> StageValues:
-    return _only(settings.evaluation, "seed", "baselines", "tuning_users", "tuning_trials")
+    keys = ("seed", "baselines", "tuning_users", "tuning_trials", "moments", "moment_users")
+    return _only(settings.evaluation, *keys)
 
 
 def training_values(settings: Settings) -> StageValues:

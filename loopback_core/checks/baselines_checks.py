@@ -17,17 +17,29 @@ if TYPE_CHECKING:
 
 def lists_valid(artifact: Artifact, store: ArtifactStore, settings: Settings) -> Verdict:
     """Every list holds distinct candidates of its user, none excluded, best first, and no track after its end."""
+    from loopback_core.data.ranking import without_scores
     from loopback_core.recommenders.baselines.baseline_lists import BaselineLists
     from loopback_core.splits import Splits
+    from loopback_core.tasks.rolling import rolling_tasks
     from loopback_core.tasks.task_builders import TASKS
 
-    lists, splits = BaselineLists(artifact.folder), Splits(store.upstream(artifact, "temporal_splits").folder)
+    lists, period = (
+        BaselineLists(artifact.folder),
+        Splits(store.upstream(artifact, "temporal_splits").folder).testing_period,
+    )
+    tasks, made_with = {name: build(period) for name, build in TASKS.items()}, artifact.manifest["settings"]
     wrong, counted = [], 0
-    for name, build in TASKS.items():
-        task = build(splits.testing_period)
+    for name, task in tasks.items():
         for baseline, ranking in lists.rankings(task):
             counted += 1
             wrong += [f"{baseline} in {name}: {fault}" for fault in list_faults(ranking, task)]
+    rolling = rolling_tasks(tasks, period, made_with["moments"], made_with["moment_users"], made_with["seed"])
+    for name, at_moments in rolling.items():
+        for moment in range(len(at_moments)):
+            task, asked = at_moments.at(moment), at_moments.requests.moments == moment
+            for baseline in lists.names(name):
+                ranking = without_scores(lists.tracks_at_moments(at_moments, baseline)[asked])
+                wrong += [f"{baseline} in {name}, moment {moment}: {fault}" for fault in list_faults(ranking, task)]
     facts = {"lists": counted, "faults": len(wrong)}
     return Verdict(bool(counted) and not wrong, "; ".join(wrong[:5]) or f"{counted} sets of lists are valid", facts)
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from loopback_core.data.ragged import Floats, Ids
 
 NOTHING = -1
@@ -14,3 +16,8 @@ class Ranking:
 
     tracks: Ids  # (rows, k)
     scores: Floats  # (rows, k)
+
+
+def without_scores(tracks: Ids) -> Ranking:
+    """Lists of which only the tracks were kept, (rows, k)."""
+    return Ranking(tracks, np.zeros(tracks.shape, np.float32))

@@ -23,6 +23,9 @@ USERS_PER_BLOCK = 64
 DEPTH = 1000
 """Length of the lists: a retriever feeds a ranker, so recall is measured down to here."""
 
+ROLLING_DEPTH = 100
+"""Length of the lists at several moments, where recall is measured at 100 at most."""
+
 
 def rank_users(recommender: Recommender, task: Task, depth: int) -> Ranking:
     """The lists of every user of a task, (users, depth), made for a block of users at a time."""

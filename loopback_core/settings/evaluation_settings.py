@@ -35,6 +35,18 @@ class EvaluationSettings(Section):
         "visits. On a long log each of iALS or BPR is a fit of minutes.",
     )
 
+    moments: int = Field(
+        9,
+        ge=0,
+        le=100,
+        description="Moments of test, evenly spread, at which discovery and next listen are asked with histories that "
+        "grow, beside the official cut; 0 or 1: only that one.",
+    )
+    horizon_days: float = Field(
+        3.0, gt=0, le=36_500, description="At these moments the next days are measured beside the whole rest of test."
+    )
+    moment_users: Count = Field(500, description="At most this many users are asked at every moment, drawn by seed.")
+
     @field_validator("ks")
     @classmethod
     def _cover_what_is_read(cls, ks: list[int]) -> list[int]:

@@ -175,10 +175,12 @@ def trained(chain):
         ["track_embeddings"],
     )
 
+    of_baselines = EvaluationSettings(baselines=["personal_decayed"], moments=2)
     chain.sound["baselines"] = chain.publish(
         "baselines",
-        lambda folder: build_baselines(splits, EvaluationSettings(baselines=["personal_decayed"]), folder),
+        lambda folder: build_baselines(splits, of_baselines, folder),
         ["temporal_splits"],
+        of_baselines.model_dump(mode="json"),
     )
 
     def evaluation(folder):

@@ -48,6 +48,19 @@ def test_lists_that_cannot_be_are_named(trained, change, fault):
     assert verdict.sentence == f"popularity_users in next_listen: {fault}"
 
 
+def test_faults_of_lists_at_a_moment_are_named_with_the_moment(trained):
+    def spoil(folder):
+        path = folder / "lists_at_moments" / "next_listen" / "popularity_users.npz"
+        with np.load(path) as kept:
+            content = {name: kept[name].copy() for name in kept.files}
+        content["tracks"][-1, 1] = content["tracks"][-1, 0]
+        np.savez(path, **content)
+
+    verdict = trained.verdict("lists_valid", trained.spoiled("baselines", spoil))
+    assert not verdict.passed
+    assert verdict.sentence == "popularity_users in next_listen, moment 1: the same track twice in a list"
+
+
 def test_a_track_that_was_to_be_left_out_is_a_fault():
     task = SimpleNamespace(n_candidates=3, exclude=Ragged(np.array([0, 1]), np.array([2])))
     scores = np.array([[2.0, 1.0]], np.float32)

@@ -7,9 +7,10 @@ from planted_log import planted_splits
 from loopback_core.errors import ArtifactError, SettingsError
 from loopback_core.recommenders.baselines import BASELINES
 from loopback_core.recommenders.baselines.baseline_lists import BaselineLists, build_baselines, choose_baselines
-from loopback_core.recommenders.lists import DEPTH, rank_users
+from loopback_core.recommenders.lists import DEPTH, ROLLING_DEPTH, rank_users
 from loopback_core.settings import EvaluationSettings
-from loopback_core.tasks.task_builders import TASKS, discovery, reference_protocol
+from loopback_core.tasks.rolling import RollingTask
+from loopback_core.tasks.task_builders import TASKS, discovery, next_listen, reference_protocol
 
 FEW = ["popularity_decayed", "personal_decayed", "recent_artist", "same_artist"]
 
@@ -51,6 +52,27 @@ def test_the_reference_protocol_is_fitted_on_train_alone(built, planted):
     lists, _ = built
     kept = lists.ranking(reference_protocol(planted.testing_period), "popularity_users")
     assert kept.tracks.max() < planted.tuning.catalog.n_tracks
+
+
+def test_the_lists_at_moments_are_those_of_the_same_fit_asked_with_longer_histories(built, planted):
+    lists, _ = built
+    period = planted.testing_period
+    settings = EvaluationSettings()
+    rolling = RollingTask(next_listen(period), period, settings.moments, settings.moment_users, settings.seed)
+    tuned = lists.tuning["tuning"]["next_listen"]["personal_decayed"]
+    fitted = BASELINES["personal_decayed"](**tuned["settings"]).fit(planted.testing)
+    expected = [rank_users(fitted, rolling.at(moment), ROLLING_DEPTH).tracks for moment in range(settings.moments)]
+    kept = lists.tracks_at_moments(rolling, "personal_decayed")
+    assert np.array_equal(kept, np.concatenate(expected))
+    assert not np.array_equal(expected[0], expected[4])
+    fewer = RollingTask(next_listen(period), period, 3, settings.moment_users, settings.seed)
+    with pytest.raises(ArtifactError, match="are for other users or moments; build the baselines again"):
+        lists.tracks_at_moments(fewer, "personal_decayed")
+
+
+def test_with_one_moment_nothing_is_asked_again(planted, tmp_path):
+    build_baselines(planted, EvaluationSettings(baselines=["popularity_users"], moments=1), tmp_path)
+    assert not (tmp_path / "lists_at_moments").exists()
 
 
 def test_the_grid_the_choice_and_the_trials_are_kept(built):

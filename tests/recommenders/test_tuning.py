@@ -55,6 +55,16 @@ def test_the_choice_is_made_for_each_task_on_its_own(hand_splits):
     assert tuned.settings == {"track": 3}  # of equals the first
 
 
+def test_moments_of_a_task_count_by_their_requests_and_are_asked_of_one_fit(hand_splits):
+    period = hand_splits.tuning_period
+    moments = [next_listen(period), next_listen(period.after(0.25))]
+    # Of users 0 and 1, who play track 3 and track 0, only user 1 is asked again.
+    tuned = tune(OneTrack, moments, seed=0)["next_listen"]
+    assert [len(task.users) for task in moments] == [2, 1]
+    assert [trial.score for trial in tuned.trials] == pytest.approx([0, 1 / 3, 2 / 3])
+    assert tuned.settings == {"track": 0}
+
+
 class TwoSettings(Baseline):
     """Finds the track of user 0 only at (2, 3); its fits are counted."""
 

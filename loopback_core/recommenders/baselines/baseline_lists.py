@@ -9,20 +9,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
+from numpy.typing import NDArray
 from typing_extensions import TypedDict
 
-from loopback_core.data import FitData, Ranking
+from loopback_core.data import FitData, Ids, Ranking
 from loopback_core.errors import ArtifactError, SettingsError
 from loopback_core.recommenders.baselines import BASELINES, Baseline
 from loopback_core.recommenders.baselines.tuning import BaselineSettings, Tuned, choose_rival, tune
-from loopback_core.recommenders.lists import DEPTH, rank_users
+from loopback_core.recommenders.lists import DEPTH, ROLLING_DEPTH, rank_users
 from loopback_core.recommenders.tuned_json import TunedJson
 from loopback_core.runtime.progress import progress
 from loopback_core.settings import EvaluationSettings
 from loopback_core.splits import Splits
+from loopback_core.tasks.moments import moments_of_validation
+from loopback_core.tasks.rolling import ROLLING_TASKS, RollingTask, rolling_tasks
 from loopback_core.tasks.task import Task
 from loopback_core.tasks.task_builders import LIKE, TASKS
 
@@ -30,6 +34,9 @@ TUNED_TASKS = ("discovery", "next_listen", "cold_start")
 """The tasks on which settings are tuned and rivals chosen."""
 
 ALWAYS_MEASURED = "popularity_users"
+
+AT_MOMENTS = "lists_at_moments"
+"""Folder of the lists at moments, next to that of the others, `lists`."""
 
 
 class Tuning(TypedDict):
@@ -49,16 +56,16 @@ class BaselinesSummary(TypedDict):
 
 
 def build_baselines(splits: Splits, settings: EvaluationSettings, folder: Path) -> BaselinesSummary:
-    """Write `tuning.json` and the lists of every baseline in every task that it answers into `folder`.
+    """Write `tuning.json` and the lists of every baseline in every task that it answers, and at its moments, into `folder`.
 
     Raises:
         SettingsError: `evaluation.baselines` names an unknown baseline.
     """
     baselines = choose_baselines(settings.baselines)
-    tuning = {
-        name: TASKS[name](splits.tuning_period).sampled(settings.tuning_users, settings.seed) for name in TUNED_TASKS
-    }
-    testing = {name: build(splits.testing_period) for name, build in TASKS.items()}
+    tuning = {name: _tuning_moments(splits, name, settings) for name in TUNED_TASKS}
+    period = splits.testing_period
+    testing = {name: build(period) for name, build in TASKS.items()}
+    rolling = rolling_tasks(testing, period, settings.moments, settings.moment_users, settings.seed)
     content: Tuning = {"tuning": {name: {} for name in TUNED_TASKS}, "rival": {}, "obstacles": {}}
     tuned: dict[str, list[Tuned]] = {name: [] for name in TUNED_TASKS}
     seconds: dict[str, float] = {}
@@ -68,12 +75,12 @@ def build_baselines(splits: Splits, settings: EvaluationSettings, folder: Path) 
             if obstacle := baseline.obstacle(splits.testing):
                 content["obstacles"][baseline.id] = obstacle
             else:
-                answered = [task for name, task in tuning.items() if name in baseline.answers]
+                answered = [task for name, moments in tuning.items() if name in baseline.answers for task in moments]
                 best = tune(baseline, answered, settings.seed, settings.tuning_trials)
                 for name, of_task in best.items():
                     content["tuning"][name][baseline.id] = of_task.as_json()
                     tuned[name].append(of_task)
-                _recommend(baseline, best, testing, settings.seed, folder)
+                _recommend(baseline, best, testing, rolling, settings.seed, folder)
             seconds[baseline.id] = round(time.monotonic() - started, 3)
             shown.advance(note=baseline.id)
     rivals = {name: choose_rival(candidates) for name, candidates in tuned.items()}
@@ -97,10 +104,23 @@ def choose_baselines(names: Sequence[str]) -> list[type[Baseline]]:
     ]
 
 
+def _tuning_moments(splits: Splits, name: str, settings: EvaluationSettings) -> list[Task]:
+    """The task at moments of validation; cold start at its beginning alone: later its tracks are not new any more."""
+    period, most = splits.tuning_period, settings.tuning_users
+    moments = moments_of_validation(period, name, most) if name in ROLLING_TASKS else [TASKS[name](period)]
+    return [task.sampled(most, settings.seed) for task in moments]
+
+
 def _recommend(
-    baseline: type[Baseline], tuned: Mapping[str, Tuned], testing: Mapping[str, Task], seed: int, folder: Path
+    baseline: type[Baseline],
+    tuned: Mapping[str, Tuned],
+    testing: Mapping[str, Task],
+    rolling: Mapping[str, RollingTask],
+    seed: int,
+    folder: Path,
 ) -> None:
-    """Rank every test task that the baseline answers; tasks of the same fit data and settings share one fit."""
+    """Rank every test task that the baseline answers, and the moments of those that have some; tasks of the same fit data
+    and settings share one fit."""
     fitted: tuple[FitData, BaselineSettings, Baseline] | None = None  # only one model is held in memory
     for name, task in testing.items():
         if name not in baseline.answers:
@@ -114,10 +134,21 @@ def _recommend(
         path.parent.mkdir(parents=True, exist_ok=True)
         tracks = ranking.tracks.astype(np.int32)
         np.savez(path, users=task.users, tracks=tracks, scores=ranking.scores)
+        if name in rolling:
+            _recommend_at_moments(fitted[2], rolling[name], folder)
 
 
-def _path(folder: Path, task: str, baseline: str) -> Path:
-    return folder / "lists" / task / f"{baseline}.npz"
+def _recommend_at_moments(fitted: Baseline, rolling: RollingTask, folder: Path) -> None:
+    path = _path(folder, rolling.name, fitted.id, AT_MOMENTS)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lists = [rank_users(fitted, rolling.at(moment), ROLLING_DEPTH).tracks for moment in range(len(rolling))]
+    requests = rolling.requests
+    tracks = np.concatenate(lists).astype(np.int32)
+    np.savez(path, users=requests.users, moments=requests.moments, tracks=tracks)
+
+
+def _path(folder: Path, task: str, baseline: str, lists: str = "lists") -> Path:
+    return folder / lists / task / f"{baseline}.npz"
 
 
 @dataclass(frozen=True)
@@ -145,16 +176,34 @@ class BaselineLists:
         Raises:
             ArtifactError: they cannot be read, or were made for other users.
         """
+        users, tracks, scores = self._read(_path(self.folder, task.name, name), name, "users", "tracks", "scores")
+        if not np.array_equal(users, task.users):
+            raise ArtifactError(f"The lists of {name} in {self.folder} are for other users; build the baselines again.")
+        return Ranking(tracks.astype(np.int64), scores)
+
+    def tracks_at_moments(self, rolling: RollingTask, name: str) -> Ids:
+        """The lists of one baseline at the moments of a task, (requests, ROLLING_DEPTH).
+
+        Raises:
+            ArtifactError: they cannot be read, or were made for other users or moments.
+        """
+        path = _path(self.folder, rolling.name, name, AT_MOMENTS)
+        users, moments, tracks = self._read(path, name, "users", "moments", "tracks")
+        asked = rolling.requests
+        if not (np.array_equal(users, asked.users) and np.array_equal(moments, asked.moments)):
+            raise ArtifactError(
+                f"The lists of {name} in {path.parent} are for other users or moments; build the baselines again."
+            )
+        return tracks.astype(np.int64)
+
+    def _read(self, path: Path, name: str, *keys: str) -> list[NDArray[Any]]:
         try:
-            with np.load(_path(self.folder, task.name, name), allow_pickle=False) as file:
-                users, tracks, scores = (file[key] for key in ("users", "tracks", "scores"))
+            with np.load(path, allow_pickle=False) as file:
+                return [file[key] for key in keys]
         except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise ArtifactError(
                 f"The lists of {name} in {self.folder} cannot be read ({error}); build them again."
             ) from None
-        if not np.array_equal(users, task.users):
-            raise ArtifactError(f"The lists of {name} in {self.folder} are for other users; build the baselines again.")
-        return Ranking(tracks.astype(np.int64), scores)
 
     def rankings(self, task: Task) -> Iterator[tuple[str, Ranking]]:
         """The lists of every baseline that answered a task, one at a time."""

@@ -56,7 +56,10 @@ class Tuned:
 
 
 def tune(baseline: type[Baseline], tasks: Sequence[Task], seed: int, most: int = 0) -> dict[str, Tuned]:
-    """Search the baseline's grid on tasks of 'tuning' that share their fit data; task name -> the best settings.
+    """Search the baseline's grid on tasks of 'tuning'; task name -> the best settings.
+
+    Tasks of one name are moments of one task: all are asked of the baseline that is fitted to the first of them all,
+    and a point's score is the mean over their requests.
 
     One hyperparameter at a time, the others at the best so far, in the order of the grid and from the first value of
     each, twice over: the number of fits is about the sum of the grid's lengths, not their product. Every point that is
@@ -64,9 +67,10 @@ def tune(baseline: type[Baseline], tasks: Sequence[Task], seed: int, most: int =
     most: the maximal number of points; 0: no limit.
     """
     search, started = _Search(baseline, [task for task in tasks if len(task.users)], seed, most), time.monotonic()
-    for task in search.tasks:
-        search.visit(task.name)
-    tuned_by_task = {task.name: Tuned(baseline, search.best(task.name), search.trials(task.name)) for task in tasks}
+    for name in search.moments:
+        search.visit(name)
+    names = dict.fromkeys(task.name for task in tasks)
+    tuned_by_task = {name: Tuned(baseline, search.best(name), search.trials(name)) for name in names}
     scores = ", ".join(f"{name} {tuned.score:.4f}" for name, tuned in tuned_by_task.items() if tuned.score is not None)
     seconds = time.monotonic() - started
     log.info(
@@ -79,12 +83,14 @@ class _Search:
     """The points of a grid that were visited, in that order, and the score of each in every task."""
 
     def __init__(self, baseline: type[Baseline], tasks: list[Task], seed: int, most: int) -> None:
-        self.baseline, self.tasks, self.seed, self.most = baseline, tasks, seed, most
+        self.baseline, self.seed, self.most = baseline, seed, most
+        self.moments: dict[str, list[Task]] = {}  # by task
+        for task in tasks:
+            self.moments.setdefault(task.name, []).append(task)
         self.visited: list[tuple[BaselineSettings, Mapping[str, float]]] = []
         self._fitted: tuple[BaselineSettings, Baseline] | None = None
-        self._prepared: dict[
-            str, list[tuple[Any, Ragged | None]]
-        ] = {}  # task -> prepared histories and exclusions, by block
+        # task -> by moment and block the prepared histories and the exclusions
+        self._prepared: dict[str, list[list[tuple[Any, Ragged | None]]]] = {}
 
     def visit(self, task: str) -> None:
         """Search for the best point of one task."""
@@ -106,9 +112,9 @@ class _Search:
             if known == settings:
                 return scores
         if self.most and len(self.visited) >= self.most:
-            return {task.name: -np.inf for task in self.tasks}
+            return dict.fromkeys(self.moments, -np.inf)
         fitted = self._fit(settings)
-        scores = {task.name: self._ndcg(fitted, task) for task in self.tasks}
+        scores = {name: self._ndcg(fitted, moments) for name, moments in self.moments.items()}
         self.visited.append((dict(settings), scores))
         return scores
 
@@ -117,19 +123,26 @@ class _Search:
         fit_settings = {name: value for name, value in settings.items() if name not in self.baseline.ranking_only}
         if self._fitted is None or self._fitted[0] != fit_settings:
             self._fitted, self._prepared = None, {}  # only one model is held in memory
-            self._fitted = fit_settings, self.baseline(**settings, seed=self.seed).fit_for(self.tasks[0])
+            first = next(iter(self.moments.values()))[0]
+            self._fitted = fit_settings, self.baseline(**settings, seed=self.seed).fit_for(first)
         fitted = copy(self._fitted[1])
         for name in self.baseline.ranking_only:
             setattr(fitted, name, settings[name])
         return fitted
 
-    def _ndcg(self, fitted: Baseline, task: Task) -> float:
-        if task.name not in self._prepared:
-            blocks = blocks_of_users(task)
-            self._prepared[task.name] = [(fitted.prepare(histories), exclude) for histories, exclude in blocks]
-        lists = (fitted.rank(prepared, CUTOFF, exclude) for prepared, exclude in self._prepared[task.name])
-        ranking = gather(lists, task, CUTOFF, fitted.id)
-        return float(np.mean(per_user_metrics(ranking, task.positives, [CUTOFF])[MAIN_METRIC]))
+    def _ndcg(self, fitted: Baseline, moments: Sequence[Task]) -> float:
+        name = moments[0].name
+        if name not in self._prepared:
+            self._prepared[name] = [
+                [(fitted.prepare(histories), exclude) for histories, exclude in blocks_of_users(task)]
+                for task in moments
+            ]
+        values = []
+        for task, blocks in zip(moments, self._prepared[name], strict=True):
+            lists = (fitted.rank(prepared, CUTOFF, exclude) for prepared, exclude in blocks)
+            ranking = gather(lists, task, CUTOFF, fitted.id)
+            values.append(per_user_metrics(ranking, task.positives, [CUTOFF])[MAIN_METRIC])
+        return float(np.mean(np.concatenate(values)))
 
 
 def choose_rival(tuned: Iterable[Tuned]) -> str | None:

@@ -39,7 +39,13 @@ def evaluation_users(artifact: Artifact, store: ArtifactStore, settings: Setting
 
 def metrics_sane(artifact: Artifact, store: ArtifactStore, settings: Settings) -> Verdict:
     """Every number is in its range: shares in [0, 1], values inside their intervals, recall not falling with K."""
-    wrong, read = faults(read_evaluation(artifact.folder)["tasks"])
+    evaluation = read_evaluation(artifact.folder)
+    rolling = {
+        f"{task} at moments ({positives})": measured
+        for task, sets in evaluation.get("rolling", {}).items()
+        for positives, measured in sets.items()
+    }
+    wrong, read = faults({**evaluation["tasks"], **rolling})
     sentence = "; ".join(wrong[:5]) + (f"; and {len(wrong) - 5} more" if len(wrong) > 5 else "")
     return Verdict(
         read > 0 and not wrong,

@@ -2,6 +2,7 @@
 
 from loopback_core.evaluation.ablation_json import Ablation
 from loopback_core.evaluation.evaluation_json import Evaluation, Provenance
+from loopback_core.evaluation.leave_last import leave_last_json
 from loopback_core.evaluation.measuring import Measured
 from loopback_core.recommenders.baselines.baseline_lists import Tuning
 from loopback_core.settings import Settings
@@ -47,6 +48,14 @@ def evaluation_document(
         "seconds": provenance["seconds"],
         "peak_rss_mb": provenance["peak_rss_mb"],
     }
+    if measured.rolling:
+        moments = settings.evaluation.moments
+        evaluation["rolling"] = {
+            task: {name: result.as_json(moments, settings.evaluation) for name, result in of_task.items()}
+            for task, of_task in measured.rolling.items()
+        }
+    if provenance["split"]["strategy"] == "leave_last":
+        evaluation["leave_last"] = leave_last_json(results, measured.users_of_test, settings.evaluation)
     if ablation is not None:
         evaluation["ablation"] = ablation
     return evaluation

@@ -12,7 +12,7 @@ from loopback_core.evaluation.significance import Comparison, Mean
 from loopback_core.recommenders.tuned_json import TunedJson
 
 Recommenders = dict[str, dict[str, Mean] | None]
-"""recommender -> metric -> mean over users; None for a recommender that cannot answer the task."""
+"""recommender -> metric -> mean over users, or over requests; None for a recommender that cannot answer the task."""
 
 Comparisons = dict[str, dict[str, Comparison]]
 """baseline or other preset -> metric -> the towers minus that one, on the same users."""
@@ -94,6 +94,29 @@ class SearchJson(TypedDict):
     trials: list[TrialJson]
 
 
+class RollingJson(TypedDict):
+    """One task asked at several moments of test, measured with one set of positives.
+
+    Values are means over requests, intervals and p are of resampled users with all of their requests, and users are won
+    or lost by the mean over their requests.
+    """
+
+    moments: int
+    requests: int
+    users: int
+    recommenders: Recommenders
+    paired: Comparisons
+
+
+class LeaveLastJson(TypedDict):
+    """The one held-out listen of every user, as the literature measures it; see `leave_last.py`."""
+
+    users: int  # with a held-out listen, all of them counted
+    known: float  # share of them who know the held-out track
+    outside_catalog: float  # share of them whose held-out track nobody played before
+    recommenders: dict[str, Recommenders]  # 'everything' or 'unknown': what is recommended
+
+
 IndexJson = TypedDict("IndexJson", {"kind": str, "recall@100": float, "p50_ms": float | None, "p99_ms": float | None})
 """The index, its recall against exact search, and the latency of a query."""
 
@@ -126,6 +149,8 @@ class Evaluation(Provenance):
     tuning: NotRequired[dict[str, dict[str, TunedJson]]]  # task -> baseline
     obstacles: NotRequired[dict[str, str]]  # baseline -> why it was not fitted
     index: IndexJson
+    rolling: NotRequired[dict[str, dict[str, RollingJson]]]  # task -> 'rest' or 'near': the set of positives
+    leave_last: NotRequired[LeaveLastJson]  # only under that split strategy
     ablation: NotRequired[Ablation]
 
 

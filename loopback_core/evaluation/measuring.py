@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from loopback_core.data import Ragged, Ranking
+import numpy as np
+
+from loopback_core.data import Ids, Ragged, Ranking
 from loopback_core.evaluation.calibration import calibrate
 from loopback_core.evaluation.evaluation_json import CalibrationJson, IndexJson, Recommenders
 from loopback_core.evaluation.evaluator import TaskResult, evaluate_task
+from loopback_core.evaluation.rolling_evaluation import RollingResult, evaluate_moments
 from loopback_core.evaluation.segments import segments_json
 from loopback_core.ranking.linear_ranker import TOWERS_ALONE
 from loopback_core.ranking.scorer import EncodedUsers, Scorer
 from loopback_core.recommenders.baselines.baseline_lists import BaselineLists
 from loopback_core.recommenders.bundle import Bundle, Towers
 from loopback_core.recommenders.index_recommender import IndexRecommender
-from loopback_core.recommenders.lists import DEPTH, TOWERS, blocks_of_users, gather, rank_users
+from loopback_core.recommenders.lists import DEPTH, ROLLING_DEPTH, TOWERS, blocks_of_users, gather, rank_users
 from loopback_core.recommenders.towers_recommender import TowersRecommender
 from loopback_core.retrieval.latency import QUERIES, measure_latency
+from loopback_core.tasks.rolling import RollingTask, rolling_tasks
 from loopback_core.tasks.task import Task
 from loopback_core.tasks.task_builders import IN_CATALOG, TASKS
 
@@ -46,16 +50,26 @@ class Measured:
     calibration: CalibrationJson
     segments: dict[str, dict[str, Recommenders]]  # task -> segment -> recommender -> metric
     index: IndexJson
+    users_of_test: Ids  # those of train who play something in test, ascending
+    rolling: dict[str, dict[str, RollingResult]]  # task -> set of positives; empty where moments are not asked
 
 
 def measure(splits: Splits, trained: Trained, baselines: BaselineLists, settings: Settings) -> Measured:
     """Every task as measured on test, the random recommender against its closed form, segments, and the index."""
-    results = {}
+    results, period = {}, splits.testing_period
     # Tasks that need vectors of tracks outside the catalog come first: later more memory is held.
     for name in sorted(TASKS, key=lambda name: name in IN_CATALOG):
-        task = TASKS[name](splits.testing_period)
+        task = TASKS[name](period)
         results[name] = evaluate_task(task, _rankings(task, trained, baselines, settings), settings.evaluation)
     results = {name: results[name] for name in TASKS}
+    evaluation = settings.evaluation
+    rolling = rolling_tasks(
+        {name: result.task for name, result in results.items()},
+        period,
+        evaluation.moments,
+        evaluation.moment_users,
+        evaluation.seed,
+    )
     return Measured(
         results,
         calibrate([results[name].task for name in ("discovery", "next_listen")], settings.evaluation),
@@ -65,6 +79,13 @@ def measure(splits: Splits, trained: Trained, baselines: BaselineLists, settings
             if name != "new_users" or len(results[name].task.users)
         },
         _measure_index(results["discovery"].task, trained),
+        np.intersect1d(period.users, period.held_out.user),
+        {
+            name: evaluate_moments(
+                task, _tracks_at_moments(task, trained, baselines, settings), evaluation.horizon_days
+            )
+            for name, task in rolling.items()
+        },
     )
 
 
@@ -108,20 +129,47 @@ def _rankings(
         yield from ((name, None) for name in sorted(elsewhere - set(baselines.names(task.name))))
 
 
+def _tracks_at_moments(
+    rolling: RollingTask, trained: Trained, baselines: BaselineLists, settings: Settings
+) -> Iterator[tuple[str, Ids | None]]:
+    """The same recommenders, but for the index, at every request of the moments of a task: (requests, ROLLING_DEPTH)."""
+    seed, depth, first = settings.evaluation.seed, ROLLING_DEPTH, rolling.at(0)
+    scorer = trained.bundle.towers.scorer(first, trained.bundle.vectors)
+    answers, alone = [], []
+    for moment in range(len(rolling)):
+        task = rolling.at(moment)
+        blocks = ((scorer.encode(histories), exclude) for histories, exclude in blocks_of_users(task))
+        both = _rank_with_and_without_terms(scorer, blocks, task, seed, depth)
+        answers.append(both[0].tracks)
+        alone.append(both[1].tracks)
+    yield TOWERS, np.concatenate(answers)
+    yield f"{TOWERS}_alone", np.concatenate(alone)
+    for name, folder in trained.presets.items():
+        towers = TowersRecommender(Towers.load(folder).scorer(first), seed, name)
+        lists = [rank_users(towers, rolling.at(moment), depth).tracks for moment in range(len(rolling))]
+        yield name, np.concatenate(lists)
+    for name in baselines.names(rolling.name):
+        yield name, baselines.tracks_at_moments(rolling, name)
+
+
 def _rank_with_and_without_terms(
-    scorer: Scorer, blocks: Sequence[tuple[EncodedUsers, Ragged | None]], task: Task, seed: int
+    scorer: Scorer,
+    blocks: Iterable[tuple[EncodedUsers, Ragged | None]],
+    task: Task,
+    seed: int,
+    depth: int = DEPTH,
 ) -> tuple[Ranking, Ranking]:
     """The lists of the towers as they are served, and those of the towers alone: the products are computed once."""
     served, towers = TowersRecommender(scorer, seed), TowersRecommender(replace(scorer, ranker=TOWERS_ALONE), seed)
     if scorer.ranker == TOWERS_ALONE:
-        answer = gather((served.rank(users, DEPTH, exclude) for users, exclude in blocks), task, DEPTH, served.id)
+        answer = gather((served.rank(users, depth, exclude) for users, exclude in blocks), task, depth, served.id)
         return answer, answer
     alone: list[Ranking] = []
 
     def rank(users: EncodedUsers, exclude: Ragged | None) -> Ranking:
         products = users.vectors @ scorer.vectors.T
-        alone.append(towers.rank_products(products, users.prior, DEPTH, exclude))
-        return served.rank_products(products, users.prior, DEPTH, exclude)
+        alone.append(towers.rank_products(products, users.prior, depth, exclude))
+        return served.rank_products(products, users.prior, depth, exclude)
 
-    answer = gather((rank(*block) for block in blocks), task, DEPTH, served.id)
-    return answer, gather(alone, task, DEPTH, f"{TOWERS}_alone")
+    answer = gather((rank(*block) for block in blocks), task, depth, served.id)
+    return answer, gather(alone, task, depth, f"{TOWERS}_alone")

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
-from loopback_core.evaluation.evaluation_json import TaskJson
+from loopback_core.evaluation.evaluation_json import RollingJson, TaskJson
 from loopback_core.evaluation.significance import Mean
 
 SHARES = ("hit_rate", "recall", "precision", "ndcg", "mrr", "map", "coverage", "gini", "artist_diversity", "popularity")
@@ -16,7 +16,7 @@ GROWING = ("hit_rate", "recall", "mrr", "coverage")
 ROUNDING = 1e-9
 
 
-def faults(tasks: Mapping[str, TaskJson]) -> tuple[list[str], int]:
+def faults(tasks: Mapping[str, TaskJson | RollingJson]) -> tuple[list[str], int]:
     """What is wrong with the numbers of `tasks` of evaluation.json, a few words each, and how many were read."""
     wrong: list[str] = []
     read = 0

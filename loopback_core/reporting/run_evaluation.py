@@ -10,6 +10,7 @@ from loopback_core.evaluation.ablation_json import read_ablation
 from loopback_core.evaluation.evaluation_document import evaluation_document
 from loopback_core.evaluation.evaluation_json import Provenance, write_evaluation
 from loopback_core.evaluation.measuring import Trained, measure
+from loopback_core.evaluation.rolling_evaluation import REQUESTS_FILE, requests_table
 from loopback_core.recommenders.baselines.baseline_lists import BaselineLists
 from loopback_core.reporting.evaluation_files import copy_ablation_pictures, write_evaluation_files
 
@@ -27,7 +28,7 @@ def run_evaluation(
     folder: Path,
     ablation_folder: Path | None = None,
 ) -> dict[str, int]:
-    """Write `evaluation.json`, the report, its pictures and `recommendations.parquet` into `folder`.
+    """Write `evaluation.json`, the report, its pictures, `recommendations.parquet` and `requests.parquet` into `folder`.
 
     Returns the number of scored users by task, a summary.
 
@@ -39,6 +40,8 @@ def run_evaluation(
     evaluation = evaluation_document(measured, baselines.tuning, settings, provenance, ablation)
     evaluation["seconds"] = {**provenance["seconds"], "evaluation": round(time.monotonic() - started, 3)}
     write_evaluation(evaluation, folder)
+    if measured.rolling:
+        requests_table(measured.rolling).write_parquet(folder / REQUESTS_FILE)
     if ablation_folder:
         copy_ablation_pictures(ablation_folder, folder)
     write_evaluation_files(evaluation, measured.results, splits, trained, folder)

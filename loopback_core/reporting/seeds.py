@@ -3,7 +3,8 @@
     python -m loopback_core.reporting.seeds HOME HOME ... [--out seeds.json]
 
 Each home (as `LOOPBACK_HOME` names it) holds an evaluation. The interval over users of one training does not cover the
-choice of the seed. Here each user counts by their mean over seeds.
+choice of the seed. Here each user counts by their mean over seeds; where tasks were asked at several moments, so does
+each request.
 """
 
 import argparse
@@ -16,16 +17,18 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from loopback_core.data import NOTHING, Ranking
+from loopback_core.data import NOTHING, Ids
+from loopback_core.data.ranking import without_scores
 from loopback_core.errors import LoopbackError
 from loopback_core.evaluation.evaluation_json import Evaluation, read_evaluation
 from loopback_core.evaluation.evaluator import compare_over_users, mean_over_users
 from loopback_core.evaluation.json_file import write_json_file
 from loopback_core.evaluation.random_closed_form import expected_metrics
+from loopback_core.evaluation.rolling_evaluation import REQUESTS_FILE
 from loopback_core.recommenders.lists import OTHER_PRESET, RANDOM, TOWERS
 from loopback_core.reporting.paper.seeds_tables import seeds_table
 from loopback_core.reporting.report.report_tables import TOWERS_ALONE_ID
-from loopback_core.reporting.seeds_json import Seeds, SeedsTask
+from loopback_core.reporting.seeds_json import Seeds, SeedsRolling, SeedsTask, SeedsValues
 from loopback_core.settings import EvaluationSettings
 from loopback_core.splits import Splits
 from loopback_core.store.artifacts import Artifact, ArtifactStore
@@ -62,6 +65,7 @@ class SeedRun:
             "splits": {name: file["sha256"] for name, file in files.items() if name.endswith(".parquet")},
             "settings of the towers": (settings["towers"], training),
             "rivals": self.evaluation["rival"],
+            "moments": [settings["evaluation"].get(key) for key in ("moments", "horizon_days", "moment_users", "seed")],
             # A baseline without lists in one home would count as misses there.
             "baselines": {task: self.baselines(task) for task in self.evaluation["paired"]},
         }
@@ -78,7 +82,16 @@ class SeedRun:
         row = np.searchsorted(task.users, lists["user"].to_numpy())
         tracks = np.full((len(task.users), max(SEEDS_KS)), NOTHING, np.int64)
         tracks[row, lists["rank"].to_numpy() - 1] = lists["track"].to_numpy() - task.first_candidate
-        return per_user_metrics(Ranking(tracks, np.zeros(tracks.shape, np.float32)), task.positives, SEEDS_KS)
+        return per_user_metrics(without_scores(tracks), task.positives, SEEDS_KS)
+
+    def per_request(self, task: str, positives: str, recommender: str) -> tuple[Ids, PerUser]:
+        """The user of every request of a task at moments, and its metrics, by moment and user."""
+        of = self._requests.filter(task=task, positives=positives, recommender=recommender).sort("moment", "user")
+        return of["user"].to_numpy().astype(np.int64), {metric: of[metric].to_numpy() for metric in SEEDS_METRICS}
+
+    @cached_property
+    def _requests(self) -> pl.DataFrame:
+        return pl.read_parquet(self._folder / REQUESTS_FILE)
 
     @cached_property
     def _folder(self) -> Path:
@@ -113,28 +126,46 @@ def over_seeds(homes: Sequence[Path]) -> Seeds:
             continue
         recommenders = (TOWERS, TOWERS_ALONE_ID, *first.baselines(name))
         by_seed = {one: [run.per_user(task, one) for run in runs] for one in recommenders}
-        tasks[name] = _over_seeds_of_task(by_seed, rival, len(task.users), settings)
+        rolling = _at_moments(runs, name, rival, settings)
+        tasks[name] = {**_values(by_seed, rival, task.users, settings), "rolling": rolling}
     return {
         "schema": 1,
         "seeds": [run.evaluation["seed"] for run in runs],
         "versions": [run.evaluation["versions"]["trained_towers"] for run in runs],
         "resamples": settings.resamples,
+        "moments": settings.moments,
+        "horizon_days": settings.horizon_days,
         "tasks": tasks,
     }
 
 
-def _over_seeds_of_task(
-    by_seed: Mapping[str, Sequence[PerUser]], rival: str, users: int, settings: EvaluationSettings
-) -> SeedsTask:
-    """by_seed: the towers, the towers alone and every baseline -> for each seed metric -> (users,)."""
+def _at_moments(
+    runs: Sequence[SeedRun], task: str, rival: str, settings: EvaluationSettings
+) -> dict[str, SeedsRolling]:
+    """The same from the requests of the moments, by set of positives; empty where the task was not asked again."""
+    found: dict[str, SeedsRolling] = {}
+    for positives in runs[0].evaluation.get("rolling", {}).get(task, {}):
+        recommenders = (TOWERS, TOWERS_ALONE_ID, *runs[0].baselines(task))
+        measured = {one: [run.per_request(task, positives, one) for run in runs] for one in recommenders}
+        users = measured[TOWERS][0][0]
+        by_seed = {one: [values for _, values in seeds] for one, seeds in measured.items()}
+        found[positives] = {**_values(by_seed, rival, users, settings), "requests": len(users)}
+    return found
+
+
+def _values(
+    by_seed: Mapping[str, Sequence[PerUser]], rival: str, user: Ids, settings: EvaluationSettings
+) -> SeedsValues:
+    """by_seed: the towers, the towers alone and every baseline -> for each seed metric -> (requests,). user: (requests,)
+    whose each is."""
     per_user = {
         name: {metric: np.mean([of[metric] for of in seeds], axis=0) for metric in SEEDS_METRICS}
         for name, seeds in by_seed.items()
     }
     reported = (TOWERS, TOWERS_ALONE_ID, rival)
-    means = mean_over_users({name: per_user[name] for name in reported}, settings)
+    means = mean_over_users({name: per_user[name] for name in reported}, settings, user)
     return {
-        "users": users,
+        "users": len(np.unique(user)),
         "rival": rival,
         "each": {
             name: {metric: [float(of[metric].mean()) for of in by_seed[name]] for metric in SEEDS_METRICS}
@@ -149,6 +180,7 @@ def _over_seeds_of_task(
                     if not name.startswith(TOWERS)
                 },
                 settings,
+                user,
             )[rival]
             for towers in (TOWERS, TOWERS_ALONE_ID)
         },

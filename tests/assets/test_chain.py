@@ -185,8 +185,9 @@ def test_the_report_names_every_recommender_and_check_and_its_pictures_are_there
     pictures = [part.split(")")[0] for part in report.split("](")[1:] if part.split(")")[0].endswith(".png")]
     of_tasks = {f"{kind}_{task}.png" for kind in ("ndcg", "recall") for task in MEASURED}
     of_segments = {f"segments_{task}.png" for task in ("discovery", "next_listen", "new_users")}
+    of_moments = {"moments_discovery.png", "moments_next_listen.png"}
     of_all = {"popularity.png", "training.png", "embedding.png", "calibration.png"}
-    assert set(pictures) == {path.name for path in folder.glob("*.png")} == of_tasks | of_segments | of_all
+    assert set(pictures) == {path.name for path in folder.glob("*.png")} == of_tasks | of_segments | of_moments | of_all
     assert all((folder / name).read_bytes().startswith(b"\x89PNG") for name in pictures)
     page = (folder / "report.html").read_text("utf-8")
     assert page.count("<svg") == len(pictures) and "http://" not in page.replace("http://www.w3.org/", "")

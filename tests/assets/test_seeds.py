@@ -37,6 +37,23 @@ def test_each_seed_is_what_its_evaluation_says_and_the_difference_that_of_the_me
     assert values[0] != values[1], "the seed made no difference, so a mean over seeds says nothing"
 
 
+def test_requests_at_moments_are_averaged_over_seeds_too(homes):
+    found, told = over_seeds(homes), [evaluation(home) for home in homes]
+    assert found["moments"] == 9
+    for task in ("discovery", "next_listen"):
+        for positives, of in found["tasks"][task]["rolling"].items():
+            runs = [run["rolling"][task][positives] for run in told]
+            assert (of["requests"], of["users"]) == (runs[0]["requests"], runs[0]["users"])
+            for who, metrics in of["each"].items():
+                for metric, values in metrics.items():
+                    expected = [run["recommenders"][who][metric]["value"] for run in runs]
+                    np.testing.assert_allclose(values, expected, rtol=1e-9)
+            against = of["against_rival"]["two_tower"]["ndcg@10"]
+            differences = [run["paired"][of["rival"]]["ndcg@10"]["difference"] for run in runs]
+            assert against["difference"] == pytest.approx(np.mean(differences))
+            assert against["low"] < against["difference"] < against["high"]
+
+
 def test_the_interval_of_the_difference_holds_it(homes):
     against = over_seeds(homes)["tasks"]["discovery"]["against_rival"]["two_tower"]["ndcg@10"]
     assert against["low"] <= against["difference"] <= against["high"]

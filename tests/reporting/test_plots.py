@@ -14,6 +14,7 @@ from loopback_core.reporting.plots import (
     plot_calibration,
     plot_embedding,
     plot_evaluation,
+    plot_moments,
     plot_popularity,
     plot_recall,
     plot_training,
@@ -202,3 +203,18 @@ def test_another_preset_is_emphasised_by_its_own_line_style():
 def test_the_towers_the_rival_popularity_and_random_are_emphasised():
     names = ["two_tower", "two_tower_alone", "two_tower_index", "ease", "ials", "popularity_users", "random"]
     assert emphasised(names, "ials") == ["two_tower", "ials", "popularity_users", "random"]
+
+
+def test_differences_at_moments_stand_beside_the_official_ones(tmp_path):
+    def compared(*differences):
+        counts = {"p": 0.1, "p_holm": 0.1, "won": 1, "lost": 1, "tied": 1}
+        return {
+            name: {"ndcg@10": {"difference": value, "low": value - 0.01, "high": value + 0.01, **counts}}
+            for name, value in zip(("recent_artist", "ease", "random"), differences, strict=False)
+        }
+
+    columns = {"official cut": compared(0.1, 0.02, 0.3), "moments": compared(0.08)}
+    plot_moments(columns, "ease", tmp_path / "moments_discovery.png", "Discovery")
+    shown = texts(read(tmp_path / "moments_discovery.png"))
+    assert {"official cut", "moments", "recent_artist", "ease (rival)", "ndcg@10: two_tower minus it"} <= set(shown)
+    assert "random" not in shown

@@ -256,6 +256,84 @@ def test_the_recipe_and_what_it_was_chosen_from_are_told_where_one_was_searched(
     assert "The recipes that were tried" in page
 
 
+def at_moments(requests, difference):
+    recommenders = {
+        name: metrics(value) for name, value in (("two_tower", 0.2), ("recent_artist", 0.1), ("ease", 0.15))
+    }
+    compared = {
+        "recent_artist": paired(difference, difference - 0.02, difference + 0.02, 0.001, 40, 20, 15),
+        "ease": paired(0.05, 0.01, 0.09, 0.04),
+    }
+    return {"moments": 9, "requests": requests, "users": 75, "recommenders": recommenders, "paired": compared}
+
+
+@pytest.fixture
+def asked_again(evaluation):
+    evaluation["rolling"] = {"discovery": {"rest": at_moments(468, 0.07), "near": at_moments(313, 0.06)}}
+    evaluation["settings"]["evaluation"] |= {"moments": 9, "horizon_days": 3.0, "moment_users": 500}
+    return evaluation
+
+
+def test_moments_have_a_section_with_both_horizons(asked_again, written):
+    text, page = written(asked_again)
+    section = text.split("## At nine moments")[1].split("\n## ")[0]
+    near, rest = section.split("### Discovery, the next 3 days")[1].split("### Discovery, the whole rest of test")
+    assert "313 requests of 75 users at 9 moments." in near and "468 requests of 75 users" in rest
+    row = "| recent_artist | rival | 0.1000 [0.0500, 0.2000] | 0.1000 [0.0500, 0.2000] |"
+    assert f"{row} +0.0600 [+0.0400, +0.0800] | 0.001 | 40 / 20 / 15 |" in near
+    assert f"{row} +0.0700 [+0.0500, +0.0900] | 0.001 | 40 / 20 / 15 |" in rest
+    assert [line.split(" | ")[0] for line in near.splitlines() if line.startswith("| ")][2:] == [
+        "| **two_tower**",
+        "| ease",
+        "| recent_artist",
+    ]
+    assert '<h2 id="at-nine-moments">' in page and '<a href="#at-nine-moments">' in page
+
+
+def test_the_verdict_has_the_moments_beside_the_official_cut(asked_again, written):
+    text, _ = written(asked_again)
+    assert "| users | at nine moments, next 3 days | at nine moments, rest of test |" in text
+    official = "| discovery | `recent_artist` | beat it | +0.1000 [+0.0400, +0.1600] | 0.012 | 30 / 10 / 60 | 100 |"
+    assert f"{official} +0.0600 [+0.0400, +0.0800] | +0.0700 [+0.0500, +0.0900] |" in text
+    assert "| 1,100 | – | – |" in text  # next listen was not asked again
+
+
+def test_moments_that_mean_nothing_are_left_out_with_a_sentence(evaluation, written):
+    assert "evaluation.moments" not in written(evaluation)[0]
+    evaluation["settings"]["evaluation"]["moments"] = 9
+    assert "evaluation.moments" not in written(evaluation)[0]
+    evaluation["split"]["strategy"] = "per_user"
+    text, _ = written(evaluation)
+    assert (
+        "No task is asked at several moments of test (`evaluation.moments`): under the split strategy `per_user`"
+        in text
+    )
+    assert "moments:" not in text
+
+
+def test_the_one_next_listen_has_a_section_where_it_was_measured(evaluation, written):
+    assert "## The one next listen" not in written(evaluation)[0]
+    of = {f"{metric}@{k}": mean(0.1) for metric in ("hit_rate", "ndcg") for k in (10, 50, 100)}
+    evaluation["leave_last"] = {
+        **{"users": 6038, "known": 0.25, "outside_catalog": 0.001},
+        "recommenders": {
+            "everything": {"two_tower": of, "ease": {**of, "ndcg@10": mean(0.2)}},
+            "unknown": {"two_tower": of, "personal_decayed": None},
+        },
+    }
+    text, _ = written(evaluation)
+    section = text.split("## The one next listen")[1].split("\n## ")[0]
+    assert "Each of 6,038 users" in section
+    assert "is a miss: 25.0 % of the users." in section and "a miss in both: 0.1 %." in section
+    everything, unknown = section.split("### Nothing is filtered")[1].split(
+        "### Tracks that the user knows are filtered"
+    )
+    columns = "| recommender |  | hit_rate@10 | hit_rate@50 | hit_rate@100 | ndcg@10 | ndcg@50 | ndcg@100 |"
+    assert columns in everything and columns in unknown
+    assert everything.index("| ease |") < everything.index("| **two_tower** |")
+    assert "personal_decayed" not in unknown
+
+
 def test_the_page_is_one_file_that_asks_for_nothing(evaluation, written):
     _, page = written(evaluation, [example("Air")])
     assert not re.search(r"<(script|link|iframe|object)|src=|@import|url\(", page)

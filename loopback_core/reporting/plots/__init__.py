@@ -3,10 +3,12 @@
 from pathlib import Path
 
 from loopback_core.evaluation.evaluation_json import Evaluation
+from loopback_core.evaluation.rolling_evaluation import NEAR, REST
 from loopback_core.reporting.plots.ablation_plot import plot_ablation
 from loopback_core.reporting.plots.calibration_plot import plot_calibration
 from loopback_core.reporting.plots.embedding_plot import plot_embedding
 from loopback_core.reporting.plots.measured import plot_main_metric, plot_recall, plot_segments
+from loopback_core.reporting.plots.moments_plot import plot_moments
 from loopback_core.reporting.plots.popularity_plot import plot_popularity
 from loopback_core.reporting.plots.training_plot import plot_training
 
@@ -16,15 +18,19 @@ __all__ = [
     "plot_embedding",
     "plot_evaluation",
     "plot_main_metric",
+    "plot_moments",
     "plot_popularity",
     "plot_recall",
     "plot_segments",
     "plot_training",
 ]
 
+LEGEND = {REST: "at moments, rest", NEAR: "at moments, near"}
+
 
 def plot_evaluation(evaluation: Evaluation, folder: Path) -> None:
-    """Every picture that needs `evaluation.json` alone: per task `ndcg_`, `recall_` and `segments_`, and `calibration`."""
+    """Every picture that needs `evaluation.json` alone: per task `ndcg_`, `recall_`, `segments_` and `moments_`,
+    and `calibration`."""
     for name, task in evaluation["tasks"].items():
         if not task["users"]:
             continue
@@ -33,5 +39,12 @@ def plot_evaluation(evaluation: Evaluation, folder: Path) -> None:
         plot_recall(task["recommenders"], rival, folder / f"recall_{name}.png", title)
         if segments := evaluation.get("segments", {}).get(name):
             plot_segments(segments, rival, folder / f"segments_{name}.png", title)
+    for name, sets in evaluation.get("rolling", {}).items():
+        columns = {
+            "official cut": evaluation["paired"][name],
+            **{LEGEND[what]: of["paired"] for what, of in sets.items()},
+        }
+        title = name.replace("_", " ").capitalize()
+        plot_moments(columns, evaluation["rival"].get(name), folder / f"moments_{name}.png", title)
     if (calibration := evaluation.get("calibration")) and calibration["tasks"]:
         plot_calibration(calibration, folder / "calibration.png")

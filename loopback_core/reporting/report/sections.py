@@ -7,7 +7,9 @@ from loopback_core.evaluation.evaluation_json import Evaluation, SettingsJson
 from loopback_core.reporting.example_users import Example
 from loopback_core.reporting.report.ablation_section import ablation_section
 from loopback_core.reporting.report.example_section import listeners_section
+from loopback_core.reporting.report.leave_last_section import leave_last_section
 from loopback_core.reporting.report.limits import limits
+from loopback_core.reporting.report.moments_section import moments_section, no_moments
 from loopback_core.reporting.report.presets_section import presets_section
 from loopback_core.reporting.report.report_tables import markdown_table
 from loopback_core.reporting.report.search_section import search_section
@@ -32,6 +34,8 @@ def report_text(evaluation: Evaluation, examples: Sequence[Example], pictures: C
         *verdict(evaluation),
         *_setting(evaluation),
         *(line for name in evaluation["tasks"] for line in task_section(name, evaluation, pictures)),
+        *moments_section(evaluation, pictures),
+        *leave_last_section(evaluation),
         *presets_section(evaluation),
         *ablation_section(evaluation, pictures),
         *listeners_section(examples),
@@ -60,6 +64,7 @@ def _setting(evaluation: Evaluation) -> Iterator[str]:
         "fitted on train + validation.",
         "At prediction time nothing of the test period is known: no tracks, no counts, no times.",
         f"Index: {index['kind']}, recall@100 {index['recall@100']:.4f} against exact search{latency}.",
+        *filter(None, [no_moments(evaluation)]),
         *(f"Not built: `{name}`, because {markdown(why)}" for name, why in evaluation.get("obstacles", {}).items()),
     ]
     yield "\n".join(f"- {line}" for line in lines)

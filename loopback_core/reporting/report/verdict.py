@@ -4,7 +4,10 @@ from collections.abc import Iterator
 
 from loopback_core.evaluation.evaluation_json import Evaluation
 from loopback_core.evaluation.outcome import AgainstRival, Outcome, against_rivals
+from loopback_core.evaluation.rolling_evaluation import NEAR, REST
+from loopback_core.evaluation.significance import Comparison
 from loopback_core.evaluation.thresholds import against_floor, against_popularity
+from loopback_core.reporting.report.moments_section import horizon, moments_in_words
 from loopback_core.reporting.report.report_tables import DASH, difference_cell, markdown_table, p_cell, won_lost_tied
 from loopback_core.reporting.safe_text import code
 from loopback_core.tasks.metrics import MAIN_METRIC
@@ -13,7 +16,7 @@ from loopback_core.tasks.metrics import MAIN_METRIC
 def verdict(evaluation: Evaluation) -> list[str]:
     """The first paragraphs of the report: one sentence, a table of the rivals, its definitions, the checks."""
     rivals = against_rivals(evaluation)
-    return [_summary(rivals), *_table(rivals), _checks(evaluation)]
+    return [_summary(rivals), *_table(rivals, evaluation), _checks(evaluation)]
 
 
 def _summary(rivals: list[AgainstRival]) -> str:
@@ -35,8 +38,12 @@ def _against(one: AgainstRival) -> str:
     return f" ({code(one.rival)}, {one.comparison['difference']:+.4f})"
 
 
-def _table(rivals: list[AgainstRival]) -> Iterator[str]:
+def _table(rivals: list[AgainstRival], evaluation: Evaluation) -> Iterator[str]:
+    rolling = evaluation.get("rolling", {})
     columns = ["task", "rival", "the towers", f"difference of {MAIN_METRIC}", "p (Holm)", "won / lost / tied", "users"]
+    if rolling:
+        words = moments_in_words(evaluation)
+        columns += [f"at {words} moments, next {horizon(evaluation)}", f"at {words} moments, rest of test"]
     rows = [
         [
             _task(one),
@@ -46,6 +53,7 @@ def _table(rivals: list[AgainstRival]) -> Iterator[str]:
             p_cell(one.comparison),
             won_lost_tied(one.comparison),
             f"{one.users:,}",
+            *([difference_cell(_at_moments(evaluation, one, what)) for what in (NEAR, REST)] if rolling else []),
         ]
         for one in rivals
     ]
@@ -56,6 +64,16 @@ def _table(rivals: list[AgainstRival]) -> Iterator[str]:
             "the rival on the same users, with its 95 % interval. *Beat it* and *lose to it*: the interval excludes zero, "
             "and p, corrected for the number of baselines (Holm), is at most .05."
         )
+        if rolling:
+            yield (
+                f"At {moments_in_words(evaluation)} moments: the same difference, with the same users asked again during test "
+                "(see the section of that name). More is told there than by the official cut, which is the verdict."
+            )
+
+
+def _at_moments(evaluation: Evaluation, one: AgainstRival, positives: str) -> Comparison | None:
+    of = evaluation.get("rolling", {}).get(one.task, {}).get(positives)
+    return of["paired"].get(one.rival or "", {}).get(MAIN_METRIC) if of else None
 
 
 def _checks(evaluation: Evaluation) -> str:

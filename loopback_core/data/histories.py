@@ -52,6 +52,13 @@ class Histories:
         now[heard] = self.timestamps[self.tracks.offsets[1:][heard] - 1]
         return replace(self, now=now)
 
+    def until(self, place: Ids, now: Ids) -> tuple[Histories, NDArray[np.bool_]]:
+        """The listens of each row before a place in the arrays, (rows,), asked for at `now`, (rows,); and which they are."""
+        heard = np.arange(len(self.timestamps)) < np.repeat(place, self.tracks.lengths)
+        offsets = np.concatenate([[0], np.cumsum(place - self.tracks.offsets[:-1])]).astype(np.int64)
+        tracks = Ragged(offsets, self.tracks.values[heard])
+        return Histories(self.users, tracks, self.timestamps[heard], now, self.demographics), heard
+
     def rows(self, start: int, stop: int) -> Histories:
         """Rows start to stop."""
         low, high = self.tracks.offsets[start], self.tracks.offsets[stop]

@@ -25,6 +25,10 @@ from loopback_core.towers.sequences import SequenceReader
 from loopback_core.towers.track import TrackInputs
 from loopback_core.towers.user import UserInputs
 
+POOLED_EVERY = 8
+"""Where the last listens are read in order, pools are read this many listens apart, and requests in between share them:
+each pool costs what the distinct items of a history cost."""
+
 
 class HistoryReader:
     """Reads any moment of some histories for the user tower."""
@@ -37,6 +41,7 @@ class HistoryReader:
         A listen to a track beyond the catalog is ignored; of a track that the weights do not know the artist is read.
         """
         self.histories, self.settings = histories, settings
+        self._last: SequenceReader | None = None
         if settings.user_encoder == "id":
             return
         self._last = (
@@ -51,30 +56,51 @@ class HistoryReader:
 
     def read(self, moments: Moments, intent: Ids) -> UserInputs:
         """What the tower reads of each moment. intent: (A,) ANYTHING or ONLY_NEW."""
+        pooled, which = self._pooled(moments)
         return self._read(
-            moments, intent, lambda kind: self._counts[kind].blocks(moments, self.settings.pooled.listens)
+            moments, intent, which, lambda kind: self._counts[kind].blocks(pooled, self.settings.pooled.listens)
         )
 
     def read_at_the_end(self, intent: Ids) -> UserInputs:
         """What the tower reads of each history with everything heard: faster than :meth:`read`. intent: (rows,)."""
-        listens = self.settings.pooled.listens
+        listens, moments = self.settings.pooled.listens, Moments.at_the_end(self.histories)
+        pooled, _ = self._pooled(moments)  # one of each history, in their order
+        histories, heard = self.histories.until(pooled.place, pooled.now)
         return self._read(
-            Moments.at_the_end(self.histories),
+            moments,
             intent,
-            lambda kind: blocks_at_the_end(self.histories, self._items[kind], _scales(self.settings, kind), listens),
+            None,
+            lambda kind: blocks_at_the_end(histories, self._items[kind][heard], _scales(self.settings, kind), listens),
         )
 
-    def _read(self, moments: Moments, intent: Ids, blocks: Callable[[str], Iterable[Block]]) -> UserInputs:
+    def _pooled(self, moments: Moments) -> tuple[Moments, Ids | None]:
+        """The moments at which pools are read, and which of them each request reads; None: its own."""
+        if self._last is None:
+            return moments, None
+        offsets, timestamps = self.histories.tracks.offsets, self.histories.timestamps
+        place = moments.place - (moments.place - offsets[moments.row]) % POOLED_EVERY
+        key = moments.row * (len(timestamps) + 1) + place
+        _, first, which = np.unique(key, return_index=True, return_inverse=True)
+        place, row = place[first], moments.row[first]
+        is_followed = place < moments.place[first]
+        now = moments.now[first]
+        now[is_followed] = timestamps[place[is_followed]]
+        return Moments(row, place, now), which
+
+    def _read(
+        self, moments: Moments, intent: Ids, pooled: Ids | None, blocks: Callable[[str], Iterable[Block]]
+    ) -> UserInputs:
         """blocks: of what was heard of a kind, an artist or a track."""
         user = torch.from_numpy(self.histories.users[moments.row].astype(np.int64))
         if self.settings.user_encoder == "id":
             return UserInputs(user)
-        pooled = self.settings.pooled.listens > 0
+        reads_pools = self.settings.pooled.listens > 0
         return UserInputs(
             user,
             torch.from_numpy(np.asarray(intent, np.int64)),
-            _pool(blocks("artist")) if pooled else None,
-            _pool(blocks("track")) if pooled else None,
+            _pool(blocks("artist")) if reads_pools else None,
+            _pool(blocks("track")) if reads_pools else None,
+            None if pooled is None else torch.from_numpy(pooled),
             None if self._last is None else self._last.read(moments),
             read_request(self.histories, moments, self.settings),
         )

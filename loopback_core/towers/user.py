@@ -26,6 +26,7 @@ class UserInputs(Inputs):
     intent: Tensor | None = None  # (A,) int64: ANYTHING or ONLY_NEW
     artists: Pool | None = None
     tracks: Pool | None = None
+    pooled: Tensor | None = None  # (A,) int64: which row of the pools each request reads; None: the one in its place
     last: Sequences | None = None
     optional: RequestInputs | None = None
 
@@ -66,10 +67,18 @@ class HistoryUserTower(nn.Module):
         for table, gate, pool in zip(self._tables, gates, (inputs.artists, inputs.tracks), strict=True):
             if pool is not None:
                 dropout = self.dropout if self.training else 0.0
-                total = total + (pool.sums(table, dropout) * gate.index_select(0, inputs.intent)).sum(dim=1)
+                total = total + _gated(pool.sums(table, dropout), gate, inputs.intent, inputs.pooled)
         if self.last is not None and inputs.last is not None:
             total = total + self.last(inputs.last) * self.last_gates.index_select(0, inputs.intent)
         if inputs.optional is not None:
             for part in self.parts:
                 total = part(total, inputs.optional)
         return F.normalize(total, dim=-1)
+
+
+def _gated(sums: Tensor, gates: Tensor, intent: Tensor, pooled: Tensor | None) -> Tensor:
+    """The weighted sums of the scales, (A, D). sums: (P, scales, D). gates: (2, scales, D). pooled: (A,) rows of sums."""
+    if pooled is None:
+        return (sums * gates.index_select(0, intent)).sum(dim=1)
+    of_intents = torch.cat([(sums * gate).sum(dim=1) for gate in gates])  # once for all requests that share them
+    return of_intents.index_select(0, intent * len(sums) + pooled)

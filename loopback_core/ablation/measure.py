@@ -24,7 +24,7 @@ from loopback_core.store.digests import digest, file_sha256
 from loopback_core.store.sealed_json import read_sealed, write_sealed
 from loopback_core.tasks.metrics import MAIN_METRIC, PerUser, per_user_metrics
 from loopback_core.training.loop import train
-from loopback_core.training.train import fit_rankers, learn_related
+from loopback_core.training.train import fit_rankers, learn_relations
 from loopback_core.training.validation import KS, Validation
 
 log = logging.getLogger("loopback")
@@ -83,8 +83,8 @@ def _train(splits: Splits, settings: Settings, checkpoints: Path) -> Training:
     except DivergedError as error:
         log.warning("seed %d: %s", seed, error)
         return Training({"seed": seed, "diverged": True, "losses": []}, {})
-    related = learn_related(splits.tuning, settings)
-    rankers = fit_rankers(model, splits, settings, related)
+    relations = learn_relations(splits.tuning, settings)
+    rankers = fit_rankers(model, splits, settings, relations)
     vectors = track_vectors(model, validation.content)
     per_user: PerUser = {}
     for task in validation.tasks:
@@ -92,7 +92,7 @@ def _train(splits: Splits, settings: Settings, checkpoints: Path) -> Training:
             values: PerUser = {metric: np.zeros(0) for metric in ABLATION_METRICS}  # when no user can be scored
             if len(task.users):
                 towers = TowersRecommender(
-                    scorer_of(task, model, ranker, vectors, related), settings.evaluation.seed, f"{what}, seed {seed}"
+                    scorer_of(task, model, ranker, vectors, relations), settings.evaluation.seed, f"{what}, seed {seed}"
                 )
                 values = per_user_metrics(rank_users(towers, task, max(KS)), task.positives, KS)
             per_user |= {f"{task.name}/{what}/{metric}": values[metric] for metric in ABLATION_METRICS}

@@ -29,14 +29,13 @@ def weights_load(artifact: Artifact, store: ArtifactStore, settings: Settings) -
     import numpy as np
     import torch
 
-    from loopback_core.ranking.related_artists import load_related
+    from loopback_core.ranking.relations import Relations
     from loopback_core.splits import Splits
     from loopback_core.towers.two_tower import TwoTower
 
-    model, related = TwoTower.load(artifact.folder), load_related(artifact.folder)
+    model, relations = TwoTower.load(artifact.folder), Relations.load(artifact.folder)
     broken = [name for name, tensor in model.state_dict().items() if not bool(torch.isfinite(tensor).all())]
-    if related is not None and not np.isfinite(related.weights).all():
-        broken.append("related.weights")
+    broken += [name for name, values in relations.arrays().items() if not np.isfinite(values).all()]
     splits = Splits(store.upstream(artifact, "temporal_splits").folder)
     catalog = (splits.testing if artifact.summary["refit"] else splits.tuning).catalog
     wrong = [f"{name} has values that are not finite" for name in broken]

@@ -1,120 +1,78 @@
-"""The candidates on which weights are compared, with every term of the score."""
-
-from itertools import pairwise
+"""The candidates of requests: what any part of the score ranks high, since the lists are made of these."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from loopback_core.data import NOTHING, Floats, Ids, Ragged
-from loopback_core.ranking.linear_ranker import LinearRanker
-from loopback_core.ranking.pair_features import EVERY_FEATURE, pair_features, personal_features
+from loopback_core.ranking.pair_features import PersonalBags
 from loopback_core.ranking.scorer import Scorer
-from loopback_core.ranking.terms import PERSONAL_TERMS
-from loopback_core.retrieval.top_k import rank_rows, tie_order, top_k
-from loopback_core.tasks.metrics import metrics_of_hits
+from loopback_core.ranking.terms import ArtistTerm
+from loopback_core.retrieval.top_k import tie_order, top_k
 from loopback_core.tasks.task import Task
-from loopback_core.towers.decayed_counts import Bag
 
-CUTOFFS = (10, 100)
-"""Weights are compared by the mean of nDCG at both: that of the verdict, and that of the longer list for a second stage,
-which is less noisy."""
+NEAREST = 500
+"""The towers' best of each request."""
 
-POOL = 500
-"""The number of the towers' best and of the most popular candidates of each user, besides those of the terms."""
+MOST_POPULAR = 100
+"""The best of every catalog feature."""
+
+UNKNOWN = np.float32(0.1)
+"""Added to log(1 + listeners), so that tracks without any differ by their artist."""
+
+LARGEST = 60
+"""The best of every personal feature."""
 
 USERS_AT_ONCE = 64
+"""Of whom the products with all candidates are held."""
 
 
-class Candidates:
-    """For every user of a task, the candidates that any term ranks high: what no term ranks high is in no list.
+def candidates_of(users: Floats, scorer: Scorer, task: Task, bags: PersonalBags, seed: int) -> Ragged:
+    """The candidates of each user of a task, ascending. Holds the product of every user with every candidate.
 
-    All arrays are (n,), the candidates of one user after those of the other.
+    users: (rows, D) divided by the temperature. bags: of their histories. seed: of the permutation that breaks ties.
     """
-
-    def __init__(self, scorer: Scorer, task: Task, seed: int) -> None:
-        """The ranker of the scorer is not read. seed: of the permutation that breaks ties."""
-        users, tie_rank = scorer.users(task.histories), tie_order(task.n_candidates, seed)
-        bags = personal_features(task.histories, scorer.knowledge, EVERY_FEATURE)
-        pairs = _gather(users, scorer, task, tie_rank, bags)
-        row, candidate = pairs.row_numbers(), pairs.values
-        self.ends, self.tie_rank = pairs.offsets, tie_rank[candidate]
-        self.products = np.concatenate([scorer.vectors[pairs[i]] @ users[i] for i in range(len(users))])
-        self.catalog_values = scorer.catalog_values[candidate]
-        artist = scorer.candidate_artist[candidate].astype(np.int64)
-        self.features = {
-            term.name: pair_features(term, bags[term.name], row, candidate + task.first_candidate, artist)
-            for term in PERSONAL_TERMS
-        }
-
-        positives, n = task.positives, task.n_candidates
-        self.n_positives = positives.lengths
-        self.is_positive = np.isin(row * n + candidate, positives.row_numbers() * n + positives.values)
-        catalog, listeners = scorer.knowledge.catalog, np.zeros(n)
-        listeners[: catalog.n_tracks] = 0 if task.first_candidate else catalog.listeners
-        self.listeners = listeners[candidate]
-        sums = np.bincount(positives.row_numbers(), listeners[positives.values], minlength=len(positives))
-        self.listeners_of_positives = float(np.mean(sums / positives.lengths))
-
-    def measure(self, ranker: LinearRanker) -> tuple[NDArray[np.float64], float]:
-        """(users,) the nDCG of these weights, and how many times as popular as the positives their lists are."""
-        total = self.products + self.catalog_values @ ranker.of_catalog_terms()
-        for term in PERSONAL_TERMS:
-            for days, weight in ranker.of_term(term):
-                column = EVERY_FEATURE[term.name].index(days)
-                total = total + np.float32(weight) * self.features[term.name][:, column]
-        rows = ((np.arange(low, high), total[low:high]) for low, high in pairwise(self.ends.tolist()))
-        best = rank_rows(rows, len(self.n_positives), max(CUTOFFS), self.tie_rank).tracks
-        hits = (best != NOTHING) & self.is_positive[best]
-        metrics = metrics_of_hits(hits, self.n_positives, CUTOFFS)
-        return np.mean([metrics[f"ndcg@{k}"] for k in CUTOFFS], axis=0), self._amplification(best)
-
-    def _amplification(self, best: Ids) -> float:
-        """The larger of both cut-offs; 0 where no positive was known before."""
-        if not self.listeners_of_positives:
-            return 0.0
-        return max(self._mean_listeners(best[:, :k]) for k in CUTOFFS) / self.listeners_of_positives
-
-    def _mean_listeners(self, best: Ids) -> float:
-        is_track = best != NOTHING
-        return float(np.mean((self.listeners[best] * is_track).sum(axis=1) / np.maximum(is_track.sum(axis=1), 1)))
+    tie_rank = tie_order(task.n_candidates, seed)
+    popular = np.concatenate(
+        [np.argsort(-column, kind="stable")[:MOST_POPULAR] for column in scorer.catalog_values.T if column.any()]
+        or [np.zeros(0, np.int64)]
+    )
+    ends = [np.searchsorted(bag.row, np.arange(len(users) + 1)) for _, bag in bags]
+    allowed = np.ones(task.n_candidates, np.bool_)
+    near = top_k(users @ scorer.vectors.T, NEAREST, tie_rank, task.exclude).tracks
+    rows = []
+    for row in range(len(users)):
+        out = np.zeros(0, np.int64) if task.exclude is None else task.exclude[row]
+        allowed[out] = False
+        parts = [near[row][near[row] != NOTHING], popular]
+        for (term, bag), of_rows in zip(bags, ends, strict=True):
+            of_row = slice(of_rows[row], of_rows[row + 1])
+            items, values = bag.items[of_row], bag.weights[of_row]
+            if isinstance(term, ArtistTerm):
+                parts += _of_artists(scorer, items, values, allowed)
+            else:
+                items = items - task.first_candidate
+                inside = (items >= 0) & (items < task.n_candidates)
+                parts += _largest(items[inside], values[inside], allowed)
+        whole = np.unique(np.concatenate(parts))
+        rows.append(whole[allowed[whole]])
+        allowed[out] = True
+    offsets = np.cumsum([0, *map(len, rows)]).astype(np.int64)
+    return Ragged(offsets, np.concatenate([np.zeros(0, np.int64), *rows]))
 
 
-def _gather(users: Floats, scorer: Scorer, task: Task, tie_rank: Ids, bags: dict[str, Bag]) -> Ragged:
-    """The candidates of each user, ascending. bags: items with a value of a personal term, for every user."""
-    popular = np.argsort(-scorer.catalog_values[:, 0], kind="stable")[:POOL]
-    ends = {name: np.searchsorted(bag.row, np.arange(len(users) + 1)) for name, bag in bags.items()}
-    rows, candidates = [], []
-    for start in range(0, len(users), USERS_AT_ONCE):
-        block = np.arange(start, min(start + USERS_AT_ONCE, len(users)))
-        exclude = None if task.exclude is None else task.exclude.take(block)
-        near = top_k(users[block] @ scorer.vectors.T, POOL, tie_rank, exclude).tracks
-        for i, row in enumerate(block):
-            out = np.zeros(0, np.int64) if exclude is None else exclude[i]
-            lifted = []
-            for term in PERSONAL_TERMS:
-                of_row = slice(ends[term.name][row], ends[term.name][row + 1])
-                items, weights = bags[term.name].items[of_row], bags[term.name].weights[of_row, 0]
-                if term.over == "tracks":
-                    items = items - task.first_candidate
-                    lifted.append(items[(items >= 0) & (items < task.n_candidates)])
-                elif term.lifts_few:
-                    lifted.append(scorer.tracks_of_artist.take(items).values)
-                else:
-                    lifted.append(_most_lifted(scorer, users[row], items, weights, out))
-            whole = np.unique(np.concatenate([near[i][near[i] != NOTHING], popular, *lifted]))
-            whole = whole[~np.isin(whole, out)]
-            rows.append(np.full(len(whole), row))
-            candidates.append(whole)
-    return Ragged.from_pairs(np.concatenate(rows), np.concatenate(candidates), len(users))
-
-
-def _most_lifted(scorer: Scorer, user: Floats, artists: Ids, weights: Floats, out: Ids) -> Ids:
-    """The tracks of many artists, not in `out`, that rank high by the weights plus the towers or popularity."""
+def _of_artists(scorer: Scorer, artists: Ids, values: Floats, allowed: NDArray[np.bool_]) -> list[Ids]:
+    """Of some artists, (n,), the best tracks by each value, (n, features), times popularity."""
     of_artists = scorer.tracks_of_artist.take(artists)
-    allowed = ~np.isin(of_artists.values, out)
-    tracks, lift = of_artists.values[allowed], np.repeat(weights, of_artists.lengths)[allowed]
-    if len(tracks) <= POOL:
-        return tracks
-    scores = (scorer.vectors[tracks] @ user + lift, scorer.catalog_values[tracks, 0] + lift)
-    best: Ids = tracks[np.concatenate([np.argpartition(-score, POOL)[:POOL] for score in scores])]
-    return best
+    keep = allowed[of_artists.values]
+    tracks, artist = of_artists.values[keep], of_artists.row_numbers()[keep]
+    popularity = scorer.popularity[tracks] + UNKNOWN
+    return _largest(tracks, values[artist] * popularity[:, None], allowed)
+
+
+def _largest(tracks: Ids, values: Floats, allowed: NDArray[np.bool_]) -> list[Ids]:
+    """The LARGEST tracks of each column of values, (n, columns)."""
+    keep = allowed[tracks]
+    tracks, values = tracks[keep], values[keep]
+    if len(tracks) <= LARGEST:
+        return [tracks]
+    return [tracks[place] for place in np.argpartition(-values, LARGEST, axis=0)[:LARGEST].T]

@@ -1,151 +1,75 @@
-"""The weights of the served score, chosen per task on validation."""
+"""The ranker of a task, fitted on requests of validation."""
 
 import logging
-from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from loopback_core.ranking.candidates import Candidates
-from loopback_core.ranking.linear_ranker import TOWERS_ALONE, LinearRanker
-from loopback_core.ranking.scorer import Scorer
-from loopback_core.ranking.terms import TERMS
-from loopback_core.tasks.task import Task
+from loopback_core.ranking.fit_requests import Asked, requests_of
+from loopback_core.ranking.linear_ranker import FEATURES, PRODUCT, TOWERS_ALONE, LinearRanker, popular
+from loopback_core.ranking.listwise import Bounds, FeatureWeights, FitRequests, ListwiseLoss, fit_listwise, scale_of
+from loopback_core.ranking.terms import ARTIST_TERMS, TERMS
 
 log = logging.getLogger("loopback")
 
-ALIKE = 0.5
-"""Weights are as good as the best ones if their mean loss over users is at most this many standard errors."""
+MOMENTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
+"""Shares of validation that are history at the moment of a request. The towers, the related artists and the neighbours
+were learned on train: what has seen the label is overrated."""
 
-ROUNDS = 2
+REQUESTS = 2_000
+"""FitRequests at most, over all moments."""
 
-Coordinate = Literal["weights", "half_lives"]
+STRENGTHS = (3.0, 1.0, 0.3, 0.1, 0.03)
+"""Of the L2 penalty, which are compared by the loss on users that were not fitted on."""
 
-
-@dataclass(frozen=True)
-class Point:
-    """A place on the grid: a weight and a half-life for each of TERMS, in their order."""
-
-    weights: tuple[float, ...] = (0.0,) * len(TERMS)
-    half_lives: tuple[float, ...] = tuple(term.first_half_life for term in TERMS)
-
-    def ranker(self) -> LinearRanker:
-        """The ranker of these weights."""
-        return average([self])
-
-    def neighbours(self, place: int, coordinate: Coordinate) -> list["Point"]:
-        """This point and those that differ in the weight or the half-life of one term only."""
-        values = TERMS[place].grid if coordinate == "weights" else TERMS[place].half_lives
-        own = getattr(self, coordinate)
-        return [self, *(replace(self, **{coordinate: (*own[:place], value, *own[place + 1 :])}) for value in values)]
-
-    def without(self, useless: Sequence[str]) -> "Point":
-        """This point with weight 0 for some terms."""
-        named = zip(TERMS, self.weights, strict=True)
-        return replace(self, weights=tuple(0.0 if term.name in useless else weight for term, weight in named))
+FOLDS = 4
 
 
-STARTS = (Point(), Point(weights=tuple(term.warm_start for term in TERMS)))
-"""A term that helps only together with another one is found by a search that starts with both."""
+def fit_ranker(asked: Sequence[Asked], seed: int) -> LinearRanker:
+    """The weights with the least loss over the requests of some tasks of one kind.
 
-
-def average(points: Sequence[Point]) -> LinearRanker:
-    """The mean of the scores that these points give: a term has the weights of all of their half-lives."""
-    weights: dict[str, dict[float, float]] = {}
-    for place, term in enumerate(TERMS):
-        of_term = defaultdict[float, float](float)
-        if term.half_lives:
-            for point in points:
-                of_term[point.half_lives[place]] += point.weights[place] / len(points)
-        else:
-            of_term[0.0] = float(np.mean([point.weights[place] for point in points]))
-        weights[term.name] = dict(of_term)
-    return LinearRanker.of(weights)
-
-
-class Quality(NamedTuple):
-    """How good some weights are; the larger of two is the better one."""
-
-    within: float  # 0, or by how much popularity is amplified beyond what is allowed, negative
-    ndcg: float  # mean of nDCG@10 and nDCG@100
-
-
-def fit_ranker(scored_tasks: Sequence[tuple[Scorer, Task]], seed: int, max_amplification: float) -> LinearRanker:
-    """The weights with the best mean nDCG over some tasks of one kind, of the phase 'tuning'.
-
-    A coordinate search from two starts, and the mean of all points visited that are as good as the best within noise:
-    which of them is the best depends on the sample of users, and their mean varies less (as in Breiman 1996,
-    "Bagging Predictors"). max_amplification: recommended tracks may be at most this many times as popular as played
-    ones, at both cut-offs; weights above it are worse than all below. Every point is compared on the same few
-    candidates of each user, those that any term ranks high. The rankers of the scorers are not read. Without a user to
-    score, the towers alone.
+    Without a request that has a positive among its candidates, the towers alone. The rankers of the scorers are not read.
+    seed: of the users of a fold, of the negatives and of ties.
     """
-    scored_tasks = [(scorer, task) for scorer, task in scored_tasks if len(task.users)]
-    if not scored_tasks:
+    requests = requests_of(asked, seed)
+    if not len(requests):
         return TOWERS_ALONE
-    search = _Search([Candidates(scorer, task, seed) for scorer, task in scored_tasks], max_amplification)
-    useless = useless_terms(*scored_tasks[0])
-    best = max((search.climb(start.without(useless), useless) for start in STARTS), key=search.quality)
-    alike = [point for point in search.visited if search.is_as_good(point.ranker(), best.ranker())]
-    mean = average(alike)
-    ranker = mean if search.is_as_good(mean, best.ranker()) else best.ranker()
-    log.info(
-        "%s: ndcg of the towers alone %.4f, as served %.4f on validation (the mean of %d points: %s)",
-        scored_tasks[0][1].name,
-        search.measure(TOWERS_ALONE).ndcg,
-        search.measure(ranker).ndcg,
-        len(alike),
-        ", ".join(f"{name} {value}" for name, value in ranker.as_json().items()),
-    )
-    return ranker
+    spread, bounds = requests.spread(), sign_bounds()
+    strength = _strength(requests, spread, bounds, seed)
+    standard = fit_listwise(requests, spread, bounds, strength, np.zeros(len(FEATURES)))
+    weights = (standard * scale_of(spread)).tolist()
+    log.info("%s: %d requests, L2 %g", asked[0].task.name, len(requests), strength)
+    ranker = LinearRanker.of(dict(zip(FEATURES, weights, strict=True)), dict(zip(FEATURES, standard, strict=True)))
+    return ranker if ranker.weights else TOWERS_ALONE
 
 
-def useless_terms(scorer: Scorer, task: Task) -> list[str]:
-    """The terms that are 0 for every candidate of a task."""
-    return [term.name for term in TERMS if term.is_useless(scorer.knowledge, task)]
+def sign_bounds() -> Bounds:
+    """The weights that the terms and the towers allow."""
+    low, high = np.full(len(FEATURES), -np.inf), np.full(len(FEATURES), np.inf)
+    place = {name: number for number, name in enumerate(FEATURES)}
+    low[place[PRODUCT]] = 0
+    for term in TERMS:
+        low[[place[name] for name in term.at_least_zero]] = 0
+        high[[place[name] for name in term.at_most_zero]] = 0
+    for artist_term in ARTIST_TERMS:
+        products = set(artist_term.by_popularity)
+        low[[place[popular(name)] for name in artist_term.at_least_zero if name in products]] = 0
+        high[[place[popular(name)] for name in artist_term.at_most_zero if name in products]] = 0
+    return Bounds(low, high)
 
 
-class _Search:
-    """A coordinate search over the grid, by the mean over the users of some pools."""
-
-    def __init__(self, pools: Sequence[Candidates], max_amplification: float) -> None:
-        self.pools, self.max_amplification = pools, max_amplification
-        self.visited: list[Point] = []
-        self._measured: dict[LinearRanker, tuple[Quality, NDArray[np.float64]]] = {}
-
-    def quality(self, point: Point) -> Quality:
-        """How good the weights of this point are."""
-        if point not in self.visited:
-            self.visited.append(point)
-        return self.measure(point.ranker())
-
-    def measure(self, ranker: LinearRanker) -> Quality:
-        """How good these weights are."""
-        return self._measure(ranker)[0]
-
-    def is_as_good(self, ranker: LinearRanker, best: LinearRanker) -> bool:
-        """Whether the loss of these weights against the best ones, user by user, is within noise."""
-        (quality, of_users), (best_quality, of_users_best) = self._measure(ranker), self._measure(best)
-        lost = of_users_best - of_users
-        error = lost.std() / np.sqrt(len(lost))
-        return bool(quality.within >= best_quality.within and lost.mean() <= ALIKE * error)
-
-    def _measure(self, ranker: LinearRanker) -> tuple[Quality, NDArray[np.float64]]:
-        if ranker not in self._measured:
-            ndcg, amplification = zip(*(pool.measure(ranker) for pool in self.pools), strict=True)
-            of_users, beyond = np.concatenate(ndcg), float(np.mean(amplification)) - self.max_amplification
-            self._measured[ranker] = Quality(min(0.0, -beyond), float(of_users.mean())), of_users
-        return self._measured[ranker]
-
-    def climb(self, point: Point, useless: Sequence[str]) -> Point:
-        """The best point of a search that begins here; of equals the first."""
-        for place, term in [*enumerate(TERMS)] * ROUNDS:
-            if term.name in useless:
-                continue
-            point = max(point.neighbours(place, "weights"), key=self.quality)
-            if term.half_lives and point.weights[place]:
-                point = max(point.neighbours(place, "half_lives"), key=self.quality)
-        return point
+def _strength(requests: FitRequests, spread: FeatureWeights, bounds: Bounds, seed: int) -> float:
+    """The L2 penalty with the least mean loss on users that were not fitted on; of few users the strongest."""
+    users = np.unique(requests.user)
+    if len(users) < 2 * FOLDS:
+        return STRENGTHS[0]
+    fold_of_user = np.random.default_rng(seed).permutation(len(users)) % FOLDS
+    fold = fold_of_user[np.searchsorted(users, requests.user)]
+    losses = np.zeros(len(STRENGTHS))
+    for number in range(FOLDS):
+        inside, outside = requests.where(fold != number), ListwiseLoss(requests.where(fold == number))
+        standard = np.zeros(len(FEATURES))
+        for place, strength in enumerate(STRENGTHS):  # each search begins where the one before it ended
+            standard = fit_listwise(inside, spread, bounds, strength, standard)
+            losses[place] += outside(standard * scale_of(spread))[0]
+    return STRENGTHS[int(np.argmin(losses))]

@@ -6,7 +6,7 @@ The inner product of a query and such a vector is the served score without the p
 import numpy as np
 
 from loopback_core.data import FitData, Floats
-from loopback_core.ranking.linear_ranker import LinearRanker
+from loopback_core.ranking.linear_ranker import PRODUCT, LinearRanker
 from loopback_core.ranking.terms import CATALOG_TERMS
 
 CATALOG_LENGTH = 0.1
@@ -15,25 +15,26 @@ popularity dominates the inner products over which a graph is built."""
 
 
 def catalog_values(data: FitData) -> Floats:
-    """(n_tracks, len(CATALOG_TERMS)) float32: the catalog terms of every catalog track."""
-    return np.stack([term.values(data) for term in CATALOG_TERMS], axis=1)
+    """(n_tracks, len(CATALOG_FEATURES)) float32: the catalog terms of every catalog track."""
+    return np.concatenate([term.values(data) for term in CATALOG_TERMS], axis=1)
 
 
 def indexed_vectors(vectors: Floats, values: Floats) -> Floats:
-    """(n, D + catalog terms): the towers' unit vectors, and the catalog terms scaled down.
+    """(n, D + catalog features): the towers' unit vectors, and the catalog terms scaled down.
 
-    vectors: (n, D). values: (n, catalog terms).
+    vectors: (n, D). values: (n, catalog features).
     """
     return np.concatenate([vectors, values * _scale(values)], axis=1)
 
 
 def index_queries(users: Floats, ranker: LinearRanker, values: Floats) -> Floats:
-    """(rows, D + catalog terms): the queries of the index.
+    """(rows, D + catalog features): the queries of the index.
 
     users: (rows, D) divided by the temperature. values: those of the indexed tracks, from which the scale follows.
     """
-    weights = ranker.of_catalog_terms() / _scale(values)
-    return np.concatenate([users, np.tile(weights, (len(users), 1))], axis=1).astype(np.float32)
+    weights = ranker.of_catalog_features() / _scale(values)
+    of_product = users * ranker.of_features([PRODUCT])
+    return np.concatenate([of_product, np.tile(weights, (len(users), 1))], axis=1).astype(np.float32)
 
 
 def _scale(values: Floats) -> np.float32:

@@ -1,78 +1,94 @@
-"""The ranker that is served: the product of the towers, and a weighted sum of the terms."""
+"""The ranker that is served: a weighted sum of the product of the towers and the features of the terms."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Self, TypedDict
 
 import numpy as np
 
 from loopback_core.data import Floats
 from loopback_core.errors import ArtifactError
-from loopback_core.ranking.terms import CATALOG_TERMS, TERMS, Term
+from loopback_core.ranking.terms import ARTIST_TERMS, CATALOG_FEATURES, TRACK_TERMS
 
 RANKERS = "scoring.json"
 
-Json = dict[str, float | dict[str, float]]
-"""Term -> its weight, or half-life in days -> weight."""
+PRODUCT = "towers"
+"""The feature user · track / temperature."""
 
-TermWeights = tuple[tuple[float, float], ...]
-"""(half-life in days, weight) of each feature of a term, by half-life; a term of one feature has half-life 0."""
+
+def popular(feature: str) -> str:
+    """The name of the product of a feature of an artist with log(1 + listeners) of the track."""
+    return f"{feature} x listeners"
+
+
+TRACK_FEATURES = tuple(name for term in TRACK_TERMS for name in term.features)
+
+ARTIST_FEATURES = tuple(name for term in ARTIST_TERMS for name in term.features)
+
+POPULAR_ARTIST_FEATURES = tuple(popular(name) for term in ARTIST_TERMS for name in term.by_popularity)
+
+FEATURES = (PRODUCT, *CATALOG_FEATURES, *TRACK_FEATURES, *ARTIST_FEATURES, *POPULAR_ARTIST_FEATURES)
+"""The names of all features of a pair of user and track, in the order of the columns."""
+
+
+class RankerJson(TypedDict):
+    """A ranker in JSON: feature -> weight, and the same of features divided by their spread within a request."""
+
+    weights: dict[str, float]
+    standardised: dict[str, float]
 
 
 @dataclass(frozen=True)
 class LinearRanker:
-    """score = user · track / temperature + sum over terms and half-lives of weight * value, in nats.
+    """score = sum over FEATURES of weight * value. Features of weight 0 are left out."""
 
-    Terms of weight 0 are left out: `LinearRanker()` is the towers alone.
-    """
-
-    weights: tuple[tuple[str, TermWeights], ...] = ()  # by term, in the order of TERMS
+    weights: tuple[tuple[str, float], ...]  # in the order of FEATURES
+    standardised: tuple[tuple[str, float], ...] = field(default=(), compare=False)  # times the spread in a request
 
     @classmethod
-    def of(cls, weights: Mapping[str, Mapping[float, float]]) -> Self:
-        """From term -> half-life -> weight. A term without half-lives has the half-life 0."""
-        nonzero = {
-            name: tuple((days, weight) for days, weight in sorted(of_term.items()) if weight)
-            for name, of_term in weights.items()
-        }
-        return cls(tuple((term.name, nonzero[term.name]) for term in TERMS if nonzero.get(term.name)))
+    def of(cls, weights: Mapping[str, float], standardised: Mapping[str, float] | None = None) -> Self:
+        """From feature -> weight; a feature that is missing has weight 0. standardised: only shown.
 
-    def of_term(self, term: Term) -> TermWeights:
-        """The weights of a term other than 0."""
-        return dict(self.weights).get(term.name, ())
+        Raises:
+            ValueError: there is no feature of that name, or a weight is not a finite number.
+        """
+        if unknown := set(weights) - set(FEATURES):
+            raise ValueError(f"it has weights of {', '.join(sorted(unknown))}, which are no features")
+        if not np.isfinite([float(weight) for weight in weights.values()]).all():
+            raise ValueError("it has weights that are not finite numbers")
+        shown = standardised or {}
+        return cls(
+            tuple((name, float(weights[name])) for name in FEATURES if weights.get(name)),
+            tuple((name, float(shown[name])) for name in FEATURES if shown.get(name)),
+        )
 
-    def of_catalog_terms(self) -> Floats:
-        """(len(CATALOG_TERMS),) float32."""
-        return np.array([sum(weight for _, weight in self.of_term(term)) for term in CATALOG_TERMS], np.float32)
+    def of_features(self, names: Sequence[str]) -> Floats:
+        """The weights of some features, (len(names),) float32."""
+        weights = dict(self.weights)
+        return np.array([weights.get(name, 0.0) for name in names], np.float32)
 
-    def as_json(self) -> Json:
-        """Every term with its weight, 0 where it is left out."""
-        return {
-            term.name: {str(days): weight for days, weight in self.of_term(term)}
-            if term.half_lives
-            else sum((weight for _, weight in self.of_term(term)), 0.0)
-            for term in TERMS
-        }
+    def of_catalog_features(self) -> Floats:
+        """(len(CATALOG_FEATURES),) float32."""
+        return self.of_features(CATALOG_FEATURES)
+
+    def as_json(self) -> RankerJson:
+        """The weights other than 0."""
+        return {"weights": dict(self.weights), "standardised": dict(self.standardised)}
 
     @classmethod
-    def from_json(cls, content: Json) -> Self:
+    def from_json(cls, content: RankerJson) -> Self:
         """Read :meth:`as_json` back.
 
         Raises:
-            ValueError: a term is missing, unknown, or of the wrong shape.
+            ValueError: as of :meth:`of`.
+            KeyError: a part is missing.
         """
-        if set(content) != {term.name for term in TERMS}:
-            raise ValueError(f"it has weights of {', '.join(content)} instead of {', '.join(t.name for t in TERMS)}")
-        weights: dict[str, dict[float, float]] = {}
-        for name, value in content.items():
-            by_half_life = value.items() if isinstance(value, dict) else [("0", value)]
-            weights[name] = {float(days): float(weight) for days, weight in by_half_life}
-        return cls.of(weights)
+        return cls.of(content["weights"], content["standardised"])
 
 
-TOWERS_ALONE = LinearRanker()
+TOWERS_ALONE = LinearRanker.of({PRODUCT: 1.0})
 """The product of the towers and nothing else."""
 
 
@@ -90,6 +106,6 @@ def load_rankers(folder: Path) -> dict[str, LinearRanker]:
     """
     try:
         content = json.loads((folder / RANKERS).read_text("utf-8"))
-        return {task: LinearRanker.from_json(weights) for task, weights in content.items()}
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+        return {task: LinearRanker.from_json(ranker) for task, ranker in content.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ArtifactError(f"The rankers in {folder} cannot be read ({error}); train the towers again.") from None

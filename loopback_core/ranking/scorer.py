@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from loopback_core.data import Floats, Histories, Ragged
 from loopback_core.features.track_content import track_content
 from loopback_core.ranking.index_space import catalog_values, index_queries
-from loopback_core.ranking.linear_ranker import TOWERS_ALONE, LinearRanker
+from loopback_core.ranking.linear_ranker import PRODUCT, TOWERS_ALONE, LinearRanker
 from loopback_core.ranking.pair_features import Prior, personal_prior
-from loopback_core.ranking.related_artists import RelatedArtists
-from loopback_core.ranking.terms import CATALOG_TERMS, Knowledge
+from loopback_core.ranking.relations import NO_RELATIONS, Relations
+from loopback_core.ranking.terms import CATALOG_FEATURES, POPULARITY_COLUMN, Knowledge
 from loopback_core.retrieval.embed import track_vectors, user_vectors
 from loopback_core.tasks.task import Task
 from loopback_core.towers.two_tower import TwoTower
@@ -34,7 +34,7 @@ class Scorer:
     model: TwoTower
     knowledge: Knowledge
     vectors: Floats  # (n_candidates, D) of unit norm, of the tracks that may be recommended
-    catalog_values: Floats  # (n_candidates, catalog terms); zeros for tracks beyond the catalog
+    catalog_values: Floats  # (n_candidates, catalog features); zeros for tracks beyond the catalog
     candidate_artist: NDArray[np.int32]  # (n_candidates,)
     ranker: LinearRanker = TOWERS_ALONE
     intent: int = ANYTHING
@@ -49,13 +49,25 @@ class Scorer:
         return EncodedUsers(self.users(histories), personal_prior(histories, self.knowledge, self.ranker))
 
     def index_queries(self, users: Floats) -> Floats:
-        """(rows, D + catalog terms) queries of an index. users: (rows, D) divided by the temperature."""
+        """(rows, D + catalog features) queries of an index. users: (rows, D) divided by the temperature."""
         return index_queries(users, self.ranker, self.catalog_values)
 
+    @cached_property
     def of_catalog_terms(self) -> Floats:
         """(n_candidates,): what the catalog terms add to the score of every user."""
-        values: Floats = self.catalog_values @ self.ranker.of_catalog_terms()
+        values: Floats = self.catalog_values @ self.ranker.of_catalog_features()
         return values
+
+    @property
+    def product_weight(self) -> np.float32:
+        """The weight of the product of the towers."""
+        weight: np.float32 = self.ranker.of_features([PRODUCT])[0]
+        return weight
+
+    @cached_property
+    def popularity(self) -> Floats:
+        """(n_candidates,): log(1 + listeners)."""
+        return np.ascontiguousarray(self.catalog_values[:, POPULARITY_COLUMN])
 
     @cached_property
     def n_artists(self) -> int:
@@ -74,7 +86,7 @@ def scorer_of(
     model: TwoTower,
     ranker: LinearRanker = TOWERS_ALONE,
     vectors: Floats | None = None,
-    related: RelatedArtists | None = None,
+    relations: Relations = NO_RELATIONS,
 ) -> Scorer:
     """The score of a task. vectors: (n_tracks, D) of the catalog, where they are known already.
 
@@ -86,5 +98,7 @@ def scorer_of(
         before = task.fit.catalog.artist[: task.first_candidate]
         artist = np.concatenate([before, task.candidate_artist])
         vectors = track_vectors(model, track_content(task.fit, model.settings, artist), task.first_candidate)
-    values = catalog_values(task.fit) if in_catalog else np.zeros((task.n_candidates, len(CATALOG_TERMS)), np.float32)
-    return Scorer(model, Knowledge(task.fit.catalog, related), vectors, values, task.candidate_artist, ranker, intent)
+    values = (
+        catalog_values(task.fit) if in_catalog else np.zeros((task.n_candidates, len(CATALOG_FEATURES)), np.float32)
+    )
+    return Scorer(model, Knowledge(task.fit.catalog, relations), vectors, values, task.candidate_artist, ranker, intent)

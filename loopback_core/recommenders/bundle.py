@@ -13,7 +13,7 @@ import polars as pl
 from loopback_core.data import NOTHING, Floats, Histories, Ids, Ragged
 from loopback_core.errors import RequestError
 from loopback_core.ranking.linear_ranker import LinearRanker, load_rankers
-from loopback_core.ranking.related_artists import RelatedArtists, load_related
+from loopback_core.ranking.relations import Relations
 from loopback_core.ranking.scorer import Scorer, scorer_of
 from loopback_core.ranking.terms import Knowledge
 from loopback_core.recommenders.index_recommender import IndexRecommender
@@ -36,7 +36,7 @@ class Towers:
 
     model: TwoTower
     rankers: Mapping[str, LinearRanker]  # by task
-    related: RelatedArtists | None
+    relations: Relations
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -45,11 +45,11 @@ class Towers:
         Raises:
             ArtifactError: a file is missing or damaged.
         """
-        return cls(TwoTower.load(folder), load_rankers(folder), load_related(folder))
+        return cls(TwoTower.load(folder), load_rankers(folder), Relations.load(folder))
 
     def scorer(self, task: Task, vectors: Floats | None = None) -> Scorer:
         """The served score in a task. vectors: (n_tracks, D) of the catalog, where they are known already."""
-        return scorer_of(task, self.model, self.rankers[task.name], vectors, self.related)
+        return scorer_of(task, self.model, self.rankers[task.name], vectors, self.relations)
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Bundle:
         catalog = self.splits.testing.catalog
         return Scorer(
             self.towers.model,
-            Knowledge(catalog, self.towers.related),
+            Knowledge(catalog, self.towers.relations),
             self.vectors,
             self.catalog_values,
             catalog.artist,

@@ -9,13 +9,16 @@ from loopback_core.recommenders.towers_recommender import TowersRecommender
 from loopback_core.retrieval.indexes.vector_index import VectorIndex
 from loopback_core.retrieval.top_k import top_k_sparse
 
+MOST_LIFTED = 2_000
+"""Tracks of the artists of the prior that are scored for a request, besides what the index found."""
+
 
 class IndexRecommender(TowersRecommender):
     """The same score, found by the nearest-neighbour index.
 
-    The index finds the best by the towers and the catalog terms. The personal prior lifts few tracks: those of the
-    history, of its artists with the most plays, and of artists related to them. These are scored together with what the
-    index found, and the best of both are the best of all, as far as the index is exact.
+    The index finds the best by the towers and the catalog terms. The personal prior lifts tracks of the history, their
+    neighbours, and those of its artists and of related ones: of these the MOST_LIFTED best of each user by all but the
+    towers. They are scored together with what the index found, and the best of both are nearly always the best of all.
     """
 
     def __init__(self, scorer: Scorer, index: VectorIndex, seed: int) -> None:
@@ -33,17 +36,33 @@ class IndexRecommender(TowersRecommender):
         row, track = candidates.row_numbers(), candidates.values
         # Row by row: the vectors of all candidates at once, and of the user of each, would be a gigabyte.
         products = [scorer.vectors[candidates[i]] @ user for i, user in enumerate(users.vectors)]
-        scores = np.concatenate(products) + self._of_catalog_terms[track]
+        scores = np.concatenate(products) * scorer.product_weight + scorer.of_catalog_terms[track]
         artist = scorer.candidate_artist[track].astype(np.int64)
         scores += lookup(prior.tracks, row, track, len(scorer.vectors))[:, 0]
-        scores += lookup(prior.artists, row, artist, scorer.n_artists)[:, 0]
+        of_artist = lookup(prior.artists, row, artist, scorer.n_artists)
+        scores += of_artist[:, 0] + of_artist[:, 1] * scorer.popularity[track]
         return top_k_sparse(candidates, scores.astype(np.float32), k, self.tie_rank, exclude)
 
     def _candidates(self, nearest: Ranking, prior: Prior) -> Ragged:
         """What the index found, the tracks of the prior, and those of its artists: distinct tracks for each row."""
         row, place = np.nonzero(nearest.tracks != NOTHING)
-        of_artists = self.scorer.tracks_of_artist.take(prior.artists.items)
-        rows = [row, prior.tracks.row, np.repeat(prior.artists.row, of_artists.lengths)]
-        tracks: list[Ids] = [nearest.tracks[row, place], prior.tracks.items, of_artists.values]
+        lifted_row, lifted = self._lifted(prior)
+        rows = [row, prior.tracks.row, lifted_row]
+        tracks: list[Ids] = [nearest.tracks[row, place], prior.tracks.items, lifted]
         every = Ragged.from_pairs(np.concatenate(rows), np.concatenate(tracks), len(nearest.tracks))
         return distinct_in_rows(every.offsets, every.values, len(self.scorer.vectors))[0]
+
+    def _lifted(self, prior: Prior) -> tuple[Ids, Ids]:
+        """Row and track of the best tracks of the prior's artists, by all but the product of the towers."""
+        scorer, rows, kept = self.scorer, [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+        for row in np.unique(prior.artists.row):
+            low, high = np.searchsorted(prior.artists.row, [row, row + 1])
+            of_artists = scorer.tracks_of_artist.take(prior.artists.items[low:high])
+            tracks = of_artists.values
+            if len(tracks) > MOST_LIFTED:
+                weights = np.repeat(prior.artists.weights[low:high], of_artists.lengths, axis=0)
+                lift = weights[:, 0] + weights[:, 1] * scorer.popularity[tracks] + scorer.of_catalog_terms[tracks]
+                tracks = tracks[np.argpartition(-lift, MOST_LIFTED)[:MOST_LIFTED]]
+            rows.append(np.full(len(tracks), row))
+            kept.append(tracks)
+        return np.concatenate(rows), np.concatenate(kept)

@@ -15,7 +15,6 @@ class TowersRecommender:
     def __init__(self, scorer: Scorer, seed: int, id: str = "two_tower") -> None:
         """seed: of the permutation that breaks ties."""
         self.id, self.scorer = id, scorer
-        self._of_catalog_terms = scorer.of_catalog_terms()
         self.tie_rank = tie_order(len(scorer.vectors), seed)
 
     def fit(self, data: FitData) -> Self:
@@ -33,6 +32,8 @@ class TowersRecommender:
     def rank_products(self, products: Floats, prior: Prior, k: int, exclude: Ragged | None) -> Ranking:
         """The same from the inner products of users and candidates, (rows, n_candidates), which are changed in place."""
         if self.scorer.ranker != TOWERS_ALONE:
-            products += self._of_catalog_terms
-            add_prior(products, prior, self.scorer.candidate_artist, self.scorer.n_artists)
+            scorer = self.scorer
+            products *= scorer.product_weight
+            products += scorer.of_catalog_terms
+            add_prior(products, prior, scorer.candidate_artist, scorer.n_artists, scorer.popularity)
         return top_k(products, k, self.tie_rank, exclude)

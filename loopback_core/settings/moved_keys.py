@@ -35,7 +35,6 @@ _MOVED = {
     "training.users_per_group": "training.sampled.users_per_group",
     "training.mask_same_user": "training.in_batch.mask_same_user",
     "training.related_artists": "training.fitted.related_artists",
-    "training.max_popularity_amplification": "training.fitted.max_popularity_amplification",
     "index.hnsw_neighbors": "index.hnsw.neighbors",
     "index.hnsw_ef_construction": "index.hnsw.ef_construction",
     "index.hnsw_ef_search": "index.hnsw.ef_search",
@@ -44,9 +43,13 @@ _MOVED = {
 
 _NO_GAIN = "was removed: under three seeds {what} showed no gain (docs/results/ablation.md); leave it out"
 
+_NO_LIMIT = "was removed: the weights of the served score are fitted, no longer searched under a limit; leave it out"
+
 _REMOVED = {
     "training.memory": _NO_GAIN.format(what="the cross-batch memory"),
     "training.memory_weight": _NO_GAIN.format(what="the cross-batch memory"),
+    "training.max_popularity_amplification": _NO_LIMIT,
+    "training.fitted.max_popularity_amplification": _NO_LIMIT,
     "training.cached_gradients": "was removed: no measured recipe used it; lower training.batch_size if memory is short",
 }
 

@@ -72,7 +72,7 @@ class InBatchSettings(Section):
 
 
 class FittedSettings(Section):
-    """The served score: weights of its terms are chosen on validation."""
+    """The served score: a linear ranker, fitted on validation."""
 
     related_artists: int = Field(
         4096,
@@ -80,11 +80,11 @@ class FittedSettings(Section):
         le=32_768,
         description="Number of artists, by listeners, among which related artists are learned; 0: none.",
     )
-    max_popularity_amplification: float = Field(
-        3.0,
-        ge=0.01,
-        le=1e6,
-        description="On validation, recommended tracks may be at most this many times as popular as played ones.",
+    neighbours: int = Field(
+        100,
+        ge=0,
+        le=1000,
+        description="Tracks that are kept of those that follow, or share sessions with, each track; 0: none.",
     )
 
 

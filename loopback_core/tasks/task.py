@@ -47,6 +47,10 @@ class Task:
         if len(self.users) <= n_users:
             return self
         rows = np.sort(np.random.default_rng(seed).permutation(len(self.users))[:n_users])
+        return self.of_rows(rows)
+
+    def of_rows(self, rows: Ids) -> "Task":
+        """The same task for some of its users. rows: their numbers."""
         exclude = None if self.exclude is None else self.exclude.take(rows)
         histories, positives = self.histories.take(rows), self.positives.take(rows)
         return replace(self, users=self.users[rows], histories=histories, positives=positives, exclude=exclude)

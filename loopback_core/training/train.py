@@ -6,15 +6,16 @@ from typing import Any
 
 from loopback_core.data import FitData
 from loopback_core.features.track_content import track_content
-from loopback_core.ranking.fitting import fit_ranker
+from loopback_core.ranking.fit_requests import Asked
+from loopback_core.ranking.fitting import MOMENTS, REQUESTS, fit_ranker
 from loopback_core.ranking.linear_ranker import TOWERS_ALONE, LinearRanker, save_rankers
-from loopback_core.ranking.related_artists import RelatedArtists
+from loopback_core.ranking.relations import Relations
 from loopback_core.ranking.scorer import scorer_of
 from loopback_core.retrieval.embed import track_vectors
 from loopback_core.runtime.capacity import need_disk, need_memory
 from loopback_core.settings import Settings
 from loopback_core.splits import Splits
-from loopback_core.tasks.moments import moments_of_validation
+from loopback_core.tasks.moments import at_moments
 from loopback_core.tasks.task_builders import LIKE, TASKS
 from loopback_core.towers.two_tower import TwoTower
 from loopback_core.training.loop import save_history, train
@@ -40,8 +41,8 @@ def train_towers(splits: Splits, settings: Settings, folder: Path, checkpoints: 
     validation = Validation(splits.tuning_period, settings)
     model, progression = train(splits.tuning, settings, validation, checkpoints)
     del validation  # free the memory of its histories and tables for the next step
-    related = learn_related(splits.tuning, settings)
-    rankers = fit_rankers(model, splits, settings, related)
+    relations = learn_relations(splits.tuning, settings)
+    rankers = fit_rankers(model, splits, settings, relations)
     refit = None
     if settings.training.refit:
         as_long = settings.training.model_copy(update={"epochs": progression.best_epoch})
@@ -50,10 +51,9 @@ def train_towers(splits: Splits, settings: Settings, folder: Path, checkpoints: 
         del model
         splits.forget()
         model, refit = train(splits.testing, again, None, checkpoints / "refit")
-        related = learn_related(splits.testing, settings)
+        relations = learn_relations(splits.testing, settings)
     model.save(folder)
-    if related is not None:
-        related.save(folder)
+    relations.save(folder)
     save_rankers(rankers, folder)
     save_history(progression, folder, refit)
     best = progression.history[progression.best_epoch - 1]
@@ -85,15 +85,15 @@ def _look_for_room(splits: Splits, settings: Settings, checkpoints: Path) -> Non
     need_disk(checkpoints, 5 * tables, what)
 
 
-def learn_related(data: FitData, settings: Settings) -> RelatedArtists | None:
-    """The related artists of `data`; None where the towers alone are served or the settings ask for none."""
-    most = settings.training.fitted.related_artists if settings.training.scoring == "fitted" else 0
-    return RelatedArtists.learn(data, most) if most else None
+def learn_relations(data: FitData, settings: Settings) -> Relations:
+    """The related artists and tracks of `data`; none where the towers alone are served."""
+    if settings.training.scoring == "dot":
+        return Relations()
+    fitted = settings.training.fitted
+    return Relations.learn(data, fitted.related_artists, fitted.neighbours)
 
 
-def fit_rankers(
-    model: TwoTower, splits: Splits, settings: Settings, related: RelatedArtists | None
-) -> dict[str, LinearRanker]:
+def fit_rankers(model: TwoTower, splits: Splits, settings: Settings, relations: Relations) -> dict[str, LinearRanker]:
     """The ranker of each task; a task that validation cannot measure takes that of the task most like it."""
     if settings.training.scoring == "dot":
         return dict.fromkeys(TASKS, TOWERS_ALONE)
@@ -101,9 +101,10 @@ def fit_rankers(
     vectors = track_vectors(model, track_content(splits.tuning, settings.towers))
     fitted = {}
     for name in [task for task in TASKS if task not in LIKE]:
-        moments = moments_of_validation(splits.tuning_period, name, evaluation.tuning_users)
-        tasks = [task.sampled(evaluation.tuning_users, evaluation.seed) for task in moments]
-        scored_tasks = [(scorer_of(task, model, vectors=vectors, related=related), task) for task in tasks]
-        fitted[name] = fit_ranker(scored_tasks, evaluation.seed, settings.training.fitted.max_popularity_amplification)
+        asked = []
+        for number, whole in enumerate(at_moments(splits.tuning_period, name, MOMENTS)):
+            task = whole.sampled(REQUESTS // len(MOMENTS), evaluation.seed + number)  # other users at every moment
+            asked.append(Asked(scorer_of(task, model, vectors=vectors, relations=relations), task))
+        fitted[name] = fit_ranker(asked, evaluation.seed)
     # The reference has no ranker: in its protocol the towers stand alone.
     return {name: fitted[LIKE.get(name, name)] for name in TASKS} | {"reference_protocol": TOWERS_ALONE}

@@ -160,7 +160,7 @@ def trained(chain):
         torch.manual_seed(0)
         TwoTower(Vocabulary(n_users=2, n_tracks=3, n_artists=3), shape).save(folder)
         write_history(folder, [3.0, 2.5, 2.75])
-        save_rankers({"discovery": LinearRanker.of({"popularity": {0.0: 0.5}})}, folder)
+        save_rankers({"discovery": LinearRanker.of({"towers": 1.0, "listeners": 0.5})}, folder)
         return {"refit": False}
 
     chain.sound["trained_towers"] = chain.publish("trained_towers", towers, ["temporal_splits"])

@@ -3,48 +3,80 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import torch
 from planted_log import planted_splits
 
-from loopback_core.ranking.linear_ranker import LinearRanker
-from loopback_core.ranking.pair_features import EVERY_FEATURE, pair_features, personal_features
-from loopback_core.ranking.related_artists import RelatedArtists
+from loopback_core.data import Events
+from loopback_core.ranking.linear_ranker import FEATURES, TOWERS_ALONE, LinearRanker
+from loopback_core.ranking.pair_features import pair_features, personal_bags
+from loopback_core.ranking.relations import Relations
 from loopback_core.ranking.scorer import scorer_of
-from loopback_core.ranking.terms import CATALOG_TERMS, PERSONAL_TERMS, TERMS
 from loopback_core.recommenders.towers_recommender import TowersRecommender
 from loopback_core.settings import TowersSettings
+from loopback_core.tasks.moments import at_moments
 from loopback_core.tasks.task_builders import next_listen
 from loopback_core.towers.two_tower import TwoTower, Vocabulary
 
 
-def test_the_served_score_is_the_weighted_sum_of_the_features_of_the_pair(tmp_path):
-    splits = planted_splits(tmp_path)
+@pytest.fixture
+def splits(tmp_path):
+    return planted_splits(tmp_path)
+
+
+def towers_of(catalog):
+    torch.manual_seed(0)
+    vocabulary = Vocabulary(catalog.n_users, catalog.n_tracks, catalog.n_artists)
+    return TwoTower(vocabulary, TowersSettings(output_dim=8)).eval()
+
+
+def features_of(scorer, task, row, track):
+    """(n, FEATURES but the towers)."""
+    bags = personal_bags(task.histories, scorer.knowledge)
+    artist = scorer.candidate_artist[track].astype(np.int64)
+    personal = pair_features(bags, row, track, artist, scorer.popularity[track])
+    return np.concatenate([scorer.catalog_values[track], personal], axis=1)
+
+
+def test_the_served_score_is_the_weighted_sum_of_the_features_of_the_pair(splits):
     task = next_listen(splits.tuning_period).sampled(6, 0)
     catalog = task.fit.catalog
-    torch.manual_seed(0)
-    model = TwoTower(
-        Vocabulary(catalog.n_users, catalog.n_tracks, catalog.n_artists), TowersSettings(output_dim=8)
-    ).eval()
-    weights = {
-        term.name: {days: 0.25 + place + number for number, days in enumerate(term.half_lives or (0.0,))}
-        for place, term in enumerate(TERMS)
-    }
-    scorer = scorer_of(task, model, LinearRanker.of(weights), related=RelatedArtists.learn(task.fit, 100))
+    ranker = LinearRanker.of({name: 0.25 + place / 50 for place, name in enumerate(FEATURES)})
+    scorer = scorer_of(task, towers_of(catalog), ranker, relations=Relations.learn(task.fit, 100, 20))
     served = TowersRecommender(scorer, 0).recommend(task.histories, catalog.n_tracks, None)
-    towers = TowersRecommender(replace(scorer, ranker=LinearRanker()), 0).recommend(
-        task.histories, catalog.n_tracks, None
-    )
+    alone = replace(scorer, ranker=TOWERS_ALONE)
+    towers = TowersRecommender(alone, 0).recommend(task.histories, catalog.n_tracks, None)
 
     row, place = np.nonzero(served.tracks >= 0)
     track = served.tracks[row, place]
-    features = personal_features(task.histories, scorer.knowledge, EVERY_FEATURE)
-    expected = np.zeros((len(task.users), catalog.n_tracks))
-    expected[np.nonzero(towers.tracks >= 0)[0], towers.tracks.ravel()] = towers.scores.ravel()
-    expected = expected[row, track]
-    for column, term in enumerate(CATALOG_TERMS):
-        expected += weights[term.name][0.0] * scorer.catalog_values[track, column]
-    for term in PERSONAL_TERMS:
-        values = pair_features(term, features[term.name], row, track, catalog.artist[track].astype(np.int64))
-        assert values.any()
-        expected += values @ np.array([weights[term.name][days] for days in EVERY_FEATURE[term.name]])
+    product = np.zeros((len(task.users), catalog.n_tracks))
+    product[np.nonzero(towers.tracks >= 0)[0], towers.tracks.ravel()] = towers.scores.ravel()
+    values = np.concatenate([product[row, track][:, None], features_of(scorer, task, row, track)], axis=1)
+    assert values.any(axis=0).all()  # every feature says something on this log
+    expected = values @ ranker.of_features(FEATURES)
     np.testing.assert_allclose(served.scores[row, place], expected, rtol=1e-4, atol=1e-3)
+
+
+def test_nothing_after_the_moment_changes_a_feature(splits):
+    """What is played after a moment, shuffled among users and tracks: every feature keeps every bit."""
+    period, share = splits.tuning_period, 0.4
+    late = np.arange(len(period.held_out)) >= int(share * len(period.held_out))
+    rng = np.random.default_rng(0)
+    held_out = period.held_out
+    user, track = held_out.user.copy(), held_out.track.copy()
+    user[late], track[late] = rng.permutation(user[late]), rng.permutation(track[late])
+    other = replace(period, held_out=Events(user, track, held_out.timestamp))
+    model = towers_of(period.fit.catalog)
+    relations = Relations.learn(period.fit, 100, 20)
+    made = []
+    for version in (period, other):
+        [task] = at_moments(version, "next_listen", [share])
+        n = task.n_candidates
+        row, candidate = np.repeat(np.arange(len(task.users)), n), np.tile(np.arange(n), len(task.users))
+        scorer = scorer_of(task, model, relations=relations)
+        values = features_of(scorer, task, row, candidate).reshape(len(task.users), n, -1)
+        made.append(dict(zip(task.users.tolist(), zip(scorer.users(task.histories), values, strict=True), strict=True)))
+    assert len(made[0]) > 50 and len(held_out.user) > late.sum() > 0
+    for who in made[0].keys() & made[1].keys():
+        for first, second in zip(made[0][who], made[1][who], strict=True):
+            assert first.tobytes() == second.tobytes()

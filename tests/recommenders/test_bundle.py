@@ -8,7 +8,7 @@ from planted_log import planted_splits
 from loopback_core.data import NOTHING, Ragged
 from loopback_core.errors import ArtifactError, RequestError
 from loopback_core.ranking.linear_ranker import LinearRanker, load_rankers, save_rankers
-from loopback_core.ranking.related_artists import RelatedArtists
+from loopback_core.ranking.relations import Relations
 from loopback_core.recommenders.build_retrieval import embed_catalog, index_catalog
 from loopback_core.recommenders.bundle import Bundle
 from loopback_core.recommenders.index_recommender import IndexRecommender
@@ -17,7 +17,17 @@ from loopback_core.settings import IndexSettings, TowersSettings
 from loopback_core.tasks.task_builders import discovery
 from loopback_core.towers.two_tower import TwoTower, Vocabulary
 
-RANKER = LinearRanker.of({"popularity": {0.0: 0.5}, "track": {7.0: 8.0}, "artist": {0.0: 4.0}, "related": {0.0: 1.0}})
+RANKER = LinearRanker.of(
+    {
+        "towers": 1.0,
+        "listeners": 0.5,
+        "track plays 7d": 8.0,
+        "artist plays": 4.0,
+        "artist plays x listeners": 1.0,
+        "related": 1.0,
+        "follows last 10": 0.5,
+    }
+)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +43,7 @@ def folder(tmp_path_factory):
     towers = folder / "towers"
     towers.mkdir()
     TwoTower(Vocabulary(catalog.n_users, catalog.n_tracks, catalog.n_artists), shape).save(towers)
-    RelatedArtists.learn(splits.testing, 100).save(towers)
+    Relations.learn(splits.testing, 100, 20).save(towers)
     save_rankers(dict.fromkeys(("discovery", "next_listen"), RANKER), towers)
     for name in ("vectors", "index"):
         (folder / name).mkdir()
@@ -163,7 +173,7 @@ def test_a_folder_without_artifacts_is_a_sentence(tmp_path):
 def test_rankers_are_read_back_and_a_file_of_other_terms_is_a_sentence(tmp_path):
     save_rankers({"discovery": RANKER}, tmp_path)
     assert load_rankers(tmp_path) == {"discovery": RANKER}
-    (tmp_path / "scoring.json").write_text('{"discovery": {"popularity": 1}}')
+    (tmp_path / "scoring.json").write_text('{"discovery": {"weights": {"luck": 1}, "standardised": {}}}')
     with pytest.raises(ArtifactError, match="train the towers again"):
         load_rankers(tmp_path)
 

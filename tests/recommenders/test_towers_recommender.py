@@ -1,16 +1,17 @@
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
-from loopback_core.data import NOTHING, Catalog, Histories, Ragged
+from loopback_core.data import NOTHING, Catalog, Histories, Ragged, Ranking
 from loopback_core.ranking.index_space import indexed_vectors
 from loopback_core.ranking.linear_ranker import TOWERS_ALONE, LinearRanker
 from loopback_core.ranking.related_artists import RelatedArtists
+from loopback_core.ranking.relations import Relations
 from loopback_core.ranking.scorer import Scorer
-from loopback_core.ranking.terms import Knowledge
-from loopback_core.ranking.terms.plays_terms import ArtistPlaysTerm
+from loopback_core.ranking.terms import CATALOG_FEATURES, Knowledge
 from loopback_core.recommenders.index_recommender import IndexRecommender
 from loopback_core.recommenders.recommender import Recommender
 from loopback_core.recommenders.towers_recommender import TowersRecommender
@@ -25,12 +26,16 @@ ARTIST = (np.arange(20) % 4).astype(np.int32)
 NEAR = RelatedArtists(np.array([1, 3]), np.array([[0, 0.5], [0.25, 0]], np.float32))
 
 
+def some_values():
+    return np.random.default_rng(1).random((20, len(CATALOG_FEATURES))).astype(np.float32) * 9
+
+
 def scorer_by(towers, vectors, ranker=TOWERS_ALONE, values=None):
     n = len(vectors)
     artist, counts = ARTIST[:n], np.zeros(n, np.int64)
     catalog = Catalog(5, artist, counts, counts, counts, counts[:4], counts[:4], counts[:4])
-    values = np.zeros((n, 2), np.float32) if values is None else values
-    return Scorer(towers, Knowledge(catalog, NEAR), vectors, values, artist, ranker)
+    values = np.zeros((n, len(CATALOG_FEATURES)), np.float32) if values is None else values
+    return Scorer(towers, Knowledge(catalog, Relations(NEAR)), vectors, values, artist, ranker)
 
 
 @pytest.fixture
@@ -87,27 +92,31 @@ def listeners(ragged):
 
 WEIGHTS = LinearRanker.of(
     {
-        "popularity": {0.0: 0.7},
-        "trend": {0.0: 0.3},
-        "track": {1.0: 2.0},
-        "artist": {0.0: 1.0, 1.0: 0.5},
-        "related": {0.0: 0.2},
+        "towers": 1.5,
+        "listeners": 0.7,
+        "trend": 0.3,
+        "track plays 1d": 2.0,
+        "artist plays": 1.0,
+        "artist plays 1d": 0.5,
+        "artist plays x listeners": 0.25,
+        "related": 0.2,
     }
 )
 
 
 def test_a_served_score_is_the_sum_of_its_terms(towers, listeners, unit_vectors):
-    vectors, values = unit_vectors(20, 6), np.random.default_rng(1).random((20, 2)).astype(np.float32) * 9
+    vectors, values = unit_vectors(20, 6), some_values()
     scorer = scorer_by(towers, vectors, WEIGHTS, values)
     ranking = TowersRecommender(scorer, 0).recommend(listeners, 20, None)
     alone = user_vectors(towers, listeners, ARTIST) @ vectors.T * towers.inverse_temperature().item()
-    expected = alone + values @ [0.7, 0.3]
+    expected = 1.5 * alone + values[:, :2] @ [0.7, 0.3]
+    popular = 1 + 0.25 * values[:, 0]  # what one of log plays of an artist adds
     expected[0, 2] += 2 * np.log1p(1 + 0.5**10)  # heard now and ten half-lives ago
     expected[0, 5] += 2 * np.log1p(0.5**2)
     expected[1, 7] += 2 * np.log1p(0.5**10)
-    expected[0, ARTIST == 2] += np.log1p(2) + 0.5 * np.log1p(1 + 0.5**10)
-    expected[0, ARTIST == 1] += np.log1p(1) + 0.5 * np.log1p(0.5**2)
-    expected[1, ARTIST == 3] += np.log1p(1) + 0.5 * np.log1p(0.5**10)
+    expected[0, ARTIST == 2] += (np.log1p(2) * popular + 0.5 * np.log1p(1 + 0.5**10))[ARTIST == 2]
+    expected[0, ARTIST == 1] += (np.log1p(1) * popular + 0.5 * np.log1p(0.5**2))[ARTIST == 1]
+    expected[1, ARTIST == 3] += (np.log1p(1) * popular + 0.5 * np.log1p(0.5**10))[ARTIST == 3]
     expected[0, ARTIST == 3] += 0.2 * np.log1p(100)  # near artist 1, which the first one heard
     expected[1, ARTIST == 1] += 0.2 * np.log1p(100)
     for row in range(3):
@@ -117,7 +126,7 @@ def test_a_served_score_is_the_sum_of_its_terms(towers, listeners, unit_vectors)
 
 
 def test_the_towers_alone_and_as_served_share_their_products(towers, listeners, unit_vectors, ragged):
-    vectors, values = unit_vectors(20, 6), np.random.default_rng(1).random((20, 2)).astype(np.float32) * 9
+    vectors, values = unit_vectors(20, 6), some_values()
     scorer, exclude = scorer_by(towers, vectors, WEIGHTS, values), ragged([[2, 6], [], range(18)])
     alone, whole = TowersRecommender(replace(scorer, ranker=TOWERS_ALONE), 0), TowersRecommender(scorer, 0)
     encoded = scorer.encode(listeners)
@@ -130,7 +139,7 @@ def test_the_towers_alone_and_as_served_share_their_products(towers, listeners, 
 
 
 def test_through_an_exact_index_nothing_that_the_prior_lifts_is_missed(towers, listeners, unit_vectors, ragged):
-    vectors, values = unit_vectors(20, 6), np.random.default_rng(1).random((20, 2)).astype(np.float32) * 9
+    vectors, values = unit_vectors(20, 6), some_values()
     scorer = scorer_by(towers, vectors, WEIGHTS, values)
     index = build_index(indexed_vectors(vectors, values), IndexSettings(kind="flat"))
     for exclude in (None, ragged([[2, 6], [], range(18)])):
@@ -141,16 +150,17 @@ def test_through_an_exact_index_nothing_that_the_prior_lifts_is_missed(towers, l
             np.testing.assert_allclose(found.scores, exact.scores, rtol=1e-4)
 
 
-def test_only_the_most_played_artists_of_a_history_lift_their_tracks(ragged):
-    played = [artist for artist in range(150) for _ in range(1 + artist % 7)]
-    history = Histories(
-        np.zeros(1, np.int64), ragged([played]), np.zeros(len(played), np.int64), now=np.zeros(1, np.int64)
-    )
-    artist, counts = np.arange(150, dtype=np.int32), np.zeros(150, np.int64)
-    catalog = Catalog(1, artist, counts, counts, counts, counts, counts, counts)
-    artists = ArtistPlaysTerm().bag(history, Knowledge(catalog), [0.0])
-    assert len(artists.items) == 100
-    assert artists.weights.min() >= np.log1p(3)  # the 42 that were played once or twice and some of three plays are out
+def test_of_the_tracks_of_artists_those_with_the_largest_prior_are_scored(towers, listeners, unit_vectors, monkeypatch):
+    """The index finds nothing here: what comes back beside the history are the MOST_LIFTED best of its artists."""
+    monkeypatch.setattr("loopback_core.recommenders.index_recommender.MOST_LIFTED", 3)
+    vectors, values = unit_vectors(20, 6), some_values()
+    scorer = scorer_by(towers, vectors, LinearRanker.of({"listeners": 1.0, "artist plays": 1.0}), values)
+    nothing = Ranking(np.full((3, 5), NOTHING), np.full((3, 5), -np.inf, np.float32))
+    index = SimpleNamespace(search=lambda queries, k, exclude: nothing)
+    found = IndexRecommender(scorer, index, 0).recommend(listeners, 5, None)
+    assert (found.tracks[1] != NOTHING).sum() == 3 and (ARTIST[found.tracks[1][:3]] == 3).all()
+    best = max(np.flatnonzero(ARTIST == 3), key=lambda track: values[track, 0])
+    assert best == found.tracks[1][0]
 
 
 def test_both_obey_the_interface_of_a_recommender(towers, unit_vectors):

@@ -5,7 +5,7 @@ import pytest
 from planted_log import planted_splits
 
 from loopback_core.errors import SettingsError
-from loopback_core.ranking.related_artists import RelatedArtists, load_related
+from loopback_core.ranking.relations import Relations
 from loopback_core.ranking.scorer import scorer_of
 from loopback_core.recommenders.baselines.popularity import PopularityUsers
 from loopback_core.recommenders.lists import rank_users
@@ -70,12 +70,12 @@ def test_what_training_leaves_behind_can_be_read_back(planted, tmp_path):
     }  # fmt: skip
 
 
-def test_related_artists_are_of_what_the_weights_are_of(planted, tmp_path):
+def test_relations_are_of_what_the_weights_are_of(planted, tmp_path):
     """With a refit of train and validation; the towers alone are served without any."""
     expected = {
         "of train": (planted.tuning, {"scoring": "fitted"}),
         "of both": (planted.testing, {"scoring": "fitted", "refit": True}),
-        "none": (None, {"scoring": "fitted", "fitted": {"related_artists": 0}}),
+        "none": (None, {"scoring": "fitted", "fitted": {"related_artists": 0, "neighbours": 0}}),
         "alone": (None, {"scoring": "dot"}),
     }
     for name, (data, given) in expected.items():
@@ -83,11 +83,14 @@ def test_related_artists_are_of_what_the_weights_are_of(planted, tmp_path):
             (tmp_path / name / folder).mkdir(parents=True)
         chosen = settings_of("reference_sparse", epochs=1, **given)
         train_towers(planted, chosen, tmp_path / name / "towers", tmp_path / name / "checkpoints")
-        kept = load_related(tmp_path / name / "towers")
+        kept = Relations.load(tmp_path / name / "towers")
         if data is None:
-            assert kept is None
+            assert kept == Relations()
         else:
-            assert np.array_equal(kept.weights, RelatedArtists.learn(data, 4096).weights)
+            expected_arrays = Relations.learn(data, 4096, 100).arrays()
+            assert kept.arrays().keys() == expected_arrays.keys() and len(expected_arrays) == 3
+            for array, values in kept.arrays().items():
+                assert np.array_equal(values, expected_arrays[array])
 
 
 def test_a_validation_metric_that_is_not_measured_ends_in_a_sentence_before_training(planted, tmp_path):

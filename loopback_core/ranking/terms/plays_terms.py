@@ -1,63 +1,56 @@
 """How often a user played a track or its artist, old plays counting less."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
-from loopback_core.data import Histories
-from loopback_core.ranking.terms.term import Knowledge, PersonalTerm
-from loopback_core.tasks.task import Task
-from loopback_core.towers.decayed_counts import Bag, Scale, artist_of_listens, decayed_plays
+from loopback_core.data import SECONDS_PER_DAY, Histories
+from loopback_core.ranking.terms.heard import Heard
+from loopback_core.ranking.terms.term import ArtistTerm, Knowledge, TrackTerm
+from loopback_core.towers.decayed_counts import Bag
 
-HALF_LIVES = (3.0, 7.0, 14.0, 30.0, 60.0, 120.0, 0.0)
+DAYS = (1, 3, 7, 14, 30, 90)
+"""Half-lives of a play in days."""
 
-MOST_ARTISTS = 100
-"""The artists of a history with the most plays, whose tracks a search looks at besides what the index finds: the count is
-bounded however long the history."""
+LISTENS = (3, 10, 30, 100, 1000)
+"""Half-lives of a play in later listens of the user: they need no calendar, and some logs have none."""
 
 
-class TrackPlaysTerm(PersonalTerm):
+def _names(what: str) -> tuple[str, ...]:
+    by_days, by_listens = (f"{what} {days}d" for days in DAYS), (f"{what} {n} listens" for n in LISTENS)
+    return (what, *by_days, *by_listens)
+
+
+def _plays(heard: Heard) -> Iterator[NDArray[np.float64]]:
+    """log(1 + plays), then log(1 + decayed plays) by every half-life."""
+    yield np.log1p(heard.sum())
+    for days in DAYS:
+        yield np.log1p(heard.sum(np.exp2(-heard.ages / (days * SECONDS_PER_DAY))))
+    for listens in LISTENS:
+        yield np.log1p(heard.sum(np.exp2(-heard.listens_later / listens)))
+
+
+class TrackPlaysTerm(TrackTerm):
     """log(1 + decayed plays) of the track by the user."""
 
-    name = "track"
-    over = "tracks"
-    grid = (0, 1, 2, 4, 8, 16, 32, 64, 128)
-    half_lives = HALF_LIVES
-    first_half_life = 30.0
-    warm_start = 8.0
+    features = _names("track plays")
+    at_least_zero = features
 
-    def bag(self, histories: Histories, knowledge: Knowledge, half_lives: Sequence[float]) -> Bag:
+    def bag(self, histories: Histories, knowledge: Knowledge) -> Bag:
         """See :class:`PersonalTerm`."""
-        track = histories.tracks.values
-        of_catalog = np.where(track < knowledge.catalog.n_tracks, track, -1)
-        return decayed_plays(histories, of_catalog, [Scale(days, 0) for days in half_lives])
-
-    def is_useless(self, knowledge: Knowledge, task: Task) -> bool:
-        """Where a track that was played is no candidate."""
-        return task.only_new
+        heard = Heard.tracks(histories, knowledge)
+        return heard.bag(*_plays(heard))
 
 
-class ArtistPlaysTerm(PersonalTerm):
-    """log(1 + decayed plays) of the artist by the user, for the MOST_ARTISTS artists with the most plays."""
+class ArtistPlaysTerm(ArtistTerm):
+    """log(1 + decayed plays) of the artist by the user."""
 
-    name = "artist"
-    over = "artists"
-    grid = (0, 0.5, 1, 2, 4, 8, 16)
-    half_lives = HALF_LIVES
-    first_half_life = 60.0
-    warm_start = 4.0
+    features = _names("artist plays")
+    by_popularity = features
+    at_least_zero = features
 
-    def bag(self, histories: Histories, knowledge: Knowledge, half_lives: Sequence[float]) -> Bag:
-        """See :class:`PersonalTerm`. Over several half-lives the sum decides which artists have the most plays."""
-        artists = artist_of_listens(histories, knowledge.catalog.artist)
-        plays = decayed_plays(histories, artists, [Scale(days, 0) for days in half_lives])
-        return _largest(plays, len(histories))
-
-
-def _largest(bag: Bag, rows: int) -> Bag:
-    """The MOST_ARTISTS items of the largest weight of each row."""
-    order = np.lexsort((bag.items, -bag.weights.sum(axis=1), bag.row))
-    counts = np.bincount(bag.row, minlength=rows)
-    place = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
-    largest = order[place < MOST_ARTISTS]
-    return Bag(bag.items[largest], bag.weights[largest], bag.row[largest])
+    def bag(self, histories: Histories, knowledge: Knowledge) -> Bag:
+        """See :class:`PersonalTerm`."""
+        heard = Heard.artists(histories, knowledge)
+        return heard.bag(*_plays(heard))

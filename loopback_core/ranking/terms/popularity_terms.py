@@ -1,28 +1,55 @@
-"""How popular a track is, over all time and lately."""
+"""How popular a track and its artist are, over all time and lately."""
 
-from loopback_core.data import FitData, Floats
+import numpy as np
+
+from loopback_core.data import SECONDS_PER_DAY, FitData, Floats
 from loopback_core.features.popularity_columns import log_decayed_plays, log_listeners
 from loopback_core.ranking.terms.term import CatalogTerm
+from loopback_core.tasks.pairs import Pairs
+
+RECENT_DAYS = 30
+
+POPULARITY = "listeners"
 
 
 class PopularityTerm(CatalogTerm):
-    """log(1 + listeners)."""
+    """log(1 + listeners), over all time and of the last RECENT_DAYS; log(1 + decayed plays)."""
 
-    name = "popularity"
-    grid = (0, 0.25, 0.5, 1, 2, 4)
-    warm_start = 1.0
-
-    def values(self, data: FitData) -> Floats:
-        """See :class:`CatalogTerm`."""
-        return log_listeners(data)
-
-
-class TrendTerm(CatalogTerm):
-    """log(1 + decayed plays)."""
-
-    name = "trend"
-    grid = (0, 0.25, 0.5, 1, 2)
+    features = (POPULARITY, "trend", f"listeners of {RECENT_DAYS} days")
+    at_least_zero = features
 
     def values(self, data: FitData) -> Floats:
         """See :class:`CatalogTerm`."""
-        return log_decayed_plays(data)
+        since = np.searchsorted(data.events.timestamp, data.now - RECENT_DAYS * SECONDS_PER_DAY)
+        lately = Pairs.of(data.events.user[since:], data.events.track[since:], data.catalog.n_tracks)
+        recent = np.bincount(lately.track, minlength=data.catalog.n_tracks)
+        return np.stack([log_listeners(data), log_decayed_plays(data), np.log1p(recent)], axis=1, dtype=np.float32)
+
+
+class ArtistPopularityTerm(CatalogTerm):
+    """log(1 + listeners) of the artist, and log(1 + place) of the track among those of its artist, by listeners."""
+
+    features = ("listeners of artist", "place within artist")
+    at_least_zero = ("listeners of artist",)
+
+    def values(self, data: FitData) -> Floats:
+        """See :class:`CatalogTerm`."""
+        catalog = data.catalog
+        order = np.lexsort((-catalog.listeners, catalog.artist))
+        counts = np.bincount(catalog.artist, minlength=catalog.n_artists)
+        place = np.empty(catalog.n_tracks, np.int64)
+        place[order] = np.arange(catalog.n_tracks) - np.repeat(np.cumsum(counts) - counts, counts)
+        return np.log1p(np.stack([catalog.artist_listeners[catalog.artist], place], axis=1)).astype(np.float32)
+
+
+class AgeTerm(CatalogTerm):
+    """log(1 + days) since anyone first heard the track, and since anyone first heard its artist."""
+
+    features = ("age", "age of artist")
+
+    def values(self, data: FitData) -> Floats:
+        """See :class:`CatalogTerm`."""
+        catalog = data.catalog
+        first = np.stack([catalog.first_seen, catalog.artist_first_seen[catalog.artist]], axis=1)
+        days: Floats = np.log1p(np.maximum(data.now - first, 0) / SECONDS_PER_DAY).astype(np.float32)
+        return days

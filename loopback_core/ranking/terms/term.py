@@ -1,13 +1,11 @@
 """What a term of the served score offers."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from loopback_core.data import Catalog, FitData, Floats, Histories
-from loopback_core.ranking.related_artists import RelatedArtists
-from loopback_core.tasks.task import Task
+from loopback_core.ranking.relations import NO_RELATIONS, Relations
 from loopback_core.towers.decayed_counts import Bag
 
 
@@ -16,28 +14,19 @@ class Knowledge:
     """What terms read besides the history of the user."""
 
     catalog: Catalog
-    related: RelatedArtists | None = None
+    relations: Relations = NO_RELATIONS
 
 
 class Term(ABC):
-    """One feature of a pair of user and track, or one for each of several half-lives."""
+    """Some features of a pair of user and track that are made together."""
 
-    name: ClassVar[str]
-    grid: ClassVar[Sequence[float]]
-    """Weights that are compared on validation, the first of them 0."""
+    features: ClassVar[tuple[str, ...]]
+    """The names of its columns, as they stand in the report and beside the weights on disk."""
 
-    half_lives: ClassVar[Sequence[float]] = ()
-    """Days after which a play counts half, one feature each, 0: never forgotten; empty: the term is one feature."""
-
-    first_half_life: ClassVar[float] = 0.0
-    """Days; where the search begins."""
-
-    warm_start: ClassVar[float] = 0.0
-    """The weight in the second start of the search, in which terms that help only together are there together."""
-
-    def is_useless(self, knowledge: Knowledge, task: Task) -> bool:
-        """Whether it is 0 for every candidate of a task, so that its weight need not be searched."""
-        return False
+    at_least_zero: ClassVar[tuple[str, ...]] = ()
+    at_most_zero: ClassVar[tuple[str, ...]] = ()
+    """Features whose weight has a known sign. The features of several half-lives are much alike, and on few users a fit
+    that is free takes large weights of opposite signs."""
 
 
 class CatalogTerm(Term):
@@ -45,22 +34,24 @@ class CatalogTerm(Term):
 
     @abstractmethod
     def values(self, data: FitData) -> Floats:
-        """(n_tracks,) float32, of every catalog track."""
-
-    def is_useless(self, knowledge: Knowledge, task: Task) -> bool:
-        """New tracks have no value: nothing is known about them at the time of the request."""
-        return task.first_candidate > 0
+        """(n_tracks, features) float32, of every catalog track."""
 
 
 class PersonalTerm(Term):
     """A term that reads the history of a user, and is 0 for all but a few tracks or artists."""
 
-    over: ClassVar[Literal["tracks", "artists"]]
-    """What it values: tracks, or artists and with them all of their tracks."""
-
-    lifts_few: ClassVar[bool] = True
-    """Whether all that it values are candidates of every request; else only those that score high with it."""
-
     @abstractmethod
-    def bag(self, histories: Histories, knowledge: Knowledge, half_lives: Sequence[float]) -> Bag:
-        """The values of the term for each history: items with a weight for each of `half_lives` (one without any)."""
+    def bag(self, histories: Histories, knowledge: Knowledge) -> Bag:
+        """The values of the term for each history: items with a weight for each feature, (n, features)."""
+
+
+class TrackTerm(PersonalTerm):
+    """A term that values tracks."""
+
+
+class ArtistTerm(PersonalTerm):
+    """A term that values artists, and with them all of their tracks."""
+
+    by_popularity: ClassVar[tuple[str, ...]] = ()
+    """Features that also enter as their product with log(1 + listeners) of the track: of an artist whom the user plays
+    a lot the popular tracks come first."""

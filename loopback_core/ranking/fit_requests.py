@@ -1,0 +1,75 @@
+"""FitRequests to fit a ranker on: their candidates with the features of each."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loopback_core.data import Floats, Ids
+from loopback_core.ranking.candidates import USERS_AT_ONCE, candidates_of
+from loopback_core.ranking.linear_ranker import FEATURES
+from loopback_core.ranking.listwise import FitRequests
+from loopback_core.ranking.pair_features import pair_features, personal_bags
+from loopback_core.ranking.scorer import Scorer
+from loopback_core.tasks.task import Task
+
+NEGATIVES = 400
+"""Negatives of each request at most, drawn from its candidates by seed."""
+
+
+class Asked(NamedTuple):
+    """A task at a moment, and the score of that moment."""
+
+    scorer: Scorer
+    task: Task
+
+
+def requests_of(asked: Sequence[Asked], seed: int) -> FitRequests:
+    """Every user of every task, with the features of candidates that could be served."""
+    rng = np.random.default_rng(seed)
+    parts = [
+        _requests(scorer, task, start, rng, seed)
+        for scorer, task in asked
+        for start in range(0, len(task.users), USERS_AT_ONCE)
+    ]
+    none = FitRequests(
+        np.zeros((0, len(FEATURES)), np.float32), np.zeros(0, np.int64), np.zeros(0, np.bool_), np.zeros(0, np.int64)
+    )
+    return FitRequests(
+        *(
+            np.concatenate([getattr(part, name) for part in (none, *parts)])
+            for name in ("features", "lengths", "is_positive", "user")
+        )
+    )
+
+
+def _requests(scorer: Scorer, task: Task, start: int, rng: np.random.Generator, seed: int) -> FitRequests:
+    """Of the users of a task from `start` on, USERS_AT_ONCE of them."""
+    rows = np.arange(start, min(start + USERS_AT_ONCE, len(task.users)))
+    task = task.of_rows(rows)
+    users, bags = scorer.users(task.histories), personal_bags(task.histories, scorer.knowledge)
+    candidates, positives, n = candidates_of(users, scorer, task, bags, seed), task.positives, task.n_candidates
+    row, track = candidates.row_numbers(), candidates.values
+    is_positive = np.isin(row * n + track, positives.row_numbers() * n + positives.values)
+    hits = np.bincount(row, is_positive, minlength=len(rows))
+    used = _drawn(row, is_positive, rng) & (hits > 0)[row]
+    row, track, is_positive = row[used], track[used], is_positive[used]
+    lengths = np.bincount(row, minlength=len(rows))
+    has_any = lengths > 0
+    product = np.einsum("nd,nd->n", scorer.vectors[track], users[row])
+    artist = scorer.candidate_artist[track].astype(np.int64)
+    personal = pair_features(bags, row, track + task.first_candidate, artist, scorer.popularity[track])
+    features: Floats = np.concatenate([product[:, None], scorer.catalog_values[track], personal], axis=1)
+    return FitRequests(features.astype(np.float32), lengths[has_any], is_positive, task.users[has_any])
+
+
+def _drawn(row: Ids, is_positive: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.bool_]:
+    """All positives, and NEGATIVES of the negatives of each row. row: (n,) ascending."""
+    order = np.lexsort((np.where(is_positive, -1.0, rng.random(len(row))), row))
+    n_positives = np.bincount(row, is_positive)
+    starts = np.cumsum(np.bincount(row)) - np.bincount(row)
+    place = np.arange(len(row)) - starts[row]  # in the order of its row
+    drawn = np.zeros(len(row), np.bool_)
+    drawn[order] = place < (n_positives + NEGATIVES)[row]
+    return drawn

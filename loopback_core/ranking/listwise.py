@@ -1,0 +1,106 @@
+"""A linear model of which candidates of a request are played."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loopback_core.data import Floats, Ids
+
+FeatureWeights = NDArray[np.float64]
+
+CONSTANT = 1e-6
+"""A feature that varies by no more than this within any request orders nothing, and has no weight."""
+
+
+@dataclass(frozen=True)
+class FitRequests:
+    """FitRequests with the features of their candidates; those of one request after those of the other."""
+
+    features: Floats  # (n, F)
+    lengths: Ids  # (requests,) candidates of each, at least one of them a positive
+    is_positive: NDArray[np.bool_]  # (n,)
+    user: Ids  # (requests,) dense id
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    def where(self, rows: NDArray[np.bool_]) -> "FitRequests":
+        """Some of the requests. rows: (requests,)."""
+        if rows.all():
+            return self
+        inside = np.repeat(rows, self.lengths)
+        return FitRequests(self.features[inside], self.lengths[rows], self.is_positive[inside], self.user[rows])
+
+    def spread(self) -> FeatureWeights:
+        """The standard deviation of each feature within a request, (F,)."""
+        ends = np.cumsum(self.lengths)
+        variance = np.zeros(self.features.shape[1])
+        for start, end in zip(ends - self.lengths, ends, strict=True):
+            variance += self.features[start:end].var(axis=0, dtype=np.float64)
+        return np.sqrt(variance / max(len(self), 1))
+
+
+class ListwiseLoss:
+    """The mean over requests and their positives of -log softmax of the positive among all that are no positives.
+
+    The other positives of the request are left out of the sum of each: a list needs all of them, and one that is already
+    high is no reason to lower another. Convex in the weights.
+    """
+
+    def __init__(self, requests: FitRequests) -> None:
+        self.x, self.lengths = requests.features, requests.lengths
+        self.starts = np.cumsum(self.lengths) - self.lengths
+        self.is_positive = requests.is_positive
+        hits = np.add.reduceat(self.is_positive.astype(np.float32), self.starts)
+        self.share = (self.is_positive / self._spread(hits) / len(requests)).astype(np.float32)
+
+    def __call__(self, weights: FeatureWeights) -> tuple[float, FeatureWeights]:
+        """The loss and its gradient at some weights, (F,)."""
+        scores = self.x @ weights.astype(np.float32)
+        scores -= self._spread(np.maximum.reduceat(scores, self.starts))
+        likely = np.exp(scores)
+        total = likely + self._spread(np.maximum(np.add.reduceat(likely * ~self.is_positive, self.starts), 1e-30))
+        loss = float((self.share * (np.log(total) - scores)).sum(dtype=np.float64))
+        missed = self._spread(np.add.reduceat(self.share / total, self.starts))
+        slope = np.where(self.is_positive, self.share * (likely / total - 1), likely * missed)
+        return loss, (slope @ self.x).astype(np.float64)
+
+    def _spread(self, of_requests: Floats) -> Floats:
+        """(requests,) -> (n,)."""
+        return np.repeat(of_requests, self.lengths)
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """The smallest and the largest weight of every feature, (F,) each."""
+
+    low: FeatureWeights
+    high: FeatureWeights
+
+
+def fit_listwise(
+    requests: FitRequests, spread: FeatureWeights, bounds: Bounds, strength: float, start: FeatureWeights
+) -> FeatureWeights:
+    """The weights of standardised features, (F,), that minimise the loss + strength / 2 * their squared length.
+
+    spread: (F,) from :meth:`FitRequests.spread`. start: (F,) where the search (L-BFGS-B: Byrd et al. 1995) begins; where it
+    ends does not depend on it.
+    """
+    from scipy.optimize import minimize
+
+    loss, scale = ListwiseLoss(requests), scale_of(spread)
+
+    def objective(standard: FeatureWeights) -> tuple[float, FeatureWeights]:
+        value, gradient = loss(standard * scale)
+        return value + strength / 2 * float(standard @ standard), gradient * scale + strength * standard
+
+    bounded = np.stack([bounds.low, bounds.high], axis=1)
+    options = {"maxiter": 200, "ftol": 1e-6}
+    best: FeatureWeights = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounded, options=options).x
+    return best
+
+
+def scale_of(spread: FeatureWeights) -> FeatureWeights:
+    """What turns weights of standardised features into those of the features, (F,)."""
+    return np.where(spread > CONSTANT, 1 / np.maximum(spread, CONSTANT), 0.0)

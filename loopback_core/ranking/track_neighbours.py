@@ -1,0 +1,221 @@
+"""Neighbours of tracks: which tracks follow which, and which are played in the same sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
+
+from loopback_core.data import SESSION_GAP, FitData, Floats, Histories, Ids, stable_order
+from loopback_core.errors import ArtifactError
+from loopback_core.ranking.related_artists import CONTRAST
+from loopback_core.towers.decayed_counts import Bag
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+NEIGHBOURS_FILE = "neighbours.safetensors"
+
+WINDOW = 10
+"""Listens after a track in which another one follows it, at distance d with the weight 1 / d."""
+
+SESSION = 50
+"""Listens of a session at most; a longer one is cut, so that the pairs of a log are a bounded number for each listen."""
+
+MOST_LISTENS = 4_000_000
+"""The last listens of the log, from which the pairs are learned: older ones say less about the tracks of today."""
+
+DOUBT = 2.0
+"""Plays of a track without any neighbour that are added to its own: a rule from one play is hardly one."""
+
+HALF_LIVES = (3, 10, 100, 1000)
+"""Of the weight of a listen, in later listens of the user."""
+
+LIGHTEST_LISTEN = 1e-3
+"""Listens that weigh less are not read."""
+
+MOST_NEW = 300
+"""Tracks outside of the history that get a value, by each feature: the largest ones."""
+
+PAIRS_AT_ONCE = 4_000_000
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """Two matrices over the tracks of the catalog, (n_tracks, n_tracks), with a few entries in each row.
+
+    Rules: how often the column came after the row, divided by the plays of the row (Kamehkhosh et al. 2017). Sessions:
+    how many sessions have both, divided by the root of the product of the sessions of each (Ludewig & Jannach 2018).
+    """
+
+    rules: csr_array
+    sessions: csr_array
+
+    @classmethod
+    def learn(cls, data: FitData, most: int) -> Self:
+        """The `most` strongest neighbours of each track, from the MOST_LISTENS last listens of `data`."""
+        late = slice(max(0, len(data.events) - MOST_LISTENS), None)
+        user, track, time = data.events.user[late], data.events.track[late], data.events.timestamp[late]
+        order = stable_order(user, data.catalog.n_users)  # each user's by time, as events are
+        user, tracks, time = user[order], track[order].astype(np.int64), time[order]
+        n_tracks = data.catalog.n_tracks
+        return cls(_rules(user, tracks, n_tracks, most), _sessions(user, tracks, time, n_tracks, most))
+
+    def of(self, histories: Histories) -> Bag:
+        """What the last tracks of each history lead to: for every half-life the rules, then for each the sessions.
+
+        A track with a share s of the largest score has the value log(1 + CONTRAST * s). New are the MOST_NEW largest of
+        each feature; tracks of the history keep every value.
+        """
+        from scipy.sparse import csr_array
+
+        tracks, n_tracks = histories.tracks, self.rules.shape[0]
+        later = np.repeat(tracks.offsets[1:], tracks.lengths) - np.arange(len(tracks.values)) - 1
+        row, known = tracks.row_numbers(), tracks.values < n_tracks
+        history = csr_array(
+            (np.ones(int(known.sum()), np.bool_), (row[known], tracks.values[known])), (len(tracks), n_tracks)
+        )
+        columns = []
+        for matrix in (self.rules, self.sessions):
+            for half_life in HALF_LIVES:
+                weight = np.exp2(-later / half_life)
+                read = known & (weight >= LIGHTEST_LISTEN)
+                recent = csr_array(
+                    (weight[read].astype(np.float32), (row[read], tracks.values[read])), (len(tracks), n_tracks)
+                )
+                columns.append(csr_array(recent @ matrix))
+        return _bag(columns, history)
+
+    def save(self, folder: Path) -> None:
+        """Write both matrices as safetensors."""
+        arrays = {"n_tracks": np.array([self.rules.shape[0]])}
+        for name, matrix in {"rules": self.rules, "sessions": self.sessions}.items():
+            arrays |= {f"{name}.{part}": getattr(matrix, part) for part in ("data", "indices", "indptr")}
+        save_file(arrays, folder / NEIGHBOURS_FILE)
+
+
+def load_neighbours(folder: Path) -> Neighbours | None:
+    """Read what :meth:`Neighbours.save` wrote; None where the towers were trained without.
+
+    Raises:
+        ArtifactError: the file is damaged.
+    """
+    from scipy.sparse import csr_array
+
+    if not (folder / NEIGHBOURS_FILE).exists():
+        return None
+    try:
+        arrays = load_file(folder / NEIGHBOURS_FILE)
+        n = int(arrays["n_tracks"][0])
+        return Neighbours(
+            *(
+                csr_array(tuple(arrays[f"{name}.{part}"] for part in ("data", "indices", "indptr")), (n, n))
+                for name in ("rules", "sessions")
+            )
+        )
+    except Exception as error:  # safetensors and scipy raise errors of their own
+        raise ArtifactError(f"The neighbours in {folder} cannot be read ({error}); train the towers again.") from error
+
+
+def _rules(user: NDArray[np.int32], track: Ids, n_tracks: int, most: int) -> csr_array:
+    """Counted one distance at a time: most pairs come back, and only distinct ones take memory."""
+    from scipy.sparse import csr_array
+
+    rules = csr_array((n_tracks, n_tracks), dtype=np.float32)
+    for distance in range(1, WINDOW + 1):
+        before, after = track[:-distance], track[distance:]
+        is_pair = (user[:-distance] == user[distance:]) & (before != after)
+        weight = np.full(int(is_pair.sum()), 1 / distance, np.float32)
+        rules += csr_array((weight, (before[is_pair], after[is_pair])), (n_tracks, n_tracks))
+    plays = np.bincount(track, minlength=n_tracks)
+    rules.data /= np.repeat((plays + DOUBT).astype(np.float32), np.diff(rules.indptr))
+    return _stack([_strongest(block, most) for block in _blocks(rules, np.diff(rules.indptr))])
+
+
+def _sessions(user: NDArray[np.int32], track: Ids, time: Ids, n_tracks: int, most: int) -> csr_array:
+    """The product of tracks × sessions with itself, of a block of tracks at a time."""
+    from scipy.sparse import csr_array
+
+    begins = (np.diff(user, prepend=-1) != 0) | (np.diff(time, prepend=0) > SESSION_GAP)
+    starts = np.flatnonzero(begins)
+    place = np.arange(len(track)) - np.repeat(starts, np.diff(starts, append=len(track)))
+    session = np.cumsum(begins | (place % SESSION == 0)) - 1
+    n_sessions = int(session[-1]) + 1 if len(session) else 0
+    of_session = csr_array((np.ones(len(track), np.float32), (session, track)), (n_sessions, n_tracks))
+    of_session.sum_duplicates()
+    of_session.data[:] = 1
+    of_track = csr_array(of_session.T)
+    lengths = np.diff(of_session.indptr)
+    pairs = np.bincount(np.repeat(np.arange(n_tracks), np.diff(of_track.indptr)), lengths[of_track.indices], n_tracks)
+    root = np.sqrt(np.diff(of_track.indptr) + DOUBT).astype(np.float32)
+    kept = []
+    for rows in _blocks(of_track, pairs):
+        together = csr_array(rows @ of_session)
+        together.data /= root[together.indices]
+        kept.append(_strongest(together, most))
+    whole = _stack(kept)
+    whole.data /= np.repeat(root, np.diff(whole.indptr))
+    whole.data[np.repeat(np.arange(n_tracks), np.diff(whole.indptr)) == whole.indices] = 0
+    whole.eliminate_zeros()
+    return whole
+
+
+def _blocks(matrix: csr_array, work: NDArray[np.number]) -> Iterator[csr_array]:
+    """Rows of a matrix, about PAIRS_AT_ONCE of work at a time. work: (rows,)."""
+    number = np.cumsum(work) // PAIRS_AT_ONCE
+    bounds = [0, *(np.flatnonzero(np.diff(number)) + 1).tolist(), matrix.shape[0]]
+    yield from (matrix[low:high] for low, high in pairwise(bounds) if low < high)
+
+
+def _strongest(matrix: csr_array, most: int) -> csr_array:
+    """The `most` largest entries of each row."""
+    from scipy.sparse import csr_array
+
+    row = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    order = np.lexsort((-matrix.data, row))
+    place = np.arange(len(order)) - np.repeat(matrix.indptr[:-1], np.diff(matrix.indptr))
+    kept = np.sort(order[place < most])
+    return csr_array((matrix.data[kept], (row[kept], matrix.indices[kept])), matrix.shape)
+
+
+def _stack(blocks: list[csr_array]) -> csr_array:
+    from scipy.sparse import csr_array, vstack
+
+    return csr_array(vstack(blocks, format="csr"))
+
+
+def _bag(columns: list[csr_array], history: csr_array) -> Bag:
+    """Some scores, (rows, n_tracks) each, as one bag."""
+    rows, items, weights = [], [], []
+    table = np.zeros(history.shape[1], np.bool_)
+    for i in range(history.shape[0]):
+        of_row = [(c.indices[c.indptr[i] : c.indptr[i + 1]], c.data[c.indptr[i] : c.indptr[i + 1]]) for c in columns]
+        heard = history.indices[history.indptr[i] : history.indptr[i + 1]]
+        chosen = np.zeros_like(table)
+        table[heard] = True
+        for tracks, score in of_row:
+            new = ~table[tracks]
+            new_tracks, new_score = tracks[new], score[new]
+            if len(new_tracks) > MOST_NEW:
+                new_tracks = new_tracks[np.argpartition(-new_score, MOST_NEW)[:MOST_NEW]]
+            chosen[new_tracks] = True
+            chosen[tracks[~new]] = True
+        table[heard] = False
+        distinct = np.flatnonzero(chosen)
+        values: Floats = np.zeros((len(distinct), len(columns)), np.float32)
+        for column, (tracks, score) in enumerate(of_row):
+            read = chosen[tracks]
+            share = score[read] / max(float(score.max(initial=0)), 1e-12)
+            values[np.searchsorted(distinct, tracks[read]), column] = np.log1p(CONTRAST * share)
+        rows.append(np.full(len(distinct), i))
+        items.append(distinct)
+        weights.append(values)
+    none = np.zeros(0, np.int64)
+    empty = np.zeros((0, len(columns)), np.float32)
+    return Bag(np.concatenate([none, *items]), np.concatenate([empty, *weights]), np.concatenate([none, *rows]))

@@ -14,7 +14,7 @@ from loopback_core.ranking.pair_features import pair_features, personal_bags
 from loopback_core.ranking.scorer import Scorer
 from loopback_core.tasks.task import Task
 
-NEGATIVES = 400
+NEGATIVES = 200
 """Negatives of each request at most, drawn from its candidates by seed."""
 
 

@@ -19,10 +19,10 @@ were learned on train: what has seen the label is overrated."""
 REQUESTS = 2_000
 """FitRequests at most, over all moments."""
 
-STRENGTHS = (3.0, 1.0, 0.3, 0.1, 0.03)
+STRENGTHS = (1.0, 0.3, 0.1, 0.03)
 """Of the L2 penalty, which are compared by the loss on users that were not fitted on."""
 
-FOLDS = 4
+FOLDS = 3
 
 
 def fit_ranker(asked: Sequence[Asked], seed: int) -> LinearRanker:

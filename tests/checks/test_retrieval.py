@@ -3,6 +3,7 @@ import polars as pl
 import pytest
 
 from loopback_core.ranking.index_space import indexed_vectors
+from loopback_core.ranking.terms import CATALOG_FEATURES
 from loopback_core.retrieval.indexes import load_index, save_index
 from loopback_core.retrieval.vectors import VECTORS, save_catalog_values, save_vectors
 from loopback_core.settings import IndexSettings
@@ -98,7 +99,7 @@ def test_an_index_of_another_size_than_the_catalog_is_found(trained, unit_vector
 
 def held(vectors):
     """What an index holds of tracks without plays."""
-    return indexed_vectors(vectors, np.zeros((len(vectors), 2), np.float32))
+    return indexed_vectors(vectors, np.zeros((len(vectors), len(CATALOG_FEATURES)), np.float32))
 
 
 @pytest.fixture
@@ -107,7 +108,7 @@ def many(trained, unit_vectors):
 
     def change(folder):
         with_vectors(lambda _: unit_vectors)(folder)
-        save_catalog_values(np.zeros((300, 2), np.float32), folder)
+        save_catalog_values(np.zeros((300, len(CATALOG_FEATURES)), np.float32), folder)
 
     vectors = trained.spoiled("track_embeddings", change)
     return trained, {"track_embeddings": vectors.version}

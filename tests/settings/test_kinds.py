@@ -155,10 +155,16 @@ def test_a_section_made_in_python_is_checked_too():
 
 @pytest.mark.parametrize("key", [*_MOVED, *_REMOVED])
 def test_a_key_of_an_earlier_version_is_refused_with_its_new_place_or_the_reason(key):
-    section, name = key.split(".")
-    assert refusal({section: {name: 1}}).startswith(f"Settings of the overrides: {key} ")
-    assert "is now" in refusal({section: {name: 1}}) or "was removed" in refusal({section: {name: 1}})
-    assert name not in Settings.subsections()[section].model_fields
+    section, *path, name = key.split(".")
+    given = {name: 1}
+    model = Settings.subsections()[section]
+    for part in reversed(path):
+        given = {part: given}
+    for part in path:
+        model = model.subsections()[part]
+    assert refusal({section: given}).startswith(f"Settings of the overrides: {key} ")
+    assert "is now" in refusal({section: given}) or "was removed" in refusal({section: given})
+    assert name not in model.model_fields
 
 
 def test_every_new_place_of_an_old_key_is_a_setting():

@@ -6,9 +6,7 @@ from typing import Any
 
 from loopback_core.errors import SettingsError
 from loopback_core.settings import RECIPE, Settings, load_settings, merged
-
-Overrides = Mapping[str, Mapping[str, Any]]
-"""Section -> key, or sub-section -> key, -> value."""
+from loopback_core.training.recipes import Overrides
 
 _MASKS = {"mask_same_track": True, "mask_known_positives": True}
 _NO_MASKS = dict.fromkeys(_MASKS, False)

@@ -1,5 +1,6 @@
 """The recipes that a search compares: what a log rewards differs, and a short look at it tells."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 from loopback_core.settings import Settings, merged
 from loopback_core.tasks.period import Period
 
-Overrides = dict[str, dict[str, Any]]
+Overrides = Mapping[str, Mapping[str, Any]]
 """Section -> key, or sub-section -> key, -> value."""
 
 LONGEST_WINDOW, LONGEST_STRIDE = 1000, 32

@@ -18,7 +18,7 @@ log = logging.getLogger("loopback")
 
 
 @dataclass(frozen=True)
-class Trial:
+class RecipeTrial:
     """A recipe in one round of the search."""
 
     recipe: str
@@ -33,7 +33,7 @@ class Search:
 
     metric: str
     listens: int  # of the fit data, or of the users drawn from it
-    trials: list[Trial]
+    trials: list[RecipeTrial]
     chosen: Recipe
     checkpoints: Path | None  # of the chosen recipe, where it was trained on all of the fit data
 
@@ -55,7 +55,7 @@ def search_recipe(period: Period, settings: Settings, checkpoints: Path) -> Sear
     left = recipes_for(period, in_order=in_order)
     sample = sample_of(period, training.search.listens, training.seed)
     folders = {recipe.name: checkpoints / str(number) for number, recipe in enumerate(left)}
-    trials: list[Trial] = []
+    trials: list[RecipeTrial] = []
     epochs = training.search.epochs
     while len(left) > 1:
         of_round = [_try(recipe, sample, settings, epochs, folders[recipe.name]) for recipe in left]
@@ -68,10 +68,10 @@ def search_recipe(period: Period, settings: Settings, checkpoints: Path) -> Sear
     return Search(training.validation_metric, len(sample.fit.events), trials, left[0], own)
 
 
-def _try(recipe: Recipe, sample: Period, settings: Settings, epochs: int, folder: Path) -> Trial:
+def _try(recipe: Recipe, sample: Period, settings: Settings, epochs: int, folder: Path) -> RecipeTrial:
     done = folder / f"after-{epochs}.json"
     if done.exists():
-        return Trial(**json.loads(done.read_text("utf-8")))
+        return RecipeTrial(**json.loads(done.read_text("utf-8")))
     folder.mkdir(parents=True, exist_ok=True)
     chosen = recipe.settings(settings)
     as_long = chosen.model_copy(
@@ -79,7 +79,7 @@ def _try(recipe: Recipe, sample: Period, settings: Settings, epochs: int, folder
     )
     _, progression = train(sample.fit, as_long, Validation(sample, as_long), folder)
     value = progression.history[-1].validation[settings.training.validation_metric]
-    trial = Trial(recipe.name, epochs, value, sum(epoch.seconds for epoch in progression.history))
+    trial = RecipeTrial(recipe.name, epochs, value, sum(epoch.seconds for epoch in progression.history))
     log.info("%s, %d epochs: %s %.4f", trial.recipe, epochs, settings.training.validation_metric, value)
     done.write_text(json.dumps(asdict(trial)), "utf-8")
     return trial

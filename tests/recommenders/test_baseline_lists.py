@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -68,6 +69,23 @@ def test_the_lists_at_moments_are_those_of_the_same_fit_asked_with_longer_histor
     fewer = RollingTask(next_listen(period), period, 3, settings.moment_users, settings.seed)
     with pytest.raises(ArtifactError, match="are for other users or moments; build the baselines again"):
         lists.tracks_at_moments(fewer, "personal_decayed")
+
+
+def test_lists_at_a_moment_do_not_read_what_is_played_after_it(built, planted):
+    """The last third of test is turned into listens of one other track: the lists of the moments before stay."""
+    lists, _ = built
+    period, start = planted.testing_period, 2 * len(planted.test) // 3
+    track = np.where(np.arange(len(planted.test)) < start, planted.test.track, 0)
+    other = replace(period, held_out=replace(planted.test, track=track.astype(np.int32)))
+    tuned = lists.tuning["tuning"]["next_listen"]["recent_artist"]
+    fitted = BASELINES["recent_artist"](**tuned["settings"]).fit(planted.testing)
+    for moment in range(7):  # the seventh of nine moments begins where the change does
+        found = []
+        for of in (period, other):
+            task = RollingTask(next_listen(of), of, 9, 500, 0).at(moment)
+            found.append(dict(zip(task.users.tolist(), rank_users(fitted, task, 100).tracks.tolist(), strict=True)))
+        assert len(found[0].keys() & found[1].keys()) == 60
+        assert all(found[0][user] == found[1][user] for user in found[0])
 
 
 def test_with_one_moment_nothing_is_asked_again(planted, tmp_path):

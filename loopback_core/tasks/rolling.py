@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loopback_core.data import SECONDS_PER_DAY, Histories, Ids, Ragged, stable_order
+from loopback_core.tasks.pairs import Pairs
 from loopback_core.tasks.period import Period
 from loopback_core.tasks.task import Task
 
@@ -77,12 +78,10 @@ class RollingTask:
 
     def at(self, moment: int) -> Task:
         """The task at a moment: of the users asked those who have a positive in the rest of the period."""
-        start = self.starts[moment]
-        first = self._first
+        start, first = self.starts[moment], self._first
         positives = self._positives(start)
         rows = np.flatnonzero(positives.lengths)
-        n_later = np.bincount(self._row[self._place < start], minlength=self._n_users)
-        stops = self._begins + n_later
+        stops = self._begins + np.bincount(self._row[self._place < start], minlength=self._n_users)
         histories = Histories(
             first.users,
             Ragged.between(self._track, self._begins, stops),
@@ -110,8 +109,7 @@ class RollingTask:
         if self._first.only_new:
             return self._pairs((self._first_place >= start) & (self._first_place < stop)).take(rows)
         listens = (self._place >= start) & (self._place < stop)
-        pairs = np.unique(np.stack([self._row[listens], self._track[listens]]), axis=1)
-        return Ragged.from_pairs(pairs[0], pairs[1], self._n_users).take(rows)
+        return Pairs.of(self._row[listens], self._track[listens], self._first.n_candidates).by_user(rows)
 
     def _positives(self, start: int) -> Ragged:
         """Row i: what the i-th user asked plays in the rest of the period."""

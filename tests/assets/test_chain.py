@@ -129,6 +129,19 @@ def test_evaluation_json_has_what_other_programs_read(finished: Finished) -> Non
         compared = content["paired"][task]["popularity_users"]["ndcg@10"]
         assert compared.keys() >= {"difference", "low", "high", "p", "won", "lost", "tied"}
         assert compared["won"] + compared["lost"] + compared["tied"] == measured["users"]
+        rest, near = (content["rolling"][task][positives] for positives in ("rest", "near"))
+        first_moment = measured["users"]  # all of them: they are fewer than evaluation.moment_users
+        assert rest["moments"] == 9 and first_moment == rest["users"] < rest["requests"] <= 9 * first_moment
+        assert near["requests"] <= rest["requests"] and near["users"] <= rest["users"]
+        for of in (rest, near):
+            assert of["recommenders"].keys() >= {*content["paired"][task], "two_tower", "two_tower_alone"}
+            assert of["paired"].keys() == content["paired"][task].keys()
+            for metric in ("ndcg@10", "recall@10", "hit_rate@10", "ndcg@100", "recall@100", "hit_rate@100"):
+                found = of["recommenders"]["two_tower"][metric]
+                assert 0 <= found["low"] <= found["value"] <= found["high"] <= 1
+                compared = of["paired"][content["rival"][task]][metric]
+                assert compared["won"] + compared["lost"] + compared["tied"] == of["users"]
+    assert "leave_last" not in content
     cold = content["tasks"]["cold_start"]["recommenders"]
     assert set(cold) == {"random", "same_artist", "two_tower", "two_tower_alone"}
     assert cold["same_artist"]["ndcg@10"]["value"] > cold["random"]["ndcg@10"]["value"]

@@ -292,10 +292,11 @@ def test_moments_have_a_section_with_both_horizons(asked_again, written):
 
 def test_the_verdict_has_the_moments_beside_the_official_cut(asked_again, written):
     text, _ = written(asked_again)
-    assert "| users | at nine moments, next 3 days | at nine moments, rest of test |" in text
-    official = "| discovery | `recent_artist` | beat it | +0.1000 [+0.0400, +0.1600] | 0.012 | 30 / 10 / 60 | 100 |"
-    assert f"{official} +0.0600 [+0.0400, +0.0800] | +0.0700 [+0.0500, +0.0900] |" in text
-    assert "| 1,100 | – | – |" in text  # next listen was not asked again
+    assert "| p (Holm) | at nine moments, 3 days | at nine moments, rest | won / lost / tied | users |" in text
+    official = "| discovery | `recent_artist` | beat it | +0.1000 [+0.0400, +0.1600] | 0.012 |"
+    at_moments = "+0.0600 [+0.0400, +0.0800] | +0.0700 [+0.0500, +0.0900] |"
+    assert f"{official} {at_moments} 30 / 10 / 60 | 100 |" in text
+    assert "| < 0.001 | – | – | 1 / 2 / 1,097 | 1,100 |" in text  # next listen was not asked again
 
 
 def test_moments_that_mean_nothing_are_left_out_with_a_sentence(evaluation, written):

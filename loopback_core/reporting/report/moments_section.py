@@ -31,12 +31,13 @@ def moments_section(evaluation: Evaluation, pictures: Container[str]) -> Iterato
     yield f"## At {moments_in_words(evaluation)} moments: the same users, asked again with longer histories"
     yield (
         f"Discovery and next listen are asked again of at most {users:,} of their users at moments that are evenly spread "
-        "over the listens of test, the first of them the official cut. By each moment what was played before it is in the "
-        "histories; the models and the catalog stay those of the official cut. One ranking is measured twice: on "
-        f"{_positives(NEAR, evaluation)}, and on {_positives(REST, evaluation)}. Values are means over requests. A user is "
-        "resampled with all of their requests, so the intervals are as wide as few different users make them; they are "
-        "narrower than those of the official cut where a user's requests differ. Users are won and lost by the mean over "
-        "their requests, and p is corrected for the number of baselines (Holm). The verdict above is that of the official cut."
+        "over the listens of test; the first is the official cut. What was played before a moment is in the histories; the "
+        "models and the catalog stay those of the official cut. One ranking is measured twice: on the tracks of "
+        f"{_positives(NEAR, evaluation)}, and on those of {_positives(REST, evaluation)}. Values are means over requests. A "
+        "user is resampled with all of their requests, and won or lost by the mean over them; p is corrected for the number "
+        "of baselines (Holm). Requests for the rest of test are alike, since what is played late is asked for at every "
+        "moment before: they narrow the intervals less than requests for the next days do. The verdict stays that of the "
+        "official cut."
     )
     for task, sets in rolling.items():
         title = task.replace("_", " ").capitalize()

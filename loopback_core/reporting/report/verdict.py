@@ -39,11 +39,17 @@ def _against(one: AgainstRival) -> str:
 
 
 def _table(rivals: list[AgainstRival], evaluation: Evaluation) -> Iterator[str]:
-    rolling = evaluation.get("rolling", {})
-    columns = ["task", "rival", "the towers", f"difference of {MAIN_METRIC}", "p (Holm)", "won / lost / tied", "users"]
-    if rolling:
-        words = moments_in_words(evaluation)
-        columns += [f"at {words} moments, next {horizon(evaluation)}", f"at {words} moments, rest of test"]
+    rolling = "rolling" in evaluation
+    rolling = "rolling" in evaluation
+    words = moments_in_words(evaluation)
+    at_moments = (
+        {NEAR: f"at {words} moments, {horizon(evaluation)}", REST: f"at {words} moments, rest"} if rolling else {}
+    )
+    columns = [
+        *("task", "rival", "the towers", f"difference of {MAIN_METRIC}", "p (Holm)"),
+        *at_moments.values(),
+        *("won / lost / tied", "users"),
+    ]
     rows = [
         [
             _task(one),
@@ -51,9 +57,9 @@ def _table(rivals: list[AgainstRival], evaluation: Evaluation) -> Iterator[str]:
             str(one.outcome),
             difference_cell(one.comparison),
             p_cell(one.comparison),
+            *(difference_cell(_at_moments(evaluation, one, positives)) for positives in at_moments),
             won_lost_tied(one.comparison),
             f"{one.users:,}",
-            *([difference_cell(_at_moments(evaluation, one, what)) for what in (NEAR, REST)] if rolling else []),
         ]
         for one in rivals
     ]
@@ -66,8 +72,9 @@ def _table(rivals: list[AgainstRival], evaluation: Evaluation) -> Iterator[str]:
         )
         if rolling:
             yield (
-                f"At {moments_in_words(evaluation)} moments: the same difference, with the same users asked again during test "
-                "(see the section of that name). More is told there than by the official cut, which is the verdict."
+                f"At {words} moments: the same difference, with the same users asked again during test, of the tracks of the "
+                f"next {horizon(evaluation)} and of those of the rest of test (see the section of that name). It is surer than "
+                "that of the official cut, which is the verdict."
             )
 
 

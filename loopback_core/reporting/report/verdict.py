@@ -40,7 +40,6 @@ def _against(one: AgainstRival) -> str:
 
 def _table(rivals: list[AgainstRival], evaluation: Evaluation) -> Iterator[str]:
     rolling = "rolling" in evaluation
-    rolling = "rolling" in evaluation
     words = moments_in_words(evaluation)
     at_moments = (
         {NEAR: f"at {words} moments, {horizon(evaluation)}", REST: f"at {words} moments, rest"} if rolling else {}

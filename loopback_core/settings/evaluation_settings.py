@@ -45,7 +45,10 @@ class EvaluationSettings(Section):
     horizon_days: float = Field(
         3.0, gt=0, le=36_500, description="At these moments the next days are measured beside the whole rest of test."
     )
-    moment_users: Count = Field(500, description="At most this many users are asked at every moment, drawn by seed.")
+    moment_users: Count = Field(
+        500,
+        description="At most this many users are asked at every moment, drawn by seed: more are surer and take longer.",
+    )
 
     @field_validator("ks")
     @classmethod

@@ -72,8 +72,8 @@ def _table(rivals: list[AgainstRival], evaluation: Evaluation) -> Iterator[str]:
         if rolling:
             yield (
                 f"At {words} moments: the same difference, with the same users asked again during test, of the tracks of the "
-                f"next {horizon(evaluation)} and of those of the rest of test (see the section of that name). It is surer than "
-                "that of the official cut, which is the verdict."
+                f"next {horizon(evaluation)} and of those of the rest of test (see the section of that name). It is "
+                "surer where the official cut has few users. The verdict is that of the official cut."
             )
 
 

@@ -1,7 +1,6 @@
 """FitRequests to fit a ranker on: their candidates with the features of each."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,27 +17,26 @@ NEGATIVES = 200
 """Negatives of each request at most, drawn from its candidates by seed."""
 
 
-class Asked(NamedTuple):
-    """A task at a moment, and the score of that moment."""
-
-    scorer: Scorer
-    task: Task
+NO_REQUESTS = FitRequests(
+    np.zeros((0, len(FEATURES)), np.float32), np.zeros(0, np.int64), np.zeros(0, np.bool_), np.zeros(0, np.int64)
+)
 
 
-def requests_of(asked: Sequence[Asked], seed: int) -> FitRequests:
-    """Every user of every task, with the features of candidates that could be served."""
+def requests_of(scorer: Scorer, task: Task, seed: int) -> FitRequests:
+    """Every user of a task that has a positive among the candidates that could be served, with the features of those.
+
+    The ranker of the scorer is not read. seed: of the negatives and of ties.
+    """
     rng = np.random.default_rng(seed)
-    parts = [
-        _requests(scorer, task, start, rng, seed)
-        for scorer, task in asked
-        for start in range(0, len(task.users), USERS_AT_ONCE)
-    ]
-    none = FitRequests(
-        np.zeros((0, len(FEATURES)), np.float32), np.zeros(0, np.int64), np.zeros(0, np.bool_), np.zeros(0, np.int64)
-    )
+    starts = range(0, len(task.users), USERS_AT_ONCE)
+    return together([_requests(scorer, task, start, rng, seed) for start in starts])
+
+
+def together(parts: Sequence[FitRequests]) -> FitRequests:
+    """All of them."""
     return FitRequests(
         *(
-            np.concatenate([getattr(part, name) for part in (none, *parts)])
+            np.concatenate([getattr(part, name) for part in (NO_REQUESTS, *parts)])
             for name in ("features", "lengths", "is_positive", "user")
         )
     )

@@ -1,11 +1,9 @@
 """The ranker of a task, fitted on requests of validation."""
 
 import logging
-from collections.abc import Sequence
 
 import numpy as np
 
-from loopback_core.ranking.fit_requests import Asked, requests_of
 from loopback_core.ranking.linear_ranker import FEATURES, PRODUCT, TOWERS_ALONE, LinearRanker, popular
 from loopback_core.ranking.listwise import Bounds, FeatureWeights, FitRequests, ListwiseLoss, fit_listwise, scale_of
 from loopback_core.ranking.terms import ARTIST_TERMS, TERMS
@@ -14,7 +12,7 @@ log = logging.getLogger("loopback")
 
 MOMENTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 """Shares of validation that are history at the moment of a request. The towers, the related artists and the neighbours
-were learned on train: what has seen the label is overrated."""
+were learned on train: what has seen the label is overrated. Where the parts of a split overlap in time, only the first."""
 
 REQUESTS = 2_000
 """FitRequests at most, over all moments."""
@@ -25,20 +23,18 @@ STRENGTHS = (1.0, 0.3, 0.1, 0.03)
 FOLDS = 3
 
 
-def fit_ranker(asked: Sequence[Asked], seed: int) -> LinearRanker:
-    """The weights with the least loss over the requests of some tasks of one kind.
+def fit_ranker(task: str, requests: FitRequests, seed: int) -> LinearRanker:
+    """The weights of a task with the least loss over its requests; without any, the towers alone.
 
-    Without a request that has a positive among its candidates, the towers alone. The rankers of the scorers are not read.
-    seed: of the users of a fold, of the negatives and of ties.
+    seed: of the users of a fold.
     """
-    requests = requests_of(asked, seed)
     if not len(requests):
         return TOWERS_ALONE
     spread, bounds = requests.spread(), sign_bounds()
     strength = _strength(requests, spread, bounds, seed)
     standard = fit_listwise(requests, spread, bounds, strength, np.zeros(len(FEATURES)))
     weights = (standard * scale_of(spread)).tolist()
-    log.info("%s: %d requests, L2 %g", asked[0].task.name, len(requests), strength)
+    log.info("%s: %d requests, L2 %g", task, len(requests), strength)
     ranker = LinearRanker.of(dict(zip(FEATURES, weights, strict=True)), dict(zip(FEATURES, standard, strict=True)))
     return ranker if ranker.weights else TOWERS_ALONE
 

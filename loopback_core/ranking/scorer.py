@@ -87,8 +87,11 @@ def scorer_of(
     ranker: LinearRanker = TOWERS_ALONE,
     vectors: Floats | None = None,
     relations: Relations = NO_RELATIONS,
+    values: Floats | None = None,
 ) -> Scorer:
-    """The score of a task. vectors: (n_tracks, D) of the catalog, where they are known already.
+    """The score of a task.
+
+    vectors, values: (n_tracks, D) and (n_tracks, catalog features) of the catalog, where they are known already.
 
     Tracks outside the catalog have no catalog terms: nothing is known about them at the time of the request.
     """
@@ -98,7 +101,8 @@ def scorer_of(
         before = task.fit.catalog.artist[: task.first_candidate]
         artist = np.concatenate([before, task.candidate_artist])
         vectors = track_vectors(model, track_content(task.fit, model.settings, artist), task.first_candidate)
-    values = (
-        catalog_values(task.fit) if in_catalog else np.zeros((task.n_candidates, len(CATALOG_FEATURES)), np.float32)
-    )
+    if not in_catalog:
+        values = np.zeros((task.n_candidates, len(CATALOG_FEATURES)), np.float32)
+    elif values is None:
+        values = catalog_values(task.fit)
     return Scorer(model, Knowledge(task.fit.catalog, relations), vectors, values, task.candidate_artist, ranker, intent)

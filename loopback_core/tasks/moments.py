@@ -1,7 +1,5 @@
 """A task at several moments of its period."""
 
-from collections.abc import Sequence
-
 from loopback_core.tasks.period import Period
 from loopback_core.tasks.task import Task
 from loopback_core.tasks.task_builders import TASKS
@@ -9,11 +7,6 @@ from loopback_core.tasks.task_builders import TASKS
 MOMENTS_OF_VALIDATION = (0.0, 1 / 4, 1 / 2)
 """Shares of validation that are history at the moment of a request. At most half of it: the rest is the horizon,
 and over a short one recent plays predict more than over one as long as test."""
-
-
-def at_moments(period: Period, task: str, shares: Sequence[float]) -> list[Task]:
-    """The task after some shares of the listens of a period, which are history by then."""
-    return [TASKS[task](period.after(share)) for share in shares]
 
 
 def moments_of_validation(period: Period, task: str, enough: int) -> list[Task]:

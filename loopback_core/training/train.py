@@ -6,16 +6,17 @@ from typing import Any
 
 from loopback_core.data import FitData
 from loopback_core.features.track_content import track_content
-from loopback_core.ranking.fit_requests import Asked
+from loopback_core.ranking.fit_requests import requests_of, together
 from loopback_core.ranking.fitting import MOMENTS, REQUESTS, fit_ranker
+from loopback_core.ranking.index_space import catalog_values
 from loopback_core.ranking.linear_ranker import TOWERS_ALONE, LinearRanker, save_rankers
+from loopback_core.ranking.listwise import FitRequests
 from loopback_core.ranking.relations import Relations
 from loopback_core.ranking.scorer import scorer_of
 from loopback_core.retrieval.embed import track_vectors
 from loopback_core.runtime.capacity import need_disk, need_memory
 from loopback_core.settings import Settings
 from loopback_core.splits import Splits
-from loopback_core.tasks.moments import at_moments
 from loopback_core.tasks.task_builders import LIKE, TASKS
 from loopback_core.towers.two_tower import TwoTower
 from loopback_core.training.loop import save_history, train
@@ -99,12 +100,16 @@ def fit_rankers(model: TwoTower, splits: Splits, settings: Settings, relations: 
         return dict.fromkeys(TASKS, TOWERS_ALONE)
     evaluation = settings.evaluation
     vectors = track_vectors(model, track_content(splits.tuning, settings.towers))
-    fitted = {}
-    for name in [task for task in TASKS if task not in LIKE]:
-        asked = []
-        for number, whole in enumerate(at_moments(splits.tuning_period, name, MOMENTS)):
-            task = whole.sampled(REQUESTS // len(MOMENTS), evaluation.seed + number)  # other users at every moment
-            asked.append(Asked(scorer_of(task, model, vectors=vectors, relations=relations), task))
-        fitted[name] = fit_ranker(asked, evaluation.seed)
+    names = [task for task in TASKS if task not in LIKE]
+    parts: dict[str, list[FitRequests]] = {name: [] for name in names}
+    moments = MOMENTS if splits.tuning_period.begins_at_once else MOMENTS[:1]
+    for number, share in enumerate(moments):  # one after the other: each holds the listens up to its moment
+        period = splits.tuning_period.after(share)
+        values, seed = catalog_values(period.fit), evaluation.seed + number  # other users at every moment
+        for name in names:
+            task = TASKS[name](period).sampled(REQUESTS // len(moments), seed)
+            scorer = scorer_of(task, model, vectors=vectors, relations=relations, values=values)
+            parts[name].append(requests_of(scorer, task, seed))
+    fitted = {name: fit_ranker(name, together(parts[name]), evaluation.seed) for name in names}
     # The reference has no ranker: in its protocol the towers stand alone.
     return {name: fitted[LIKE.get(name, name)] for name in TASKS} | {"reference_protocol": TOWERS_ALONE}

@@ -6,7 +6,7 @@ import torch
 
 from loopback_core.data import Events, FitData, Histories, Ragged
 from loopback_core.ranking import fit_requests
-from loopback_core.ranking.fit_requests import Asked, requests_of
+from loopback_core.ranking.fit_requests import requests_of
 from loopback_core.ranking.fitting import fit_ranker, sign_bounds
 from loopback_core.ranking.linear_ranker import FEATURES, TOWERS_ALONE, TRACK_FEATURES, popular
 from loopback_core.ranking.related_artists import RelatedArtists
@@ -57,7 +57,7 @@ def model(data):
 
 
 def fitted(scorer, task):
-    return fit_ranker([Asked(scorer, task)], 0)
+    return fit_ranker(task.name, requests_of(scorer, task, 0), 0)
 
 
 def weight_of(ranker, part):
@@ -130,7 +130,7 @@ def test_the_features_of_a_request_are_those_of_its_served_score(data, model):
     """The weighted sum over the features of a candidate is the score that the recommender gives it."""
     task = task_of(data, "next_listen", [played(data, user)[:3] for user in range(USERS)])
     scorer = scorer_of(task, model, relations=Relations.learn(data, 8, 5))
-    asked = requests_of([Asked(scorer, task)], 0)
+    asked = requests_of(scorer, task, 0)
     ranker = fitted(scorer, task)
     scores = asked.features @ ranker.of_features(FEATURES)
     ranking = TowersRecommender(replace(scorer, ranker=ranker), 0).recommend(task.histories, TRACKS, None)
@@ -147,7 +147,7 @@ def test_the_features_of_a_request_are_those_of_its_served_score(data, model):
 def test_negatives_are_drawn_and_positives_are_all_there(data, model, monkeypatch):
     monkeypatch.setattr(fit_requests, "NEGATIVES", 7)
     task = task_of(data, "next_listen", [played(data, user)[:3] for user in range(USERS)])
-    asked = requests_of([Asked(scorer_of(task, model), task)], 0)
+    asked = requests_of(scorer_of(task, model), task, 0)
     assert asked.lengths.tolist() == [10] * USERS and int(asked.is_positive.sum()) == 3 * USERS
     assert np.array_equal(asked.user, task.users)
 

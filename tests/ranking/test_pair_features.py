@@ -14,7 +14,6 @@ from loopback_core.ranking.relations import Relations
 from loopback_core.ranking.scorer import scorer_of
 from loopback_core.recommenders.towers_recommender import TowersRecommender
 from loopback_core.settings import TowersSettings
-from loopback_core.tasks.moments import at_moments
 from loopback_core.tasks.task_builders import next_listen
 from loopback_core.towers.two_tower import TwoTower, Vocabulary
 
@@ -70,7 +69,7 @@ def test_nothing_after_the_moment_changes_a_feature(splits):
     relations = Relations.learn(period.fit, 100, 20)
     made = []
     for version in (period, other):
-        [task] = at_moments(version, "next_listen", [share])
+        task = next_listen(version.after(share))
         n = task.n_candidates
         row, candidate = np.repeat(np.arange(len(task.users)), n), np.tile(np.arange(n), len(task.users))
         scorer = scorer_of(task, model, relations=relations)

@@ -12,7 +12,10 @@ from loopback_core.tasks.period import Period
 Overrides = Mapping[str, Mapping[str, Any]]
 """Section -> key, or sub-section -> key, -> value."""
 
-LONGEST_WINDOW, LONGEST_STRIDE = 1000, 32
+COST_OF_ORDER = 4
+"""An epoch that reads the order of listens takes about this many times as long as one of pools, on two cores."""
+
+LONGEST_STRIDE = 32
 
 READINGS = 128
 """Requests of a typical history: reading it as often as it has listens costs the square of its length."""
@@ -27,6 +30,7 @@ class Recipe:
 
     name: str
     overrides: Overrides
+    cost: int = 1  # of an epoch, against one of the cheapest recipe
 
     def settings(self, settings: Settings) -> Settings:
         """`settings` with this recipe."""
@@ -36,27 +40,17 @@ class Recipe:
 def recipes_for(period: Period, *, in_order: bool) -> list[Recipe]:
     """The recipes that are worth a look on this log. in_order: whether it is short enough for the order of listens.
 
-    Near targets are the next listen, or, where histories are long and every reading of one is dear, one of the next few.
-    Others lie as far ahead as what is asked: as many listens as a user plays in the period.
+    Where the order is read, a target is the next listen, or, where histories are long and every reading of one is dear, one
+    of the next few.
     """
-    near, ahead = listens_apart(period), listens_ahead(period)
+    near = listens_apart(period)
     uniform, mixed = {"uniform_share": 1.0}, {"uniform_share": 0.5, "logq": 1.0}
     recipes = [Recipe("pools", _recipe("pooled", **mixed, users_per_group=25))]
     if in_order:
         following = {"target_window": near, "request_stride": near, "users_per_group": 0}
-        recipes.append(Recipe("order, near targets", _recipe("hstu", **following, **mixed)))
-        recipes.append(Recipe("order, near targets, uniform negatives", _recipe("hstu", **following, **uniform)))
-    if in_order and ahead > near:
-        stride = min(LONGEST_STRIDE, max(near, -(-ahead // 4)))
-        window = {"target_window": ahead, "request_stride": stride, "users_per_group": 0}
-        recipes.append(Recipe("order, far targets", _recipe("hstu", **window, **mixed)))
+        recipes.append(Recipe("order", _recipe("hstu", **following, **mixed), COST_OF_ORDER))
+        recipes.append(Recipe("order, uniform negatives", _recipe("hstu", **following, **uniform), COST_OF_ORDER))
     return recipes
-
-
-def listens_ahead(period: Period) -> int:
-    """Listens of a typical user in the period: at least 1, at most LONGEST_WINDOW."""
-    plays = np.bincount(period.held_out.user)
-    return int(np.clip(np.median(plays[plays > 0]) if len(period.held_out) else 1, 1, LONGEST_WINDOW))
 
 
 def listens_apart(period: Period) -> int:

@@ -46,8 +46,8 @@ class Search:
 def search_recipe(period: Period, settings: Settings, checkpoints: Path) -> Search:
     """Successive halving (Jamieson & Talwalkar 2016) over the recipes for this log, by validation.
 
-    Each round trains every recipe that is left for twice as many epochs as the one before, and keeps the better half. A
-    long log is represented by some of its users. checkpoints: a folder that outlives a killed run, which goes on where
+    Each round trains every recipe that is left twice as long as the one before, and keeps the better half. Recipes whose
+    epochs cost less have more of them, so that all are compared after about the same time. A long log is represented by some of its users. checkpoints: a folder that outlives a killed run, which goes on where
     it stopped.
     """
     training = settings.training
@@ -56,12 +56,14 @@ def search_recipe(period: Period, settings: Settings, checkpoints: Path) -> Sear
     sample = sample_of(period, training.search.listens, training.seed)
     folders = {recipe.name: checkpoints / str(number) for number, recipe in enumerate(left)}
     trials: list[RecipeTrial] = []
-    epochs = training.search.epochs
+    epochs, dearest = training.search.epochs, max(recipe.cost for recipe in left)
     while len(left) > 1:
-        of_round = [_try(recipe, sample, settings, epochs, folders[recipe.name]) for recipe in left]
+        of_round = [
+            _try(recipe, sample, settings, epochs * dearest // recipe.cost, folders[recipe.name]) for recipe in left
+        ]
         trials += of_round
         ranked = sorted(range(len(left)), key=lambda i: -of_round[i].value)
-        left = [left[i] for i in sorted(ranked[: len(left) // 2])]
+        left = [left[i] for i in sorted(ranked[: (len(left) + 1) // 2])]
         epochs *= 2
     log.info("the recipe for this log: %s", left[0].name)
     own = folders[left[0].name] if sample is period and trials else None

@@ -1,11 +1,14 @@
 import json
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from planted_log import planted_splits
 
+from loopback_core.data import Events
 from loopback_core.settings import load_settings
 from loopback_core.training import search as searching
-from loopback_core.training.recipes import LONGEST_WINDOW, listens_ahead, recipes_for
+from loopback_core.training.recipes import COST_OF_ORDER, READINGS, listens_apart, recipes_for
 from loopback_core.training.search import search_recipe
 
 SMALL = {
@@ -31,8 +34,10 @@ def found(planted, settings, tmp_path_factory):
 
 def test_the_better_half_is_trained_on_until_one_is_left(found, planted):
     names = {recipe.name for recipe in recipes_for(planted.tuning_period, in_order=True)}
-    assert len(names) == 4
-    rounds = [[trial for trial in found.trials if trial.epochs == epochs] for epochs in (1, 2)]
+    assert len(names) == 3
+    rounds = found.trials[:3], found.trials[3:]
+    assert {trial.recipe: trial.epochs for trial in rounds[0]}["pools"] == COST_OF_ORDER
+    assert sorted(trial.epochs for trial in rounds[0]) == [1, 1, COST_OF_ORDER]
     assert {trial.recipe for trial in rounds[0]} == names
     best_two = sorted(rounds[0], key=lambda trial: -trial.value)[:2]
     assert {trial.recipe for trial in rounds[1]} == {trial.recipe for trial in best_two}
@@ -53,7 +58,7 @@ def test_a_killed_search_goes_on_where_it_stopped(found, planted, settings, tmp_
     with pytest.raises(KeyboardInterrupt):
         search_recipe(planted.tuning_period, settings, tmp_path)
     again = search_recipe(planted.tuning_period, settings, tmp_path)
-    assert len(calls) == 7  # six trials, of which one was begun twice
+    assert len(calls) == 6  # five trials, of which one was begun twice
 
     def outcome(search):
         return [(trial.recipe, trial.epochs, trial.value) for trial in search.trials]
@@ -70,12 +75,15 @@ def test_a_long_log_is_represented_by_some_of_its_users(planted, settings, tmp_p
     assert searched.checkpoints is None  # the towers of some users are not those of all
 
 
-def test_how_far_ahead_targets_lie_follows_from_the_period(planted):
+def test_long_histories_are_read_less_often(planted):
     period = planted.tuning_period
-    assert listens_ahead(period) == 16  # every user plays eight tracks twice
-    windows = [r.overrides["training"]["sampled"].get("target_window") for r in recipes_for(period, in_order=True)]
-    assert windows == [None, 1, 1, 16]  # sixty listens to a history: each can be read one by one
-    assert 1 <= listens_ahead(planted.testing_period) <= LONGEST_WINDOW
+    assert listens_apart(period) == 1  # sixty listens to a history
+    fit = period.fit
+    again = Events(*(np.tile(values, 10) for values in (fit.events.user, fit.events.track, fit.events.timestamp)))
+    longer = replace(period, fit=replace(fit, events=again))
+    assert listens_apart(longer) == 600 // READINGS
+    windows = [r.overrides["training"]["sampled"].get("target_window") for r in recipes_for(longer, in_order=True)]
+    assert windows == [None, 600 // READINGS, 600 // READINGS]
 
 
 def test_without_time_for_the_order_of_listens_one_recipe_is_left(planted):

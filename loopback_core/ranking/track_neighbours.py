@@ -28,7 +28,7 @@ WINDOW = 10
 SESSION = 50
 """Listens of a session at most; a longer one is cut, so that the pairs of a log are a bounded number for each listen."""
 
-MOST_LISTENS = 4_000_000
+MOST_LISTENS = 2_000_000
 """The last listens of the log, from which the pairs are learned: older ones say less about the tracks of today."""
 
 DOUBT = 2.0

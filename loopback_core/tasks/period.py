@@ -21,7 +21,7 @@ class Period:
     @property
     def begins_at_once(self) -> bool:
         """Whether it begins at one moment of the log for all users: so with the split strategies `global` and `dates`."""
-        return not len(self.held_out) or bool(self.held_out.timestamp[0] >= self.fit.now)
+        return not self.fit.own_moments
 
     def after(self, share: float) -> "Period":
         """The rest of the window after the first `share` of its listens, which are known by then.

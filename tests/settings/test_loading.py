@@ -83,7 +83,7 @@ def test_dates_are_toml_strings_or_toml_datetimes(tmp_path, written):
     ("overrides", "said"),
     [
         ({"trainin": {}}, "trainin is not a setting; known are source, split, towers, training,"),
-        ({"training": {"epoch": 3}}, "training.epoch is not a setting; known are preset, seed,"),
+        ({"training": {"epoch": 3}}, "training.epoch is not a setting; known are preset, recipe,"),
         ({"training": {"epochs": "3"}}, "training.epochs = '3' is wrong: should be a valid integer"),
         ({"training": {"epochs": 2.5}}, "training.epochs = 2.5 is wrong: should be a valid integer"),
         ({"training": {"mask_same_track": 1}}, "training.mask_same_track = 1 is wrong: should be a valid boolean"),

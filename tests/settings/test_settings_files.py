@@ -48,7 +48,7 @@ def test_a_folder_or_a_pipe_is_no_settings_file(tmp_path):
         (b"#" * (1 << 20) + b"\n", "has 1,048,577 bytes, more than a settings file has"),
         (b"[training]\nseed = 0x" + b"f" * 10_000, "training.seed = a value that is too large to show is wrong"),
         (b"[" + b".".join([b"a"] * 5000) + b"]\nb = 1", "a is not a setting; known are source, split,"),
-        (b"[training" + b".a" * 5000 + b"]\nb = 1", "training.a is not a setting; known are preset, seed,"),
+        (b"[training" + b".a" * 5000 + b"]\nb = 1", "training.a is not a setting; known are preset, recipe,"),
         (b'[training]\npreset = "' + b"a" * 5000 + b'"', "training.preset is 'aaaa"),
         (b'[training]\npreset = "a\\u0000.toml"', "'a\\x00.toml' is not a TOML file: embedded null byte"),
         (b'[training]\n"a\\u0000\\n" = 1', "'training.a\\x00\\n' is not a setting"),

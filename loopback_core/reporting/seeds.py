@@ -29,7 +29,7 @@ from loopback_core.recommenders.lists import OTHER_PRESET, RANDOM, TOWERS
 from loopback_core.reporting.paper.seeds_tables import seeds_table
 from loopback_core.reporting.report.report_tables import TOWERS_ALONE_ID
 from loopback_core.reporting.seeds_json import Seeds, SeedsRolling, SeedsTask, SeedsValues
-from loopback_core.settings import EvaluationSettings
+from loopback_core.settings import EvaluationSettings, without_searched
 from loopback_core.splits import Splits
 from loopback_core.store.artifacts import Artifact, ArtifactStore
 from loopback_core.tasks.metrics import MAIN_METRIC, PerUser, per_user_metrics
@@ -60,10 +60,11 @@ class SeedRun:
     def shared(self) -> dict[str, object]:
         """What runs must have in common, so that a mean over them is one over seeds alone."""
         settings, files = self.evaluation["settings"], self._splits_artifact.manifest["files"]
-        training = {name: value for name, value in settings["training"].items() if name != "seed"}
+        given = without_searched(settings)  # a search may choose another recipe with another seed
+        training = {name: value for name, value in given["training"].items() if name != "seed"}
         return {
             "splits": {name: file["sha256"] for name, file in files.items() if name.endswith(".parquet")},
-            "settings of the towers": (settings["towers"], training),
+            "settings of the towers": (given["towers"], training),
             "rivals": self.evaluation["rival"],
             "moments": [settings["evaluation"].get(key) for key in ("moments", "horizon_days", "moment_users", "seed")],
             # A baseline without lists in one home would count as misses there.

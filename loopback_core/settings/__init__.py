@@ -3,7 +3,7 @@
 from loopback_core.settings.evaluation_settings import AblationSettings, ChecksSettings, EvaluationSettings
 from loopback_core.settings.index_settings import ENGINE_OF_KIND, HnswSettings, IndexSettings, IvfSettings
 from loopback_core.settings.layers import merged
-from loopback_core.settings.loading import RECIPE, load_settings
+from loopback_core.settings.loading import RECIPE, load_settings, without_searched
 from loopback_core.settings.section import Section
 from loopback_core.settings.settings import Settings
 from loopback_core.settings.source_settings import SourceSettings, SplitSettings, SplitStrategy, in_utc
@@ -53,4 +53,5 @@ __all__ = [
     "load_settings",
     "merged",
     "shipped_presets",
+    "without_searched",
 ]

@@ -66,3 +66,16 @@ def load_settings(
         if any(holds(layer[1], key) for key in SEARCHED):
             values = merged(values, {"training": {"recipe": "given"}})
     return whole(without_unread(values) if leave_out_unread else values, layers)
+
+
+def without_searched(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Dumped settings without what a search chose, where one was made."""
+    if settings["training"].get("recipe") != "search":
+        return dict(settings)
+    return _without(settings, {tuple(key.split(".")) for key in SEARCHED})
+
+
+def _without(values: Mapping[str, Any], keys: set[tuple[str, ...]]) -> dict[str, Any]:
+    left = {name: value for name, value in values.items() if (name,) not in keys}
+    inside = {name: {key[1:] for key in keys if key[0] == name and len(key) > 1} for name in left}
+    return {name: _without(value, inside[name]) if inside[name] else value for name, value in left.items()}

@@ -41,7 +41,7 @@ Validate = Callable[[TwoTower], dict[str, float]]
 
 
 def train(
-    data: FitData, settings: Settings, validate: Validate | None, checkpoints: Path
+    data: FitData, settings: Settings, validate: Validate | None, checkpoints: Path, what: str = "epoch"
 ) -> tuple[TwoTower, Progression]:
     """Train the towers on `data`, and return them with the weights of the best epoch and their history.
 
@@ -49,6 +49,7 @@ def train(
     None the last epoch is kept.
     checkpoints: a folder that outlives a killed run. A run that finds a checkpoint there goes on after it and ends in
     the same weights as one that was never killed: whatever is random is seeded by (seed, epoch).
+    what: how an epoch is called in the log.
     """
     training = settings.training
     device = choose_device(training.device)
@@ -65,11 +66,11 @@ def train(
         if _out_of_patience(progression, training):
             log.info("stopping: no better %s for %d epochs", training.validation_metric, training.patience)
             break
-        epoch = _epoch(number, model, optimizers, examples, "epoch" if validate else "refit, epoch")
+        epoch = _epoch(number, model, optimizers, examples, what)
         mean = averaged(model, progression.mean_weights, number - 1) if training.average_epochs else nullcontext()
         with mean, torch.no_grad():
             is_best = _note(
-                replace(epoch, validation=validate(model.eval()) if validate else {}), progression, training
+                replace(epoch, validation=validate(model.eval()) if validate else {}), progression, training, what
             )
             if is_best and (validate or number == training.epochs):  # without a validation the last one is the best
                 save_best(checkpoints, model)
@@ -152,13 +153,12 @@ def _epoch(
     return Epoch(number, mean_loss, temperature, seconds, events / seconds, {})
 
 
-def _note(epoch: Epoch, progression: Progression, settings: TrainingSettings) -> bool:
+def _note(epoch: Epoch, progression: Progression, settings: TrainingSettings, what: str) -> bool:
     """Add the epoch to the history; whether it is the best so far."""
     progression.history.append(epoch)
     # Without a validation the last epoch is the best.
     value = epoch.validation[settings.validation_metric] if epoch.validation else float(epoch.epoch)
     metric = f", {settings.validation_metric} {value:.4f}" if epoch.validation else ""
-    what = "epoch" if epoch.validation else "refit, epoch"
     log.info("%s %d: loss %.4f%s", what, epoch.epoch, epoch.loss, metric)
     is_best = value > progression.best_value
     if is_best:

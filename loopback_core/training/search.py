@@ -59,7 +59,8 @@ def search_recipe(period: Period, settings: Settings, checkpoints: Path) -> Sear
     epochs, dearest = training.search.epochs, max(recipe.cost for recipe in left)
     while len(left) > 1:
         of_round = [
-            _try(recipe, sample, settings, epochs * dearest // recipe.cost, folders[recipe.name]) for recipe in left
+            _try(recipe, sample, settings, min(epochs * dearest // recipe.cost, training.epochs), folders[recipe.name])
+            for recipe in left
         ]
         trials += of_round
         ranked = sorted(range(len(left)), key=lambda i: -of_round[i].value)
@@ -79,7 +80,7 @@ def _try(recipe: Recipe, sample: Period, settings: Settings, epochs: int, folder
     as_long = chosen.model_copy(
         update={"training": chosen.training.model_copy(update={"epochs": epochs, "patience": epochs})}
     )
-    _, progression = train(sample.fit, as_long, Validation(sample, as_long), folder)
+    _, progression = train(sample.fit, as_long, Validation(sample, as_long), folder, f"search, {recipe.name}, epoch")
     value = progression.history[-1].validation[settings.training.validation_metric]
     trial = RecipeTrial(recipe.name, epochs, value, sum(epoch.seconds for epoch in progression.history))
     log.info("%s, %d epochs: %s %.4f", trial.recipe, epochs, settings.training.validation_metric, value)

@@ -51,7 +51,7 @@ def train_towers(splits: Splits, settings: Settings, folder: Path, checkpoints: 
         (checkpoints / "refit").mkdir(exist_ok=True)
         del model
         splits.forget()
-        model, refit = train(splits.testing, again, None, checkpoints / "refit")
+        model, refit = train(splits.testing, again, None, checkpoints / "refit", "refit, epoch")
         relations = learn_relations(splits.testing, settings)
     model.save(folder)
     relations.save(folder)

@@ -19,7 +19,7 @@ ASSETS = [asset for asset in defs.assets or () if isinstance(asset, dg.AssetsDef
 SMALL: dict[str, dict[str, Any]] = {
     "source": {"sample_events": 10_000, "sample_users": 60},
     "towers": {"output_dim": 16},
-    "training": {"epochs": 3, "batch_size": 256, "embedding_learning_rate": 0.1, "device": "cpu"},
+    "training": {"recipe": "given", "epochs": 3, "batch_size": 256, "embedding_learning_rate": 0.1, "device": "cpu"},
     "evaluation": {
         "resamples": 100,
         "min_users": 5,

@@ -365,3 +365,21 @@ def test_nothing_upstream_is_a_failure_that_names_the_command(
             asset: f"There is no {missing} in {tmp_path}; build it first: "
             "uv run dagster asset materialize --select '*evaluation' -m loopback_assets.definitions"
         }
+
+
+def test_a_searched_recipe_is_trained_and_told_in_the_manifest_and_the_report(
+    copied_home: Path, materialize: Materialize
+) -> None:
+    result = materialize(copied_home, training={"recipe": "search", "epochs": 2})
+    assert result.success
+    towers = latest(copied_home)["trained_towers"]
+    search, trained = towers.summary["search"], towers.summary["settings"]
+    assert {trial["recipe"] for trial in search["trials"]} == {"pools", "order", "order, uniform negatives"}
+    best = max(search["trials"][3:], key=lambda trial: trial["value"])
+    assert search["chosen"] == best["recipe"]
+    assert trained["towers"]["user_encoder"] == ("pooled" if search["chosen"] == "pools" else "hstu")
+    content = read_evaluation(copied_home)
+    assert content["search"] == search
+    assert content["settings"]["towers"] == trained["towers"]
+    report = (latest(copied_home)["evaluation"].folder / "report.md").read_text("utf-8")
+    assert f"The recipe for this log is **{search['chosen']}**" in report

@@ -29,6 +29,7 @@ sample_users = 60
 [towers]
 output_dim = 16
 [training]
+recipe = "given"
 epochs = 3
 patience = 3
 batch_size = 256

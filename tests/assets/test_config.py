@@ -104,7 +104,7 @@ def test_a_resource_filled_in_with_a_wrong_type_is_refused_with_the_key() -> Non
 @pytest.mark.parametrize(
     ("config", "sentence"),
     [
-        ({"training": {"epoch": 1}}, "training.epoch is not a setting; known are preset, seed, "),
+        ({"training": {"epoch": 1}}, "training.epoch is not a setting; known are preset, recipe, "),
         ({"training": {"sampled": {"epoch": 1}}}, "training.sampled.epoch is not a setting; known are negatives, "),
         ({"training": {"negatives": 5}}, "training.negatives is now training.sampled.negatives."),
         (

@@ -158,7 +158,9 @@ class TrainingSettings(Section):
         default_factory=FittedSettings, description="Of scoring fitted."
     )
     refit: bool = Field(
-        False, description="After the epoch is chosen, train again as long on train and validation together."
+        False,
+        description="After the epoch is chosen, train again as long on train and validation together, where validation has at "
+        "least 2 % as many listens as train.",
     )
     average_epochs: bool = Field(
         False,

@@ -23,6 +23,10 @@ from loopback_core.training.loop import save_history, train
 from loopback_core.training.search import search_recipe
 from loopback_core.training.validation import Validation
 
+WORTH_A_REFIT = 0.02
+"""Listens of validation, as a share of those of train, below which no other training is made for their sake: with one held-out
+listen of each user they say little that is new, and histories hold them anyway."""
+
 MEMORY_PER_LISTEN = 160
 """Bytes that training holds of each listen: histories, the plan of a pass, counts at every play."""
 
@@ -30,7 +34,8 @@ MEMORY_PER_LISTEN = 160
 def train_towers(splits: Splits, settings: Settings, folder: Path, checkpoints: Path) -> dict[str, Any]:
     """Train on train, choose recipe, epoch and rankers on validation; write weights, rankers and history.
 
-    With `training.refit` the weights are then those of another training, as long, on train and validation.
+    With `training.refit` the weights are then those of another training, as long, on train and validation, where validation
+    adds enough to be worth it.
 
     folder: what is published. checkpoints: a folder that outlives a killed run. Returns a summary that JSON can hold.
     """
@@ -39,6 +44,8 @@ def train_towers(splits: Splits, settings: Settings, folder: Path, checkpoints: 
     if settings.training.recipe == "search":
         search = search_recipe(splits.tuning_period, settings, checkpoints / "search")
         settings, checkpoints = search.chosen.settings(settings), search.checkpoints or checkpoints
+    if len(splits.validation) < WORTH_A_REFIT * len(splits.train):
+        settings = _with(settings, refit=False)
     validation = Validation(splits.tuning_period, settings)
     model, progression = train(splits.tuning, settings, validation, checkpoints)
     del validation  # free the memory of its histories and tables for the next step
@@ -46,8 +53,7 @@ def train_towers(splits: Splits, settings: Settings, folder: Path, checkpoints: 
     rankers = fit_rankers(model, splits, settings, relations)
     refit = None
     if settings.training.refit:
-        as_long = settings.training.model_copy(update={"epochs": progression.best_epoch})
-        again = settings.model_copy(update={"training": as_long})
+        again = _with(settings, epochs=progression.best_epoch)
         (checkpoints / "refit").mkdir(exist_ok=True)
         del model
         splits.forget()
@@ -73,6 +79,10 @@ def train_towers(splits: Splits, settings: Settings, folder: Path, checkpoints: 
         "search": None if search is None else search.as_json(),
         "settings": settings.model_dump(mode="json", include={"towers", "training"}),
     }
+
+
+def _with(settings: Settings, **training: Any) -> Settings:
+    return settings.model_copy(update={"training": settings.training.model_copy(update=training)})
 
 
 def _look_for_room(splits: Splits, settings: Settings, checkpoints: Path) -> None:

@@ -14,6 +14,7 @@ from loopback_core.settings import load_settings
 from loopback_core.tasks.metrics import per_user_metrics
 from loopback_core.tasks.task_builders import discovery
 from loopback_core.towers.two_tower import TwoTower
+from loopback_core.training import train as training_step
 from loopback_core.training.train import train_towers
 
 SMALL = {"output_dim": 16}
@@ -97,3 +98,18 @@ def test_a_validation_metric_that_is_not_measured_ends_in_a_sentence_before_trai
     settings = settings_of("reference", validation_metric="discovery/ndcg@50")
     with pytest.raises(SettingsError, match=r"training\.validation_metric is 'discovery/ndcg@50'.*discovery/ndcg@10"):
         train_towers(planted, settings, tmp_path, tmp_path)
+
+
+@pytest.mark.parametrize(("share", "is_made"), [(0.01, True), (10.0, False)])
+def test_a_refit_is_made_only_where_validation_has_enough_listens(planted, tmp_path, monkeypatch, share, is_made):
+    monkeypatch.setattr(training_step, "WORTH_A_REFIT", share)
+    for name in ("towers", "checkpoints"):
+        (tmp_path / name).mkdir()
+    chosen = settings_of("default", epochs=1, refit=True)
+    summary = train_towers(planted, chosen, tmp_path / "towers", tmp_path / "checkpoints")
+    history = json.loads((tmp_path / "towers" / "history.json").read_text())
+    assert summary["refit"] is summary["settings"]["training"]["refit"] is ("refit" in history) is is_made
+    assert (
+        TwoTower.load(tmp_path / "towers").vocabulary.n_tracks
+        == (planted.testing if is_made else planted.tuning).catalog.n_tracks
+    )

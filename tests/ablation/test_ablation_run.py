@@ -10,7 +10,9 @@ from loopback_core.ablation.choices import CHOICES, settings_of
 from loopback_core.ablation.measure import key_of
 from loopback_core.ablation.run import run_ablation
 from loopback_core.errors import ArtifactError, DivergedError
+from loopback_core.ranking import fitting
 from loopback_core.splits import Splits
+from loopback_core.training import train as training_step
 
 GIVEN = {
     "towers": {"mlp": {"id_dim": 4, "hidden_dim": 8}, "output_dim": 8, "pooled": {"listens": 50}},
@@ -23,6 +25,13 @@ GIVEN = {
 def one_thread():
     """Steps this small wait for a second thread longer than they compute."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def quick_rankers(monkeypatch):
+    """One moment and one strength: how rankers are fitted is tested elsewhere, and here some thirty choices fit three each."""
+    monkeypatch.setattr(training_step, "MOMENTS", (0.0,))
+    monkeypatch.setattr(fitting, "STRENGTHS", (1.0,))
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from loopback_core.data import Floats, Histories
+from loopback_core.data import Floats
 from loopback_core.features.track_content import track_content
 from loopback_core.ranking.index_space import catalog_values, indexed_vectors
 from loopback_core.ranking.scorer import Scorer
@@ -73,4 +73,4 @@ def real_queries(splits: Splits, towers: Path, vectors: Path, limit: int = 200) 
         trained.rankers["discovery"],
         ONLY_NEW,
     )
-    return scorer.index_queries(scorer.users(Histories.of(fit.events, users, fit.now, fit.demographics)))
+    return scorer.index_queries(scorer.users(fit.histories(users)))

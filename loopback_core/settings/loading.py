@@ -61,9 +61,7 @@ def load_settings(
     for layer in layers:
         check_layer(layer)  # a mistake is reported with its layer
         values = merged(values, layer[1])
-        if holds(layer[1], "training.recipe"):
-            continue
-        if any(holds(layer[1], key) for key in SEARCHED):
+        if any(holds(layer[1], key) for key in SEARCHED) and not holds(layer[1], "training.recipe"):
             values = merged(values, {"training": {"recipe": "given"}})
     return whole(without_unread(values) if leave_out_unread else values, layers)
 

@@ -42,6 +42,7 @@ class HistoryReader:
         """
         self.histories, self.settings = histories, settings
         self._last: SequenceReader | None = None
+        self._items: dict[str, NDArray[np.int32]] = {}
         if settings.user_encoder == "id":
             return
         self._last = (
@@ -64,13 +65,16 @@ class HistoryReader:
     def read_at_the_end(self, intent: Ids) -> UserInputs:
         """What the tower reads of each history with everything heard: faster than :meth:`read`. intent: (rows,)."""
         listens, moments = self.settings.pooled.listens, Moments.at_the_end(self.histories)
-        pooled, _ = self._pooled(moments)  # one of each history, in their order
-        histories, heard = self.histories.until(pooled.place, pooled.now)
+        histories, items = self.histories, self._items
+        if self._last is not None:
+            pooled, _ = self._pooled(moments)  # one of each history, in their order
+            histories, heard = self.histories.until(pooled.place, pooled.now)
+            items = {kind: of_kind[heard] for kind, of_kind in items.items()}
         return self._read(
             moments,
             intent,
             None,
-            lambda kind: blocks_at_the_end(histories, self._items[kind][heard], _scales(self.settings, kind), listens),
+            lambda kind: blocks_at_the_end(histories, items[kind], _scales(self.settings, kind), listens),
         )
 
     def _pooled(self, moments: Moments) -> tuple[Moments, Ids | None]:

@@ -81,7 +81,9 @@ def measure_evaluation(splits_folder: Path, lists: Path) -> None:
     index = build_index(indexed_vectors(vectors, values), IndexSettings(kind="flat"))
     towers = Towers(model, dict.fromkeys(TASKS, TOWERS_ALONE), None)
     started = time.monotonic()
-    trained = Trained(Bundle(splits, towers, vectors, values, index), 1.0)
+    fit = splits.testing
+    bundle = Bundle(fit.catalog, fit.names, fit.now, False, False, towers, vectors, values, index)
+    trained = Trained(bundle, 1.0)
     measured = measure(splits, trained, BaselineLists(lists), settings)
     print(json.dumps({
         "seconds": time.monotonic() - started,

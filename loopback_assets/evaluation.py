@@ -80,6 +80,7 @@ def _evaluate(step: Step) -> tuple[Artifact, bool]:
     from loopback_core.recommenders.baselines.baseline_lists import BaselineLists
     from loopback_core.recommenders.bundle import Bundle
     from loopback_core.reporting.run_evaluation import run_evaluation
+    from loopback_core.splits import Splits
 
     # The manifest of the newest index leads to the versions upstream: two sources or presets in a home do not mix.
     index = step.sound("faiss_index")
@@ -89,8 +90,9 @@ def _evaluate(step: Step) -> tuple[Artifact, bool]:
     presets, ablation, settings = _other_presets(step, chain), _ablation(step, chain), step.settings
 
     def make(folder: Path) -> dict[str, int]:
-        parts = ("temporal_splits", "trained_towers", "track_embeddings", "faiss_index")
-        bundle = Bundle.load(*(chain[asset].folder for asset in parts))
+        splits = Splits(chain["temporal_splits"].folder)
+        parts = ("trained_towers", "track_embeddings", "faiss_index")
+        bundle = Bundle.load(splits, *(chain[asset].folder for asset in parts))
         trained = Trained(
             bundle,
             index.summary["recall@100"],
@@ -98,7 +100,7 @@ def _evaluate(step: Step) -> tuple[Artifact, bool]:
             {name: towers.folder for name, towers in presets.items()},
         )
         return run_evaluation(
-            bundle.splits,
+            splits,
             trained,
             BaselineLists(chain["baselines"].folder),
             settings,

@@ -8,7 +8,15 @@ from numpy.typing import NDArray
 
 from loopback_core.data import Floats, Histories, Ids
 from loopback_core.ranking.linear_ranker import LinearRanker, popular
-from loopback_core.ranking.terms import ARTIST_TERMS, TRACK_TERMS, ArtistTerm, Knowledge, PersonalTerm, TrackTerm
+from loopback_core.ranking.terms import (
+    ARTIST_TERMS,
+    TRACK_TERMS,
+    ArtistTerm,
+    Knowledge,
+    Listened,
+    PersonalTerm,
+    TrackTerm,
+)
 from loopback_core.towers.decayed_counts import Bag
 
 PersonalBags = list[tuple[PersonalTerm, Bag]]
@@ -17,7 +25,8 @@ PersonalBags = list[tuple[PersonalTerm, Bag]]
 
 def personal_bags(histories: Histories, knowledge: Knowledge) -> PersonalBags:
     """What every personal term says of each history."""
-    return [(term, term.bag(histories, knowledge)) for term in (*TRACK_TERMS, *ARTIST_TERMS)]
+    listened = Listened(histories, knowledge)
+    return [(term, term.bag(listened)) for term in (*TRACK_TERMS, *ARTIST_TERMS)]
 
 
 def pair_features(bags: PersonalBags, row: Ids, track: Ids, artist: Ids, popularity: Floats) -> Floats:
@@ -66,17 +75,18 @@ class Prior:
 
 def personal_prior(histories: Histories, knowledge: Knowledge, ranker: LinearRanker) -> Prior:
     """The weighted sum of the personal terms. It is linear, so it is summed before pairs are looked up."""
+    listened = Listened(histories, knowledge)
     tracks, artists = [], []
     for track_term in TRACK_TERMS:
         weights = ranker.of_features(track_term.features)[:, None]
         if weights.any():
-            tracks.append(_weighted(track_term.bag(histories, knowledge), weights))
+            tracks.append(_weighted(track_term.bag(listened), weights))
     for term in ARTIST_TERMS:
         weights = np.zeros((len(term.features), 2), np.float32)
         weights[:, 0] = ranker.of_features(term.features)
         weights[_columns(term, term.by_popularity), 1] = ranker.of_features([popular(f) for f in term.by_popularity])
         if weights.any():
-            artists.append(_weighted(term.bag(histories, knowledge), weights))
+            artists.append(_weighted(term.bag(listened), weights))
     return Prior(_sum(tracks, 1), _sum(artists, 2))
 
 

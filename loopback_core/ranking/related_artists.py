@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
-from loopback_core.data import FitData, Floats, Histories, Ids, distinct_in_rows
+from loopback_core.data import FitData, Floats, Ids, Ragged
 from loopback_core.errors import ArtifactError
-from loopback_core.towers.decayed_counts import EMPTY, Bag, artist_of_listens
+from loopback_core.towers.decayed_counts import EMPTY, Bag
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -65,24 +65,33 @@ class RelatedArtists:
         artists = np.sort(order[listeners[order] >= 2]).astype(np.int64)
         return cls(artists, ease_weights(_gram(_of_users(data), artists), REGULARISATION))
 
-    def of(self, histories: Histories, artist: NDArray[np.int32]) -> Bag:
+    def of(self, heard: Ragged, log_plays: NDArray[np.float64]) -> Bag:
         """The MOST_RELATED artists predicted from those of each history, with log(1 + CONTRAST * share) as weight.
 
-        artist: (n_tracks,) the artist of every catalog track.
+        heard: the distinct artists of each history. log_plays: (total,) log(1 + plays) of each of them.
         """
-        if not len(histories):
+        if not len(heard):
             return EMPTY
-        heard = _logs(artist_of_listens(histories, artist), histories.tracks.offsets)
+        plays = self._columns(heard, log_plays)
         items, rows, weights = [], [], []
-        for start in range(0, len(histories), HISTORIES_AT_ONCE):
-            stop = min(start + HISTORIES_AT_ONCE, len(histories))
-            scores = np.asarray(_columns(heard[start:stop], self.artists) @ self.weights)
+        for start in range(0, len(heard), HISTORIES_AT_ONCE):
+            stop = min(start + HISTORIES_AT_ONCE, len(heard))
+            scores = np.asarray(plays[start:stop] @ self.weights)
             shares = np.maximum(scores, 0) / np.maximum(scores.max(axis=1, initial=0), 1e-12)[:, None]
             row, column = np.nonzero(_largest(shares, MOST_RELATED))
             items.append(self.artists[column])
             rows.append(start + row)
             weights.append(np.log1p(CONTRAST * shares[row, column]).astype(np.float32))
         return Bag(np.concatenate(items), np.concatenate(weights)[:, None], np.concatenate(rows))
+
+    def _columns(self, heard: Ragged, log_plays: NDArray[np.float64]) -> csr_array:
+        """The plays of the artists that are related to others, (rows, M)."""
+        from scipy.sparse import csr_array
+
+        column = np.minimum(np.searchsorted(self.artists, heard.values), max(len(self.artists) - 1, 0))
+        read = self.artists[column] == heard.values if len(self.artists) else np.zeros(len(column), np.bool_)
+        values = log_plays[read].astype(np.float32), (heard.row_numbers()[read], column[read])
+        return csr_array(values, (len(heard), len(self.artists)))
 
     def save(self, folder: Path) -> None:
         """Write both arrays as safetensors."""
@@ -117,24 +126,6 @@ def _of_users(data: FitData) -> csr_array:
     if n_users <= MOST_USERS:
         return matrix
     return matrix[np.sort(np.random.default_rng(0).permutation(n_users)[:MOST_USERS])]
-
-
-def _logs(artists: Ids, offsets: Ids) -> csr_array:
-    """log(1 + plays) of every artist in every row, (rows, artists). artists: one per listen, -1 if unknown."""
-    from scipy.sparse import csr_array
-
-    n = int(artists.max(initial=-1)) + 1
-    distinct, place = distinct_in_rows(offsets, artists, n)
-    plays = np.bincount(place, minlength=len(distinct.values))
-    return csr_array((np.log1p(plays).astype(np.float32), distinct.values, distinct.offsets), (len(offsets) - 1, n))
-
-
-def _columns(matrix: csr_array, columns: Ids) -> csr_array:
-    """These columns; zeros for those beyond the width of the matrix."""
-    widened = matrix.copy()
-    widened.resize(matrix.shape[0], max(matrix.shape[1], int(columns.max(initial=-1)) + 1))
-    selected: csr_array = widened[:, columns]
-    return selected
 
 
 def _gram(users: csr_array, artists: Ids) -> NDArray[np.float64]:

@@ -41,7 +41,7 @@ class Scorer:
 
     def users(self, histories: Histories) -> Floats:
         """(rows, D): user vectors divided by the temperature."""
-        vectors = user_vectors(self.model, histories, self.knowledge.catalog.artist, self.intent)
+        vectors = user_vectors(self.model, histories, self.knowledge.artist_of, self.intent)
         return vectors * np.float32(self.model.inverse_temperature().item())
 
     def encode(self, histories: Histories) -> EncodedUsers:

@@ -73,24 +73,34 @@ class Neighbours:
         A track with a share s of the largest score has the value log(1 + CONTRAST * s). New are the MOST_NEW largest of
         each feature; tracks of the history keep every value.
         """
-        from scipy.sparse import csr_array
+        rows = [self._of_one(histories.tracks[row]) for row in range(len(histories))]
+        items = np.concatenate([np.zeros(0, np.int64), *(tracks for tracks, _ in rows)])
+        width = 2 * len(HALF_LIVES)
+        values = np.concatenate([np.zeros((0, width), np.float32), *(of_row for _, of_row in rows)])
+        return Bag(items, values, np.repeat(np.arange(len(rows)), [len(tracks) for tracks, _ in rows]))
 
-        tracks, n_tracks = histories.tracks, self.rules.shape[0]
-        later = np.repeat(tracks.offsets[1:], tracks.lengths) - np.arange(len(tracks.values)) - 1
-        row, known = tracks.row_numbers(), tracks.values < n_tracks
-        history = csr_array(
-            (np.ones(int(known.sum()), np.bool_), (row[known], tracks.values[known])), (len(tracks), n_tracks)
-        )
-        columns = []
-        for matrix in (self.rules, self.sessions):
-            for half_life in HALF_LIVES:
-                weight = np.exp2(-later / half_life)
-                read = known & (weight >= LIGHTEST_LISTEN)
-                recent = csr_array(
-                    (weight[read].astype(np.float32), (row[read], tracks.values[read])), (len(tracks), n_tracks)
-                )
-                columns.append(csr_array(recent @ matrix))
-        return _bag(columns, history)
+    def _of_one(self, tracks: Ids) -> tuple[Ids, Floats]:
+        """Of one history, oldest first: distinct tracks, ascending, and their values, (n, 2 * half-lives)."""
+        later = np.arange(len(tracks))[::-1]
+        known = tracks < self.rules.shape[0]
+        tracks, later = tracks[known], later[known]
+        heard = np.unique(tracks)
+        matrices = (self.rules, self.sessions)
+        parts = [_sums(matrix, tracks, later, half_life) for matrix in matrices for half_life in HALF_LIVES]
+        kept = [np.zeros(0, np.int64)]
+        for found, score in parts:
+            new = ~_among(found, heard)
+            new_tracks, new_score = found[new], score[new]
+            if len(new_tracks) > MOST_NEW:
+                new_tracks = new_tracks[np.argpartition(-new_score, MOST_NEW)[:MOST_NEW]]
+            kept += [new_tracks, found[~new]]
+        items = np.unique(np.concatenate(kept))
+        values: Floats = np.zeros((len(items), len(parts)), np.float32)
+        for column, (found, score) in enumerate(parts):
+            read = _among(found, items)
+            share = score[read] / max(float(score.max(initial=0)), 1e-12)
+            values[np.searchsorted(items, found[read]), column] = np.log1p(CONTRAST * share)
+        return items, values
 
     def save(self, folder: Path) -> None:
         """Write both matrices as safetensors."""
@@ -190,32 +200,31 @@ def _stack(blocks: list[csr_array]) -> csr_array:
     return csr_array(vstack(blocks, format="csr"))
 
 
-def _bag(columns: list[csr_array], history: csr_array) -> Bag:
-    """Some scores, (rows, n_tracks) each, as one bag."""
-    rows, items, weights = [], [], []
-    table = np.zeros(history.shape[1], np.bool_)
-    for i in range(history.shape[0]):
-        of_row = [(c.indices[c.indptr[i] : c.indptr[i + 1]], c.data[c.indptr[i] : c.indptr[i + 1]]) for c in columns]
-        heard = history.indices[history.indptr[i] : history.indptr[i + 1]]
-        chosen = np.zeros_like(table)
-        table[heard] = True
-        for tracks, score in of_row:
-            new = ~table[tracks]
-            new_tracks, new_score = tracks[new], score[new]
-            if len(new_tracks) > MOST_NEW:
-                new_tracks = new_tracks[np.argpartition(-new_score, MOST_NEW)[:MOST_NEW]]
-            chosen[new_tracks] = True
-            chosen[tracks[~new]] = True
-        table[heard] = False
-        distinct = np.flatnonzero(chosen)
-        values: Floats = np.zeros((len(distinct), len(columns)), np.float32)
-        for column, (tracks, score) in enumerate(of_row):
-            read = chosen[tracks]
-            share = score[read] / max(float(score.max(initial=0)), 1e-12)
-            values[np.searchsorted(distinct, tracks[read]), column] = np.log1p(CONTRAST * share)
-        rows.append(np.full(len(distinct), i))
-        items.append(distinct)
-        weights.append(values)
-    none = np.zeros(0, np.int64)
-    empty = np.zeros((0, len(columns)), np.float32)
-    return Bag(np.concatenate([none, *items]), np.concatenate([empty, *weights]), np.concatenate([none, *rows]))
+def _sums(matrix: csr_array, tracks: Ids, later: Ids, half_life: int) -> tuple[Ids, NDArray[np.float64]]:
+    """The sum of the rows of the last listens, newer ones weighing more: distinct tracks, ascending, and their scores.
+
+    It reads some thousands of entries, where a product of sparse matrices passes over every track of the catalog.
+
+    tracks: (listens,) later: (listens,) how many listens came after each.
+    """
+    weight = np.exp2(-later / half_life)
+    read = weight >= LIGHTEST_LISTEN
+    track, place = np.unique(tracks[read], return_inverse=True)
+    weight = np.bincount(place, weight[read], minlength=len(track))
+    starts = matrix.indptr[track].astype(np.int64)
+    lengths = matrix.indptr[track + 1] - starts
+    offsets = np.cumsum(lengths) - lengths
+    entries = np.arange(lengths.sum()) + np.repeat(starts - offsets, lengths)
+    found, place = np.unique(matrix.indices[entries], return_inverse=True)
+    score = matrix.data[entries].astype(np.float64) * np.repeat(weight, lengths)
+    sums = np.bincount(place, score, minlength=len(found)).astype(np.float64)
+    return found.astype(np.int64), sums
+
+
+def _among(items: Ids, ascending: Ids) -> NDArray[np.bool_]:
+    """Which items occur in another array, which is sorted."""
+    if not len(ascending):
+        return np.zeros(len(items), np.bool_)
+    place = np.minimum(np.searchsorted(ascending, items), len(ascending) - 1)
+    among: NDArray[np.bool_] = ascending[place] == items
+    return among

@@ -9,15 +9,18 @@ from typing import Self
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from loopback_core.data import NOTHING, Floats, Histories, Ids, Ragged
+from loopback_core.data import NOTHING, Catalog, Floats, Histories, Ids, Ragged
+from loopback_core.data.names import TrackNames
 from loopback_core.errors import RequestError
 from loopback_core.ranking.linear_ranker import LinearRanker, load_rankers
 from loopback_core.ranking.relations import Relations
 from loopback_core.ranking.scorer import Scorer, scorer_of
 from loopback_core.ranking.terms import Knowledge
 from loopback_core.recommenders.index_recommender import IndexRecommender
-from loopback_core.recommenders.request import Recommendation, Request, ids_of
+from loopback_core.recommenders.name_keys import NameKeys
+from loopback_core.recommenders.request import Recommendation, Request
 from loopback_core.retrieval.indexes import load_index
 from loopback_core.retrieval.indexes.vector_index import VectorIndex
 from loopback_core.retrieval.vectors import load_catalog_values, load_vectors
@@ -56,7 +59,11 @@ class Towers:
 class Bundle:
     """Towers, vectors, index and names that belong together. Nothing in it changes after loading."""
 
-    splits: Splits
+    catalog: Catalog
+    names: TrackNames
+    now: int  # seconds since 1970-01-01 UTC: the end of the listens that the catalog was counted on
+    own_moments: bool  # whether a history without a time of its request is asked right after its last listen
+    has_profiles: bool  # whether the towers may read demographics
     towers: Towers
     vectors: Floats  # (n_tracks, D) of unit norm, memory-mapped
     catalog_values: Floats  # (n_tracks, catalog terms)
@@ -73,76 +80,134 @@ class Bundle:
         store = ArtifactStore(Path(home))
         index = store.latest("faiss_index")
         index.verify()
-        above = [store.upstream(index, name) for name in ("temporal_splits", "trained_towers", "track_embeddings")]
-        return cls.load(*(artifact.folder for artifact in (*above, index)))
+        splits, towers, vectors = (
+            store.upstream(index, name).folder for name in ("temporal_splits", "trained_towers", "track_embeddings")
+        )
+        return cls.load(Splits(splits), towers, vectors, index.folder)
 
     @classmethod
-    def load(cls, splits: Path, towers: Path, vectors: Path, index: Path) -> Self:
-        """From the folders of the four artifacts.
+    def load(cls, splits: Splits, towers: Path, vectors: Path, index: Path) -> Self:
+        """The catalog at test time, and what was made from it. towers, vectors, index: folders of the three artifacts.
 
         Raises:
             ArtifactError: a file is missing or damaged.
         """
+        fit = splits.testing
+        names = fit.names or TrackNames(lambda: splits.track_names)
         return cls(
-            Splits(splits), Towers.load(towers), load_vectors(vectors), load_catalog_values(vectors), load_index(index)
+            fit.catalog,
+            names,
+            fit.now,
+            fit.own_moments,
+            fit.demographics is not None,
+            Towers.load(towers),
+            load_vectors(vectors),
+            load_catalog_values(vectors),
+            load_index(index),
         )
+
+    @cached_property
+    def listen_artist(self) -> NDArray[np.int32]:
+        """The artist of every id that a history may hold: a track, or n_tracks + a for an unknown track by artist a."""
+        return np.concatenate([self.catalog.artist, np.arange(self.catalog.n_artists, dtype=np.int32)])
 
     def scorer(self, task: str) -> Scorer:
         """The served score of the whole catalog. task: discovery or next_listen."""
-        catalog = self.splits.testing.catalog
-        return Scorer(
-            self.towers.model,
-            Knowledge(catalog, self.towers.relations),
-            self.vectors,
-            self.catalog_values,
-            catalog.artist,
-            self.towers.rankers[task],
-            ONLY_NEW if task == "discovery" else ANYTHING,
-        )
+        return self._scorers[task]
+
+    @cached_property
+    def _scorers(self) -> dict[str, Scorer]:
+        knowledge = Knowledge(self.catalog, self.towers.relations, self.listen_artist)
+        return {
+            task: Scorer(
+                self.towers.model,
+                knowledge,
+                self.vectors,
+                self.catalog_values,
+                self.catalog.artist,
+                self.towers.rankers[task],
+                intent,
+            )
+            for task, intent in {"discovery": ONLY_NEW, "next_listen": ANYTHING}.items()
+        }
+
+    def recommender(self, task: str) -> IndexRecommender:
+        """Ranks the catalog for histories, through the index. task: discovery or next_listen."""
+        return self._recommenders[task]
+
+    @cached_property
+    def _recommenders(self) -> dict[str, IndexRecommender]:
+        return {task: IndexRecommender(scorer, self.index, self.tie_seed) for task, scorer in self._scorers.items()}
 
     def recommend(self, request: Request) -> list[Recommendation]:
         """The k best tracks for a history, best first; for an empty one those without a personal term.
 
-        In discovery nothing that was played is recommended. Listens to tracks that the catalog does not know are left
-        out, and counted in the log.
+        In discovery nothing that was played is recommended. A listen to a track that the catalog does not know counts
+        by its artist, if that is known; others are left out. Both are counted in the log.
+        """
+        self.refuse_ids()
+        tracks = self.keys.find_tracks(request.artists, request.titles)
+        ids = self.listen_ids(tracks, self.keys.find_artists(request.artists))
+        if unknown := int((tracks < 0).sum()):
+            by_artist = int((ids >= 0).sum() - (tracks >= 0).sum())
+            log.warning(
+                "%d of %d listens are to tracks that the catalog does not know; %d of these count by their artist",
+                unknown,
+                len(ids),
+                by_artist,
+            )
+        times = request.times()
+        moment = request.moment(int(times.max(initial=0)) if self.own_moments and len(times) else self.now)
+        order = np.argsort(times, kind="stable")
+        order = order[ids[order] >= 0]
+        histories = self.histories([ids[order]], [times[order]], [moment])
+        named = self.keys.find_tracks(*(zip(*request.exclude, strict=True) if request.exclude else ((), ())))
+        played = tracks[tracks >= 0] if request.task == "discovery" else tracks[:0]
+        exclude = np.unique(np.concatenate([named[named >= 0], played]))
+        most = int(min(request.k, len(self.vectors)))
+        best = self.recommender(request.task).recommend(histories, most, Ragged(np.array([0, len(exclude)]), exclude))
+        found = best.tracks[0][best.tracks[0] != NOTHING]
+        names = self.track_names[found].iter_rows()
+        return [
+            Recommendation(int(track), artist, title, float(score))
+            for track, (artist, title), score in zip(found, names, best.scores[0], strict=False)
+        ]
+
+    def histories(self, ids: Sequence[Ids], times: Sequence[Ids], moments: Sequence[int]) -> Histories:
+        """Histories of users whom nobody knows. Each is (listens,), oldest first; ids as in `listen_artist`."""
+        offsets = np.cumsum([0, *map(len, ids)]).astype(np.int64)
+        none = np.zeros(0, np.int64)
+        return Histories(
+            np.full(len(ids), -1, np.int64),
+            Ragged(offsets, np.concatenate([none, *ids])),
+            np.concatenate([none, *times]),
+            np.array(moments, np.int64),
+            np.zeros((len(ids), 3), np.int16) if self.has_profiles else None,
+        )
+
+    def listen_ids(self, tracks: Ids, artists: Ids) -> Ids:
+        """The ids of listens in a history, -1 for those that say nothing. tracks, artists: (listens,) -1: not known."""
+        of_artist = np.where(artists < 0, -1, self.catalog.n_tracks + artists)
+        return np.where(tracks < 0, of_artist, tracks)
+
+    def refuse_ids(self) -> None:
+        """Raise unless the towers can answer a history.
+
+        Raises:
+            RequestError: they know users by their ids alone.
         """
         if self.towers.model.settings.user_encoder == "id":
             raise RequestError(
                 "These towers know the users of the log by their ids and read no history: train a preset that reads histories "
                 "(training.preset = 'default') to recommend for a history."
             )
-        histories = self._histories([request])
-        named = ids_of(request.exclude, self.names)
-        played = histories.tracks.values if request.task == "discovery" else named[:0]
-        exclude = np.unique(np.concatenate([named[named >= 0], played]))
-        most = int(min(request.k, len(self.vectors)))
-        recommender = IndexRecommender(self.scorer(request.task), self.index, self.tie_seed)
-        best = recommender.recommend(histories, most, Ragged(np.array([0, len(exclude)]), exclude))
-        tracks = best.tracks[0][best.tracks[0] != NOTHING]
-        names = self.names[tracks].iter_rows()
-        return [
-            Recommendation(int(track), artist, title, float(score))
-            for track, (artist, title), score in zip(tracks, names, best.scores[0], strict=False)
-        ]
 
     @cached_property
-    def names(self) -> pl.DataFrame:
+    def track_names(self) -> pl.DataFrame:
         """artist_name and track_name of the catalog, row i for track i."""
-        return self.splits.track_names.head(len(self.vectors)).select("artist_name", "track_name")
+        return self.names.frame.head(len(self.vectors)).select("artist_name", "track_name")
 
-    def _histories(self, requests: Sequence[Request]) -> Histories:
-        rows: list[tuple[Ids, Ids]] = []
-        for request in requests:
-            track, time = ids_of([listen[:2] for listen in request.history], self.names), request.times()
-            if unknown := int((track < 0).sum()):
-                log.warning("%d of %d listens are to tracks that the catalog does not know", unknown, len(track))
-            order = np.argsort(time, kind="stable")
-            order = order[track[order] >= 0]
-            rows.append((track[order], time[order]))
-        offsets = np.cumsum([0, *(len(track) for track, _ in rows)])
-        now = np.array([request.moment(self.splits.testing.now) for request in requests], np.int64)
-        tracks = Ragged(offsets.astype(np.int64), np.concatenate([track for track, _ in rows]))
-        demographics = self.splits.testing.demographics
-        unknown_people = None if demographics is None else np.zeros((len(rows), 3), np.int16)
-        users = np.full(len(rows), -1, np.int64)
-        return Histories(users, tracks, np.concatenate([time for _, time in rows]), now, unknown_people)
+    @cached_property
+    def keys(self) -> NameKeys:
+        """Ids of the catalog by name."""
+        return NameKeys.of(self.names.frame.head(len(self.vectors)))

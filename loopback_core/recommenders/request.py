@@ -7,13 +7,10 @@ from datetime import UTC, datetime
 from numbers import Integral, Real
 from typing import Any, Literal, NamedTuple
 
-import numpy as np
-import polars as pl
-
 from loopback_core.data import Ids
 from loopback_core.errors import RequestError
 from loopback_core.listens.cleaning import parse_times
-from loopback_core.listens.schema import normal_form
+from loopback_core.recommenders.name_keys import texts
 
 Played = tuple[str, str, str | float | datetime]
 """Artist, title, and when: ISO 8601, a datetime (both UTC where they have no zone), or seconds since 1970-01-01 UTC."""
@@ -47,12 +44,22 @@ class Request:
         if wrong := [pair for pair in self.exclude if not isinstance(pair, Sized) or len(pair) != 2]:
             raise RequestError(f"{_short(wrong[0])} cannot be excluded: give (artist, title) of each track.")
 
+    @property
+    def artists(self) -> list[str]:
+        """The artist of every listen."""
+        return [artist for artist, _, _ in self.history]
+
+    @property
+    def titles(self) -> list[str]:
+        """The title of every listen."""
+        return [title for _, title, _ in self.history]
+
     def times(self) -> Ids:
         """Seconds since 1970-01-01 UTC of every listen, (listens,)."""
-        texts = [_time_as_text(when) for _, _, when in self.history]
-        parsed = parse_times(_strings(texts), "iso")
+        given = [_time_as_text(when) for _, _, when in self.history]
+        parsed = parse_times(texts(given), "iso")
         if parsed.null_count():
-            wrong = texts[int(parsed.is_null().arg_max() or 0)]
+            wrong = given[int(parsed.is_null().arg_max() or 0)]
             raise RequestError(
                 f"The time {_short(wrong)} cannot be read: write it as 2009-04-01T21:00:00Z, or as seconds since 1970."
             )
@@ -79,33 +86,6 @@ class Recommendation(NamedTuple):
     artist_name: str
     track_name: str
     score: float
-
-
-def ids_of(pairs: Sequence[tuple[str, str]], names: pl.DataFrame) -> Ids:
-    """The id of each (artist, title), (len(pairs),), -1 for what the catalog does not know. Names match as in ingest.
-
-    names: artist_name and track_name of the catalog, row i for track i.
-    """
-    columns = {
-        name: normal_form(_strings([pair[place] for pair in pairs]))
-        for place, name in enumerate(("artist_name", "track_name"))
-    }
-    known = names.lazy().with_row_index("id").filter(pl.col("artist_name").is_in(columns["artist_name"].implode()))
-    joined = pl.LazyFrame(columns).join(known, on=list(columns), how="left", maintain_order="left").collect()
-    ids: Ids = joined["id"].cast(pl.Int64).fill_null(-1).to_numpy()
-    return ids if len(ids) else np.zeros(0, np.int64)
-
-
-def _strings(values: Sequence[Any]) -> pl.Series:
-    try:
-        return pl.Series(values, dtype=pl.String)
-    except (TypeError, UnicodeEncodeError):
-        wrong = next(value for value in values if not isinstance(value, str) or not _is_unicode(value))
-        raise RequestError(f"{_short(wrong)} is not a text: names are strings of Unicode.") from None
-
-
-def _is_unicode(text: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _time_as_text(when: Any) -> Any:

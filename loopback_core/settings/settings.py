@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from loopback_core.settings.bundle_settings import BundleSettings
 from loopback_core.settings.evaluation_settings import AblationSettings, ChecksSettings, EvaluationSettings
 from loopback_core.settings.index_settings import IndexSettings
 from loopback_core.settings.section import Section
@@ -19,6 +20,7 @@ class Settings(Section):
     training: TrainingSettings = Field(default_factory=TrainingSettings)
     index: IndexSettings = Field(default_factory=IndexSettings)
     evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings)
+    bundle: BundleSettings = Field(default_factory=BundleSettings)
     ablation: AblationSettings = Field(default_factory=AblationSettings)
     checks: ChecksSettings = Field(default_factory=ChecksSettings)
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from loopback_core.data import Catalog, Events, FitData, Ids
 from loopback_core.data.names import TrackNames
 from loopback_core.features.demographics import demographic_codes
+from loopback_core.splits.catalog_counts import count_catalog
 from loopback_core.splits.histories_files import read_histories
 from loopback_core.tasks.period import Period
 
@@ -54,6 +55,21 @@ class Splits:
         return self._fit_data(self.train.then(self.validation), "testing")
 
     @cached_property
+    def everything(self) -> FitData:
+        """Fit data at the end of the log: the three parts, and what held-out users played of their tracks.
+
+        For what is served after the evaluation: nothing is left to measure it on.
+        """
+        events = self.train.then(self.validation).then(self.test)
+        n_tracks, held_out = int(events.track.max()) + 1, self.held_out
+        known = held_out.filter(held_out["track"] < n_tracks).sort("timestamp")
+        times = known["timestamp"].dt.epoch("s").to_numpy()
+        more = Events(known["user"].to_numpy(), known["track"].to_numpy(), times)
+        events = events.then(more)
+        catalog = count_catalog(events, self.log_artist)
+        return FitData(events, catalog, int(events.timestamp[-1]), self.demographics, self._names, self._cut_by_user)
+
+    @cached_property
     def tuning_period(self) -> Period:
         """Validation, for tuning: known at its beginning is train."""
         return Period(self.tuning, self.validation, self._scored_users, self.log_artist)
@@ -77,6 +93,12 @@ class Splits:
     def demographics(self) -> NDArray[np.int16] | None:
         """(users, 3) codes of gender, age and country by dense id; None where the log came without profiles."""
         return demographic_codes(self.users) if "gender" in self.users.columns else None
+
+    @cached_property
+    def mbids(self) -> pl.DataFrame:
+        """track_mbid and artist_mbid of every track of the log, by dense id; null where the log has none."""
+        columns = ["track_mbid", "artist_mbid"]
+        return pl.concat(pl.read_parquet(path, columns=columns, glob=False) for path in self._every("tracks"))
 
     @cached_property
     def track_names(self) -> pl.DataFrame:

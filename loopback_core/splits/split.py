@@ -181,7 +181,9 @@ def _write_catalog(catalog: Catalog, tracks: pl.DataFrame, artists: pl.DataFrame
 def _write_log_only(tracks: pl.DataFrame, artists: pl.DataFrame, folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     only = pl.col("first_part") == TEST
-    tracks.filter(only).select("track", "artist", *TRACK).write_parquet(folder / "tracks.parquet")
+    tracks.filter(only).select("track", "artist", *TRACK, "track_mbid", "artist_mbid").write_parquet(
+        folder / "tracks.parquet"
+    )
     artists.filter(only).select("artist", "artist_name").write_parquet(folder / "artists.parquet")
 
 

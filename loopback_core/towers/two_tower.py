@@ -115,12 +115,13 @@ class TwoTower(nn.Module):
         """
         try:
             shape = json.loads((folder / SHAPE).read_text("utf-8"))
-            model = cls(
-                Vocabulary(**shape["vocabulary"]),
-                TowersSettings(**shape["towers"]),
-                max_inverse_temperature=shape["max_inverse_temperature"],
-            )
-            model.load_state_dict(load_file(folder / WEIGHTS))
+            with torch.device("meta"):  # no memory, and no initial values
+                model = cls(
+                    Vocabulary(**shape["vocabulary"]),
+                    TowersSettings(**shape["towers"]),
+                    max_inverse_temperature=shape["max_inverse_temperature"],
+                )
+            model.load_state_dict(load_file(folder / WEIGHTS), assign=True)  # the mapped file, read where it is used
         except Exception as error:  # safetensors, JSON and torch each raise errors of their own
             raise ArtifactError(f"The towers in {folder} cannot be read ({error}); train them again.") from error
         return model.eval()

@@ -19,6 +19,7 @@ from loopback_core.settings import Settings
 from loopback_core.splits import Splits
 from loopback_core.tasks.task_builders import LIKE, TASKS
 from loopback_core.towers.two_tower import TwoTower
+from loopback_core.training.checkpoint import Progression
 from loopback_core.training.loop import save_history, train
 from loopback_core.training.search import search_recipe
 from loopback_core.training.validation import Validation
@@ -53,12 +54,9 @@ def train_towers(splits: Splits, settings: Settings, folder: Path, checkpoints: 
     rankers = fit_rankers(model, splits, settings, relations)
     refit = None
     if settings.training.refit:
-        again = _with(settings, epochs=progression.best_epoch)
-        (checkpoints / "refit").mkdir(exist_ok=True)
         del model
         splits.forget()
-        model, refit = train(splits.testing, again, None, checkpoints / "refit", "refit, epoch")
-        relations = learn_relations(splits.testing, settings)
+        model, relations, refit = train_again(splits.testing, settings, progression.best_epoch, checkpoints / "refit")
     model.save(folder)
     relations.save(folder)
     save_rankers(rankers, folder)
@@ -79,6 +77,18 @@ def train_towers(splits: Splits, settings: Settings, folder: Path, checkpoints: 
         "search": None if search is None else search.as_json(),
         "settings": settings.model_dump(mode="json", include={"towers", "training"}),
     }
+
+
+def train_again(
+    data: FitData, settings: Settings, epochs: int, checkpoints: Path
+) -> tuple[TwoTower, Relations, Progression]:
+    """Train on more data with what was chosen before: the recipe, and the number of passes over the data.
+
+    settings: with the chosen recipe.
+    """
+    checkpoints.mkdir(parents=True, exist_ok=True)
+    model, progression = train(data, _with(settings, epochs=epochs), None, checkpoints, "refit, epoch")
+    return model, learn_relations(data, settings), progression
 
 
 def _with(settings: Settings, **training: Any) -> Settings:

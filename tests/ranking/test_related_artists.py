@@ -6,6 +6,8 @@ from loopback_core.data import Histories, Ragged
 from loopback_core.errors import ArtifactError
 from loopback_core.ranking import related_artists
 from loopback_core.ranking.related_artists import CONTRAST, RELATED, RelatedArtists, ease_weights, load_related
+from loopback_core.ranking.relations import Relations
+from loopback_core.ranking.terms import Knowledge, Listened, RelatedTerm
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +30,11 @@ def history_of(data, *rows):
     tracks = Ragged(np.cumsum([0, *map(len, rows)]), np.concatenate([*rows, []]).astype(np.int64))
     users, now = np.full(len(rows), -1), np.full(len(rows), data.now)
     return Histories(users, tracks, np.zeros(len(tracks.values), np.int64), now)
+
+
+def related_of(learned, data, histories):
+    listened = Listened(histories, Knowledge(data.catalog, Relations(learned)))
+    return RelatedTerm().bag(listened)
 
 
 def test_the_closed_form_is_the_best_linear_model_without_a_diagonal():
@@ -64,7 +71,7 @@ def test_users_of_several_blocks_give_the_same_weights(data, learned, monkeypatc
 def test_artists_are_weighed_by_their_share_of_the_largest_score(data, learned):
     rows = [data.events.track[data.events.user == user].astype(np.int64) for user in (0, 1)]
     beyond_the_catalog = np.array([data.catalog.n_tracks + 3])
-    bag = learned.of(history_of(data, *rows, beyond_the_catalog), data.catalog.artist)
+    bag = related_of(learned, data, history_of(data, *rows, beyond_the_catalog))
     for row, tracks in enumerate(rows):
         heard = np.log1p(np.bincount(data.catalog.artist[tracks], minlength=data.catalog.n_artists))
         scores = np.maximum(heard[learned.artists] @ learned.weights, 0)
@@ -77,18 +84,18 @@ def test_artists_are_weighed_by_their_share_of_the_largest_score(data, learned):
 
 def test_only_the_most_related_artists_are_named(data, learned, monkeypatch):
     history = history_of(data, data.events.track[data.events.user == 0].astype(np.int64))
-    every = learned.of(history, data.catalog.artist)
+    every = related_of(learned, data, history)
     monkeypatch.setattr(related_artists, "MOST_RELATED", 4)
-    few = learned.of(history, data.catalog.artist)
+    few = related_of(learned, data, history)
     order = np.argsort(-every.weights[:, 0])[:4]
     assert sorted(few.items.tolist()) == sorted(every.items[order].tolist())
 
 
 def test_related_artists_do_not_depend_on_the_size_of_the_block(data, learned, monkeypatch):
     rows = [data.events.track[data.events.user == user].astype(np.int64) for user in range(5)]
-    whole = learned.of(history_of(data, *rows), data.catalog.artist)
+    whole = related_of(learned, data, history_of(data, *rows))
     monkeypatch.setattr(related_artists, "HISTORIES_AT_ONCE", 2)
-    parts = learned.of(history_of(data, *rows), data.catalog.artist)
+    parts = related_of(learned, data, history_of(data, *rows))
     assert whole.items.tolist() == parts.items.tolist() and whole.row.tolist() == parts.row.tolist()
     np.testing.assert_allclose(whole.weights, parts.weights, rtol=1e-5)
 
@@ -110,8 +117,8 @@ def test_towers_without_related_artists_are_no_error_and_a_damaged_file_is_one(l
 
 def test_no_histories_and_no_learned_artists_give_empty_bags(data, learned, tmp_path):
     """An empty block of users, and a log in which no artist has two listeners."""
-    assert not len(learned.of(history_of(data), data.catalog.artist).items)
+    assert not len(related_of(learned, data, history_of(data)).items)
     nothing = RelatedArtists.learn(data, most=0)
     nothing.save(tmp_path)
     history = history_of(data, data.events.track[data.events.user == 0].astype(np.int64))
-    assert not len(load_related(tmp_path).of(history, data.catalog.artist).items)
+    assert not len(related_of(load_related(tmp_path), data, history).items)

@@ -55,7 +55,7 @@ def folder(tmp_path_factory):
 @pytest.fixture
 def bundle(folder):
     path, splits = folder
-    return Bundle.load(splits.folder, path / "towers", path / "vectors", path / "index")
+    return Bundle.load(splits, path / "towers", path / "vectors", path / "index")
 
 
 def history_of(splits, user):
@@ -181,7 +181,8 @@ def test_rankers_are_read_back_and_a_file_of_other_terms_is_a_sentence(tmp_path)
 def test_one_request_excludes_nothing_of_another(bundle):
     """The exclusion of a request is a row of its own."""
     exclude = Ragged(np.array([0, 0]), np.zeros(0, np.int64))
-    histories = bundle._histories([Request([])])
+    none = np.zeros(0, np.int64)
+    histories = bundle.histories([none], [none], [bundle.now])
     scorer = bundle.scorer("discovery")
     ranking = IndexRecommender(scorer, bundle.index, 0).recommend(histories, 5, exclude)
     assert [one.track for one in bundle.recommend(Request([], k=5))] == ranking.tracks[0].tolist()

@@ -11,7 +11,7 @@ from loopback_core.ranking.terms.plays_terms import ArtistPlaysTerm, TrackPlaysT
 from loopback_core.ranking.terms.popularity_terms import POPULARITY, AgeTerm, ArtistPopularityTerm, PopularityTerm
 from loopback_core.ranking.terms.recency_terms import ArtistRecencyTerm, TrackRecencyTerm
 from loopback_core.ranking.terms.related_term import RelatedTerm
-from loopback_core.ranking.terms.term import ArtistTerm, CatalogTerm, Knowledge, PersonalTerm, Term, TrackTerm
+from loopback_core.ranking.terms.term import ArtistTerm, CatalogTerm, Knowledge, Listened, PersonalTerm, Term, TrackTerm
 
 TERMS: tuple[Term, ...] = (
     PopularityTerm(),
@@ -52,7 +52,9 @@ __all__ = [
     "ArtistTerm",
     "CatalogTerm",
     "Knowledge",
+    "Listened",
     "PersonalTerm",
+    "RelatedTerm",
     "Term",
     "TrackTerm",
 ]

@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from loopback_core.data import Histories
-from loopback_core.ranking.terms.heard import Heard
-from loopback_core.ranking.terms.term import ArtistTerm, Knowledge, TrackTerm
+from loopback_core.ranking.heard import Heard
+from loopback_core.ranking.terms.term import ArtistTerm, Listened, TrackTerm
 from loopback_core.towers.decayed_counts import Bag
 
 HALF_LIFE = 100
@@ -28,9 +27,9 @@ class TrackHabitTerm(TrackTerm):
 
     features = ("track known x repeats",)
 
-    def bag(self, histories: Histories, knowledge: Knowledge) -> Bag:
+    def bag(self, listened: Listened) -> Bag:
         """See :class:`PersonalTerm`."""
-        return _repeats(Heard.tracks(histories, knowledge))
+        return _repeats(listened.tracks)
 
 
 class ArtistHabitTerm(ArtistTerm):
@@ -38,6 +37,6 @@ class ArtistHabitTerm(ArtistTerm):
 
     features = ("artist known x repeats",)
 
-    def bag(self, histories: Histories, knowledge: Knowledge) -> Bag:
+    def bag(self, listened: Listened) -> Bag:
         """See :class:`PersonalTerm`."""
-        return _repeats(Heard.artists(histories, knowledge))
+        return _repeats(listened.artists)

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from loopback_core.data import Histories
-from loopback_core.ranking.terms.term import Knowledge, TrackTerm
+from loopback_core.ranking.terms.term import Listened, TrackTerm
 from loopback_core.ranking.track_neighbours import HALF_LIVES
 from loopback_core.towers.decayed_counts import Bag
 
@@ -18,9 +17,9 @@ class NeighboursTerm(TrackTerm):
 
     at_least_zero = features
 
-    def bag(self, histories: Histories, knowledge: Knowledge) -> Bag:
+    def bag(self, listened: Listened) -> Bag:
         """See :class:`PersonalTerm`."""
-        if knowledge.relations.tracks is None:
+        if listened.knowledge.relations.tracks is None:
             none = np.zeros(0, np.int64)
             return Bag(none, np.zeros((0, len(self.features)), np.float32), none)
-        return knowledge.relations.tracks.of(histories)
+        return listened.knowledge.relations.tracks.of(listened.histories)

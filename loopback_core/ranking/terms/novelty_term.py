@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from loopback_core.data import SECONDS_PER_DAY, Histories
-from loopback_core.ranking.terms.heard import Heard
-from loopback_core.ranking.terms.term import ArtistTerm, Knowledge
+from loopback_core.data import SECONDS_PER_DAY
+from loopback_core.ranking.terms.term import ArtistTerm, Listened
 from loopback_core.towers.decayed_counts import Bag
 
 NEW_DAYS = 14
@@ -20,14 +19,16 @@ class NoveltyTerm(ArtistTerm):
     by_popularity = features
     at_least_zero = (f"tracks of artist new in {NEW_DAYS} days",)
 
-    def bag(self, histories: Histories, knowledge: Knowledge) -> Bag:
+    def bag(self, listened: Listened) -> Bag:
         """See :class:`PersonalTerm`."""
-        tracks, artists = Heard.tracks(histories, knowledge), Heard.artists(histories, knowledge)
+        tracks, artists = listened.tracks, listened.artists
         first = np.full(len(tracks.items.values), -1)
         listen = np.arange(len(tracks.place))
         first[tracks.place[::-1]] = listen[::-1]  # of every distinct track: its first listen, among the known ones
-        place, is_new = artists.place[first], tracks.ages[first] < NEW_DAYS * SECONDS_PER_DAY
+        of_artists = np.cumsum(artists.known) - 1  # the number of each listen among those of known artists
+        place = artists.place[of_artists[np.flatnonzero(tracks.known)[first]]]
+        is_new = tracks.ages[first] < NEW_DAYS * SECONDS_PER_DAY
         n = len(artists.items.values)
         distinct, new = np.bincount(place, minlength=n), np.bincount(place, is_new, minlength=n)
-        of_catalog = np.diff(knowledge.catalog.tracks_of_artist.offsets)[artists.items.values]
+        of_catalog = np.diff(listened.knowledge.catalog.tracks_of_artist.offsets)[artists.items.values]
         return artists.bag(np.log1p(distinct), np.log1p(new), distinct / of_catalog)

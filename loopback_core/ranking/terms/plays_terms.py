@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from loopback_core.data import SECONDS_PER_DAY, Histories
-from loopback_core.ranking.terms.heard import Heard
-from loopback_core.ranking.terms.term import ArtistTerm, Knowledge, TrackTerm
+from loopback_core.data import SECONDS_PER_DAY
+from loopback_core.ranking.heard import Heard
+from loopback_core.ranking.terms.term import ArtistTerm, Listened, TrackTerm
 from loopback_core.towers.decayed_counts import Bag
 
 DAYS = (1, 3, 7, 14, 30, 90)
@@ -37,9 +37,9 @@ class TrackPlaysTerm(TrackTerm):
     features = _names("track plays")
     at_least_zero = features
 
-    def bag(self, histories: Histories, knowledge: Knowledge) -> Bag:
+    def bag(self, listened: Listened) -> Bag:
         """See :class:`PersonalTerm`."""
-        heard = Heard.tracks(histories, knowledge)
+        heard = listened.tracks
         return heard.bag(*_plays(heard))
 
 
@@ -50,7 +50,7 @@ class ArtistPlaysTerm(ArtistTerm):
     by_popularity = features
     at_least_zero = features
 
-    def bag(self, histories: Histories, knowledge: Knowledge) -> Bag:
+    def bag(self, listened: Listened) -> Bag:
         """See :class:`PersonalTerm`."""
-        heard = Heard.artists(histories, knowledge)
+        heard = listened.artists
         return heard.bag(*_plays(heard))

@@ -3,9 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from loopback_core.data import SECONDS_PER_DAY, Histories, Ids
-from loopback_core.ranking.terms.heard import Heard
-from loopback_core.ranking.terms.term import ArtistTerm, Knowledge, TrackTerm
+from loopback_core.data import SECONDS_PER_DAY, Ids
+from loopback_core.ranking.terms.term import ArtistTerm, Listened, TrackTerm
 from loopback_core.towers.decayed_counts import Bag
 
 
@@ -21,9 +20,9 @@ class TrackRecencyTerm(TrackTerm):
     features = ("track known", "days since track", "days since track was new", "listens since track")
     at_most_zero = ("days since track", "listens since track")
 
-    def bag(self, histories: Histories, knowledge: Knowledge) -> Bag:
+    def bag(self, listened: Listened) -> Bag:
         """See :class:`PersonalTerm`."""
-        heard = Heard.tracks(histories, knowledge)
+        heard = listened.tracks
         last, first = _log_days(heard.last(heard.ages)), _log_days(heard.first(heard.ages))
         return heard.bag(np.ones(len(last)), last, first, np.log1p(heard.last(heard.listens_later)))
 
@@ -35,8 +34,8 @@ class ArtistRecencyTerm(ArtistTerm):
     by_popularity = ("artist known", "days since artist", "listens since artist")
     at_most_zero = ("days since artist", "listens since artist")
 
-    def bag(self, histories: Histories, knowledge: Knowledge) -> Bag:
+    def bag(self, listened: Listened) -> Bag:
         """See :class:`PersonalTerm`."""
-        heard = Heard.artists(histories, knowledge)
+        heard = listened.artists
         last, first = _log_days(heard.last(heard.ages)), _log_days(heard.first(heard.ages))
         return heard.bag(np.ones(len(last)), last, first, np.log1p(heard.last(heard.listens_later)))

@@ -1,7 +1,8 @@
 """The term of related artists: which other artists follow from those of a history."""
 
-from loopback_core.data import Histories
-from loopback_core.ranking.terms.term import ArtistTerm, Knowledge
+import numpy as np
+
+from loopback_core.ranking.terms.term import ArtistTerm, Listened
 from loopback_core.towers.decayed_counts import EMPTY, Bag
 
 
@@ -15,7 +16,8 @@ class RelatedTerm(ArtistTerm):
     by_popularity = features
     at_least_zero = features
 
-    def bag(self, histories: Histories, knowledge: Knowledge) -> Bag:
+    def bag(self, listened: Listened) -> Bag:
         """See :class:`PersonalTerm`."""
-        related = knowledge.relations.artists
-        return EMPTY if related is None else related.of(histories, knowledge.catalog.artist)
+        related = listened.knowledge.relations.artists
+        heard = listened.artists
+        return EMPTY if related is None else related.of(heard.items, np.log1p(heard.sum()))

@@ -2,11 +2,16 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from loopback_core.data import Catalog, FitData, Floats, Histories
+from loopback_core.ranking.heard import Heard
 from loopback_core.ranking.relations import NO_RELATIONS, Relations
-from loopback_core.towers.decayed_counts import Bag
+from loopback_core.towers.decayed_counts import Bag, artist_of_listens
 
 
 @dataclass(frozen=True)
@@ -15,6 +20,34 @@ class Knowledge:
 
     catalog: Catalog
     relations: Relations = NO_RELATIONS
+    listen_artist: NDArray[np.int32] | None = (
+        None  # (ids,) of every id in a history; None: the catalog's, for its tracks
+    )
+
+    @property
+    def artist_of(self) -> NDArray[np.int32]:
+        """(ids,) the artist of every id that a history may hold. Ids beyond the catalog are listens to tracks that it
+        does not know, by artists whom it does."""
+        return self.catalog.artist if self.listen_artist is None else self.listen_artist
+
+
+@dataclass(frozen=True)
+class Listened:
+    """Some histories, and the distinct tracks and artists of each: found once for all terms."""
+
+    histories: Histories
+    knowledge: Knowledge
+
+    @cached_property
+    def tracks(self) -> Heard:
+        """The tracks of the catalog."""
+        ids = self.histories.tracks.values
+        return Heard.of(self.histories, np.where(ids < self.knowledge.catalog.n_tracks, ids, -1))
+
+    @cached_property
+    def artists(self) -> Heard:
+        """The artists."""
+        return Heard.of(self.histories, artist_of_listens(self.histories, self.knowledge.artist_of))
 
 
 class Term(ABC):
@@ -41,7 +74,7 @@ class PersonalTerm(Term):
     """A term that reads the history of a user, and is 0 for all but a few tracks or artists."""
 
     @abstractmethod
-    def bag(self, histories: Histories, knowledge: Knowledge) -> Bag:
+    def bag(self, listened: Listened) -> Bag:
         """The values of the term for each history: items with a weight for each feature, (n, features)."""
 
 

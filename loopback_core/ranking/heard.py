@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loopback_core.data import Floats, Histories, Ids, Ragged, distinct_in_rows
-from loopback_core.ranking.terms.term import Knowledge
-from loopback_core.towers.decayed_counts import Bag, artist_of_listens
+from loopback_core.towers.decayed_counts import Bag
 
 
 @dataclass(frozen=True)
@@ -26,16 +25,6 @@ class Heard:
         """items: (listens,), negative ones are unknown."""
         found, place = distinct_in_rows(histories.tracks.offsets, items, int(items.max(initial=-1)) + 1)
         return cls(histories, found, items >= 0, place)
-
-    @classmethod
-    def tracks(cls, histories: Histories, knowledge: Knowledge) -> Self:
-        """The tracks."""
-        return cls.of(histories, _in_catalog(histories, knowledge))
-
-    @classmethod
-    def artists(cls, histories: Histories, knowledge: Knowledge) -> Self:
-        """The artists."""
-        return cls.of(histories, artist_of_listens(histories, knowledge.catalog.artist))
 
     @cached_property
     def ages(self) -> Ids:
@@ -69,8 +58,3 @@ class Heard:
         """The items with these weights, (n,) each."""
         weights: Floats = np.stack(columns, axis=1).astype(np.float32)
         return Bag(self.items.values, weights, self.items.row_numbers())
-
-
-def _in_catalog(histories: Histories, knowledge: Knowledge) -> Ids:
-    tracks = histories.tracks.values
-    return np.where(tracks < knowledge.catalog.n_tracks, tracks, -1)

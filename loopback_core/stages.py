@@ -108,6 +108,14 @@ STAGES = {
             _evaluation,
             reads=("track_embeddings", "trained_towers", "temporal_splits"),
         ),
+        Stage(
+            "bundle",
+            ("evaluation",),
+            "bundle.build_bundle",
+            lambda settings: _only(settings.bundle),
+            reads=("faiss_index", "track_embeddings", "trained_towers", "temporal_splits"),
+            in_chain=False,
+        ),
         Stage("ablation", ("temporal_splits",), "ablation.run", _ablation, in_chain=False),
     )
 }

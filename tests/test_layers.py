@@ -24,6 +24,7 @@ FLOORS = (
     ("recommenders",),
     ("evaluation",),
     ("reporting",),
+    ("bundle",),
     ("ablation",),
     ("checks",),
     ("loopback_assets",),

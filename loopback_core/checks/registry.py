@@ -3,6 +3,7 @@
 from loopback_core.checks import (
     ablation_checks,
     baselines_checks,
+    bundle_checks,
     evaluation_checks,
     files_checks,
     listens_checks,
@@ -44,6 +45,8 @@ _SPECIFIC = (
         Check("evaluation", f"beats_rival_{task}", evaluation_checks.beats_rival(task), blocking=False)
         for task in evaluation_checks.WITH_RIVAL
     ),
+    Check("bundle", "canaries_answered", bundle_checks.canaries_answered),
+    Check("bundle", "refit_agrees", bundle_checks.refit_agrees, ("min_refit_overlap",)),
     Check("ablation", "losses_finite", ablation_checks.losses_finite),
     Check("ablation", "recipe_holds", ablation_checks.recipe_holds, blocking=False),
 )

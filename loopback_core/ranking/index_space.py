@@ -24,18 +24,19 @@ def indexed_vectors(vectors: Floats, values: Floats) -> Floats:
 
     vectors: (n, D). values: (n, catalog features).
     """
-    return np.concatenate([vectors, values * _scale(values)], axis=1)
+    return np.concatenate([vectors, values * catalog_scale(values)], axis=1)
 
 
-def index_queries(users: Floats, ranker: LinearRanker, values: Floats) -> Floats:
+def index_queries(users: Floats, ranker: LinearRanker, scale: np.float32) -> Floats:
     """(rows, D + catalog features): the queries of the index.
 
-    users: (rows, D) divided by the temperature. values: those of the indexed tracks, from which the scale follows.
+    users: (rows, D) divided by the temperature. scale: that of the catalog values of the indexed tracks.
     """
-    weights = ranker.of_catalog_features() / _scale(values)
+    weights = ranker.of_catalog_features() / scale
     of_product = users * ranker.of_features([PRODUCT])
     return np.concatenate([of_product, np.tile(weights, (len(users), 1))], axis=1).astype(np.float32)
 
 
-def _scale(values: Floats) -> np.float32:
+def catalog_scale(values: Floats) -> np.float32:
+    """What the catalog terms of the tracks, (n, catalog features), are multiplied by in the index."""
     return np.float32(CATALOG_LENGTH / max(float(np.linalg.norm(values, axis=1).max(initial=0)), 1e-6))

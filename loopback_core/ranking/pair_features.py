@@ -72,6 +72,10 @@ class Prior:
     tracks: Bag  # one weight
     artists: Bag  # two weights
 
+    def of_row(self, row: int) -> "Prior":
+        """That of one history."""
+        return Prior(self.tracks.of_row(row), self.artists.of_row(row))
+
 
 def personal_prior(histories: Histories, knowledge: Knowledge, ranker: LinearRanker) -> Prior:
     """The weighted sum of the personal terms. It is linear, so it is summed before pairs are looked up."""

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from loopback_core.data import Floats, Histories, Ragged
 from loopback_core.features.track_content import track_content
-from loopback_core.ranking.index_space import catalog_values, index_queries
+from loopback_core.ranking.index_space import catalog_scale, catalog_values, index_queries
 from loopback_core.ranking.linear_ranker import PRODUCT, TOWERS_ALONE, LinearRanker
 from loopback_core.ranking.pair_features import Prior, personal_prior
 from loopback_core.ranking.relations import NO_RELATIONS, Relations
@@ -25,6 +25,10 @@ class EncodedUsers:
 
     vectors: Floats  # (rows, D) divided by the temperature
     prior: Prior
+
+    def of_row(self, row: int) -> "EncodedUsers":
+        """One of them."""
+        return EncodedUsers(self.vectors[row : row + 1], self.prior.of_row(row))
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,11 @@ class Scorer:
 
     def index_queries(self, users: Floats) -> Floats:
         """(rows, D + catalog features) queries of an index. users: (rows, D) divided by the temperature."""
-        return index_queries(users, self.ranker, self.catalog_values)
+        return index_queries(users, self.ranker, self._catalog_scale)
+
+    @cached_property
+    def _catalog_scale(self) -> np.float32:
+        return catalog_scale(self.catalog_values)
 
     @cached_property
     def of_catalog_terms(self) -> Floats:

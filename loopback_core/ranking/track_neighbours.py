@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load_file, save_file
+from safetensors import safe_open
+from safetensors.numpy import save_file
 
-from loopback_core.data import SESSION_GAP, FitData, Floats, Histories, Ids, stable_order
+from loopback_core.data import SESSION_GAP, FitData, Floats, Histories, Ids, distinct_in_rows, stable_order
 from loopback_core.errors import ArtifactError
 from loopback_core.ranking.related_artists import CONTRAST
 from loopback_core.towers.decayed_counts import Bag
@@ -47,6 +48,23 @@ PAIRS_AT_ONCE = 4_000_000
 
 
 @dataclass(frozen=True)
+class Rows:
+    """A sparse matrix over the tracks of the catalog, (n_tracks, n_tracks): as arrays, which may be mapped from a file."""
+
+    indptr: NDArray[np.integer]  # (n_tracks + 1,) where each row begins
+    indices: NDArray[np.integer]  # (total,) the column of each entry
+    data: Floats  # (total,) its value
+
+    @classmethod
+    def of(cls, matrix: csr_array) -> Self:
+        """The same entries."""
+        return cls(matrix.indptr, matrix.indices, matrix.data)
+
+    def __len__(self) -> int:
+        return len(self.indptr) - 1
+
+
+@dataclass(frozen=True)
 class Neighbours:
     """Two matrices over the tracks of the catalog, (n_tracks, n_tracks), with a few entries in each row.
 
@@ -54,8 +72,8 @@ class Neighbours:
     how many sessions have both, divided by the root of the product of the sessions of each (Ludewig & Jannach 2018).
     """
 
-    rules: csr_array
-    sessions: csr_array
+    rules: Rows
+    sessions: Rows
 
     @classmethod
     def learn(cls, data: FitData, most: int) -> Self:
@@ -65,7 +83,8 @@ class Neighbours:
         order = stable_order(user, data.catalog.n_users)  # each user's by time, as events are
         user, tracks, time = user[order], track[order].astype(np.int64), time[order]
         n_tracks = data.catalog.n_tracks
-        return cls(_rules(user, tracks, n_tracks, most), _sessions(user, tracks, time, n_tracks, most))
+        rules = _rules(user, tracks, n_tracks, most)
+        return cls(Rows.of(rules), Rows.of(_sessions(user, tracks, time, n_tracks, most)))
 
     def of(self, histories: Histories) -> Bag:
         """What the last tracks of each history lead to: for every half-life the rules, then for each the sessions.
@@ -82,11 +101,10 @@ class Neighbours:
     def _of_one(self, tracks: Ids) -> tuple[Ids, Floats]:
         """Of one history, oldest first: distinct tracks, ascending, and their values, (n, 2 * half-lives)."""
         later = np.arange(len(tracks))[::-1]
-        known = tracks < self.rules.shape[0]
+        known = tracks < len(self.rules)
         tracks, later = tracks[known], later[known]
         heard = np.unique(tracks)
-        matrices = (self.rules, self.sessions)
-        parts = [_sums(matrix, tracks, later, half_life) for matrix in matrices for half_life in HALF_LIVES]
+        parts = [part for matrix in (self.rules, self.sessions) for part in _sums(matrix, tracks, later)]
         kept = [np.zeros(0, np.int64)]
         for found, score in parts:
             new = ~_among(found, heard)
@@ -104,7 +122,7 @@ class Neighbours:
 
     def save(self, folder: Path) -> None:
         """Write both matrices as safetensors."""
-        arrays = {"n_tracks": np.array([self.rules.shape[0]])}
+        arrays: dict[str, NDArray[np.number]] = {}
         for name, matrix in {"rules": self.rules, "sessions": self.sessions}.items():
             arrays |= {f"{name}.{part}": getattr(matrix, part) for part in ("data", "indices", "indptr")}
         save_file(arrays, folder / NEIGHBOURS_FILE)
@@ -116,20 +134,16 @@ def load_neighbours(folder: Path) -> Neighbours | None:
     Raises:
         ArtifactError: the file is damaged.
     """
-    from scipy.sparse import csr_array
-
     if not (folder / NEIGHBOURS_FILE).exists():
         return None
     try:
-        arrays = load_file(folder / NEIGHBOURS_FILE)
-        n = int(arrays["n_tracks"][0])
-        return Neighbours(
-            *(
-                csr_array(tuple(arrays[f"{name}.{part}"] for part in ("data", "indices", "indptr")), (n, n))
+        with safe_open(folder / NEIGHBOURS_FILE, "pt") as file:  # torch maps what numpy would copy
+            rules, sessions = (
+                Rows(*(file.get_tensor(f"{name}.{part}").numpy() for part in ("indptr", "indices", "data")))
                 for name in ("rules", "sessions")
             )
-        )
-    except Exception as error:  # safetensors and scipy raise errors of their own
+        return Neighbours(rules, sessions)
+    except Exception as error:  # safetensors raises errors of its own
         raise ArtifactError(f"The neighbours in {folder} cannot be read ({error}); train the towers again.") from error
 
 
@@ -200,25 +214,31 @@ def _stack(blocks: list[csr_array]) -> csr_array:
     return csr_array(vstack(blocks, format="csr"))
 
 
-def _sums(matrix: csr_array, tracks: Ids, later: Ids, half_life: int) -> tuple[Ids, NDArray[np.float64]]:
-    """The sum of the rows of the last listens, newer ones weighing more: distinct tracks, ascending, and their scores.
+def _sums(matrix: Rows, tracks: Ids, later: Ids) -> list[tuple[Ids, NDArray[np.float64]]]:
+    """For every half-life the sum of the rows of the last listens, newer ones weighing more: distinct tracks, ascending,
+    and their scores.
 
     It reads some thousands of entries, where a product of sparse matrices passes over every track of the catalog.
 
     tracks: (listens,) later: (listens,) how many listens came after each.
     """
-    weight = np.exp2(-later / half_life)
-    read = weight >= LIGHTEST_LISTEN
-    track, place = np.unique(tracks[read], return_inverse=True)
-    weight = np.bincount(place, weight[read], minlength=len(track))
+    weight = np.exp2(-later / np.array(HALF_LIVES)[:, None])  # (half-lives, listens)
+    weight[weight < LIGHTEST_LISTEN] = 0
+    track, place = np.unique(tracks, return_inverse=True)
+    of_track = np.stack([np.bincount(place, row, minlength=len(track)) for row in weight])
+    read = of_track.any(axis=0)
+    track, of_track = track[read], of_track[:, read]
     starts = matrix.indptr[track].astype(np.int64)
     lengths = matrix.indptr[track + 1] - starts
-    offsets = np.cumsum(lengths) - lengths
-    entries = np.arange(lengths.sum()) + np.repeat(starts - offsets, lengths)
-    found, place = np.unique(matrix.indices[entries], return_inverse=True)
-    score = matrix.data[entries].astype(np.float64) * np.repeat(weight, lengths)
-    sums = np.bincount(place, score, minlength=len(found)).astype(np.float64)
-    return found.astype(np.int64), sums
+    entries = np.arange(lengths.sum()) + np.repeat(starts - np.cumsum(lengths) + lengths, lengths)
+    values = matrix.data[entries].astype(np.float64)
+    found, column = distinct_in_rows(np.array([0, len(entries)]), matrix.indices[entries], len(matrix))
+    sums = []
+    for row in of_track:
+        score = np.bincount(column, values * np.repeat(row, lengths), minlength=len(found.values))
+        is_scored = score > 0
+        sums.append((found.values[is_scored], score[is_scored].astype(np.float64)))
+    return sums
 
 
 def _among(items: Ids, ascending: Ids) -> NDArray[np.bool_]:

@@ -9,6 +9,9 @@ from loopback_core.recommenders.towers_recommender import TowersRecommender
 from loopback_core.retrieval.indexes.vector_index import VectorIndex
 from loopback_core.retrieval.top_k import top_k_sparse
 
+NEAREST = 1_000
+"""Tracks that the index is asked for at least, so that a short list is the head of a long one."""
+
 MOST_LIFTED = 2_000
 """Tracks of the artists of the prior that are scored for a request, besides what the index found."""
 
@@ -29,10 +32,15 @@ class IndexRecommender(TowersRecommender):
     def rank(self, users: EncodedUsers, k: int, exclude: Ragged | None) -> Ranking:
         """The k best candidates of each user."""
         prior, scorer = users.prior, self.scorer
-        nearest = self.index.search(scorer.index_queries(users.vectors), k, exclude)
+        width = min(max(k, NEAREST), len(scorer.vectors))
+        nearest = self.index.search(scorer.index_queries(users.vectors), width, exclude)
         if not len(prior.tracks.row) and not len(prior.artists.row):
-            return nearest
-        candidates = self._candidates(nearest, prior)
+            return Ranking(nearest.tracks[:, :k], nearest.scores[:, :k])
+        return self.rank_among(users, self._candidates(nearest, prior), k, exclude)
+
+    def rank_among(self, users: EncodedUsers, candidates: Ragged, k: int, exclude: Ragged | None) -> Ranking:
+        """The k best of some candidates of each user. candidates: rows of distinct track ids."""
+        prior, scorer = users.prior, self.scorer
         row, track = candidates.row_numbers(), candidates.values
         # Row by row: the vectors of all candidates at once, and of the user of each, would be a gigabyte.
         products = [scorer.vectors[candidates[i]] @ user for i, user in enumerate(users.vectors)]

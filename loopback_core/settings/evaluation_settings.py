@@ -91,6 +91,11 @@ class ChecksSettings(Section):
         0.9, gt=-1, le=1, description="Above this mean pairwise cosine the embeddings collapsed."
     )
     min_index_recall: Share = Field(0.95, description="Smallest recall@100 of the index against exact search.")
+    min_refit_overlap: Share = Field(
+        0.2,
+        description="Smallest mean share of the 100 tracks nearest to a user on which the served towers, trained on everything, "
+        "agree with those that were evaluated.",
+    )
     min_evaluation_users: Count = Field(
         20, description="Fewest scored users in discovery and in next_listen for a report that can be trusted."
     )

@@ -70,6 +70,11 @@ class Bag:
     weights: Floats  # (n, scales)
     row: Ids  # (n,) number of the request, ascending
 
+    def of_row(self, row: int) -> "Bag":
+        """That of one request."""
+        low, high = np.searchsorted(self.row, [row, row + 1])
+        return Bag(self.items[low:high], self.weights[low:high], np.zeros(high - low, np.int64))
+
 
 EMPTY = Bag(np.zeros(0, np.int64), np.zeros((0, 1), np.float32), np.zeros(0, np.int64))
 """An empty bag with one scale."""

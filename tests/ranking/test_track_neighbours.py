@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 from loopback_core.data import Events, FitData, Histories, Ragged
 from loopback_core.errors import ArtifactError
@@ -28,8 +29,12 @@ def history_of(data, *rows):
     )
 
 
+def dense(rows):
+    return csr_array((rows.data, rows.indices, rows.indptr), (len(rows), len(rows))).toarray()
+
+
 def test_rules_count_what_came_after_by_its_distance(data):
-    rules = Neighbours.learn(data, 10).rules.toarray() * (np.array([3, 3, 1, 1]) + DOUBT)[:, None]
+    rules = dense(Neighbours.learn(data, 10).rules) * (np.array([3, 3, 1, 1]) + DOUBT)[:, None]
     expected = np.zeros((4, 4))
     expected[0, 1] = 3 + 1 / 4  # next to it three times, and from the first 0 to the last 1 of that user
     expected[0, 2] = 1 / 2
@@ -40,7 +45,7 @@ def test_rules_count_what_came_after_by_its_distance(data):
 
 
 def test_sessions_are_shared_by_cosine(data):
-    sessions = Neighbours.learn(data, 10).sessions.toarray()
+    sessions = dense(Neighbours.learn(data, 10).sessions)
     of_track = np.array([[1, 1, 0], [1, 1, 0], [1, 0, 0], [0, 0, 1]]) + np.array(
         [[0, 0, 1], [0, 0, 1], [0, 0, 0], [0, 0, 0]]
     )
@@ -55,8 +60,8 @@ def test_only_the_strongest_are_kept_and_in_blocks_they_are_the_same(data, monke
     assert np.diff(whole.rules.indptr).max() <= 2 and np.diff(whole.sessions.indptr).max() <= 2
     monkeypatch.setattr(track_neighbours, "PAIRS_AT_ONCE", 1)
     parts = Neighbours.learn(data, 2)
-    np.testing.assert_array_equal(whole.rules.toarray(), parts.rules.toarray())
-    np.testing.assert_array_equal(whole.sessions.toarray(), parts.sessions.toarray())
+    np.testing.assert_array_equal(dense(whole.rules), dense(parts.rules))
+    np.testing.assert_array_equal(dense(whole.sessions), dense(parts.sessions))
 
 
 def test_the_last_tracks_weigh_most(data):
@@ -64,7 +69,7 @@ def test_the_last_tracks_weigh_most(data):
     bag = learned.of(history_of(data, [2, 3], []))
     assert not (bag.row == 1).any()
     for column, half_life in enumerate(HALF_LIVES):
-        scores = 0.5 ** (1 / half_life) * learned.rules.toarray()[2] + learned.rules.toarray()[3]
+        scores = 0.5 ** (1 / half_life) * dense(learned.rules)[2] + dense(learned.rules)[3]
         expected = np.log1p(CONTRAST * scores / scores.max())
         np.testing.assert_allclose(bag.weights[:, column], expected[bag.items], rtol=1e-5)
     assert set(bag.items.tolist()) == {0, 1}
@@ -83,8 +88,8 @@ def test_what_is_kept_is_what_is_read(data, tmp_path):
     learned = Neighbours.learn(data, 10)
     learned.save(tmp_path)
     read = load_neighbours(tmp_path)
-    np.testing.assert_array_equal(read.rules.toarray(), learned.rules.toarray())
-    np.testing.assert_array_equal(read.sessions.toarray(), learned.sessions.toarray())
+    np.testing.assert_array_equal(dense(read.rules), dense(learned.rules))
+    np.testing.assert_array_equal(dense(read.sessions), dense(learned.sessions))
     whole = (tmp_path / NEIGHBOURS_FILE).read_bytes()
     (tmp_path / NEIGHBOURS_FILE).write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ArtifactError, match="train the towers again"):

@@ -53,6 +53,7 @@ __all__ = [
     "CatalogTerm",
     "Knowledge",
     "Listened",
+    "NeighboursTerm",
     "PersonalTerm",
     "RelatedTerm",
     "Term",

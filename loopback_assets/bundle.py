@@ -1,0 +1,56 @@
+"""The bundle that is served."""
+
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from loopback_assets.stage_asset import stage_asset
+from loopback_assets.step import Step
+from loopback_assets.ui import result, table
+from loopback_core.store.artifacts import Artifact
+
+
+@stage_asset("bundle", group_name="serving", kinds={"pytorch", "faiss"})
+def bundle(step: Step) -> dg.MaterializeResult[Any]:
+    """All that a request needs in one folder: towers trained on the whole log, vectors, index, names, histories."""
+    artifact, reused = _build(step)
+    summary = artifact.summary
+    comparison = summary["comparison"]
+    return result(
+        artifact,
+        reused=reused,
+        **{"dagster/row_count": summary["tracks"]},
+        users=summary["users"],
+        refit=summary["refit"],
+        bytes=sum(file["bytes"] for file in artifact.manifest["files"].values()),
+        **({"against the evaluated towers": table([dict(comparison)])} if comparison else {}),
+    )
+
+
+def _build(step: Step) -> tuple[Artifact, bool]:
+    from loopback_core.bundle.build_bundle import Evaluated, build_bundle
+    from loopback_core.bundle.verdict_json import verdict_of
+    from loopback_core.evaluation.evaluation_json import read_evaluation
+    from loopback_core.splits import Splits
+
+    evaluation = step.sound("evaluation")
+    index, vectors, towers, splits = (
+        step.upstream(evaluation, asset)
+        for asset in ("faiss_index", "track_embeddings", "trained_towers", "temporal_splits")
+    )
+
+    def make(folder: Path) -> dict[str, Any]:
+        document = read_evaluation(evaluation.folder)
+        evaluated = Evaluated(
+            Splits(splits.folder),
+            towers.folder,
+            vectors.folder,
+            index.folder,
+            towers.summary,
+            dict(document["source"]),
+            verdict_of(document, evaluation.version),
+        )
+        return build_bundle(evaluated, step.settings, folder, step.scratch(folder))
+
+    return step.publish("bundle", make, upstream=[evaluation])

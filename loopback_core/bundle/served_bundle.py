@@ -1,0 +1,118 @@
+"""A bundle as it is served: what was trained, and the users whom it knows."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from loopback_core.bundle.bundle_files import (
+    KNOWN,
+    KnownJson,
+    MbidKeys,
+    read_catalog,
+    read_demographics,
+    read_json,
+    read_keys,
+    read_known_histories,
+    read_names,
+)
+from loopback_core.data import Floats, Ids, ListensByUser
+from loopback_core.data.names import TrackNames
+from loopback_core.errors import ArtifactError
+from loopback_core.recommenders.bundle import Bundle, Towers
+from loopback_core.recommenders.name_keys import Keys, NameKeys
+from loopback_core.retrieval.indexes import load_index
+from loopback_core.retrieval.vectors import load_catalog_values, load_vectors
+
+VECTORS_AT_ONCE = 65_536
+
+
+@dataclass(frozen=True)
+class ServedBundle:
+    """All that a request needs. Nothing in it changes after loading; arrays are mapped, and shared by processes."""
+
+    folder: Path
+    known: KnownJson
+    bundle: Bundle
+    names: pa.Table  # NAME_COLUMNS, row i for track i
+    keys: NameKeys
+    mbids: MbidKeys
+    users: Keys
+    histories: ListensByUser
+    demographics: NDArray[np.int16] | None  # (users, 3)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what :func:`loopback_core.bundle.build_bundle.build_bundle` wrote; nothing is unpickled.
+
+        Raises:
+            ArtifactError: a file is missing, damaged or of another size than the others.
+        """
+        known: KnownJson = read_json(folder / KNOWN)
+        names, catalog, vectors = read_names(folder), read_catalog(folder), load_vectors(folder)
+        keys, mbids, users = read_keys(folder)
+        index = load_index(folder)
+        sizes = {len(names), catalog.n_tracks, len(vectors), len(index)}
+        if len(sizes) > 1:
+            raise ArtifactError(f"The parts of {folder} are of different sizes ({sizes}); build the bundle again.")
+        bundle = Bundle(
+            catalog,
+            TrackNames(lambda: _frame(names)),
+            known["now"],
+            known["own_moments"],
+            known["has_profiles"],
+            Towers.load(folder),
+            vectors,
+            load_catalog_values(folder),
+            index,
+        )
+        vars(bundle)["keys"] = keys  # of the same names: as they were written, not made again
+        histories, demographics = read_known_histories(folder), read_demographics(folder)
+        return cls(folder, known, bundle, names, keys, mbids, users, histories, demographics)
+
+    @cached_property
+    def by_popularity(self) -> Ids:
+        """The tracks of the catalog, those with the most listeners first."""
+        return np.argsort(-self.bundle.catalog.listeners, kind="stable")
+
+    @cached_property
+    def artist_vectors(self) -> Floats:
+        """(n_artists, D): the mean direction of the tracks of each artist, of unit norm."""
+        catalog = self.bundle.catalog
+        sums = np.zeros((catalog.n_artists, self.bundle.vectors.shape[1]), np.float32)
+        order = np.argsort(catalog.artist, kind="stable")
+        for start in range(0, len(order), VECTORS_AT_ONCE):
+            rows = order[start : start + VECTORS_AT_ONCE]
+            artist, first = np.unique(catalog.artist[rows], return_index=True)
+            sums[artist] += np.add.reduceat(self.bundle.vectors[rows], first, axis=0)
+        norms = np.linalg.norm(sums, axis=1, keepdims=True)
+        unit: Floats = sums / np.maximum(norms, 1e-12).astype(np.float32)
+        return unit
+
+    def artist_name(self, artist: int) -> str:
+        """The name of an artist of the catalog."""
+        name: str = self.names["artist_name"][int(self._first_track[artist])].as_py()
+        return name
+
+    @cached_property
+    def _first_track(self) -> Ids:
+        """(n_artists,) a track of each artist."""
+        tracks = np.zeros(self.bundle.catalog.n_artists, np.int64)
+        tracks[self.bundle.catalog.artist[::-1]] = np.arange(self.bundle.catalog.n_tracks)[::-1]
+        return tracks
+
+    def history(self, user: int) -> tuple[Ids, Ids]:
+        """Tracks and times of what a known user played up to the end of the log, oldest first, (listens,) each."""
+        tracks, times = self.histories.of(np.array([user]))
+        return tracks.values, times
+
+
+def _frame(names: pa.Table) -> pl.DataFrame:
+    frame = pl.from_arrow(names)
+    assert isinstance(frame, pl.DataFrame)
+    return frame

@@ -1,0 +1,138 @@
+"""The history of whoever asks: what the bundle knows of them, what they played since, and what comes with the request."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from loopback_core.bundle.served_bundle import ServedBundle
+from loopback_core.data import Histories, Ids
+from loopback_core.errors import RequestError
+from loopback_core.serving.question import HeardTrack, Question
+
+BETWEEN_LISTENS = 240
+"""Seconds between listens that came without a time: a song each."""
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """A listen to a track that the catalog does not know."""
+
+    artist: str
+    track: str
+    counted_by_artist: bool
+
+
+@dataclass(frozen=True)
+class Listener:
+    """A history in ids of a bundle, as of `Bundle.listen_artist`, oldest first."""
+
+    ids: Ids  # (listens,)
+    times: Ids  # (listens,) seconds since 1970-01-01 UTC
+    moment: int  # of the request
+    unknown: tuple[Unknown, ...] = ()
+
+    @property
+    def is_known(self) -> bool:
+        """Whether anything is known of what was played."""
+        return len(self.ids) > 0
+
+    def tracks(self, n_tracks: int) -> Ids:
+        """The distinct tracks of the catalog that were played, ascending."""
+        return np.unique(self.ids[self.ids < n_tracks])
+
+
+@dataclass(frozen=True)
+class Received:
+    """The listens that the service received of a user, oldest first, and what they said of being forgotten."""
+
+    heard: Sequence[HeardTrack] = ()
+    erased_at: int | None = None  # seconds since 1970-01-01 UTC: what was played until then is forgotten
+
+
+NOTHING_RECEIVED = Received()
+
+
+def listener_of(served: ServedBundle, question: Question, received: Received = NOTHING_RECEIVED) -> Listener:
+    """The history that a question is answered for.
+
+    A listen that two of the sources hold, the same track at the same second, counts once.
+
+    Raises:
+        RequestError: the moment of the request lies before one of its listens.
+    """
+    ids, times = _known(served, question.user_id, received)
+    more, more_times, _ = _found(served, received.heard, 0)
+    ids, times = np.concatenate([ids, more]), np.concatenate([times, more_times])
+    end = int(times.max(initial=0)) if served.bundle.own_moments and len(times) else served.bundle.now
+    moment = question.at if question.at is not None else int(times.max(initial=end))
+    asked, asked_times, unknown = _found(served, question.history, moment)
+    if question.at is None:
+        moment = int(asked_times.max(initial=moment))
+    elif (asked_times > moment).any():
+        raise RequestError("The history holds listens after `at`: leave them out, or give a later moment.")
+    earlier = times <= moment
+    ids, times = np.concatenate([ids[earlier], asked]), np.concatenate([times[earlier], asked_times])
+    order = np.argsort(times, kind="stable")
+    ids, times = ids[order], times[order]
+    once = _first_of_its_kind(ids, times)
+    return Listener(ids[once], times[once], moment, unknown)
+
+
+def histories_of(served: ServedBundle, listeners: Sequence[Listener]) -> Histories:
+    """The histories of some listeners, a row each."""
+    return served.bundle.histories(
+        [one.ids for one in listeners], [one.times for one in listeners], [one.moment for one in listeners]
+    )
+
+
+def _known(served: ServedBundle, user_id: str | None, received: Received) -> tuple[Ids, Ids]:
+    """What the bundle holds of a user; nothing of one whom it does not know."""
+    user = int(served.users.find([user_id])[0]) if user_id else -1
+    if user < 0:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    tracks, times = served.history(user)
+    if received.erased_at is None:
+        return tracks, times
+    kept = times > received.erased_at
+    return tracks[kept], times[kept]
+
+
+def _found(served: ServedBundle, heard: Sequence[HeardTrack], moment: int) -> tuple[Ids, Ids, tuple[Unknown, ...]]:
+    """Ids and times of listens, those left out that say nothing; and those to tracks that the catalog does not know.
+
+    moment: of the request, up to which listens without a time are spread, in their order.
+    """
+    if not heard:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64), ()
+    artists = [one.artist for one in heard]
+    tracks = served.keys.find_tracks(artists, [one.track for one in heard])
+    artist = served.keys.find_artists(artists)
+    for found, keys, texts in (
+        (tracks, served.mbids.tracks, [one.track_mbid for one in heard]),
+        (artist, served.mbids.artists, [one.artist_mbid for one in heard]),
+    ):
+        by_mbid = keys.find(texts)
+        missing = found < 0
+        found[missing] = by_mbid[missing]
+    ids = served.bundle.listen_ids(tracks, artist)
+    unknown = tuple(
+        Unknown(one.artist or one.artist_mbid, one.track or one.track_mbid, bool(id_ >= 0))
+        for one, track, id_ in zip(heard, tracks, ids, strict=True)
+        if track < 0 and (one.track or one.track_mbid or id_ < 0)
+    )
+    last = len(heard) - 1
+    times = np.array(
+        [moment - BETWEEN_LISTENS * (last - i) if one.time is None else one.time for i, one in enumerate(heard)],
+        np.int64,
+    )
+    says = ids >= 0
+    return ids[says], times[says], unknown
+
+
+def _first_of_its_kind(ids: Ids, times: Ids) -> Ids:
+    """The places of the listens without those that repeat one of the same track at the same second; times ascend."""
+    order = np.lexsort((ids, times))
+    again = np.zeros(len(ids), np.bool_)
+    again[order[1:]] = (np.diff(ids[order]) == 0) & (np.diff(times[order]) == 0)
+    return np.flatnonzero(~again)

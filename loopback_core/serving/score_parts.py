@@ -1,0 +1,38 @@
+"""The parts of a score: what the towers, popularity, the user's own plays and related music add to it."""
+
+import numpy as np
+
+from loopback_core.data import Histories, Ids
+from loopback_core.ranking.linear_ranker import (
+    ARTIST_FEATURES,
+    POPULAR_ARTIST_FEATURES,
+    TRACK_FEATURES,
+    popular,
+)
+from loopback_core.ranking.pair_features import pair_features, personal_bags
+from loopback_core.ranking.scorer import Scorer
+from loopback_core.ranking.terms import NeighboursTerm, RelatedTerm
+
+PERSONAL = (*TRACK_FEATURES, *ARTIST_FEATURES, *POPULAR_ARTIST_FEATURES)
+
+RELATED = {*NeighboursTerm.features, *RelatedTerm.features, *map(popular, RelatedTerm.by_popularity)}
+
+
+def score_parts(scorer: Scorer, histories: Histories, tracks: Ids) -> list[dict[str, float]]:
+    """Of one history: for each track the parts `towers`, `popularity`, `prior` and `related`, which add up to its score."""
+    user = scorer.users(histories)[0]
+    towers = (scorer.vectors[tracks] @ user) * scorer.product_weight
+    popularity = scorer.of_catalog_terms[tracks]
+    bags = personal_bags(histories, scorer.knowledge)
+    artist = scorer.candidate_artist[tracks].astype(np.int64)
+    features = pair_features(bags, np.zeros(len(tracks), np.int64), tracks, artist, scorer.popularity[tracks])
+    weighted = features * scorer.ranker.of_features(PERSONAL)
+    is_related = np.array([name in RELATED for name in PERSONAL])
+    prior, related = weighted[:, ~is_related].sum(axis=1), weighted[:, is_related].sum(axis=1)
+    return [
+        {
+            name: round(float(value), 5)
+            for name, value in zip(("towers", "popularity", "prior", "related"), row, strict=True)
+        }
+        for row in zip(towers, popularity, prior, related, strict=True)
+    ]

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import random
+import shutil
 import sqlite3
 import threading
 import time
@@ -209,6 +210,19 @@ def test_an_erasure_that_a_reader_holds_up_says_so_and_ends_when_it_is_repeated(
         reader.close()
         assert impatient.erase("ann") == 0
     assert all(b"Gone" not in path.read_bytes() for path in store.path.parent.iterdir())
+
+
+def test_an_erasure_that_was_killed_before_its_end_is_ended_when_the_store_is_opened(
+    store: ListenStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.add([listen(track="Gone")])
+    monkeypatch.setattr(listen_database.ListenDatabase, "empty_wal", lambda self: True)  # it does not come to that
+    store.erase("ann")
+    as_it_was_left = shutil.copytree(store.path.parent, tmp_path / "killed" / "listens")
+    assert any(b"Gone" in path.read_bytes() for path in as_it_was_left.iterdir())
+    with ListenStore.open(tmp_path / "killed") as again:
+        assert list(again.erased()) == ["ann"]
+        assert all(b"Gone" not in path.read_bytes() for path in as_it_was_left.iterdir())
 
 
 # Crashes, threads, processes

@@ -29,7 +29,7 @@ from loopback_core.listens.schema import Listen
     },
 )
 def raw_listens(step: Step) -> dg.MaterializeResult[Any]:
-    """The raw listening log: generated, downloaded, or found at the path in LOOPBACK_SOURCE."""
+    """The raw listening log: generated, downloaded, or found at the path in LOOPBACK_SOURCE; and what was served since."""
     from loopback_core.listens.raw import publish_raw, raw_summary
 
     artifact, reused = publish_raw(step.store, step.settings.source)
@@ -40,6 +40,7 @@ def raw_listens(step: Step) -> dg.MaterializeResult[Any]:
         source=summary.name,
         files=table([{"file": file.path, "bytes": file.bytes} for file in summary.files]),
         bytes=sum(file.bytes for file in summary.files),
+        **({"served_listens": served.listens, "erased_users": served.erased} if (served := summary.served) else {}),
     )
 
 
@@ -50,7 +51,10 @@ def raw_listens(step: Step) -> dg.MaterializeResult[Any]:
     metadata={"dagster/column_schema": column_schema(Listen)},
 )
 def interactions(step: Step) -> dg.MaterializeResult[Any]:
-    """Clean, typed, validated listens; every rejected row is kept with its line number and the reason."""
+    """Clean, typed, validated listens; every rejected row is kept with its line number and the reason.
+
+    Of the rows of erased users only line number and reason are kept.
+    """
     from loopback_core.listens.ingest import ingest
     from loopback_core.listens.raw import log_of
 

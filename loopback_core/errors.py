@@ -29,5 +29,9 @@ class RoomError(LoopbackError):
     """A step would take more memory or disk than there is. The message says how much, and what makes it less."""
 
 
+class ListensError(LoopbackError):
+    """The store of received listens cannot be read or written. The message says what to do; nothing was half-written."""
+
+
 class RequestError(LoopbackError):
-    """A request for recommendations that cannot be answered. The message names what is wrong with it."""
+    """A request that cannot be answered, or a listen that cannot be kept. The message names what is wrong with it."""

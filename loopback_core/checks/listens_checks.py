@@ -4,7 +4,7 @@ import polars as pl
 
 from loopback_core.checks.check import Verdict
 from loopback_core.listens.raw import log_of, refuse_changed
-from loopback_core.listens.schema import Reason, validate_listens
+from loopback_core.listens.schema import BLAMELESS, validate_listens
 from loopback_core.settings import Settings
 from loopback_core.store.artifacts import Artifact, ArtifactStore
 
@@ -20,14 +20,14 @@ def source_unchanged(artifact: Artifact, store: ArtifactStore, settings: Setting
 
 
 def reject_share(artifact: Artifact, store: ArtifactStore, settings: Settings) -> Verdict:
-    """The share of rejected rows (exact duplicates aside) is at most `checks.max_reject_share`."""
+    """The share of rejected rows (exact duplicates and erased users aside) is at most `checks.max_reject_share`."""
     rejects = pl.scan_parquet(artifact.folder / "rejects.parquet", glob=False)
     by_reason = rejects.group_by("reason").len().collect(engine="streaming")
     counts = dict(by_reason.sort("reason").iter_rows())
     rows = artifact.summary["rows"]
-    share = sum(count for reason, count in counts.items() if reason != Reason.EXACT_DUPLICATE) / rows
+    share = sum(count for reason, count in counts.items() if reason not in BLAMELESS) / rows
     limit = settings.checks.max_reject_share
-    others = rejects.filter(pl.col("reason") != Reason.EXACT_DUPLICATE)
+    others = rejects.filter(~pl.col("reason").is_in(BLAMELESS))
     offenders = others.head(SHOWN).collect(engine="streaming").to_dicts()
     sentence = f"{100 * share:.2f} % of {rows:,} rows were rejected; the limit is {100 * limit:.2f} %"
     if share > limit:

@@ -17,13 +17,13 @@ ISO_8601 = (
 )
 
 
-def clean(raw: pl.DataFrame, source: SourceSettings, latest: datetime) -> pl.DataFrame:
+def clean(raw: pl.DataFrame, source: SourceSettings, latest: datetime | pl.Expr) -> pl.DataFrame:
     """The rows of `raw` (RawRow) with clean values and a column `reason`: null, or the first Reason that holds.
 
-    Listens before `source.earliest` or after `latest` are implausible. The column `problem` goes, all others stay.
+    Listens before `source.earliest` or after `latest`, for all or of each row, are implausible. The column `problem` goes, all others stay.
     """
     earliest = max(_utc(source.earliest), FIRST_TIME)
-    latest = min(_utc(latest), LAST_TIME)
+    last = latest if isinstance(latest, pl.Expr) else pl.lit(min(_utc(latest), LAST_TIME))
     time = pl.col("timestamp")
     return (
         raw.with_columns(
@@ -42,7 +42,7 @@ def clean(raw: pl.DataFrame, source: SourceSettings, latest: datetime) -> pl.Dat
             .then(pl.lit(Reason.MISSING_TITLE.value))
             .when(time.is_null())
             .then(pl.lit(Reason.UNREADABLE_TIMESTAMP.value))
-            .when((time < earliest) | (time > latest) | (time >= LAST_TIME))
+            .when((time < earliest) | (time > last) | (time >= LAST_TIME))
             .then(pl.lit(Reason.IMPLAUSIBLE_DATE.value))
             .alias("reason")
         )

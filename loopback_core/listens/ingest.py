@@ -14,9 +14,11 @@ import polars as pl
 
 from loopback_core.errors import BadLogError
 from loopback_core.listens.cleaning import clean
+from loopback_core.listens.erasure import leave_out_erased, read_erased
 from loopback_core.listens.profiles import read_profiles
 from loopback_core.listens.reading import BLOCK_BYTES, read_rows
 from loopback_core.listens.schema import (
+    BLAMELESS,
     RAW_COLUMNS,
     SORT_KEYS,
     TEXT_LENGTH,
@@ -25,6 +27,7 @@ from loopback_core.listens.schema import (
     Reason,
     Reject,
 )
+from loopback_core.listens.served import LATEST_OF_SERVED, as_exported, read_served
 from loopback_core.listens.writing import TableWriter
 from loopback_core.runtime.capacity import need_disk, need_memory
 from loopback_core.runtime.prefetch import prefetch
@@ -46,7 +49,7 @@ class IngestSummary:
     rows: int
     kept: int
     rejected: dict[str, int]  # every Reason -> rows
-    reject_share: float  # of rows; exact duplicates are not counted in it
+    reject_share: float  # of rows; those rejected for BLAMELESS reasons are not counted in it
     users: int
     tracks: int  # distinct (artist, title)
     artists: int
@@ -69,26 +72,30 @@ def ingest(
     of the log; after them the exact duplicates, by user and time. `block_bytes` of a file and the rows of about
     `bucket_rows` are in memory at once, or of one user with more rows. Every file is digested while it is read.
 
+    The listens that the service received are read after the files of the log, like one file more; each may be as late as the
+    day after its reception. What erased users listened to before their erasure is rejected, without its text.
+
     Raises:
         BadLogError: a file cannot be read, has another digest than the log says, or the log has no usable row.
     """
     if len(log.files) > MOST_FILES:
         raise BadLogError(f"The log {log.name} has {len(log.files):,} files: join them into at most {MOST_FILES:,}.")
     _look_for_room(log, folder, bucket_rows)
-    latest = source.latest or log.last_moment
+    erased = read_erased(log.erased)
     parts = folder / "parts"
     shutil.rmtree(parts, ignore_errors=True)  # of a run that was killed
     parts.mkdir(parents=True)
     try:
         with TableWriter(folder / "rejects.parquet", Reject) as rejects:
-            read = _write_parts(log, parts, source, latest, block_bytes, rejects)
+            read = _write_parts(log, parts, source, erased, block_bytes, rejects)
             _refuse_useless(log, read)
             _write_listens(parts, folder / "interactions.parquet", read.users, bucket_rows, rejects)
     finally:
         shutil.rmtree(parts)
     profiles, odd_profile_values = 0, 0
     if log.profiles is not None:
-        known, odd = read_profiles(log.profiles, read.users["user_id"], source, latest, log.sha256.get(log.profiles))
+        latest, sha256 = source.latest or log.last_moment, log.sha256.get(log.profiles)
+        known, odd = read_profiles(log.profiles, read.users["user_id"], source, latest, sha256, erased)
         known.write_parquet(folder / "profiles.parquet")
         odd.write_parquet(folder / "profile_rejects.parquet")
         profiles, odd_profile_values = known.height, odd.height
@@ -111,7 +118,12 @@ class _Read:
 
 
 def _write_parts(
-    log: RawLog, parts: Path, source: SourceSettings, latest: datetime, block_bytes: int, rejects: TableWriter
+    log: RawLog,
+    parts: Path,
+    source: SourceSettings,
+    erased: pl.DataFrame | None,
+    block_bytes: int,
+    rejects: TableWriter,
 ) -> _Read:
     rows = 0
     users = [pl.DataFrame(schema={"user_id": pl.String, "len": pl.UInt32})]
@@ -122,11 +134,21 @@ def _write_parts(
     with progress("read listens", size, "B") as shown:
         for index, path in enumerate(log.files):
             read: list[int] = []  # bytes, appended by the thread that reads ahead
-            for raw in prefetch(read_rows(path, source, read.append, block_bytes, log.sha256.get(path)), ahead=1):
+            sha256 = log.sha256.get(path)
+            latest: datetime | pl.Expr = source.latest or log.last_moment
+            if path == log.served:
+                blocks = read_served(path, source, read.append, block_bytes, sha256)
+                layout, latest = as_exported(source), source.latest or LATEST_OF_SERVED
+            else:
+                blocks, layout = read_rows(path, source, read.append, block_bytes, sha256), source
+            for raw in prefetch(blocks, ahead=1):
                 while read:
                     shown.advance(read.pop())
                 rows += raw.height
-                cleaned = clean(raw, source, latest).with_columns(pl.lit(index, pl.UInt16).alias("file"))
+                cleaned = clean(raw, layout, latest).with_columns(pl.lit(index, pl.UInt16).alias("file"))
+                cleaned = cleaned.drop("received_at", strict=False)
+                if erased is not None:
+                    cleaned = leave_out_erased(cleaned, erased)
                 usable = cleaned.filter(pl.col("reason").is_null()).drop("reason").sort("user_id")
                 rejected = _rejected(cleaned.filter(pl.col("reason").is_not_null()))
                 rejects.append(rejected)
@@ -208,12 +230,12 @@ def _summary(folder: Path, read: _Read, profiles: int, odd_profile_values: int) 
     )
     time = pl.col("timestamp")
     first, last = listens.select(first=time.min(), last=time.max()).collect().row(0)
-    duplicates = rejected[Reason.EXACT_DUPLICATE.value]
+    blameless = sum(rejected[reason] for reason in BLAMELESS)
     return IngestSummary(
         rows=read.rows,
         kept=read.rows - sum(rejected.values()),
         rejected=rejected,
-        reject_share=(sum(rejected.values()) - duplicates) / read.rows,
+        reject_share=(sum(rejected.values()) - blameless) / read.rows,
         users=read.users.height,
         tracks=tracks,
         artists=artists,

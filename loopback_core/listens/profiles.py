@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from loopback_core.errors import BadLogError
+from loopback_core.listens.erasure import UNREAD, names_any
 from loopback_core.listens.lines import read_lines
 from loopback_core.listens.log_paths import PROFILES
 from loopback_core.listens.reading import BLOCK_BYTES
@@ -27,13 +28,19 @@ CHECKED_COLUMNS = ("gender", "age", "registered")
 
 
 def read_profiles(
-    path: Path, users: pl.Series, source: SourceSettings, latest: datetime, sha256: str | None = None
+    path: Path,
+    users: pl.Series,
+    source: SourceSettings,
+    latest: datetime,
+    sha256: str | None = None,
+    erased: pl.DataFrame | None = None,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The profiles (Profile) of those of `users` who have one, and what was odd in the whole file (ProfileReject).
 
     `path` is a .tsv, a .tsv.gz or a .tar.gz that holds `userid-profile.tsv`. An implausible value becomes null: a
     gender other than m and f, an age outside of 8 to 100, a registration before `source.earliest` or after `latest`. A
-    second profile of the same user is not used. sha256: the digest that the file must have; None: any.
+    second profile of the same user is not used. sha256: the digest that the file must have; None: any. erased: users
+    (ErasedUser) of whom neither profile nor odd value is kept, whatever they have listened to since; None: nobody.
 
     Raises:
         BadLogError: the file is missing, truncated, damaged, changed or too long.
@@ -53,6 +60,12 @@ def read_profiles(
         .filter(~_is_header())
         .with_columns(_row_problem(tabs).alias("problem"))
     )
+    if erased is not None:
+        unread = pl.col("problem").is_in(UNREAD).fill_null(False)
+        of_erased = pl.col("user_id").is_in(erased["user_id"].implode()) | (
+            unread & pl.col("text").map_batches(lambda texts: names_any(texts, erased), pl.Boolean)
+        )
+        written = written.filter(~of_erased)
     rows = written.filter(pl.col("problem").is_null())
     parsed = rows.select("line", "user_id", **_values(source, latest))
     rejects = pl.concat(

@@ -1,5 +1,10 @@
-"""`raw_listens` as an artifact: the generated log, or a pointer to files that are read in place."""
+"""`raw_listens` as an artifact: the generated log, or a pointer to files that are read in place.
 
+With them a copy of the listens that the service has received, and of who was erased, when the store of the home holds any:
+`interactions` reads them as a part of the log. Without, versions and manifests are those of the log alone.
+"""
+
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -7,15 +12,21 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from loopback_core.errors import ArtifactError, BadLogError
+from loopback_core.errors import ArtifactError, BadLogError, ListensError
 from loopback_core.listens.fingerprint import file_digests, log_digest
+from loopback_core.listens.listen_store import ListenStore
 from loopback_core.listens.log_file import file_digest
 from loopback_core.listens.sample import SAMPLE_VERSION, write_sample
 from loopback_core.listens.schema import LAST_TIME, RawLog
+from loopback_core.listens.served import ERASED_USERS, SERVED_LISTENS
+from loopback_core.listens.served_export import ErasedMeanwhileError, ServedContent, export_served, served_content
 from loopback_core.listens.sources import find_log
 from loopback_core.settings import SourceSettings
 from loopback_core.store.artifacts import Artifact, ArtifactStore
 from loopback_core.store.digests import digest
+from loopback_core.store.latest import versions_of
+
+ATTEMPTS = 5  # of a moment without an erasure
 
 
 @dataclass(frozen=True)
@@ -37,32 +48,31 @@ class RawSummary:
     profiles_sha256: str | None
     bytes_digest: str
     first_seen: date | None  # the day, UTC, on which these bytes were first published; None: the generated log
+    served: ServedContent | None = None  # what the service has received; not in the manifest when it is nothing
 
 
 def publish_raw(store: ArtifactStore, source: SourceSettings) -> tuple[Artifact, bool]:
     """Find, download or generate the log that `source` names; returns the artifact and whether it was reused.
 
     The version is a digest of the log's bytes: the same log at another place is the same version. That of the
-    generated log is a digest of all that its bytes depend on.
+    generated log is a digest of all that its bytes depend on. What the service has received counts by its content.
 
     Raises:
         BadLogError, DownloadError: the log cannot be obtained.
+        ListensError: what the service has received cannot be read.
     """
-    if source.name == "sample":
-        return _publish_sample(store, source)
-    log = find_log(source, store.home)
-    sha256 = file_digests(log)
-    version = digest({"bytes": log_digest(log, sha256)})
-    described = _described(replace(log, sha256=sha256), version, _first_seen(store, version))
-    return store.build(
-        "raw_listens",
-        lambda _: described,
-        upstream={},
-        settings={"name": source.name},
-        code="",
-        version=version,
-        still_good=lambda raw: raw.summary == described,  # the same bytes may have been moved to another place
-    )
+    with ListenStore.existing(store.home) or nullcontext() as listens:
+        for _ in range(ATTEMPTS):
+            served = _Served(listens, served_content(listens)) if listens and listens.version() else None
+            try:
+                return (
+                    _publish_sample(store, source, served)
+                    if source.name == "sample"
+                    else _publish_log(store, source, served)
+                )
+            except ErasedMeanwhileError:
+                continue
+    raise ListensError("Users are erased faster than their listens are read: materialize raw_listens again.")
 
 
 def raw_summary(raw: Artifact) -> RawSummary:
@@ -85,10 +95,13 @@ def log_of(raw: Artifact) -> RawLog:
     """The log that an artifact stands for, with the digests that its files must have."""
     summary = raw_summary(raw)
     sha256 = {raw.folder / file.path: file.sha256 for file in summary.files}  # an absolute path stays as it is
+    served, erased = (_exported(raw, name) for name in (SERVED_LISTENS, ERASED_USERS))
+    if served:
+        sha256[served] = raw.manifest["files"][SERVED_LISTENS]["sha256"]
     files, profiles = tuple(sha256), raw.folder / summary.profiles if summary.profiles else None
     if profiles and summary.profiles_sha256:
         sha256[profiles] = summary.profiles_sha256
-    return RawLog(summary.name, files, profiles, sha256, last_moment(summary))
+    return RawLog(summary.name, files, profiles, sha256, last_moment(summary), served, erased)
 
 
 def last_moment(summary: RawSummary) -> datetime:
@@ -115,26 +128,73 @@ def refuse_changed(raw: Artifact) -> None:
 _SUMMARY = TypeAdapter(RawSummary)
 
 
-def _publish_sample(store: ArtifactStore, source: SourceSettings) -> tuple[Artifact, bool]:
+@dataclass(frozen=True)
+class _Served:
+    store: ListenStore
+    content: ServedContent
+
+    def export(self, folder: Path) -> None:
+        export_served(self.store, self.content, folder)
+
+
+def _publish_log(store: ArtifactStore, source: SourceSettings, served: _Served | None) -> tuple[Artifact, bool]:
+    log = find_log(source, store.home)
+    sha256 = file_digests(log)
+    bytes_digest = version = digest({"bytes": log_digest(log, sha256)})
+    if served:
+        version = digest({"bytes": bytes_digest, "served": served.content.digest})
+    first_seen = _first_seen(store, bytes_digest)
+    described = _described(replace(log, sha256=sha256), bytes_digest, first_seen, served)
+
+    def make(folder: Path) -> dict[str, Any]:
+        if served:
+            served.export(folder)
+        return described
+
+    return store.build(
+        "raw_listens",
+        make,
+        upstream={},
+        settings={"name": source.name},
+        code="",
+        version=version,
+        still_good=lambda raw: raw.summary == described,  # the same bytes may have been moved to another place
+    )
+
+
+def _publish_sample(store: ArtifactStore, source: SourceSettings, served: _Served | None) -> tuple[Artifact, bool]:
     def make(folder: Path) -> dict[str, Any]:
         log = write_sample(folder, events=source.sample_events, users=source.sample_users, seed=source.sample_seed)
         log = replace(log, sha256=file_digests(log))
-        return _described(log, digest({"bytes": log_digest(log, log.sha256)}), None, relative_to=folder)
+        if served:
+            served.export(folder)
+        return _described(log, digest({"bytes": log_digest(log, log.sha256)}), None, served, relative_to=folder)
 
     settings = source.model_dump(mode="json", include={"name", "sample_events", "sample_users", "sample_seed"})
+    if served:
+        settings["served"] = served.content.digest
     return store.build("raw_listens", make, upstream={}, settings=settings, code=f"sample {SAMPLE_VERSION}")
 
 
-def _first_seen(store: ArtifactStore, version: str) -> date:
-    try:
-        recorded = raw_summary(store.get("raw_listens", version)).first_seen
-    except ArtifactError:  # new, or of an older form
-        recorded = None
-    return recorded or datetime.now(UTC).date()
+def _exported(raw: Artifact, name: str) -> Path | None:
+    return raw.folder / name if name in raw.manifest["files"] else None
+
+
+def _first_seen(store: ArtifactStore, bytes_digest: str) -> date:
+    """The day on which the log was first published, alone or with listens of the service; today when it is new."""
+    recorded = []
+    for version in versions_of(store.home, "raw_listens"):
+        try:
+            summary = raw_summary(store.get("raw_listens", version))
+        except ArtifactError:  # of an older form, or damaged
+            continue
+        if summary.bytes_digest == bytes_digest and summary.first_seen:
+            recorded.append(summary.first_seen)
+    return min(recorded, default=datetime.now(UTC).date())
 
 
 def _described(
-    log: RawLog, bytes_digest: str, first_seen: date | None, relative_to: Path | None = None
+    log: RawLog, bytes_digest: str, first_seen: date | None, served: _Served | None, relative_to: Path | None = None
 ) -> dict[str, Any]:
     def shown(path: Path) -> str:
         return path.relative_to(relative_to).as_posix() if relative_to else str(path)
@@ -146,6 +206,9 @@ def _described(
         profiles_sha256=log.sha256[log.profiles] if log.profiles else None,
         bytes_digest=bytes_digest,
         first_seen=first_seen,
+        served=served.content if served else None,
     )
     described: dict[str, Any] = _SUMMARY.dump_python(summary, mode="json")
+    if not served:
+        del described["served"]
     return described

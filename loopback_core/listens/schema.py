@@ -41,11 +41,16 @@ class Reason(StrEnum):
     UNDECODABLE_BYTES = "undecodable bytes"
     WRONG_FIELD_COUNT = "wrong number of fields"
     MISSING_USER = "missing user"
+    ERASED_USER = "erased user"
     MISSING_ARTIST = "missing artist"
     MISSING_TITLE = "missing title"
     UNREADABLE_TIMESTAMP = "unreadable timestamp"
     IMPLAUSIBLE_DATE = "implausible date"
     EXACT_DUPLICATE = "exact duplicate"
+
+
+BLAMELESS = (Reason.EXACT_DUPLICATE.value, Reason.ERASED_USER.value)
+"""Reasons that tell nothing bad of a log: counted, but not in its share of rejected rows."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,9 @@ class RawLog:
     .parquet. `profiles` is a file, or an archive that holds `userid-profile.tsv`, or None. `sha256` are the digests
     that these files must have when they are read; a file that it does not name may have any. No listen of the log can
     be later than `last_moment`.
+
+    `served` is the last of the files when the service has received listens (:class:`ServedRow`), `erased` says who was
+    erased and when (:class:`ErasedUser`), when anybody was.
     """
 
     name: str
@@ -63,6 +71,8 @@ class RawLog:
     profiles: Path | None
     sha256: Mapping[Path, str] = field(default_factory=dict)
     last_moment: datetime = LAST_TIME
+    served: Path | None = None
+    erased: Path | None = None
 
 
 def normal_form(names: pl.Series) -> pl.Series:
@@ -150,7 +160,9 @@ class Reject(pa.DataFrameModel):
     file: pl.UInt16 = pa.Field(description="Which file of the log the row came from, from 0.")
     line: pl.UInt32 = pa.Field(ge=1, description="Line in that file, from 1.")
     reason: pl.String = pa.Field(isin=[reason.value for reason in Reason])
-    text: pl.String = pa.Field(description=f"The raw line, its first {TEXT_LENGTH} characters.")
+    text: pl.String = pa.Field(
+        description=f"The raw line, its first {TEXT_LENGTH} characters; blank where it is, or may be, that of an erased user."
+    )
 
     class Config:
         """Exactly these columns."""

@@ -67,6 +67,15 @@ def test_exact_duplicates_do_not_count_towards_the_reject_share(chain):
     assert not chain.verdict("reject_share", listens, max_reject_share=0.076).passed
 
 
+def test_rows_of_erased_users_do_not_count_towards_the_reject_share(chain):
+    erased = frame_changed(
+        "rejects.parquet", lambda frame: frame.with_columns(reason=pl.lit("erased user"), text=pl.lit(""))
+    )
+    verdict = chain.verdict("reject_share", chain.spoiled("interactions", erased), max_reject_share=0.0)
+    assert verdict.passed
+    assert verdict.facts == {"reject_share": 0.0, "by_reason": {"erased user": 3}, "first_rejects": []}
+
+
 def test_too_many_rejects_are_reported_by_reason(chain):
     verdict = chain.verdict("reject_share", chain.sound["interactions"], max_reject_share=0.05)
     assert verdict.sentence == (

@@ -25,6 +25,7 @@ FLOORS = (
     ("evaluation",),
     ("reporting",),
     ("ablation",),
+    ("bundle",),
     ("checks",),
     ("loopback_assets",),
 )

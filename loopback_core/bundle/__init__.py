@@ -1,0 +1,1 @@
+"""The bundle: all that a request needs, in one folder."""

@@ -26,6 +26,7 @@ FLOORS = (
     ("reporting",),
     ("bundle",),
     ("ablation",),
+    ("bundle",),
     ("checks",),
     ("loopback_assets",),
 )

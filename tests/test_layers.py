@@ -28,6 +28,8 @@ FLOORS = (
     ("ablation",),
     ("bundle",),
     ("checks",),
+    ("serving",),
+    ("command_line",),
     ("loopback_assets",),
 )
 """Room -> its floor, the lowest first. A room imports rooms of lower floors and itself, nothing else."""

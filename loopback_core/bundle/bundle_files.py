@@ -10,17 +10,14 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from loopback_core.bundle.catalog_search import build_search
 from loopback_core.data import Catalog, FitData, ListensByUser
 from loopback_core.errors import ArtifactError
 from loopback_core.recommenders.name_keys import Keys, NameKeys
 
-CATALOG, HISTORIES, DEMOGRAPHICS, NAMES, KNOWN = (
-    "catalog",
-    "histories",
-    "demographics.npy",
-    "names.arrow",
-    "bundle.json",
-)
+CATALOG, HISTORIES, DEMOGRAPHICS, KNOWN = "catalog", "histories", "demographics.npy", "bundle.json"
+
+NAMES, USERS = "names.arrow", "users.parquet"
 
 NAME_COLUMNS = ("artist", "artist_name", "track_name", "track_mbid", "artist_mbid")
 
@@ -67,6 +64,9 @@ def write_known(fit: FitData, histories: ListensByUser, names: pl.DataFrame, use
     Keys.of(names["track_mbid"].to_list(), rows).save(folder, "track_mbids")
     Keys.of(names["artist_mbid"].to_list(), names["artist"].to_numpy()).save(folder, "artist_mbids")
     Keys.of(users, np.arange(len(users))).save(folder, "users")
+    pl.DataFrame({"user_id": users}, {"user_id": pl.String}).write_parquet(folder / USERS)
+    listeners = pl.Series("listeners", fit.catalog.listeners)
+    build_search(names.with_columns(listeners), _artists(fit, names), folder)
 
 
 def read_catalog(folder: Path) -> Catalog:
@@ -91,6 +91,13 @@ def read_demographics(folder: Path) -> np.ndarray | None:
     return _map(folder, ["demographics"])["demographics"]
 
 
+def _artists(fit: FitData, names: pl.DataFrame) -> pl.DataFrame:
+    """artist_name and listeners, row i for artist i."""
+    first = np.zeros(fit.catalog.n_artists, np.int64)
+    first[fit.catalog.artist[::-1]] = np.arange(fit.catalog.n_tracks)[::-1]
+    return names[first].select("artist_name").with_columns(pl.Series("listeners", fit.catalog.artist_listeners))
+
+
 def _write_names(names: pl.DataFrame, path: Path) -> None:
     """As one uncompressed record batch, so that rows are taken from the mapped file."""
     table = names.to_arrow(compat_level=pl.CompatLevel.oldest()).combine_chunks()
@@ -107,6 +114,14 @@ def read_names(folder: Path) -> pa.Table:
     if tuple(table.column_names) != NAME_COLUMNS:
         raise ArtifactError(f"The names in {folder} have other columns; build the bundle again.")
     return table
+
+
+def read_user_ids(folder: Path) -> list[str]:
+    """The name of user i. Raises ArtifactError as :func:`read_catalog`."""
+    try:
+        return pl.read_parquet(folder / USERS, glob=False)["user_id"].to_list()
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise ArtifactError(f"The users in {folder} cannot be read ({error}); build the bundle again.") from None
 
 
 def read_keys(folder: Path) -> tuple[NameKeys, MbidKeys, Keys]:

@@ -21,6 +21,7 @@ from loopback_core.bundle.bundle_files import (
     read_known_histories,
     read_names,
 )
+from loopback_core.bundle.catalog_search import CatalogSearch
 from loopback_core.data import Floats, Ids, ListensByUser
 from loopback_core.data.names import TrackNames
 from loopback_core.errors import ArtifactError
@@ -44,6 +45,7 @@ class ServedBundle:
     mbids: MbidKeys
     users: Keys
     histories: ListensByUser
+    search: CatalogSearch
     demographics: NDArray[np.int16] | None  # (users, 3)
 
     @classmethod
@@ -72,8 +74,9 @@ class ServedBundle:
             index,
         )
         vars(bundle)["keys"] = keys  # of the same names: as they were written, not made again
+        search = CatalogSearch.open(folder)
         histories, demographics = read_known_histories(folder), read_demographics(folder)
-        return cls(folder, known, bundle, names, keys, mbids, users, histories, demographics)
+        return cls(folder, known, bundle, names, keys, mbids, users, histories, search, demographics)
 
     @cached_property
     def by_popularity(self) -> Ids:
@@ -96,8 +99,12 @@ class ServedBundle:
 
     def artist_name(self, artist: int) -> str:
         """The name of an artist of the catalog."""
-        name: str = self.names["artist_name"][int(self._first_track[artist])].as_py()
+        name: str = self.names["artist_name"][self.track_of_artist(artist)].as_py()
         return name
+
+    def track_of_artist(self, artist: int) -> int:
+        """A track of an artist of the catalog."""
+        return int(self._first_track[artist])
 
     @cached_property
     def _first_track(self) -> Ids:

@@ -163,6 +163,13 @@ class ListenStore:
             rows = connection.execute("SELECT user_id, erased_at FROM erased ORDER BY user_id").fetchall()
         return {user: moment_of(erased_at) for user, erased_at in rows}
 
+    def erased_at(self, user_id: str) -> datetime | None:
+        """When a user last asked to be erased, UTC; None: never. Raises as :meth:`of_user`."""
+        user = normal_user(user_id)
+        with self._file.reading() as connection:
+            erased_at = _erased_at(connection, user)
+        return None if erased_at == float("-inf") else moment_of(int(erased_at))
+
     def rows(self, up_to: int) -> Iterator[list[StoredRow]]:
         """All listens up to a row, in the order in which they were received, in lists.
 

@@ -50,10 +50,7 @@ class Received:
     erased_at: int | None = None  # seconds since 1970-01-01 UTC: what was played until then is forgotten
 
 
-NOTHING_RECEIVED = Received()
-
-
-def listener_of(served: ServedBundle, question: Question, received: Received = NOTHING_RECEIVED) -> Listener:
+def listener_of(served: ServedBundle, question: Question, received: Received) -> Listener:
     """The history that a question is answered for.
 
     A listen that two of the sources hold, the same track at the same second, counts once.

@@ -1,7 +1,7 @@
 """Listeners whose histories are encoded, and the ones of known users that are kept for their next request."""
 
 from collections import OrderedDict
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 
@@ -19,7 +19,7 @@ class Asked:
     """A question, with what the service received of its user."""
 
     question: Question
-    received: Received
+    received: Callable[[], Received] = Received  # read where the listener is not kept
     version: int = 0  # of what was received: with the user and the moment it tells a history from another
 
     @property
@@ -56,7 +56,7 @@ class PreparedListeners:
             if key in self._kept:
                 self._kept.move_to_end(key)
                 return self._kept[key]
-        prepared = Prepared(listener_of(self.served, asked.question, asked.received))
+        prepared = Prepared(listener_of(self.served, asked.question, asked.received()))
         if key is not None:
             with self._lock:
                 self._kept[key] = prepared

@@ -1,0 +1,53 @@
+"""A history from a file."""
+
+import json
+from pathlib import Path
+
+import polars as pl
+from pydantic import TypeAdapter, ValidationError
+
+from loopback_core.errors import RequestError
+from loopback_core.listens.schema import RAW_COLUMNS
+from loopback_core.serving.api.api_models import HistoryListen, RecommendationRequest
+from loopback_core.serving.question import MOST_LISTENS, HeardTrack
+
+FORMS = ".csv with a header (artist, track, time), .json as in the API, or .tsv in the Last.fm layout"
+
+_LISTENS = TypeAdapter(list[HistoryListen])
+
+
+def read_history(path: Path) -> tuple[HeardTrack, ...]:
+    """The last MOST_LISTENS listens of a file.
+
+    Raises:
+        RequestError: it is of no known form; the message says what is.
+    """
+    try:
+        rows = _rows(path)[-MOST_LISTENS:]
+        return RecommendationRequest(history=_LISTENS.validate_python(rows)).question().history
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise RequestError(f"{path} cannot be read as a history ({where}: {first['msg']}): give {FORMS}.") from None
+    except (OSError, ValueError, pl.exceptions.PolarsError) as error:
+        raise RequestError(f"{path} cannot be read as a history ({error}): give {FORMS}.") from None
+
+
+def _rows(path: Path) -> list[dict[str, object]]:
+    if path.suffix == ".json":
+        content = json.loads(path.read_text("utf-8"))
+        rows = content.get("history") if isinstance(content, dict) else content
+        if not isinstance(rows, list):
+            raise ValueError("it holds no list of listens")
+        return rows
+    if path.suffix == ".csv":
+        frame = pl.read_csv(path, infer_schema=False)
+    elif path.suffix == ".tsv":
+        frame = pl.read_csv(
+            path, separator="\t", has_header=False, new_columns=list(RAW_COLUMNS), quote_char=None, infer_schema=False
+        )
+        frame = frame.rename({"artist_name": "artist", "track_name": "track", "timestamp": "time"}).sort("time")
+    else:
+        raise ValueError(f"files of the kind {path.suffix!r} are not known")
+    known = [name for name in HistoryListen.model_fields if name in frame.columns]
+    return [{name: value for name, value in row.items() if value} for row in frame.select(known).iter_rows(named=True)]

@@ -1,0 +1,135 @@
+"""`loopback`: serve a bundle, or ask it from a terminal."""
+
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from loopback_core.errors import LoopbackError
+
+
+def _sentences(command: Callable[..., None]) -> Callable[..., None]:
+    """Errors that are written for the user end a command with their sentence."""
+
+    @wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+        except LoopbackError as error:
+            raise click.ClickException(str(error)) from None
+
+    return run
+
+
+HOME = click.option(
+    "--home",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="LOOPBACK_HOME",
+    default=Path(".loopback"),
+    show_default=True,
+    show_envvar=True,
+    help="Folder of the artifacts.",
+)
+TASK = click.option(
+    "--task",
+    type=click.Choice(["discovery", "next_listen"]),
+    default="discovery",
+    show_default=True,
+    help="What to recommend.",
+)
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
+
+
+@click.group()
+def main() -> None:
+    """Serve a trained bundle, or ask it from a terminal."""
+
+
+@main.command()
+@HOME
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="Port to listen on.")
+@click.option(
+    "--workers",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 64),
+    help="Processes; they share the mapped files.",
+)
+@click.option(
+    "--api-keys",
+    envvar="LOOPBACK_API_KEYS",
+    default="",
+    show_envvar=True,
+    help="Accepted keys, separated by commas. On the command line other users of the machine can see them: use the variable.",
+)
+@_sentences
+def serve(home: Path, host: str, port: int, workers: int, api_keys: str) -> None:
+    """Serve the bundle over HTTP, with a page at /."""
+    from loopback_core.command_line.serving import run_service
+
+    run_service(home, host, port, workers, api_keys)
+
+
+@main.command()
+@HOME
+@TASK
+@AS_JSON
+@click.option("--user", help="A user of the log.")
+@click.option(
+    "--history",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A file of listens: .csv with a header (artist, track, time), .json as in the API, or .tsv in the Last.fm layout.",
+)
+@click.option(
+    "-k", "--tracks", default=10, show_default=True, type=click.IntRange(1, 1000), help="Tracks to recommend."
+)
+@_sentences
+def recommend(home: Path, task: str, as_json: bool, user: str | None, history: Path | None, tracks: int) -> None:
+    """Recommend for a user of the log, a history, or both."""
+    from loopback_core.command_line.asking import ask_recommendations
+
+    ask_recommendations(home, task, as_json, user, history, tracks)
+
+
+@main.command()
+@HOME
+@AS_JSON
+@click.argument("artist")
+@click.argument("track", required=False)
+@click.option("-k", "--items", default=10, show_default=True, type=click.IntRange(1, 1000), help="Neighbours to show.")
+@_sentences
+def similar(home: Path, as_json: bool, artist: str, track: str | None, items: int) -> None:
+    """Artists like ARTIST, or tracks like TRACK by ARTIST; found as people type them."""
+    from loopback_core.command_line.asking import ask_similar
+
+    ask_similar(home, as_json, artist, track, items)
+
+
+@main.command()
+@HOME
+@TASK
+@click.option(
+    "-k", "--tracks", default=100, show_default=True, type=click.IntRange(1, 1000), help="Tracks of each user."
+)
+@click.argument("out", type=click.Path(path_type=Path, dir_okay=False))
+@_sentences
+def export(home: Path, task: str, tracks: int, out: Path) -> None:
+    """Write the recommendations of every user to OUT: .parquet, .csv or .jsonl."""
+    from loopback_core.command_line.exporting import export_recommendations
+
+    export_recommendations(home, task, tracks, out)
+
+
+@main.command()
+@HOME
+@AS_JSON
+@click.option("--serve", "version", help="The version to serve from now on; a running service exchanges it by itself.")
+@_sentences
+def bundles(home: Path, as_json: bool, version: str | None) -> None:
+    """List the bundles, and which one is served."""
+    from loopback_core.command_line.bundle_list import list_bundles
+
+    list_bundles(home, as_json, version)

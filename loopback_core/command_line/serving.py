@@ -1,0 +1,65 @@
+"""`loopback serve`."""
+
+import ipaddress
+import os
+import tempfile
+from pathlib import Path
+
+import click
+
+from loopback_core.errors import SettingsError
+from loopback_core.store.artifacts import ArtifactStore
+from loopback_core.store.served_pointer import served_bundle
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS")
+
+
+def run_service(home: Path, host: str, port: int, workers: int, api_keys: str) -> None:
+    """Serve until the process is ended.
+
+    Raises:
+        SettingsError: the address is public and there is no key.
+        ArtifactError: there is no bundle.
+    """
+    keys = api_keys.replace(",", " ").split()
+    if not keys and not _is_local(host):
+        raise SettingsError(
+            f"{host} can be reached from other machines, and no API key is set: set LOOPBACK_API_KEYS, or listen on 127.0.0.1."
+        )
+    artifact = served_bundle(ArtifactStore(home))
+    os.environ["LOOPBACK_HOME"] = str(home.expanduser().absolute())
+    os.environ["LOOPBACK_API_KEYS"] = ",".join(keys)
+    for variable in THREAD_VARIABLES:  # requests run side by side: each computes with one thread
+        os.environ[variable] = "1"
+    click.echo(f"Serving {artifact} on http://{host}:{port} ({'with' if keys else 'without'} API keys)")
+    if workers == 1:
+        _run(host, port, None)
+        return
+    with tempfile.TemporaryDirectory(prefix="loopback-metrics-") as folder:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        _run(host, port, workers)
+
+
+def _run(host: str, port: int, workers: int | None) -> None:
+    import uvicorn
+
+    uvicorn.run(
+        "loopback_core.serving.api.app:from_environment",
+        factory=True,
+        host=host,
+        port=port,
+        workers=workers,
+        access_log=False,  # nothing of a request is logged but sizes and times, which are in /metrics
+        log_level="info",
+        timeout_keep_alive=15,
+        limit_concurrency=1_000,
+    )
+
+
+def _is_local(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,80 @@
+"""The app: routes over a service, a bundle that is exchanged while it runs, and the page."""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from loopback_core.serving.api.bounded_pool import BoundedPool
+from loopback_core.serving.api.catalog_routes import catalog_routes
+from loopback_core.serving.api.guard import Guard
+from loopback_core.serving.api.health_routes import health_routes
+from loopback_core.serving.api.listens_routes import listens_routes
+from loopback_core.serving.api.page_routes import page_routes
+from loopback_core.serving.api.problems import add_problem_handlers
+from loopback_core.serving.api.recommendation_routes import recommendation_routes
+from loopback_core.serving.api.service_metrics import ServiceMetrics
+from loopback_core.serving.api.serving_state import ServingState
+from loopback_core.serving.service import Service
+
+SECONDS_BETWEEN_LOOKS = 1.0
+"""At the file that names the bundle to serve."""
+
+KEYS = "LOOPBACK_API_KEYS"
+"""The variable with the accepted keys, separated by commas or white space."""
+
+
+@dataclass(frozen=True)
+class ServeOptions:
+    """How a process of the service runs."""
+
+    home: Path
+    keys: Sequence[str] = ()
+    threads: int = 2  # that compute answers
+    waiting: int = 64  # requests that may wait for one of them
+
+
+def from_environment() -> FastAPI:
+    """The app of a worker process: LOOPBACK_HOME, LOOPBACK_API_KEYS."""
+    keys = os.environ.get(KEYS, "").replace(",", " ").split()
+    return create_app(ServeOptions(Path(os.environ.get("LOOPBACK_HOME") or ".loopback"), keys))
+
+
+def create_app(options: ServeOptions) -> FastAPI:
+    """The app; the bundle is loaded once it runs."""
+    state = ServingState(Service(options.home), BoundedPool(options.threads, options.waiting), ServiceMetrics())
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        following = asyncio.create_task(_follow(state.service))
+        yield
+        following.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await following
+        state.pool.close()
+        state.service.close()
+
+    app = FastAPI(
+        title="loopback",
+        description="Recommendations for anybody with a listening history.",
+        version="1",
+        lifespan=lifespan,
+        redoc_url=None,
+    )
+    add_problem_handlers(app)
+    for routes in (recommendation_routes, catalog_routes, listens_routes, health_routes, page_routes):
+        app.include_router(routes(state))
+    app.add_middleware(Guard, keys=options.keys, metrics=state.metrics)
+    return app
+
+
+async def _follow(service: Service) -> None:
+    """Put into service what the pointer names, again and again. Loading takes a thread of its own: requests go on."""
+    while True:
+        await asyncio.to_thread(service.follow)
+        await asyncio.sleep(SECONDS_BETWEEN_LOOKS)

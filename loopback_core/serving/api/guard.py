@@ -1,0 +1,117 @@
+"""What every request passes: its size and time are bounded, its key is compared, and it is counted."""
+
+import asyncio
+import hmac
+import logging
+import time
+from collections.abc import Sequence
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from loopback_core.serving.api.problems import problem
+from loopback_core.serving.api.service_metrics import ServiceMetrics
+
+log = logging.getLogger("loopback")
+
+LARGEST_BODY = 8_000_000  # bytes
+
+SECONDS_TO_ARRIVE = 15.0
+"""For the whole body: a client that hangs does not hold its connection."""
+
+KEY_HEADER = b"x-api-key"
+
+OPEN = ("/health/", "/page/")
+"""Paths that need no key, besides the page itself: they show nothing of the log."""
+
+HEADERS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),
+]
+
+
+class Guard:
+    """The middleware around the app."""
+
+    def __init__(self, app: ASGIApp, keys: Sequence[str], metrics: ServiceMetrics) -> None:
+        """keys: those that are accepted; none: everybody is."""
+        self.app, self.metrics = app, metrics
+        self.keys = [key.encode() for key in keys]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request; see ASGI."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started, status, begun = time.perf_counter(), 500, False
+
+        async def sending(message: Message) -> None:
+            nonlocal status, begun
+            if message["type"] == "http.response.start":
+                status, begun = message["status"], True
+                named = {name for name, _ in message["headers"]}
+                message["headers"] = [*message["headers"], *(pair for pair in HEADERS if pair[0] not in named)]
+            await send(message)
+
+        try:
+            await self._guarded(scope, receive, sending)
+        except Exception:
+            log.exception("a request failed")  # the traceback names code, and nothing of the request
+            if not begun:
+                await problem(500, "This is a fault of the service, which is in its log.")(scope, receive, sending)
+        finally:
+            route = getattr(scope.get("route"), "path", "unmatched")
+            self.metrics.count(route, scope["method"], status, time.perf_counter() - started)
+
+    async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not self._is_allowed(scope):
+            await problem(401, "Send one of the service's keys in the header X-API-Key.")(scope, receive, send)
+            return
+        try:
+            body = await asyncio.wait_for(_body(receive), SECONDS_TO_ARRIVE)
+        except TimeoutError:
+            await problem(408, f"The body did not arrive within {SECONDS_TO_ARRIVE:.0f} seconds.")(scope, receive, send)
+            return
+        except ConnectionResetError:
+            return  # nobody waits for an answer
+        if body is None:
+            text = f"The body is larger than {LARGEST_BODY // 1_000_000} MB: send a shorter history."
+            await problem(413, text, headers={"Connection": "close"})(scope, receive, send)
+            return
+        sent = False
+
+        async def replay() -> Message:
+            nonlocal sent
+            if sent:
+                return await receive()
+            sent = True
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        await self.app(scope, replay, send)
+
+    def _is_allowed(self, scope: Scope) -> bool:
+        if not self.keys or scope["path"] == "/" or scope["path"].startswith(OPEN):
+            return True
+        given = next((value for name, value in scope["headers"] if name == KEY_HEADER), b"")
+        # All keys are compared, so that the time says nothing of which one was near.
+        return sum(hmac.compare_digest(given, key) for key in self.keys) > 0
+
+
+async def _body(receive: Receive) -> bytes | None:
+    """The whole body; None when it is too large.
+
+    Raises:
+        ConnectionResetError: the client went away.
+    """
+    parts, size = [], 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ConnectionResetError
+        part = message.get("body", b"")
+        size += len(part)
+        if size > LARGEST_BODY:
+            return None
+        parts.append(part)
+        if not message.get("more_body"):
+            return b"".join(parts)

@@ -1,0 +1,67 @@
+"""Recommendations, one request or many."""
+
+from collections.abc import Sequence
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse
+
+from loopback_core.serving.api.api_models import Batch, BatchRequest, RecommendationRequest, Recommendations
+from loopback_core.serving.api.problems import ProblemError, described
+from loopback_core.serving.api.rows import Row, answer_row, milliseconds
+from loopback_core.serving.api.serving_state import ServingState
+from loopback_core.serving.loaded import LoadedBundle
+from loopback_core.serving.question import Question
+
+
+def recommendation_routes(state: ServingState) -> APIRouter:
+    """The routes over a service."""
+    routes = APIRouter(prefix="/v1", tags=["recommendations"], responses=described(400, 401, 408, 413, 422, 503))
+
+    @routes.post("/recommendations", response_model=Recommendations)
+    async def recommend(request: RecommendationRequest) -> JSONResponse:
+        """The best tracks for a user, a history, or both."""
+        loaded = state.loaded()
+
+        def compute() -> JSONResponse:
+            rows, _ = _answered(state, loaded, [request.question()])
+            return JSONResponse(rows[0])
+
+        return await state.pool.run(compute)
+
+    @routes.post("/recommendations:batch", response_model=Batch)
+    async def recommend_batch(batch: BatchRequest) -> JSONResponse:
+        """The same for up to 256 requests, in one pass of the tower."""
+        loaded = state.loaded()
+
+        def compute() -> JSONResponse:
+            rows, spent = _answered(state, loaded, [request.question() for request in batch.requests])
+            return JSONResponse({"answers": rows, "milliseconds": spent})
+
+        return await state.pool.run(compute)
+
+    return routes
+
+
+def _answered(
+    state: ServingState, loaded: LoadedBundle, questions: Sequence[Question]
+) -> tuple[list[Row], dict[str, float]]:
+    for number, question in enumerate(questions):
+        _refuse_unknown_ids(loaded, question, f"requests.{number}." if len(questions) > 1 else "")
+    answers = state.service.answer(loaded, questions)
+    state.metrics.count_answers(answers)
+    return [answer_row(answer, loaded.version) for answer in answers], milliseconds(answers[0])
+
+
+def _refuse_unknown_ids(loaded: LoadedBundle, question: Question, before: str) -> None:
+    catalog = loaded.served.bundle.catalog
+    for ids, n, field in (
+        (question.exclude_tracks, catalog.n_tracks, "exclude.tracks"),
+        (question.exclude_artists, catalog.n_artists, "exclude.artists"),
+        (question.only_artists or (), catalog.n_artists, "only.artists"),
+    ):
+        if ids and max(ids) >= n:
+            raise ProblemError(
+                422,
+                f"{before}{field}: {max(ids)} is no id of this bundle: ask /v1/tracks or /v1/artists.",
+                before + field,
+            )

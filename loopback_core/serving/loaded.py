@@ -1,0 +1,72 @@
+"""A bundle that is ready to answer: verified, asked its canaries, warm."""
+
+import logging
+import time
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from loopback_core.bundle.bundle_files import read_json
+from loopback_core.bundle.canaries import CANARIES, ask_canaries, wrong_answers
+from loopback_core.bundle.served_bundle import ServedBundle
+from loopback_core.errors import ArtifactError
+from loopback_core.serving.prepared import PreparedListeners
+from loopback_core.store.artifact import Artifact
+
+log = logging.getLogger("loopback")
+
+PAGE = 4096
+
+
+@dataclass(frozen=True)
+class LoadedBundle:
+    """A version of the bundle in service."""
+
+    version: str
+    created: str  # ISO 8601, UTC
+    served: ServedBundle
+    listeners: PreparedListeners
+
+    @classmethod
+    def load(cls, artifact: Artifact, verify: bool = False) -> Self:
+        """Load a bundle and make it ready: sizes of its files, canaries, and every page of what a request reads by row.
+
+        verify: digest every file too.
+
+        Raises:
+            ArtifactError: a file is missing or damaged, or the bundle does not give its stored answers.
+        """
+        started = time.monotonic()
+        _refuse_other_sizes(artifact)
+        if verify:
+            artifact.verify()
+        served = ServedBundle.load(artifact.folder)
+        if served.bundle.towers.model.settings.user_encoder == "id":
+            served.bundle.refuse_ids()
+        wrong = wrong_answers(served, read_json(artifact.folder / CANARIES))
+        if wrong:
+            raise ArtifactError(f"{artifact} does not give its stored answers ({'; '.join(wrong)}); {artifact.remedy}")
+        _warm(served)
+        log.info("%s is ready after %.1f s", artifact, time.monotonic() - started)
+        return cls(artifact.version, artifact.manifest["created"], served, PreparedListeners(served))
+
+
+def _refuse_other_sizes(artifact: Artifact) -> None:
+    for name, published in artifact.manifest["files"].items():
+        path = artifact.folder / name
+        try:
+            size = path.stat().st_size
+        except OSError as error:
+            raise ArtifactError(f"{path} is missing ({error.strerror}); {artifact.remedy}") from None
+        if size != published["bytes"]:
+            raise ArtifactError(f"{path} has {size:,} bytes instead of {published['bytes']:,}; {artifact.remedy}")
+
+
+def _warm(served: ServedBundle) -> None:
+    """Read a byte of every page of the vectors: fetched row by row, each would be a fault of its own."""
+    vectors = np.asarray(served.bundle.vectors)
+    _ = vectors.reshape(-1).view(np.uint8)[::PAGE].max(initial=0)
+    _ = served.by_popularity, served.artist_vectors
+    ask_canaries(served)
+    served.search.tracks("a", 1)

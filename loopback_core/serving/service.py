@@ -1,0 +1,120 @@
+"""The service without its protocol: one bundle in service, the listens that were received, questions and answers."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from threading import Lock
+
+from loopback_core.errors import LoopbackError
+from loopback_core.listens.listen_store import Added, ListenStore
+from loopback_core.listens.received import ReceivedListen, normal_user
+from loopback_core.serving.answering import Answer, answer
+from loopback_core.serving.listener import Received
+from loopback_core.serving.loaded import LoadedBundle
+from loopback_core.serving.prepared import Asked
+from loopback_core.serving.question import HeardTrack, Question
+from loopback_core.store.artifacts import ArtifactStore
+from loopback_core.store.served_pointer import served_bundle
+
+log = logging.getLogger("loopback")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A bundle that should be served and is not."""
+
+    version: str
+    reason: str
+
+
+class Service:
+    """Answers questions from the bundle that is served. Used by many threads; the bundle is one reference."""
+
+    def __init__(self, home: Path) -> None:
+        """home: the folder of artifacts and of the listens.
+
+        Raises:
+            ListensError: the store of listens cannot be opened.
+        """
+        self.store = ArtifactStore(home)
+        self.listens = ListenStore.open(self.store.home)
+        self.loaded: LoadedBundle | None = None
+        self.failure: Failure | None = None  # of the newest exchange; None where it went well
+        self.exchanges = 0
+        self._loading = Lock()
+
+    def load(self, verify: bool = False) -> None:
+        """Put the bundle that `SERVED` names into service, unless it is already. Requests that run end on the old one.
+
+        Raises:
+            LoopbackError: it cannot be served; the one before stays in service.
+        """
+        with self._loading:
+            artifact = served_bundle(self.store)
+            if self.loaded is not None and self.loaded.version == artifact.version:
+                self.failure = None
+                return
+            self.loaded = LoadedBundle.load(artifact, verify)
+            self.failure = None
+            self.exchanges += 1
+
+    def follow(self) -> None:
+        """As :meth:`load`; an error is kept and logged once, not raised. Called again and again."""
+        try:
+            self.load()
+        except LoopbackError as error:
+            version = _pointed_at(self.store)
+            if self.failure is None or self.failure.reason != str(error):
+                log.error("the bundle %s is not put into service: %s", version, error)
+            self.failure = Failure(version, str(error))
+
+    def answer(self, loaded: LoadedBundle, questions: Sequence[Question]) -> list[Answer]:
+        """The answer to each question, all by one bundle.
+
+        Raises:
+            RequestError: a question contradicts itself.
+            ListensError: the store of listens cannot be read.
+        """
+        return answer(loaded.listeners, [self._asked(question) for question in questions])
+
+    def add(self, listens: Sequence[ReceivedListen]) -> Added:
+        """Store listens; they are on the disk when this returns. Raises as :meth:`ListenStore.add`."""
+        return self.listens.add(listens)
+
+    def erase(self, user_id: str) -> int:
+        """Forget a user. Returns the number of stored listens that went. Raises as :meth:`ListenStore.erase`."""
+        return self.listens.erase(user_id)
+
+    def close(self) -> None:
+        """Close the store of listens."""
+        self.listens.close()
+
+    def _asked(self, question: Question) -> Asked:
+        if question.user_id is None:
+            return Asked(question)
+        user_id = normal_user(question.user_id)
+        question = replace(question, user_id=user_id)
+        version = self.listens.version(user_id)
+        return Asked(question, partial(self._received, user_id), version) if version else Asked(question)
+
+    def _received(self, user_id: str) -> Received:
+        heard = tuple(
+            HeardTrack(one.artist, one.track, one.artist_mbid or "", one.track_mbid or "", _seconds(one.time))
+            for one in self.listens.of_user(user_id)
+        )
+        erased_at = self.listens.erased_at(user_id)
+        return Received(heard, None if erased_at is None else _seconds(erased_at))
+
+
+def _seconds(moment: datetime) -> int:
+    return int(moment.timestamp())
+
+
+def _pointed_at(store: ArtifactStore) -> str:
+    try:
+        return served_bundle(store).version
+    except LoopbackError:
+        return ""

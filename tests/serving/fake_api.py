@@ -169,7 +169,10 @@ def create_fake(service: FakeService) -> FastAPI:
 
     @app.get("/v1/report")
     def report() -> Response:
-        return Response("<!doctype html><link rel=icon href=data:,><title>Evaluation</title><h1>Evaluation</h1>", media_type="text/html")
+        return Response(
+            "<!doctype html><link rel=icon href=data:,><title>Evaluation</title><h1>Evaluation</h1>",
+            media_type="text/html",
+        )
 
     @app.get("/")
     def page() -> Response:

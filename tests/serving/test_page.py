@@ -88,6 +88,7 @@ def open_page(served, window, service):
 
 
 def titles(page: Page) -> list[str]:
+    """Of the tracks in the list, when the answer to the last change has come."""
     expect(page.locator("#items[aria-busy]")).to_have_count(0)
     expect(page.locator(".item").first).to_be_visible()
     return page.locator(".item .track").all_inner_texts()
@@ -130,6 +131,7 @@ def test_suggestions_are_chosen_by_keyboard_alone(open_page, service):
     page.keyboard.press("ArrowUp")  # the last
     page.keyboard.press("Enter")
     expect(page.locator("#liked .chip")).to_have_count(2)
+    titles(page)
     assert service.asked[-1]["history"] == [
         {"artist": "Karvanfin"},
         {"artist": "Velvet Static", "track": "Silent Parade"},
@@ -219,6 +221,7 @@ def test_more_like_this_adds_the_track_to_what_is_liked(open_page, service):
     page.get_by_role("button", name="More like this").first.click()
     expect(page.locator("#liked .chip")).to_have_count(2)
     expect(page.locator("#toast")).to_contain_text(f"More like {first}")
+    titles(page)
     assert service.asked[-1]["history"][-1]["track"] == first
     page.get_by_role("button", name="Undo").click()
     expect(page.locator("#liked .chip")).to_have_count(1)
@@ -282,6 +285,7 @@ def test_hidden_tracks_stay_hidden_when_another_model_is_served(open_page, servi
     name = titles(page)[0]
     page.get_by_role("button", name="Not this").first.click()
     expect(page.locator("#hidden-count")).to_have_text("Hidden: 1 track")
+    titles(page)
     (old_id,) = service.asked[-1]["exclude"]["tracks"]
     service.shift, service.bundle["version"] = 1000, "77aa000000000000"
     page.get_by_role("button", name="Show more").click()
@@ -351,7 +355,7 @@ def test_exports_are_read_in_the_browser(open_page, service):
         expect(page.locator("#file-read")).to_contain_text(name)
         titles(page)
         assert service.asked[-1]["history"] == LISTENS, name
-        expect(page.locator("#file-read")).to_contain_text("2 listens, Jan 2021 to Jan 2021.")
+        expect(page.locator("#file-read")).to_contain_text("2 listens, Jan 2021.")
         assert urlsplit(page.url).fragment == "file=2"
 
 
@@ -360,6 +364,7 @@ def test_a_quote_that_is_not_closed_belongs_to_the_title(open_page, service):
     page = open_page()
     choose_file(page, "plays.csv", rows)
     expect(page.locator("#file-read")).to_contain_text("3 listens")
+    titles(page)
     assert [listen["track"] for listen in service.asked[-1]["history"]] == ['"Heroes', 'Blue (7" Mix)', 'Say "hi"']
 
 
@@ -384,6 +389,7 @@ def test_the_last_5000_listens_are_sent_and_the_page_says_so(open_page, service)
     choose_file(page, "plays.csv", "artist,track,time\nA,No time,\n" + "\n".join(rows))
     expect(page.locator("#file-read")).to_contain_text("5,003 listens")
     expect(page.locator("#file-read")).to_contain_text("The last 5,000 are sent. 1 row could not be read.")
+    titles(page)
     history = service.asked[-1]["history"]
     assert (len(history), history[0]["track"], history[-1]["track"]) == (5000, "Song 3", "Song 5002")
 

@@ -47,9 +47,9 @@ export function drawAnswer(state, answer, sent, actions, said) {
 export function drawFailure(error, wait, again) {
   settle();
   for (const id of ["meta", "remarks", "more"]) show(byId(id), false);
-  byId("items").classList.add("slow");
   if (byId("failure").hidden) announce(error.message); // not for each try
-  byId("failure").replaceChildren(...failureNodes(error, wait, again));
+  const stale = byId("items").children.length ? "Until then you see the last list." : "";
+  byId("failure").replaceChildren(...failureNodes(error, wait, again, stale));
   show(byId("failure"), true);
 }
 
@@ -70,8 +70,8 @@ function drawMeta(answer) {
 function remarksOf(answer, sent, state) {
   const remarks = [];
   if (!answer.items.length) {
-    const hidden = state.hidden.length > 0 ? " Show hidden tracks again, or" : "";
-    remarks.push(element("p", {}, `There is nothing to recommend.${hidden || " Move the slider, or"} name something else.`));
+    const remedy = state.hidden.length ? "Show hidden tracks again" : "Move the slider";
+    remarks.push(element("p", {}, `There is nothing to recommend. ${remedy}, or name something else.`));
   }
   const unknown = answer.unknown ?? [];
   if (answer.fallback === "popular") {
@@ -87,7 +87,8 @@ function unknownSentence(unknown, sent) {
   const byArtist = unknown.filter((entry) => entry.counted_by_artist).length;
   if (unknown.length > 3) {
     const counted = byArtist ? ` ${byArtist.toLocaleString("en")} of them count by their artist.` : "";
-    return element("p", {}, `${unknown.length.toLocaleString("en")} of ${count(sent, "listen")} are of tracks that are not in this catalog.${counted}`);
+    const share = `${unknown.length.toLocaleString("en")} of ${count(sent, "listen")}`;
+    return element("p", {}, `${share} name tracks that are not in this catalog.${counted}`);
   }
   const named = unknown.flatMap((entry, place) => [place ? "; " : "", ...written({ ...entry, track: entry.track ?? null })]);
   const counted = byArtist === unknown.length ? ` ${byArtist > 1 ? "They count" : "It counts"} by the artist.` : "";

@@ -73,9 +73,9 @@ export function drawFile(expected) {
 
 function summary() {
   const { name, listens, read, unreadable, from, to } = kept;
-  const months = from ? `, ${MONTH.format(new Date(from))} to ${MONTH.format(new Date(to))}` : "";
+  const months = new Set([from, to].filter(Boolean).map((time) => MONTH.format(new Date(time))));
   const parts = [
-    `${count(read, "listen")}${months}.`,
+    [count(read, "listen"), [...months].join(" to ")].filter(Boolean).join(", ") + ".",
     read > MOST_LISTENS ? `The last ${listens.length.toLocaleString("en")} are sent.` : null,
     unreadable ? `${count(unreadable, "row")} could not be read.` : null,
   ];

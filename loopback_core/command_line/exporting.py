@@ -18,9 +18,9 @@ from loopback_core.serving.answering import Answer
 from loopback_core.serving.question import Question, TaskName
 from loopback_core.store.atomic import replacing
 
-USERS_AT_ONCE = 64
+USERS_OF_BLOCK = 64
 
-SCHEMA = pa.schema(
+EXPORTED = pa.schema(
     [
         ("user_id", pa.string()),
         ("rank", pa.int32()),
@@ -49,8 +49,8 @@ def export_recommendations(home: Path, task: str, k: int, out: Path) -> None:
 
     def blocks() -> Iterator[pa.Table]:
         with progress(f"export {task}", len(users), "users") as shown:
-            for start in range(0, len(users), USERS_AT_ONCE):
-                names = users[start : start + USERS_AT_ONCE]
+            for start in range(0, len(users), USERS_OF_BLOCK):
+                names = users[start : start + USERS_OF_BLOCK]
                 questions = [Question(user, task=cast(TaskName, task), k=k) for user in names]
                 yield _rows(loaded.served, names, service.answer(loaded, questions))
                 shown.advance(len(names))
@@ -73,11 +73,11 @@ def _rows(served: ServedBundle, users: list[str], answers: list[Answer]) -> pa.T
         "score": [item.score for _, _, item in items],
         "reason": [item.reason for _, _, item in items],
     }
-    return pa.table(columns).cast(SCHEMA)
+    return pa.table(columns).cast(EXPORTED)
 
 
 def _parquet(blocks: Iterator[pa.Table], path: Path) -> None:
-    with pq.ParquetWriter(path, SCHEMA) as writer:
+    with pq.ParquetWriter(path, EXPORTED) as writer:
         for block in blocks:
             writer.write_table(block)
 

@@ -9,28 +9,30 @@ from pydantic import TypeAdapter, ValidationError
 from loopback_core.errors import RequestError
 from loopback_core.listens.schema import RAW_COLUMNS
 from loopback_core.serving.api.api_models import HistoryListen, RecommendationRequest
-from loopback_core.serving.question import MOST_LISTENS, HeardTrack
+from loopback_core.serving.question import LONGEST_HISTORY, HeardTrack
 
-FORMS = ".csv with a header (artist, track, time), .json as in the API, or .tsv in the Last.fm layout"
+HISTORY_FORMS = ".csv with a header (artist, track, time), .json as in the API, or .tsv in the Last.fm layout"
 
 _LISTENS = TypeAdapter(list[HistoryListen])
 
 
 def read_history(path: Path) -> tuple[HeardTrack, ...]:
-    """The last MOST_LISTENS listens of a file.
+    """The last LONGEST_HISTORY listens of a file.
 
     Raises:
         RequestError: it is of no known form; the message says what is.
     """
     try:
-        rows = _rows(path)[-MOST_LISTENS:]
+        rows = _rows(path)[-LONGEST_HISTORY:]
         return RecommendationRequest(history=_LISTENS.validate_python(rows)).question().history
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise RequestError(f"{path} cannot be read as a history ({where}: {first['msg']}): give {FORMS}.") from None
+        raise RequestError(
+            f"{path} cannot be read as a history ({where}: {first['msg']}): give {HISTORY_FORMS}."
+        ) from None
     except (OSError, ValueError, pl.exceptions.PolarsError) as error:
-        raise RequestError(f"{path} cannot be read as a history ({error}): give {FORMS}.") from None
+        raise RequestError(f"{path} cannot be read as a history ({error}): give {HISTORY_FORMS}.") from None
 
 
 def _rows(path: Path) -> list[dict[str, object]]:

@@ -68,7 +68,7 @@ def main() -> None:
 @_sentences
 def serve(home: Path, host: str, port: int, workers: int, api_keys: str) -> None:
     """Serve the bundle over HTTP, with a page at /."""
-    from loopback_core.command_line.serving import run_service
+    from loopback_core.command_line.running import run_service
 
     run_service(home, host, port, workers, api_keys)
 

@@ -9,7 +9,7 @@ from loopback_core.recommenders.towers_recommender import TowersRecommender
 from loopback_core.retrieval.indexes.vector_index import VectorIndex
 from loopback_core.retrieval.top_k import top_k_sparse
 
-NEAREST = 1_000
+NEAREST_OF_INDEX = 1_000
 """Tracks that the index is asked for at least, so that a short list is the head of a long one."""
 
 MOST_LIFTED = 2_000
@@ -32,7 +32,7 @@ class IndexRecommender(TowersRecommender):
     def rank(self, users: EncodedUsers, k: int, exclude: Ragged | None) -> Ranking:
         """The k best candidates of each user."""
         prior, scorer = users.prior, self.scorer
-        width = min(max(k, NEAREST), len(scorer.vectors))
+        width = min(max(k, NEAREST_OF_INDEX), len(scorer.vectors))
         nearest = self.index.search(scorer.index_queries(users.vectors), width, exclude)
         if not len(prior.tracks.row) and not len(prior.artists.row):
             return Ranking(nearest.tracks[:, :k], nearest.scores[:, :k])

@@ -14,7 +14,7 @@ from loopback_core.serving.question import Question, TaskName
 from loopback_core.serving.reasons import Reasons
 from loopback_core.serving.score_parts import score_parts
 
-STAGES = ("lookup", "encode", "rank", "describe")
+ANSWER_STAGES = ("lookup", "encode", "rank", "describe")
 
 POPULAR = "popular"
 """The fallback for someone of whom nothing is known: what most people listen to."""
@@ -167,7 +167,7 @@ class _Clock:
     """Milliseconds by stage."""
 
     def __init__(self) -> None:
-        self.milliseconds = dict.fromkeys(STAGES, 0.0)
+        self.milliseconds = dict.fromkeys(ANSWER_STAGES, 0.0)
         self._last = time.perf_counter()
 
     def lap(self, stage: str) -> None:

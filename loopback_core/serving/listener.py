@@ -24,7 +24,7 @@ class Unknown:
 
 
 @dataclass(frozen=True)
-class Listener:
+class ListenerHistory:
     """A history in ids of a bundle, as of `Bundle.listen_artist`, oldest first."""
 
     ids: Ids  # (listens,)
@@ -50,7 +50,7 @@ class Received:
     erased_at: int | None = None  # seconds since 1970-01-01 UTC: what was played until then is forgotten
 
 
-def listener_of(served: ServedBundle, question: Question, received: Received) -> Listener:
+def listener_of(served: ServedBundle, question: Question, received: Received) -> ListenerHistory:
     """The history that a question is answered for.
 
     A listen that two of the sources hold, the same track at the same second, counts once.
@@ -73,10 +73,10 @@ def listener_of(served: ServedBundle, question: Question, received: Received) ->
     order = np.argsort(times, kind="stable")
     ids, times = ids[order], times[order]
     once = _first_of_its_kind(ids, times)
-    return Listener(ids[once], times[once], moment, unknown)
+    return ListenerHistory(ids[once], times[once], moment, unknown)
 
 
-def histories_of(served: ServedBundle, listeners: Sequence[Listener]) -> Histories:
+def histories_of(served: ServedBundle, listeners: Sequence[ListenerHistory]) -> Histories:
     """The histories of some listeners, a row each."""
     return served.bundle.histories(
         [one.ids for one in listeners], [one.times for one in listeners], [one.moment for one in listeners]

@@ -16,7 +16,7 @@ from loopback_core.store.artifact import Artifact
 
 log = logging.getLogger("loopback")
 
-PAGE = 4096
+PAGE_BYTES = 4096
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def _refuse_other_sizes(artifact: Artifact) -> None:
 def _warm(served: ServedBundle) -> None:
     """Read a byte of every page of the vectors: fetched row by row, each would be a fault of its own."""
     vectors = np.asarray(served.bundle.vectors)
-    _ = vectors.reshape(-1).view(np.uint8)[::PAGE].max(initial=0)
+    _ = vectors.reshape(-1).view(np.uint8)[::PAGE_BYTES].max(initial=0)
     _ = served.by_popularity, served.artist_vectors
     ask_canaries(served)
     served.search.tracks("a", 1)

@@ -7,10 +7,10 @@ from threading import Lock
 
 from loopback_core.bundle.served_bundle import ServedBundle
 from loopback_core.ranking.scorer import EncodedUsers
-from loopback_core.serving.listener import Listener, Received, histories_of, listener_of
+from loopback_core.serving.listener import ListenerHistory, Received, histories_of, listener_of
 from loopback_core.serving.question import Question, TaskName
 
-KEPT = 256
+KEPT_LISTENERS = 256
 """Listeners of one bundle that are kept; each takes up to some hundred kilobytes."""
 
 
@@ -33,7 +33,7 @@ class Asked:
 class Prepared:
     """A listener, and how each task reads their history."""
 
-    listener: Listener
+    listener: ListenerHistory
     encoded: dict[TaskName, EncodedUsers] = field(default_factory=dict)  # of one row each
 
 
@@ -60,7 +60,7 @@ class PreparedListeners:
         if key is not None:
             with self._lock:
                 self._kept[key] = prepared
-                if len(self._kept) > KEPT:
+                if len(self._kept) > KEPT_LISTENERS:
                     self._kept.popitem(last=False)
         return prepared
 

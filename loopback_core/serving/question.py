@@ -5,7 +5,7 @@ from typing import Literal
 
 TaskName = Literal["discovery", "next_listen"]
 
-MOST_LISTENS = 20_000
+LONGEST_HISTORY = 20_000
 """Of a history in a request."""
 
 MOST_TRACKS = 1_000

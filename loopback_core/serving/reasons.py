@@ -7,7 +7,7 @@ import numpy as np
 
 from loopback_core.bundle.served_bundle import ServedBundle
 from loopback_core.data import Ids
-from loopback_core.serving.listener import Listener
+from loopback_core.serving.listener import ListenerHistory
 
 LAST_TRACKS = 20
 """Distinct tracks, the latest, whose neighbours are named as a reason."""
@@ -18,7 +18,7 @@ class Reasons:
     """Reasons for one listener: the first that holds of each track."""
 
     served: ServedBundle
-    listener: Listener
+    listener: ListenerHistory
 
     def of(self, tracks: Ids) -> list[str]:
         """A sentence for each track, (n,)."""

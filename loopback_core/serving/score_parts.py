@@ -15,7 +15,7 @@ from loopback_core.ranking.terms import NeighboursTerm, RelatedTerm
 
 PERSONAL = (*TRACK_FEATURES, *ARTIST_FEATURES, *POPULAR_ARTIST_FEATURES)
 
-RELATED = {*NeighboursTerm.features, *RelatedTerm.features, *map(popular, RelatedTerm.by_popularity)}
+RELATED_FEATURES = {*NeighboursTerm.features, *RelatedTerm.features, *map(popular, RelatedTerm.by_popularity)}
 
 
 def score_parts(scorer: Scorer, histories: Histories, tracks: Ids) -> list[dict[str, float]]:
@@ -27,7 +27,7 @@ def score_parts(scorer: Scorer, histories: Histories, tracks: Ids) -> list[dict[
     artist = scorer.candidate_artist[tracks].astype(np.int64)
     features = pair_features(bags, np.zeros(len(tracks), np.int64), tracks, artist, scorer.popularity[tracks])
     weighted = features * scorer.ranker.of_features(PERSONAL)
-    is_related = np.array([name in RELATED for name in PERSONAL])
+    is_related = np.array([name in RELATED_FEATURES for name in PERSONAL])
     prior, related = weighted[:, ~is_related].sum(axis=1), weighted[:, is_related].sum(axis=1)
     return [
         {

@@ -36,6 +36,11 @@ def served_bundle(store: ArtifactStore) -> Artifact:
     return store.get(ASSET, version)
 
 
+def is_any_served(store: ArtifactStore) -> bool:
+    """Whether a bundle was chosen, whole or not."""
+    return (store.home / ASSET / "SERVED").exists()
+
+
 def serve_bundle(artifact: Artifact) -> None:
     """Let this version be served from now on. Readers see the one before or this one, nothing between."""
     write_text(artifact.folder.parent / "SERVED", artifact.version + "\n")

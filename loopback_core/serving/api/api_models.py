@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from loopback_core.listens.received import ReceivedListen
-from loopback_core.serving.question import MOST_LISTENS, MOST_TRACKS, HeardTrack, Question
+from loopback_core.serving.question import LONGEST_HISTORY, MOST_TRACKS, HeardTrack, Question
 
 MOST_QUESTIONS = 256
 """In a batch."""
@@ -35,7 +35,7 @@ Mbid = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_stora
 UserId = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S"), AfterValidator(_storable)]
 Moment = Annotated[datetime, AfterValidator(_in_range)]
 Id = Annotated[int, Field(ge=0, lt=2**31)]
-Ids = Annotated[list[Id], Field(max_length=10_000)]
+IdList = Annotated[list[Id], Field(max_length=10_000)]
 
 
 class _Body(BaseModel):
@@ -63,14 +63,14 @@ class HistoryListen(_Body):
 class Exclude(_Body):
     """What must not be recommended."""
 
-    tracks: Ids = []
-    artists: Ids = []
+    tracks: IdList = []
+    artists: IdList = []
 
 
 class Only(_Body):
     """What may be recommended; None: anything."""
 
-    artists: Ids | None = None
+    artists: IdList | None = None
     first_heard_after: date | None = Field(
         None, description="Tracks that nobody had heard on this day (UTC) or before."
     )
@@ -80,7 +80,7 @@ class RecommendationRequest(_Body):
     """Who asks, and for what. Without a user and a history the answer is what most people listen to."""
 
     user_id: UserId | None = None
-    history: Annotated[list[HistoryListen], Field(max_length=MOST_LISTENS)] = []
+    history: Annotated[list[HistoryListen], Field(max_length=LONGEST_HISTORY)] = []
     task: Literal["discovery", "next_listen"] = "discovery"
     k: int = Field(10, ge=1, le=MOST_TRACKS)
     exclude: Exclude = Exclude()
@@ -185,7 +185,7 @@ class Artists(BaseModel):
     items: list[Artist]
 
 
-class Recommended(Track):
+class RecommendedTrack(Track):
     """A recommended track."""
 
     rank: int
@@ -204,7 +204,7 @@ class UnknownListen(BaseModel):
 class Recommendations(BaseModel):
     """A list, best first."""
 
-    items: list[Recommended]
+    items: list[RecommendedTrack]
     task: str
     unknown: list[UnknownListen]
     fallback: Literal["popular"] | None
@@ -212,7 +212,7 @@ class Recommendations(BaseModel):
     milliseconds: dict[str, float]
 
 
-class Batch(BaseModel):
+class BatchAnswer(BaseModel):
     """The answers in the order of the requests."""
 
     answers: list[Recommendations]

@@ -25,7 +25,7 @@ from loopback_core.serving.service import Service
 SECONDS_BETWEEN_LOOKS = 1.0
 """At the file that names the bundle to serve."""
 
-KEYS = "LOOPBACK_API_KEYS"
+KEYS_VARIABLE = "LOOPBACK_API_KEYS"
 """The variable with the accepted keys, separated by commas or white space."""
 
 
@@ -41,7 +41,7 @@ class ServeOptions:
 
 def from_environment() -> FastAPI:
     """The app of a worker process: LOOPBACK_HOME, LOOPBACK_API_KEYS."""
-    keys = os.environ.get(KEYS, "").replace(",", " ").split()
+    keys = os.environ.get(KEYS_VARIABLE, "").replace(",", " ").split()
     return create_app(ServeOptions(Path(os.environ.get("LOOPBACK_HOME") or ".loopback"), keys))
 
 

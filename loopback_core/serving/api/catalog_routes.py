@@ -12,9 +12,11 @@ from loopback_core.serving.api.serving_state import ServingState
 from loopback_core.serving.loaded import LoadedBundle
 from loopback_core.serving.similar import Near, similar_artists, similar_tracks
 
-Text = Annotated[str, Query(max_length=1000, description="What somebody typed: a prefix, without accents, with typos.")]
+Typed = Annotated[
+    str, Query(max_length=1000, description="What somebody typed: a prefix, without accents, with typos.")
+]
 Limit = Annotated[int, Query(ge=1, le=100, description="Results at most.")]
-Neighbours = Annotated[int, Query(ge=1, le=1000, description="Neighbours.")]
+HowMany = Annotated[int, Query(ge=1, le=1000, description="HowMany.")]
 TrackId = Annotated[int, Path(ge=0, lt=2**31, description="Id of a track in the bundle in service.")]
 ArtistId = Annotated[int, Path(ge=0, lt=2**31, description="Id of an artist in the bundle in service.")]
 
@@ -24,7 +26,7 @@ def catalog_routes(state: ServingState) -> APIRouter:
     routes = APIRouter(prefix="/v1", tags=["catalog"], responses=described(400, 401, 404, 422, 503))
 
     @routes.get("/tracks", response_model=Tracks)
-    async def find_tracks(q: Text, limit: Limit = 10) -> JSONResponse:
+    async def find_tracks(q: Typed, limit: Limit = 10) -> JSONResponse:
         """Tracks by artist and title."""
         served = state.loaded().served
         return await state.pool.run(
@@ -39,7 +41,7 @@ def catalog_routes(state: ServingState) -> APIRouter:
         return JSONResponse(track_rows(loaded.served, [track])[0])
 
     @routes.get("/tracks/{track}/similar", response_model=Tracks)
-    async def get_similar_tracks(track: TrackId, k: Neighbours = 10) -> JSONResponse:
+    async def get_similar_tracks(track: TrackId, k: HowMany = 10) -> JSONResponse:
         """The tracks that the towers hold for most alike."""
         loaded = state.loaded()
         _refuse_unknown(loaded, track=track)
@@ -51,7 +53,7 @@ def catalog_routes(state: ServingState) -> APIRouter:
         return await state.pool.run(compute)
 
     @routes.get("/artists", response_model=Artists)
-    async def find_artists(q: Text, limit: Limit = 10) -> JSONResponse:
+    async def find_artists(q: Typed, limit: Limit = 10) -> JSONResponse:
         """Artists by name."""
         served = state.loaded().served
         return await state.pool.run(
@@ -66,7 +68,7 @@ def catalog_routes(state: ServingState) -> APIRouter:
         return JSONResponse(artist_rows(loaded.served, [artist])[0])
 
     @routes.get("/artists/{artist}/similar", response_model=Artists)
-    async def get_similar_artists(artist: ArtistId, k: Neighbours = 10) -> JSONResponse:
+    async def get_similar_artists(artist: ArtistId, k: HowMany = 10) -> JSONResponse:
         """The artists whose tracks the towers hold for most alike."""
         loaded = state.loaded()
         _refuse_unknown(loaded, artist=artist)

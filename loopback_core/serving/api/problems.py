@@ -13,7 +13,7 @@ from loopback_core.errors import ListensError, LoopbackError, RequestError
 
 MEDIA_TYPE = "application/problem+json"
 
-TITLES = {
+PROBLEM_TITLES = {
     400: "The request cannot be read",
     401: "A key is needed",
     404: "Not found",
@@ -50,12 +50,12 @@ class ProblemError(Exception):
 def described(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route that may answer with these statuses."""
     content = {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}
-    return {status: {"description": TITLES[status], "content": content} for status in statuses}
+    return {status: {"description": PROBLEM_TITLES[status], "content": content} for status in statuses}
 
 
 def problem(status: int, detail: str, field: str | None = None, headers: dict[str, str] | None = None) -> JSONResponse:
     """The response of a problem."""
-    title = TITLES.get(status, "The request failed")
+    title = PROBLEM_TITLES.get(status, "The request failed")
     body = Problem(title=title, status=status, detail=detail, field=field).model_dump(exclude_none=True)
     return JSONResponse(body, status, headers, MEDIA_TYPE)
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
-from loopback_core.serving.api.api_models import Batch, BatchRequest, RecommendationRequest, Recommendations
+from loopback_core.serving.api.api_models import BatchAnswer, BatchRequest, RecommendationRequest, Recommendations
 from loopback_core.serving.api.problems import ProblemError, described
 from loopback_core.serving.api.rows import Row, answer_row, milliseconds
 from loopback_core.serving.api.serving_state import ServingState
@@ -28,7 +28,7 @@ def recommendation_routes(state: ServingState) -> APIRouter:
 
         return await state.pool.run(compute)
 
-    @routes.post("/recommendations:batch", response_model=Batch)
+    @routes.post("/recommendations:batch", response_model=BatchAnswer)
     async def recommend_batch(batch: BatchRequest) -> JSONResponse:
         """The same for up to 256 requests, in one pass of the tower."""
         loaded = state.loaded()

@@ -1,5 +1,6 @@
 """The bundle that is served."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,12 @@ import dagster as dg
 from loopback_assets.stage_asset import stage_asset
 from loopback_assets.step import Step
 from loopback_assets.ui import result, table
+from loopback_core.checks import refuse_failed
+from loopback_core.errors import ArtifactError
 from loopback_core.store.artifacts import Artifact
+from loopback_core.store.served_pointer import is_any_served, serve_bundle
+
+log = logging.getLogger("loopback")
 
 
 @stage_asset("bundle", group_name="serving", kinds={"pytorch", "faiss"})
@@ -53,4 +59,19 @@ def _build(step: Step) -> tuple[Artifact, bool]:
         )
         return build_bundle(evaluated, step.settings, folder, step.scratch(folder))
 
-    return step.publish("bundle", make, upstream=[evaluation])
+    artifact, reused = step.publish("bundle", make, upstream=[evaluation])
+    _serve(step, artifact, reused)
+    return artifact, reused
+
+
+def _serve(step: Step, artifact: Artifact, reused: bool) -> None:
+    """Let a new bundle be served when its checks pass. One that was there before is not served again in place of another
+    that was chosen by hand."""
+    if reused and is_any_served(step.store):
+        return
+    try:
+        refuse_failed(artifact, step.store, step.settings)
+    except ArtifactError as error:
+        log.error("the new bundle is not served: %s", error)
+        return
+    serve_bundle(artifact)

@@ -68,6 +68,7 @@ def build_bundle(evaluated: Evaluated, settings: Settings, folder: Path, checkpo
     write_known(fit, histories, names, users, folder)
     known: KnownJson = {
         "now": fit.now,
+        "last_listen": int(histories.timestamps.max(initial=0)),
         "own_moments": fit.own_moments,
         "has_profiles": fit.demographics is not None,
         "n_users": len(users),

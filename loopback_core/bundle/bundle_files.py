@@ -25,7 +25,8 @@ NAME_COLUMNS = ("artist", "artist_name", "track_name", "track_mbid", "artist_mbi
 class KnownJson(TypedDict):
     """`bundle.json`: single values of the data that the bundle was made on."""
 
-    now: int
+    now: int  # end of the listens that the catalog was counted on, seconds since 1970-01-01 UTC
+    last_listen: int  # the latest of any user
     own_moments: bool
     has_profiles: bool
     n_users: int

@@ -3,8 +3,18 @@
 from typing import Any
 
 from loopback_core.evaluation.evaluation_json import Evaluation
-from loopback_core.evaluation.outcome import against_rivals
+from loopback_core.evaluation.outcome import Outcome, against_rivals
 from loopback_core.tasks.metrics import MAIN_METRIC
+
+SENTENCES = {
+    Outcome.BEAT: "Better than {rival}, over {users:,} users.",
+    Outcome.AHEAD: "Ahead of {rival}, over {users:,} users, but not significantly.",
+    Outcome.LEVEL: "No clear difference to {rival}, over {users:,} users.",
+    Outcome.BEHIND: "Behind {rival}, over {users:,} users, but not significantly.",
+    Outcome.LOSE: "Worse than {rival}, over {users:,} users.",
+    Outcome.UNKNOWN: "Too few users, {users:,}, to tell it from {rival}.",
+}
+"""What a verdict says of the model in service."""
 
 
 def verdict_of(evaluation: Evaluation, version: str) -> dict[str, Any]:
@@ -19,7 +29,7 @@ def verdict_of(evaluation: Evaluation, version: str) -> dict[str, Any]:
                 "task": one.task,
                 "rival": one.rival,
                 "users": one.users,
-                "sentence": f"In {one.task} the towers against {one.rival}, over {one.users} users: {one.outcome.value}.",
+                "sentence": SENTENCES[one.outcome].format(rival=one.rival, users=one.users),
                 "metric": MAIN_METRIC,
                 "difference": comparison["difference"] if comparison else None,
                 "low": comparison["low"] if comparison else None,

@@ -56,7 +56,7 @@ def health_routes(state: ServingState) -> APIRouter:
             report="/v1/report" if _report(state, loaded) else None,
             tracks=loaded.served.bundle.catalog.n_tracks,
             users=known["n_users"],
-            last_listen=datetime.fromtimestamp(known["now"], UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            last_listen=datetime.fromtimestamp(known["last_listen"], UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         )
 
     @routes.get("/v1/report", response_class=HTMLResponse, responses=described(401, 404, 503))

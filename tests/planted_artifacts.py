@@ -1,0 +1,45 @@
+"""The artifacts that a bundle is made from: untrained towers over the planted log, every kind of term in the score."""
+
+from planted_log import planted_splits
+
+from loopback_core.bundle.build_bundle import Evaluated
+from loopback_core.ranking.linear_ranker import LinearRanker, save_rankers
+from loopback_core.ranking.relations import Relations
+from loopback_core.recommenders.build_retrieval import embed_catalog, index_catalog
+from loopback_core.settings import IndexSettings, TowersSettings
+from loopback_core.towers.two_tower import TwoTower, Vocabulary
+
+RANKER = LinearRanker.of(
+    {
+        "towers": 1.0,
+        "listeners": 0.5,
+        "track plays 7d": 8.0,
+        "artist plays": 4.0,
+        "artist plays x listeners": 1.0,
+        "related": 1.0,
+        "follows last 10": 0.5,
+    }
+)
+
+
+def planted_evaluated(folder):
+    """The artifacts in `folder`, as they would be evaluated together."""
+    import torch
+
+    splits = planted_splits(folder)
+    shape = TowersSettings(user_encoder="pooled", track_encoder="sum", output_dim=8)
+    catalog = splits.testing.catalog
+    torch.manual_seed(0)
+    towers = folder / "towers"
+    towers.mkdir()
+    TwoTower(Vocabulary(catalog.n_users, catalog.n_tracks, catalog.n_artists), shape).save(towers)
+    Relations.learn(splits.testing, 100, 20).save(towers)
+    save_rankers(dict.fromkeys(("discovery", "next_listen"), RANKER), towers)
+    for name in ("vectors", "index"):
+        (folder / name).mkdir()
+    embed_catalog(splits, towers, folder / "vectors")
+    index_catalog(splits, towers, folder / "vectors", IndexSettings(kind="flat"), folder / "index")
+    summary = {"settings": {"towers": shape.model_dump()}, "best_epoch": 1}
+    source = {"name": "planted", "events": len(splits.train), "users": catalog.n_users}
+    verdict = {"evaluation": "none", "verdicts": []}
+    return Evaluated(splits, towers, folder / "vectors", folder / "index", summary, source, verdict)

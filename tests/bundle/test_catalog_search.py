@@ -175,6 +175,11 @@ def test_a_name_that_is_the_query_comes_first_then_the_popular_ones(search):
     ]
 
 
+def test_a_popular_name_is_meant_even_where_rare_ones_are_mistyped_like_the_query(tmp_path):
+    rows = [(f"Metalica {number}", "Live", 1) for number in range(30)] + [("Metallica", "One", 9100)]
+    assert search_of(rows, tmp_path).tracks("metalica", 3).tolist() == [30, 0, 1]
+
+
 def test_of_equally_popular_names_the_lowest_id_comes_first(tmp_path):
     search = search_of([("A", "Same", 5), ("B", "Same", 5), ("C", "Same", 7), ("D", "Same", 5)], tmp_path)
     assert search.tracks("same", 3).tolist() == [2, 0, 1]

@@ -5,6 +5,7 @@ come in the order of their listeners, so that a search ends after the first few,
 """
 
 import sqlite3
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -117,6 +118,7 @@ class CatalogSearch:
         self._connections: SimpleQueue[sqlite3.Connection] = SimpleQueue()
         for connection in connections:
             self._connections.put(connection)
+            weakref.finalize(self, connection.close)
 
     @classmethod
     def open(cls, folder: Path) -> Self:

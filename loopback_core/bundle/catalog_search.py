@@ -4,8 +4,8 @@ The file is a SQLite database with full-text tables (FTS5). A row is a name, num
 come in the order of their listeners, so that a search ends after the first few, however many there are.
 """
 
-import math
 import sqlite3
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -16,10 +16,10 @@ import numpy as np
 import polars as pl
 
 from loopback_core.bundle import catalog_spelling as spelling
+from loopback_core.bundle.catalog_matching import INDEXED_BEGINNING, MARK, Found, find_names, term
 from loopback_core.bundle.catalog_words import (
     LONGEST_KEY,
     MOST_CHUNKS,
-    Forms,
     as_typed,
     chunk_forms,
     folded_name,
@@ -27,23 +27,12 @@ from loopback_core.bundle.catalog_words import (
     without_article,
     words_of,
 )
-from loopback_core.bundle.match_expressions import all_of, any_of, begun, chunk_expression, term
 from loopback_core.data import Ids
 from loopback_core.errors import ArtifactError
 
 SEARCH = "names.sqlite"
 
-INDEXED_BEGINNING = 6
-"""Letters of the beginnings of words that have a list of rows of their own; a longer one is completed first."""
-
 MOST_FOUND = 1000
-
-WHOLE_NAME = 1e3  # added to the score of a name that is the query: before all others
-NAME_BEGINS, WORDS, WORD_BEGINS, CORRECTED, PARTS = 1.0, 0.9, 0.7, 0.4, 0.2
-"""Quality of a match; the score is quality × log(2 + listeners)."""
-
-CORRECTED_CHUNKS, LEFT_OUT_CHUNKS = 3, 4
-"""Longer queries are corrected only where nothing is found as written, and one word is left out only of shorter ones."""
 
 CONNECTIONS = 4
 """Searches of one process at once; each takes a core."""
@@ -56,8 +45,6 @@ create virtual table {name} using fts5(
     words, content='', columnsize=0, detail=none, prefix='{lengths}',
     tokenize="ascii tokenchars '!""#$%&''()*+,-./:;<=>?@[\\]^_`{{|}}~'");
 """  # words are made here, not by the tokenizer: everything but a space belongs to a word
-MARK = "\x80"
-"""Before a key: a character that no folded name holds."""
 
 
 def build_search(tracks: pl.DataFrame, artists: pl.DataFrame, folder: Path) -> None:
@@ -131,6 +118,7 @@ class CatalogSearch:
         self._connections: SimpleQueue[sqlite3.Connection] = SimpleQueue()
         for connection in connections:
             self._connections.put(connection)
+            weakref.finalize(self, connection.close)
 
     @classmethod
     def open(cls, folder: Path) -> Self:
@@ -165,93 +153,11 @@ class CatalogSearch:
         connection = self._connections.get()
         try:
             with _readable(self._path):
-                found = _Found(connection, table, limit)
-                _search(found, forms, keys_of(text))
+                found = Found(connection, table, limit)
+                find_names(found, forms, keys_of(text))
                 return found.best()
         finally:
             self._connections.put(connection)
-
-
-class _Found:
-    """The rows that the parts of one search have found, each with its best score."""
-
-    def __init__(self, connection: sqlite3.Connection, table: str, limit: int) -> None:
-        self.connection = connection
-        self._limit = limit
-        self._sql = (
-            f"select place, id, listeners from {table} join {table}_rows on {table}_rows.place = {table}.rowid "
-            f"where {table} match ? order by {table}.rowid limit ?"
-        )
-        self._scores: dict[tuple[int, int], float] = {}
-
-    def __len__(self) -> int:
-        return len(self._scores)
-
-    @property
-    def enough(self) -> bool:
-        return len(self) >= self._limit
-
-    def any(self, expression: str) -> bool:
-        """Whether some row matches; it is not added."""
-        return self.connection.execute(self._sql, (expression, 1)).fetchone() is not None
-
-    def add(self, expression: str, quality: float, first: float = 0.0) -> bool:
-        """Add the `limit` rows with most listeners that match; they score best, as the quality is the same for all.
-
-        Returns:
-            Whether there are any.
-        """
-        rows = self.connection.execute(self._sql, (expression, self._limit)).fetchall()
-        for place, row, listeners in rows:
-            score = first + quality * math.log(2 + listeners)
-            self._scores[place, row] = max(score, self._scores.get((place, row), 0.0))
-        return len(rows) > 0
-
-    def best(self) -> Ids:
-        """Ids by score; of equal ones that with most listeners first, then the lowest id."""
-        ordered = sorted(self._scores, key=lambda key: (-self._scores[key], key))
-        return np.array([row for _, row in ordered[: self._limit]], np.int64)
-
-
-def _search(found: _Found, forms: Sequence[Forms], keys: Sequence[str]) -> None:
-    """From the strictest reading of a query to the loosest; the loose ones only where the strict ones find too little."""
-    names = [MARK + key for key in keys]
-    short = [name for name in names if len(name) <= INDEXED_BEGINNING]
-    found.add(any_of(map(term, names)), NAME_BEGINS, WHOLE_NAME)
-    if short:
-        found.add(any_of(map(begun, short)), NAME_BEGINS)
-    whole = [chunk_expression(form) for form in forms]
-    strict = [*whole[:-1], chunk_expression(forms[-1], lambda word: _begun_word(found.connection, word))]
-    if found.add(all_of(strict), WORD_BEGINS):
-        found.add(all_of(whole), WORDS)
-    if not found.enough and len(short) < len(names):  # "radio head", "acdcback"
-        found.add(any_of(map(begun, names)), NAME_BEGINS)
-    if not found.enough and (len(found) == 0 or len(forms) <= CORRECTED_CHUNKS):
-        meant = [_meant(found.connection, form, form is forms[-1]) for form in forms]
-        if any(meant):
-            found.add(all_of(any_of([chunk, *words]) for chunk, words in zip(strict, meant, strict=True)), CORRECTED)
-    if len(found) == 0 and len(forms) > 1:
-        _search_parts(found, strict)
-
-
-def _search_parts(found: _Found, chunks: Sequence[str]) -> None:
-    """Without the chunks that no name has; where every one is in some name, without any one of them."""
-    known = [chunk for chunk in chunks if found.any(chunk)]
-    if 0 < len(known) < len(chunks):
-        found.add(all_of(known), PARTS)
-    elif 1 < len(known) <= LEFT_OUT_CHUNKS:
-        found.add(any_of(all_of([*known[:i], *known[i + 1 :]]) for i in range(len(known))), PARTS)
-
-
-def _begun_word(connection: sqlite3.Connection, word: str) -> str:
-    if len(word) <= INDEXED_BEGINNING:
-        return begun(word)
-    return any_of(term(other) for other in spelling.completions(connection, word) or [word])
-
-
-def _meant(connection: sqlite3.Connection, forms: Forms, is_last: bool) -> list[str]:
-    words = [form[0] for form in forms if len(form) == 1]
-    return [term(other) for word in words for other in spelling.corrections(connection, word, is_last)]
 
 
 def _connect(path: Path) -> sqlite3.Connection:

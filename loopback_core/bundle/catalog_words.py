@@ -13,6 +13,10 @@ MOST_CHUNKS, MOST_WORDS = 8, 16  # of a query, and of a chunk of it
 Forms = tuple[tuple[str, ...], ...]
 """The ways to write one chunk of a text, each as words: AC/DC is (("ac", "dc"), ("acdc",))."""
 
+N: Forms = (("n",),)
+AND: Forms = (("n",), ("and",))
+"""What an n between two words means: Rock 'n' Roll."""
+
 _LETTERS = str.maketrans(
     {"ø": "o", "đ": "d", "ð": "d", "ł": "l", "æ": "ae", "œ": "oe", "þ": "th", "ħ": "h", "ı": "i", "ŧ": "t"}
 )  # letters with no decomposition, as they are typed on a keyboard that lacks them
@@ -23,6 +27,7 @@ _UNSPACED = re.compile(
 )  # scripts whose words are not separated, from Thai to Han; Hangul, where words carry endings
 _SOUNDS = re.compile(r"[$@]|!(?=[0-9a-z])")
 _SOUND = {"!": "i", "$": "s", "@": "a"}
+_INVISIBLE = {"Cc", "Cf", "Cs", "Cn", "Co"}  # categories of Unicode
 _NO_WORD = re.compile("[^0-9a-z]+")  # of ASCII text
 
 
@@ -38,9 +43,6 @@ def folded_name(text: str) -> str:
     return " ".join(text.split())
 
 
-_INVISIBLE = {"Cc", "Cf", "Cs", "Cn", "Co"}
-
-
 def as_typed(query: str) -> str:
     """A query of any length, with any characters, folded; NUL, surrogates and marks of direction are left out."""
     text = query[:LONGEST_QUERY].replace("\0", " ").encode("utf-8", "ignore").decode("utf-8")
@@ -52,7 +54,8 @@ def chunk_forms(text: str) -> list[Forms]:
     if not any(map(_in_word, text)):
         symbols = text.replace(" ", "")[:LONGEST_WORD]
         return [((symbols,),)] if symbols else []
-    return [form for chunk in text.split() if (form := _forms(chunk))]
+    forms = [form for chunk in text.split() if (form := _forms(chunk))]
+    return [*forms[:1], *(AND if form == N else form for form in forms[1:-1]), *forms[1:][-1:]]
 
 
 def words_of(text: str) -> dict[str, None]:

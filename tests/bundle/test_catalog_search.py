@@ -156,6 +156,13 @@ def test_words_of_artist_and_title_are_found_in_any_order(search, query):
     assert tracks(search, query) == [("Radiohead", "Karma Police"), ("Radiohead", "Karma Police (Live)")]
 
 
+@pytest.mark.parametrize("title", ["Rock 'n' Roll", "Rock N Roll", "Rock & Roll", "Rock and Roll"])
+@pytest.mark.parametrize("query", ["rock n roll", "rock 'n' rol", "rock and roll", "roll & rock", "rock roll"])
+def test_and_is_found_however_it_is_written(tmp_path, title, query):
+    search = search_of([("Somebody", title, 1), ("Rock Roller", "N", 9)], tmp_path)
+    assert 0 in search.tracks(query, 5).tolist()
+
+
 def test_a_name_that_is_the_query_comes_first_then_the_popular_ones(search):
     assert tracks(search, "creep") == [("Radiohead", "Creep"), ("Tribute Band", "Creep")]
     assert tracks(search, "karma police (live)")[0] == ("Radiohead", "Karma Police (Live)")
@@ -166,6 +173,11 @@ def test_a_name_that_is_the_query_comes_first_then_the_popular_ones(search):
         ("Radiohead", "Karma Police"),
         ("Radiohead", "Karma Police (Live)"),
     ]
+
+
+def test_a_popular_name_is_meant_even_where_rare_ones_are_mistyped_like_the_query(tmp_path):
+    rows = [(f"Metalica {number}", "Live", 1) for number in range(30)] + [("Metallica", "One", 9100)]
+    assert search_of(rows, tmp_path).tracks("metalica", 3).tolist() == [30, 0, 1]
 
 
 def test_of_equally_popular_names_the_lowest_id_comes_first(tmp_path):

@@ -36,8 +36,8 @@ def compare_refit(evaluated: TwoTower, served: TwoTower, fit: FitData) -> RefitJ
     return {
         "users": len(users),
         "overlap": float(np.mean(shared)) if shared else 1.0,
-        "temperature": 1 / float(served.inverse_temperature()),
-        "temperature_evaluated": 1 / float(evaluated.inverse_temperature()),
+        "temperature": 1 / served.inverse_temperature().item(),
+        "temperature_evaluated": 1 / evaluated.inverse_temperature().item(),
         "largest_norm_error": float(max(error.max(initial=0) for error in norms)),
     }
 

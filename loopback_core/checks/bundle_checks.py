@@ -1,8 +1,5 @@
 """The bundle that is served."""
 
-from loopback_core.bundle.bundle_files import read_json
-from loopback_core.bundle.canaries import CANARIES, wrong_answers
-from loopback_core.bundle.served_bundle import ServedBundle
 from loopback_core.checks.check import Verdict
 from loopback_core.settings import Settings
 from loopback_core.store.artifacts import Artifact, ArtifactStore
@@ -14,6 +11,10 @@ TEMPERATURE_RATIO = 2.0
 
 def canaries_answered(artifact: Artifact, store: ArtifactStore, settings: Settings) -> Verdict:
     """The bundle, loaded anew from its files, gives its stored answers."""
+    from loopback_core.bundle.bundle_files import read_json
+    from loopback_core.bundle.canaries import CANARIES, wrong_answers
+    from loopback_core.bundle.served_bundle import ServedBundle
+
     canaries = read_json(artifact.folder / CANARIES)
     wrong = wrong_answers(ServedBundle.load(artifact.folder), canaries)
     sentence = "; ".join(wrong) or f"{len(canaries)} questions get their stored answers"

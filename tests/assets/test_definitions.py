@@ -27,6 +27,7 @@ CHECKS = {
         "beats_rival_cold_start",
         "beats_rival_new_users",
     },
+    "bundle": {"files_intact", "canaries_answered", "refit_agrees"},
     "ablation": {"files_intact", "losses_finite", "recipe_holds"},
 }
 
@@ -48,12 +49,13 @@ def test_the_assets_are_one_graph_with_the_baselines_and_the_ablation_parallel_t
         "track_embeddings": {"trained_towers"},
         "faiss_index": {"track_embeddings"},
         "evaluation": {"faiss_index", "baselines"},
+        "bundle": {"evaluation"},
         "ablation": {"temporal_splits"},
     }
     assert {stage.name: set(stage.upstream) for stage in STAGES.values()} == upstream
 
 
-def test_the_ablation_is_no_part_of_what_the_report_needs() -> None:
+def test_the_ablation_and_the_bundle_are_no_part_of_what_the_report_needs() -> None:
     selected = dg.AssetSelection.from_string("*evaluation").resolve(list(defs.assets or ()))
     assert {key.to_user_string() for key in selected} == set(CHAIN)
 
@@ -101,7 +103,8 @@ def test_retrain_runs_the_whole_chain_with_its_checks_and_data_quality_every_che
     nodes = {name: set(defs.resolve_job_def(name).graph.node_dict) for name in ("retrain", "data_quality")}
     checks = {asset: {f"{asset}_{check}" for check in names} for asset, names in CHECKS.items()}
     of_chain = set().union(*(checks[asset] for asset in CHAIN))
-    assert nodes == {"retrain": of_chain | set(CHAIN), "data_quality": of_chain | checks["ablation"]}
+    served = of_chain | checks["bundle"]
+    assert nodes == {"retrain": served | {*CHAIN, "bundle"}, "data_quality": served | checks["ablation"]}
     assert {job.name for job in defs.jobs or ()} == {"retrain", "data_quality"}
 
 

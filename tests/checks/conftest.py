@@ -7,7 +7,9 @@ from itertools import count
 import numpy as np
 import polars as pl
 import pytest
+from planted_artifacts import planted_evaluated
 
+from loopback_core.bundle.build_bundle import build_bundle
 from loopback_core.checks import CHECKS, judge
 from loopback_core.listens.raw import publish_raw
 from loopback_core.listens.schema import Reason, Reject, validate
@@ -142,9 +144,28 @@ def chain(tmp_path, ten_listens, write_interactions):
     return chain
 
 
+COMPARISON = {
+    "users": 60,
+    "overlap": 0.5,
+    "temperature": 0.07,
+    "temperature_evaluated": 0.06,
+    "largest_norm_error": 1e-7,
+}
+
+
+@pytest.fixture(scope="session")
+def planted_bundle(tmp_path_factory):
+    """The files of a bundle of another log: the checks read nothing of the chain above it."""
+    folder = tmp_path_factory.mktemp("planted_bundle")
+    build_bundle(
+        planted_evaluated(tmp_path_factory.mktemp("planted")), Settings(bundle={"refit": "none"}), folder, folder
+    )
+    return folder
+
+
 @pytest.fixture
-def trained(chain):
-    """The chain up to the report, with untrained towers."""
+def trained(chain, planted_bundle):
+    """The chain up to the report and the bundle, with untrained towers."""
     import torch
 
     from loopback_core.ranking.linear_ranker import LinearRanker, save_rankers
@@ -188,6 +209,12 @@ def trained(chain):
         return {}
 
     chain.sound["evaluation"] = chain.publish("evaluation", evaluation, ["faiss_index", "baselines"])
+
+    def bundle(folder):
+        shutil.copytree(planted_bundle, folder, dirs_exist_ok=True)
+        return {"tracks": 200, "users": 60, "refit": "all", "comparison": COMPARISON}
+
+    chain.sound["bundle"] = chain.publish("bundle", bundle, ["evaluation"])
 
     def ablation(folder):
         (folder / "ablation.json").write_text(

@@ -45,6 +45,7 @@ def test_every_asset_has_checks_and_every_check_a_description():
         "track_embeddings",
         "faiss_index",
         "evaluation",
+        "bundle",
         "ablation",
     ]
     assert {asset: [check.name for check in checks] for asset, checks in CHECKS.items()} == {
@@ -67,6 +68,7 @@ def test_every_asset_has_checks_and_every_check_a_description():
             "beats_rival_cold_start",
             "beats_rival_new_users",
         ],
+        "bundle": ["files_intact", "canaries_answered", "refit_agrees"],
         "ablation": ["files_intact", "losses_finite", "recipe_holds"],
     }
     assert all(check.description and check.asset == asset for asset, checks in CHECKS.items() for check in checks)

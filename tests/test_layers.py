@@ -24,7 +24,6 @@ FLOORS = (
     ("recommenders",),
     ("evaluation",),
     ("reporting",),
-    ("bundle",),
     ("ablation",),
     ("bundle",),
     ("checks",),

@@ -59,7 +59,7 @@ def _build(step: Step) -> tuple[Artifact, bool]:
         )
         return build_bundle(evaluated, step.settings, folder, step.scratch(folder))
 
-    artifact, reused = step.publish("bundle", make, upstream=[evaluation])
+    artifact, reused = step.publish("bundle", make, upstream=[index, evaluation])
     _serve(step, artifact, reused)
     return artifact, reused
 

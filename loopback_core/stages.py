@@ -110,10 +110,10 @@ STAGES = {
         ),
         Stage(
             "bundle",
-            ("evaluation",),
+            ("faiss_index", "evaluation"),
             "bundle.build_bundle",
             lambda settings: _only(settings.bundle),
-            reads=("faiss_index", "track_embeddings", "trained_towers", "temporal_splits"),
+            reads=("track_embeddings", "trained_towers", "temporal_splits"),
             in_chain=False,
         ),
         Stage("ablation", ("temporal_splits",), "ablation.run", _ablation, in_chain=False),

@@ -65,12 +65,13 @@ def main() -> None:
     show_envvar=True,
     help="Accepted keys, separated by commas. On the command line other users of the machine can see them: use the variable.",
 )
+@click.option("--verify", is_flag=True, help="Digest every file of the bundle before it is served.")
 @_sentences
-def serve(home: Path, host: str, port: int, workers: int, api_keys: str) -> None:
+def serve(home: Path, host: str, port: int, workers: int, api_keys: str, verify: bool) -> None:
     """Serve the bundle over HTTP, with a page at /."""
     from loopback_core.command_line.running import run_service
 
-    run_service(home, host, port, workers, api_keys)
+    run_service(home, host, port, workers, api_keys, verify)
 
 
 @main.command()

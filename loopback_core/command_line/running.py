@@ -14,12 +14,12 @@ from loopback_core.store.served_pointer import served_bundle
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS")
 
 
-def run_service(home: Path, host: str, port: int, workers: int, api_keys: str) -> None:
+def run_service(home: Path, host: str, port: int, workers: int, api_keys: str, verify: bool) -> None:
     """Serve until the process is ended.
 
     Raises:
         SettingsError: the address is public and there is no key.
-        ArtifactError: there is no bundle.
+        ArtifactError: there is no bundle, or with `verify` a file of it is damaged.
     """
     keys = api_keys.replace(",", " ").split()
     if not keys and not _is_local(host):
@@ -27,6 +27,8 @@ def run_service(home: Path, host: str, port: int, workers: int, api_keys: str) -
             f"{host} can be reached from other machines, and no API key is set: set LOOPBACK_API_KEYS, or listen on 127.0.0.1."
         )
     artifact = served_bundle(ArtifactStore(home))
+    if verify:
+        artifact.verify()
     os.environ["LOOPBACK_HOME"] = str(home.expanduser().absolute())
     os.environ["LOOPBACK_API_KEYS"] = ",".join(keys)
     for variable in THREAD_VARIABLES:  # requests run side by side: each computes with one thread

@@ -49,7 +49,7 @@ def test_the_assets_are_one_graph_with_the_baselines_and_the_ablation_parallel_t
         "track_embeddings": {"trained_towers"},
         "faiss_index": {"track_embeddings"},
         "evaluation": {"faiss_index", "baselines"},
-        "bundle": {"evaluation"},
+        "bundle": {"faiss_index", "evaluation"},
         "ablation": {"temporal_splits"},
     }
     assert {stage.name: set(stage.upstream) for stage in STAGES.values()} == upstream

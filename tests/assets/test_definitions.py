@@ -31,7 +31,7 @@ CHECKS = {
     "ablation": {"files_intact", "losses_finite", "recipe_holds"},
 }
 
-SPECS = list(defs.resolve_all_asset_specs())
+SPECS = sorted(defs.resolve_all_asset_specs(), key=lambda spec: spec.key.to_user_string())
 
 
 def test_definitions_load() -> None:

@@ -40,6 +40,12 @@ def planted_evaluated(folder):
     embed_catalog(splits, towers, folder / "vectors")
     index_catalog(splits, towers, folder / "vectors", IndexSettings(kind="flat"), folder / "index")
     summary = {"settings": {"towers": shape.model_dump()}, "best_epoch": 1}
-    source = {"name": "planted", "events": len(splits.train), "users": catalog.n_users}
+    source = {
+        "name": "planted",
+        "events": len(splits.train),
+        "users": catalog.n_users,
+        "tracks": catalog.n_tracks,
+        "artists": catalog.n_artists,
+    }
     verdict = {"evaluation": "none", "verdicts": []}
     return Evaluated(splits, towers, folder / "vectors", folder / "index", summary, source, verdict)

@@ -70,6 +70,8 @@ def test_log_only_tracks_carry_no_count_and_no_time(split):
         "artist",
         "artist_name",
         "track_name",
+        "track_mbid",
+        "artist_mbid",
     ]
 
 

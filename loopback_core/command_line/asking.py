@@ -14,6 +14,8 @@ from loopback_core.serving.loaded import LoadedBundle
 from loopback_core.serving.question import Question, TaskName
 from loopback_core.serving.service import Service
 from loopback_core.serving.similar import similar_artists, similar_tracks
+from loopback_core.store.artifacts import ArtifactStore
+from loopback_core.store.served_pointer import served_bundle
 
 
 def opened(home: Path) -> tuple[Service, LoadedBundle]:
@@ -22,6 +24,7 @@ def opened(home: Path) -> tuple[Service, LoadedBundle]:
     Raises:
         LoopbackError: there is none, or it is damaged.
     """
+    served_bundle(ArtifactStore(home))  # before anything is written into a folder that is no home
     service = Service(home)
     service.load()
     assert service.loaded is not None

@@ -31,7 +31,7 @@ def read_history(path: Path) -> tuple[HeardTrack, ...]:
         raise RequestError(
             f"{path} cannot be read as a history ({where}: {first['msg']}): give {HISTORY_FORMS}."
         ) from None
-    except (OSError, ValueError, pl.exceptions.PolarsError) as error:
+    except (OSError, ValueError, RecursionError, pl.exceptions.PolarsError) as error:
         raise RequestError(f"{path} cannot be read as a history ({error}): give {HISTORY_FORMS}.") from None
 
 

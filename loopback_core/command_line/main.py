@@ -1,5 +1,6 @@
 """`loopback`: serve a bundle, or ask it from a terminal."""
 
+import errno
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -11,7 +12,7 @@ from loopback_core.errors import LoopbackError
 
 
 def _sentences(command: Callable[..., None]) -> Callable[..., None]:
-    """Errors that are written for the user end a command with their sentence."""
+    """Errors that are written for the user end a command with their sentence; so do those of files that it writes."""
 
     @wraps(command)
     def run(*args: Any, **kwargs: Any) -> None:
@@ -19,6 +20,10 @@ def _sentences(command: Callable[..., None]) -> Callable[..., None]:
             command(*args, **kwargs)
         except LoopbackError as error:
             raise click.ClickException(str(error)) from None
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # whoever reads the output has seen enough
+                raise
+            raise click.ClickException(f"{error}: give a path that can be written to, on a disk with room.") from None
 
     return run
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from loopback_core.errors import SettingsError
+from loopback_core.listens.listen_store import ListenStore
 from loopback_core.store.artifacts import ArtifactStore
 from loopback_core.store.served_pointer import served_bundle
 
@@ -20,6 +21,7 @@ def run_service(home: Path, host: str, port: int, workers: int, api_keys: str, v
     Raises:
         SettingsError: the address is public and there is no key.
         ArtifactError: there is no bundle, or with `verify` a file of it is damaged.
+        ListensError: the store of listens cannot be opened.
     """
     keys = api_keys.replace(",", " ").split()
     if not keys and not _is_local(host):
@@ -29,6 +31,7 @@ def run_service(home: Path, host: str, port: int, workers: int, api_keys: str, v
     artifact = served_bundle(ArtifactStore(home))
     if verify:
         artifact.verify()
+    ListenStore.open(home).close()  # refused here, not by each of the workers
     os.environ["LOOPBACK_HOME"] = str(home.expanduser().absolute())
     os.environ["LOOPBACK_API_KEYS"] = ",".join(keys)
     for variable in THREAD_VARIABLES:  # requests run side by side: each computes with one thread

@@ -154,13 +154,22 @@ def _described(
     served: ServedBundle, question: Question, prepared: Prepared, tracks: Ids, scores: np.ndarray
 ) -> tuple[Item, ...]:
     reasons = Reasons(served, prepared.listener).of(tracks)
-    parts: list[dict[str, float] | None] = [None] * len(tracks)
+    parts: Sequence[dict[str, float] | None] = [None] * len(tracks)
     if question.explain and prepared.listener.is_known and len(tracks):
-        histories = histories_of(served, [prepared.listener])
-        parts = list(score_parts(served.bundle.scorer(question.task), histories, tracks))
+        parts = _parts(served, question, prepared, tracks)
     artist = served.bundle.catalog.artist[tracks]
     rows = zip(tracks.tolist(), artist.tolist(), scores.tolist(), reasons, parts, strict=True)
     return tuple(Item(track, by, score, reason, part) for track, by, score, reason, part in rows)
+
+
+def _parts(served: ServedBundle, question: Question, prepared: Prepared, tracks: Ids) -> list[dict[str, float]]:
+    """What each score is made of, by the task that it was given in."""
+    histories = histories_of(served, [prepared.listener])
+    of_task = {task: score_parts(served.bundle.scorer(task), histories, tracks) for task in _tasks(question)}
+    if question.familiarity is None:
+        return of_task[question.task]
+    known = np.isin(tracks, prepared.listener.tracks(served.bundle.catalog.n_tracks))
+    return [of_task["next_listen" if is_known else "discovery"][place] for place, is_known in enumerate(known)]
 
 
 class _Clock:

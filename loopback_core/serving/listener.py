@@ -1,7 +1,7 @@
 """The history of whoever asks: what the bundle knows of them, what they played since, and what comes with the request."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from loopback_core.serving.question import HeardTrack, Question
 
 BETWEEN_LISTENS = 240
 """Seconds between listens that came without a time: a song each."""
+
+NO_PROFILE = 0
+"""The code of what is not known of a user."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class ListenerHistory:
     times: Ids  # (listens,) seconds since 1970-01-01 UTC
     moment: int  # of the request
     unknown: tuple[Unknown, ...] = ()
+    user: int = -1  # of the bundle, whose profile may be read; -1: nobody whom it knows
 
     @property
     def is_known(self) -> bool:
@@ -58,7 +62,8 @@ def listener_of(served: ServedBundle, question: Question, received: Received) ->
     Raises:
         RequestError: the moment of the request lies before one of its listens.
     """
-    ids, times = _known(served, question.user_id, received)
+    user = _user(served, question.user_id)
+    ids, times = _known(served, user, received)
     more, more_times, _ = _found(served, received.heard, 0)
     ids, times = np.concatenate([ids, more]), np.concatenate([times, more_times])
     end = int(times.max(initial=0)) if served.bundle.own_moments and len(times) else served.bundle.now
@@ -73,19 +78,27 @@ def listener_of(served: ServedBundle, question: Question, received: Received) ->
     order = np.argsort(times, kind="stable")
     ids, times = ids[order], times[order]
     once = _first_of_its_kind(ids, times)
-    return ListenerHistory(ids[once], times[once], moment, unknown)
+    return ListenerHistory(ids[once], times[once], moment, unknown, user if received.erased_at is None else -1)
 
 
 def histories_of(served: ServedBundle, listeners: Sequence[ListenerHistory]) -> Histories:
-    """The histories of some listeners, a row each."""
-    return served.bundle.histories(
+    """The histories of some listeners, a row each, with the profiles of those whom the log has profiles of."""
+    histories = served.bundle.histories(
         [one.ids for one in listeners], [one.times for one in listeners], [one.moment for one in listeners]
     )
+    if served.demographics is None:
+        return histories
+    users = np.array([one.user for one in listeners])
+    return replace(histories, demographics=np.where(users[:, None] < 0, NO_PROFILE, served.demographics[users]))
 
 
-def _known(served: ServedBundle, user_id: str | None, received: Received) -> tuple[Ids, Ids]:
+def _user(served: ServedBundle, user_id: str | None) -> int:
+    """The user of the bundle, -1: none of this name."""
+    return int(served.users.find([user_id])[0]) if user_id else -1
+
+
+def _known(served: ServedBundle, user: int, received: Received) -> tuple[Ids, Ids]:
     """What the bundle holds of a user; nothing of one whom it does not know."""
-    user = int(served.users.find([user_id])[0]) if user_id else -1
     if user < 0:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
     tracks, times = served.history(user)

@@ -10,7 +10,7 @@ import numpy as np
 from loopback_core.bundle.bundle_files import read_json
 from loopback_core.bundle.canaries import CANARIES, ask_canaries, wrong_answers
 from loopback_core.bundle.served_bundle import ServedBundle
-from loopback_core.errors import ArtifactError
+from loopback_core.errors import ArtifactError, LoopbackError
 from loopback_core.serving.prepared import PreparedListeners
 from loopback_core.store.artifact import Artifact
 
@@ -41,15 +41,26 @@ class LoadedBundle:
         _refuse_other_sizes(artifact)
         if verify:
             artifact.verify()
-        served = ServedBundle.load(artifact.folder)
-        if served.bundle.towers.model.settings.user_encoder == "id":
-            served.bundle.refuse_ids()
-        wrong = wrong_answers(served, read_json(artifact.folder / CANARIES))
-        if wrong:
-            raise ArtifactError(f"{artifact} does not give its stored answers ({'; '.join(wrong)}); {artifact.remedy}")
-        _warm(served)
+        try:
+            served = _ready(artifact)
+        except LoopbackError:
+            raise
+        except Exception as error:  # what damaged arrays lead to: out of range, of other shapes, out of memory
+            raise ArtifactError(
+                f"{artifact} cannot be loaded ({type(error).__name__}: {error}); {artifact.remedy}"
+            ) from error
         log.info("%s is ready after %.1f s", artifact, time.monotonic() - started)
         return cls(artifact.version, artifact.manifest["created"], served, PreparedListeners(served))
+
+
+def _ready(artifact: Artifact) -> ServedBundle:
+    served = ServedBundle.load(artifact.folder)
+    served.bundle.refuse_ids()
+    wrong = wrong_answers(served, read_json(artifact.folder / CANARIES))
+    if wrong:
+        raise ArtifactError(f"{artifact} does not give its stored answers ({'; '.join(wrong)}); {artifact.remedy}")
+    _warm(served)
+    return served
 
 
 def _refuse_other_sizes(artifact: Artifact) -> None:

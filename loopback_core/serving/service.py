@@ -62,14 +62,15 @@ class Service:
             self.exchanges += 1
 
     def follow(self) -> None:
-        """As :meth:`load`; an error is kept and logged once, not raised. Called again and again."""
+        """As :meth:`load`; any error is kept and logged once, not raised. Called again and again."""
         try:
             self.load()
-        except LoopbackError as error:
+        except Exception as error:
+            reason = str(error) if isinstance(error, LoopbackError) else f"{type(error).__name__}: {error}"
             version = _pointed_at(self.store)
-            if self.failure is None or self.failure.reason != str(error):
-                log.error("the bundle %s is not put into service: %s", version, error)
-            self.failure = Failure(version, str(error))
+            if self.failure is None or self.failure.reason != reason:
+                log.error("the bundle %s is not put into service: %s", version, reason)
+            self.failure = Failure(version, reason)
 
     def answer(self, loaded: LoadedBundle, questions: Sequence[Question]) -> list[Answer]:
         """The answer to each question, all by one bundle.

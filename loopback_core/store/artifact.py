@@ -15,6 +15,8 @@ from loopback_core.store.sealed_json import read_sealed, write_sealed
 
 BUILD_EVERYTHING = "uv run dagster asset materialize --select '*evaluation' -m loopback_assets.definitions"
 
+BUILD_BUNDLE = BUILD_EVERYTHING.replace("evaluation", "bundle")
+
 MANIFEST, VERDICTS = "manifest.json", "checks.json"
 
 
@@ -59,7 +61,12 @@ class Artifact:
     @property
     def remedy(self) -> str:
         """What to do when it is damaged."""
-        return f"delete the folder {self.folder} and build it again: {BUILD_EVERYTHING}"
+        return f"delete the folder {self.folder} and build it again: {self.command}"
+
+    @property
+    def command(self) -> str:
+        """What builds it: the main job makes everything but the bundle."""
+        return BUILD_BUNDLE if self.asset == "bundle" else BUILD_EVERYTHING
 
     def begin_verification(self) -> None:
         """Let other threads digest the files, so that :meth:`verify` has less to wait for."""

@@ -61,7 +61,7 @@ class ArtifactStore:
         """
         artifact = Artifact(asset, version, self.home / asset / version)
         if not artifact.folder.is_dir():
-            raise ArtifactError(f"There is no {artifact} in {self.home}; build it again: {BUILD_EVERYTHING}")
+            raise ArtifactError(f"There is no {artifact} in {self.home}; build it again: {artifact.command}")
         _ = artifact.manifest
         return artifact
 

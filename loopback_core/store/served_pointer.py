@@ -1,14 +1,16 @@
 """`SERVED`: the file next to the versions of `bundle` that names the one that is served."""
 
 from loopback_core.errors import ArtifactError
-from loopback_core.store.artifact import Artifact
+from loopback_core.store.artifact import BUILD_BUNDLE, Artifact
 from loopback_core.store.artifacts import ArtifactStore
 from loopback_core.store.atomic import write_text
+from loopback_core.store.disk_errors import writing
 from loopback_core.store.latest import VERSION
 
 ASSET = "bundle"
 
-BUILD_BUNDLE = "uv run dagster asset materialize --select '*bundle' -m loopback_assets.definitions"
+LONGEST_VERSION = 100
+"""Characters: a name that the file system takes."""
 
 
 def served_bundle(store: ArtifactStore) -> Artifact:
@@ -31,7 +33,7 @@ def served_bundle(store: ArtifactStore) -> Artifact:
         raise ArtifactError(
             f"{pointer} cannot be read ({error}): choose a bundle with `loopback bundles --serve VERSION`."
         ) from None
-    if not VERSION.fullmatch(version):
+    if not VERSION.fullmatch(version) or len(version) > LONGEST_VERSION:
         raise ArtifactError(f"{pointer} is damaged: choose a bundle with `loopback bundles --serve VERSION`.")
     return store.get(ASSET, version)
 
@@ -42,5 +44,11 @@ def is_any_served(store: ArtifactStore) -> bool:
 
 
 def serve_bundle(artifact: Artifact) -> None:
-    """Let this version be served from now on. Readers see the one before or this one, nothing between."""
-    write_text(artifact.folder.parent / "SERVED", artifact.version + "\n")
+    """Let this version be served from now on. Readers see the one before or this one, nothing between.
+
+    Raises:
+        ArtifactError: the home cannot be written to.
+    """
+    folder = artifact.folder.parent
+    with writing(folder.parent, artifact.asset):
+        write_text(folder / "SERVED", artifact.version + "\n")

@@ -1,9 +1,9 @@
 """The bodies of requests and answers."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from loopback_core.listens.received import ReceivedListen
 from loopback_core.serving.question import LONGEST_HISTORY, MOST_TRACKS, HeardTrack, Question
@@ -11,7 +11,13 @@ from loopback_core.serving.question import LONGEST_HISTORY, MOST_TRACKS, HeardTr
 MOST_QUESTIONS = 256
 """In a batch."""
 
-MOST_TRACKS_OF_BATCH = 25_600
+MOST_TRACKS_OF_BATCH, MOST_LISTENS_OF_BATCH = 25_600, 100_000
+
+MOST_FIELDS = 50
+"""Of an object. Each unknown field is an error of its own, and each error takes a kilobyte: of a body of 8 MB, minutes."""
+
+CLOCKS_APART = timedelta(days=1)
+"""A listen may be later than its reception by this, as in the ingest: clocks are wrong, and zones are forgotten."""
 
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
@@ -30,16 +36,31 @@ def _in_range(moment: datetime) -> datetime:
     return aware.astimezone(UTC)
 
 
+def _not_to_come(moment: datetime) -> datetime:
+    if moment > datetime.now(UTC) + CLOCKS_APART:
+        raise ValueError("it lies in the future")
+    return moment
+
+
 Name = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_storable)]
+WrittenName = Annotated[Name, Field(pattern=r"\S")]
 Mbid = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_storable)]
 UserId = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S"), AfterValidator(_storable)]
 Moment = Annotated[datetime, AfterValidator(_in_range)]
+PastMoment = Annotated[Moment, AfterValidator(_not_to_come)]
 Id = Annotated[int, Field(ge=0, lt=2**31)]
-IdList = Annotated[list[Id], Field(max_length=10_000)]
+IdList = Annotated[list[Id], Field(max_length=10_000, fail_fast=True)]
 
 
 class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_few_fields(cls, content: Any) -> Any:
+        if isinstance(content, dict) and len(content) > MOST_FIELDS:
+            raise ValueError(f"it may have {MOST_FIELDS} fields at most")
+        return content
 
 
 class HistoryListen(_Body):
@@ -80,7 +101,7 @@ class RecommendationRequest(_Body):
     """Who asks, and for what. Without a user and a history the answer is what most people listen to."""
 
     user_id: UserId | None = None
-    history: Annotated[list[HistoryListen], Field(max_length=LONGEST_HISTORY)] = []
+    history: Annotated[list[HistoryListen], Field(max_length=LONGEST_HISTORY, fail_fast=True)] = []
     task: Literal["discovery", "next_listen"] = "discovery"
     k: int = Field(10, ge=1, le=MOST_TRACKS)
     exclude: Exclude = Exclude()
@@ -92,6 +113,14 @@ class RecommendationRequest(_Body):
     familiarity: float | None = Field(
         None, ge=0, le=1, description="Share of the list that the user knows already; None: as the task says."
     )
+
+    @field_validator("at")
+    @classmethod
+    def _not_before_its_history(cls, at: datetime | None, info: ValidationInfo) -> datetime | None:
+        times = [listen.time for listen in info.data.get("history", ()) if listen.time is not None]
+        if at is not None and times and max(times) > at:
+            raise ValueError("the history holds listens after it: leave them out, or give a later moment")
+        return at
 
     def question(self) -> Question:
         """The same for the service."""
@@ -117,7 +146,16 @@ class RecommendationRequest(_Body):
 class BatchRequest(_Body):
     """Several requests, answered by one pass of the tower."""
 
-    requests: Annotated[list[RecommendationRequest], Field(min_length=1, max_length=MOST_QUESTIONS)]
+    requests: Annotated[list[RecommendationRequest], Field(min_length=1, max_length=MOST_QUESTIONS, fail_fast=True)]
+
+    @field_validator("requests", mode="before")
+    @classmethod
+    def _of_bounded_histories(cls, requests: Any) -> Any:
+        """Counted before they are read: reading a million listens would hold up every other request."""
+        asked = [one.get("history") for one in requests if isinstance(one, dict)] if isinstance(requests, list) else []
+        if sum(len(history) for history in asked if isinstance(history, list)) > MOST_LISTENS_OF_BATCH:
+            raise ValueError(f"the histories of a batch may hold {MOST_LISTENS_OF_BATCH:,} listens together")
+        return requests
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:
@@ -130,9 +168,9 @@ class NewListen(_Body):
     """A listen to store."""
 
     user_id: UserId
-    artist: Name
-    track: Name
-    time: Moment = Field(description="ISO 8601; UTC without a zone.")
+    artist: WrittenName
+    track: WrittenName
+    time: PastMoment = Field(description="ISO 8601; UTC without a zone. Not in the future.")
     artist_mbid: Mbid | None = None
     track_mbid: Mbid | None = None
 
@@ -140,7 +178,7 @@ class NewListen(_Body):
 class NewListens(_Body):
     """Listens to store, all or none."""
 
-    listens: Annotated[list[NewListen], Field(min_length=1, max_length=1000)]
+    listens: Annotated[list[NewListen], Field(min_length=1, max_length=1000, fail_fast=True)]
 
     def received(self) -> list[ReceivedListen]:
         """The same for the store."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fastapi import FastAPI
+from starlette.routing import Route
 
 from loopback_core.serving.api.bounded_pool import BoundedPool
 from loopback_core.serving.api.catalog_routes import catalog_routes
@@ -47,16 +48,18 @@ def from_environment() -> FastAPI:
 
 def create_app(options: ServeOptions) -> FastAPI:
     """The app; the bundle is loaded once it runs."""
-    state = ServingState(Service(options.home), BoundedPool(options.threads, options.waiting), ServiceMetrics())
+    pool, writing = BoundedPool(options.threads, options.waiting), BoundedPool(1, options.waiting)
+    state = ServingState(Service(options.home), pool, writing, ServiceMetrics())
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        following = asyncio.create_task(_follow(state.service))
+        following = asyncio.create_task(_follow(state))
         yield
         following.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await following
-        state.pool.close()
+        pool.close()
+        writing.close()
         state.service.close()
 
     app = FastAPI(
@@ -67,14 +70,18 @@ def create_app(options: ServeOptions) -> FastAPI:
         redoc_url=None,
     )
     add_problem_handlers(app)
+    declared: list[Route] = []
     for routes in (recommendation_routes, catalog_routes, listens_routes, health_routes, page_routes):
-        app.include_router(routes(state))
-    app.add_middleware(Guard, keys=options.keys, metrics=state.metrics)
+        router = routes(state)
+        app.include_router(router)
+        declared += [route for route in router.routes if isinstance(route, Route)]
+    app.add_middleware(Guard, keys=options.keys, metrics=state.metrics, routes=declared)
     return app
 
 
-async def _follow(service: Service) -> None:
+async def _follow(state: ServingState) -> None:
     """Put into service what the pointer names, again and again. Loading takes a thread of its own: requests go on."""
     while True:
-        await asyncio.to_thread(service.follow)
+        await asyncio.to_thread(state.service.follow)
+        state.metrics.observe(state.service, state.depth)  # another worker may be asked for the numbers of this one
         await asyncio.sleep(SECONDS_BETWEEN_LOOKS)

@@ -3,9 +3,11 @@
 import asyncio
 import hmac
 import logging
+import os
 import time
 from collections.abc import Sequence
 
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from loopback_core.serving.api.problems import problem
@@ -30,20 +32,27 @@ HEADERS = [
 ]
 
 
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+"""Those that are counted by their name; a client may invent any number of others."""
+
+CLIENT_GONE = 499
+"""The status that is counted, as elsewhere, where nobody waited for an answer."""
+
+
 class Guard:
     """The middleware around the app."""
 
-    def __init__(self, app: ASGIApp, keys: Sequence[str], metrics: ServiceMetrics) -> None:
-        """keys: those that are accepted; none: everybody is."""
-        self.app, self.metrics = app, metrics
-        self.keys = [key.encode() for key in keys]
+    def __init__(self, app: ASGIApp, keys: Sequence[str], metrics: ServiceMetrics, routes: Sequence[Route]) -> None:
+        """keys: those that are accepted; none: everybody is. routes: by which requests are counted."""
+        self.app, self.metrics, self.routes = app, metrics, routes
+        self.keys = [os.fsencode(key) for key in keys]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request; see ASGI."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        started, status, begun = time.perf_counter(), 500, False
+        started, status, begun = time.perf_counter(), CLIENT_GONE, False
 
         async def sending(message: Message) -> None:
             nonlocal status, begun
@@ -60,17 +69,20 @@ class Guard:
             if not begun:
                 await problem(500, "This is a fault of the service, which is in its log.")(scope, receive, sending)
         finally:
-            route = getattr(scope.get("route"), "path", "unmatched")
-            self.metrics.count(route, scope["method"], status, time.perf_counter() - started)
+            method = scope["method"] if scope["method"] in METHODS else "other"
+            self.metrics.count(self._route(scope), method, status, time.perf_counter() - started)
 
     async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
         if not self._is_allowed(scope):
-            await problem(401, "Send one of the service's keys in the header X-API-Key.")(scope, receive, send)
+            headers = {"WWW-Authenticate": "X-API-Key"}
+            text = "Send one of the service's keys in the header X-API-Key."
+            await problem(401, text, headers=headers)(scope, receive, send)
             return
         try:
             body = await asyncio.wait_for(_body(receive), SECONDS_TO_ARRIVE)
         except TimeoutError:
-            await problem(408, f"The body did not arrive within {SECONDS_TO_ARRIVE:.0f} seconds.")(scope, receive, send)
+            text = f"The body did not arrive within {SECONDS_TO_ARRIVE:.0f} seconds."
+            await problem(408, text, headers={"Connection": "close"})(scope, receive, send)
             return
         except ConnectionResetError:
             return  # nobody waits for an answer
@@ -88,6 +100,12 @@ class Guard:
             return {"type": "http.request", "body": body, "more_body": False}
 
         await self.app(scope, replay, send)
+
+    def _route(self, scope: Scope) -> str:
+        """The route of a request, as it was declared; also of one that was refused before it was routed."""
+        if "route" in scope:
+            return str(getattr(scope["route"], "path", "unmatched"))
+        return next((route.path for route in self.routes if route.path_regex.match(scope["path"])), "unmatched")
 
     def _is_allowed(self, scope: Scope) -> bool:
         if not self.keys or scope["path"] == "/" or scope["path"].startswith(OPEN):

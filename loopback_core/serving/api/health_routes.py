@@ -38,7 +38,8 @@ def health_routes(state: ServingState) -> APIRouter:
     @routes.get("/metrics", response_class=Response, responses=described(401))
     async def metrics() -> Response:
         """Counters for Prometheus."""
-        text, media_type = state.metrics.text(state.service, state.pool.depth)
+        state.metrics.observe(state.service, state.depth)
+        text, media_type = state.metrics.text()
         return Response(text, media_type=media_type)
 
     @routes.get("/v1/bundle", responses=described(401, 503))

@@ -20,11 +20,20 @@ PROBLEM_TITLES = {
     405: "Method not allowed",
     408: "The request took too long to arrive",
     413: "The request is too large",
+    415: "The body is of another kind",
     422: "The request is wrong",
     500: "The service failed",
     503: "Not now",
-    507: "The listens could not be stored",
+    507: "The listens cannot be stored or read",
 }
+
+
+HTTP_DETAILS = {
+    400: "The body cannot be read as JSON: it is nested too deeply, or a number or a character of it is none.",
+    404: "There is nothing at this path: see /docs.",
+    405: "This path takes another method: see the header Allow.",
+}
+"""Of what the framework refuses by itself."""
 
 
 class Problem(BaseModel):
@@ -70,12 +79,18 @@ def add_problem_handlers(app: FastAPI) -> None:
     async def of_validation(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
         first = error.errors()[0]
+        if first["type"] == "json_invalid":
+            return problem(400, f"The body is not JSON: {first['ctx']['error']}, at character {first['loc'][-1]}.")
+        if isinstance(error.body, bytes):  # as it came: it was not announced as JSON
+            return problem(415, "Send the body as JSON, with the header Content-Type: application/json.")
         place = _place(first["loc"])
-        return problem(422, f"{place or 'The body'}: {first['msg']}.", place or None)
+        sentence = first["msg"].removeprefix("Value error, ")
+        return problem(422, f"{place or 'The body'}: {sentence}.", place or None)
 
     async def of_http(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
-        return problem(error.status_code, str(error.detail), headers=dict(error.headers or {}))
+        detail = HTTP_DETAILS.get(error.status_code, str(error.detail))
+        return problem(error.status_code, detail, headers=dict(error.headers or {}))
 
     async def of_loopback(_: Request, error: Exception) -> JSONResponse:
         status = 422 if isinstance(error, RequestError) else 507 if isinstance(error, ListensError) else 503

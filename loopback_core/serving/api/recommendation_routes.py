@@ -15,7 +15,8 @@ from loopback_core.serving.question import Question
 
 def recommendation_routes(state: ServingState) -> APIRouter:
     """The routes over a service."""
-    routes = APIRouter(prefix="/v1", tags=["recommendations"], responses=described(400, 401, 408, 413, 422, 503))
+    responses = described(400, 401, 408, 413, 415, 422, 503, 507)
+    routes = APIRouter(prefix="/v1", tags=["recommendations"], responses=responses)
 
     @routes.post("/recommendations", response_model=Recommendations)
     async def recommend(request: RecommendationRequest) -> JSONResponse:
@@ -23,7 +24,8 @@ def recommendation_routes(state: ServingState) -> APIRouter:
         loaded = state.loaded()
 
         def compute() -> JSONResponse:
-            rows, _ = _answered(state, loaded, [request.question()])
+            _refuse_unknown_ids(loaded, question := request.question())
+            rows, _ = _answered(state, loaded, [question])
             return JSONResponse(rows[0])
 
         return await state.pool.run(compute)
@@ -34,7 +36,10 @@ def recommendation_routes(state: ServingState) -> APIRouter:
         loaded = state.loaded()
 
         def compute() -> JSONResponse:
-            rows, spent = _answered(state, loaded, [request.question() for request in batch.requests])
+            questions = [request.question() for request in batch.requests]
+            for number, question in enumerate(questions):
+                _refuse_unknown_ids(loaded, question, f"requests.{number}.")
+            rows, spent = _answered(state, loaded, questions)
             return JSONResponse({"answers": rows, "milliseconds": spent})
 
         return await state.pool.run(compute)
@@ -45,14 +50,12 @@ def recommendation_routes(state: ServingState) -> APIRouter:
 def _answered(
     state: ServingState, loaded: LoadedBundle, questions: Sequence[Question]
 ) -> tuple[list[Row], dict[str, float]]:
-    for number, question in enumerate(questions):
-        _refuse_unknown_ids(loaded, question, f"requests.{number}." if len(questions) > 1 else "")
     answers = state.service.answer(loaded, questions)
     state.metrics.count_answers(answers)
     return [answer_row(answer, loaded.version) for answer in answers], milliseconds(answers[0])
 
 
-def _refuse_unknown_ids(loaded: LoadedBundle, question: Question, before: str) -> None:
+def _refuse_unknown_ids(loaded: LoadedBundle, question: Question, before: str = "") -> None:
     catalog = loaded.served.bundle.catalog
     for ids, n, field in (
         (question.exclude_tracks, catalog.n_tracks, "exclude.tracks"),

@@ -64,13 +64,16 @@ class ServiceMetrics:
         self.fallbacks.inc(sum(answer.fallback is not None for answer in answers))
         self.empty.inc(sum(not answer.items for answer in answers))
 
-    def text(self, service: Service, depth: int) -> tuple[bytes, str]:
-        """All numbers as Prometheus reads them, and their content type."""
+    def observe(self, service: Service, depth: int) -> None:
+        """Set the numbers that are not counted."""
         self.depth.set(depth)
         self.exchanges.set(service.exchanges)
         self.failed.set(service.failure is not None)
         if service.loaded is not None:
             self.age.set(age_seconds(service.loaded.created))
+
+    def text(self) -> tuple[bytes, str]:
+        """All numbers as Prometheus reads them, and their content type."""
         registry = self._registry
         if SEVERAL_PROCESSES in os.environ:
             registry = CollectorRegistry()

@@ -11,11 +11,17 @@ from loopback_core.serving.service import Service
 
 @dataclass(frozen=True)
 class ServingState:
-    """The service, the threads that compute, and the counters."""
+    """The service, the threads that compute, the one that writes, and the counters."""
 
     service: Service
     pool: BoundedPool
+    writing: BoundedPool  # listens: a slow disk, or another program that locks them, holds up no answer
     metrics: ServiceMetrics
+
+    @property
+    def depth(self) -> int:
+        """Requests that are computed or wait for it."""
+        return self.pool.depth + self.writing.depth
 
     def loaded(self) -> LoadedBundle:
         """The bundle in service: a request takes it once, and ends on it.

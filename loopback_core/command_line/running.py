@@ -51,6 +51,8 @@ def _run(host: str, port: int, workers: int | None) -> None:
     uvicorn.run(
         "loopback_core.serving.api.app:from_environment",
         factory=True,
+        http="loopback_core.serving.api.bounded_protocol:BoundedProtocol",
+        ws="none",
         host=host,
         port=port,
         workers=workers,

@@ -7,7 +7,7 @@ from typing import Self
 
 import numpy as np
 
-from loopback_core.bundle.bundle_files import read_json
+from loopback_core.bundle.bundle_files import KnownJson, read_json
 from loopback_core.bundle.canaries import CANARIES, ask_canaries, wrong_answers
 from loopback_core.bundle.served_bundle import ServedBundle
 from loopback_core.errors import ArtifactError, LoopbackError
@@ -55,6 +55,8 @@ class LoadedBundle:
 
 def _ready(artifact: Artifact) -> ServedBundle:
     served = ServedBundle.load(artifact.folder)
+    if missing := KnownJson.__required_keys__ - served.known.keys():
+        raise ArtifactError(f"{artifact} was built by another version of loopback (no {min(missing)}); {artifact.remedy}")
     served.bundle.refuse_ids()
     wrong = wrong_answers(served, read_json(artifact.folder / CANARIES))
     if wrong:

@@ -23,8 +23,8 @@ from loopback_core.serving.api.service_metrics import ServiceMetrics
 from loopback_core.serving.api.serving_state import ServingState
 from loopback_core.serving.service import Service
 
-SECONDS_BETWEEN_LOOKS = 1.0
-"""At the file that names the bundle to serve."""
+SECONDS_BETWEEN_POINTERS = 1.0
+"""Between two looks at the file that names the bundle to serve."""
 
 KEYS_VARIABLE = "LOOPBACK_API_KEYS"
 """The variable with the accepted keys, separated by commas or white space."""
@@ -84,4 +84,4 @@ async def _follow(state: ServingState) -> None:
     while True:
         await asyncio.to_thread(state.service.follow)
         state.metrics.observe(state.service, state.depth)  # another worker may be asked for the numbers of this one
-        await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
+        await asyncio.sleep(SECONDS_BETWEEN_POINTERS)

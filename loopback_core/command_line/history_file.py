@@ -52,4 +52,6 @@ def _rows(path: Path) -> list[dict[str, object]]:
     else:
         raise ValueError(f"files of the kind {path.suffix!r} are not known")
     known = [name for name in HistoryListen.model_fields if name in frame.columns]
+    if not {"artist", "artist_mbid", "track_mbid"} & {*known}:
+        raise ValueError("it has no column of artists or of MusicBrainz ids")
     return [{name: value for name, value in row.items() if value} for row in frame.select(known).iter_rows(named=True)]

@@ -56,7 +56,9 @@ class LoadedBundle:
 def _ready(artifact: Artifact) -> ServedBundle:
     served = ServedBundle.load(artifact.folder)
     if missing := KnownJson.__required_keys__ - served.known.keys():
-        raise ArtifactError(f"{artifact} was built by another version of loopback (no {min(missing)}); {artifact.remedy}")
+        raise ArtifactError(
+            f"{artifact} was built by another version of loopback (no {min(missing)}); {artifact.remedy}"
+        )
     served.bundle.refuse_ids()
     wrong = wrong_answers(served, read_json(artifact.folder / CANARIES))
     if wrong:

@@ -1,0 +1,271 @@
+"""The command `loopback`: lists, exports, bundles; every error is a sentence."""
+
+import csv
+import json
+import shutil
+
+import polars as pl
+import pytest
+from click.testing import CliRunner
+from planted_artifacts import planted_evaluated
+from planted_home import copy_home, publish
+
+from loopback_core.command_line import running
+from loopback_core.command_line.main import main
+from loopback_core.store.artifacts import ArtifactStore
+from loopback_core.store.served_pointer import serve_bundle, served_bundle
+
+
+@pytest.fixture(scope="module")
+def versions(tmp_path_factory):
+    """A home with two bundles, the first of which is served."""
+    home = tmp_path_factory.mktemp("home")
+    evaluated = planted_evaluated(tmp_path_factory.mktemp("artifacts"))
+    first, second = publish(home, evaluated), publish(home, evaluated, seed=1)
+    serve_bundle(first)
+    return home, first.version, second.version
+
+
+@pytest.fixture
+def home(versions):
+    return versions[0]
+
+
+@pytest.fixture
+def other_home(versions, tmp_path):
+    """A copy that may be changed."""
+    return copy_home(versions[0], tmp_path)
+
+
+def loopback(*arguments, home, **environment):
+    variables = {"LOOPBACK_HOME": str(home), "LOOPBACK_API_KEYS": None, **environment}
+    return CliRunner().invoke(main, [str(one) for one in arguments], env=variables)
+
+
+def printed(*arguments, home):
+    result = loopback(*arguments, home=home)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def refused(*arguments, home, **environment):
+    """The sentence with which a command ends."""
+    result = loopback(*arguments, home=home, **environment)
+    assert result.exit_code == 1 and isinstance(result.exception, SystemExit), result.exception
+    assert result.stderr.startswith("Error: ") and len(result.stderr.splitlines()) == 1
+    return result.stderr
+
+
+# Recommendations
+
+
+def test_a_user_gets_a_table_of_tracks_with_reasons(home):
+    lines = printed("recommend", "--user", "user_01", "--task", "next_listen", "-k", 3, home=home).splitlines()
+    assert lines[0].split() == ["artist", "track", "why"]
+    assert [line.split()[0] for line in lines[1:]] == ["1", "2", "3"]
+    assert all("group 1 artist" in line and "You played it" in line for line in lines[1:])
+
+
+def test_json_is_the_answer_of_the_api(home, versions):
+    answer = json.loads(printed("recommend", "--user", "user_01", "--json", home=home))
+    assert len(answer["items"]) == 10 and answer["bundle"] == versions[1]
+    assert set(answer) == {"items", "task", "unknown", "fallback", "bundle", "milliseconds"}
+
+
+HEARD = [
+    ("group 0 artist 1", "track 5", "2009-01-01T00:00:00Z"),
+    ("group 0 artist 4", "track 21", "2009-01-02T00:00:00Z"),
+]
+
+
+def history_file(folder, kind):
+    path = folder / f"history.{kind}"
+    if kind == "csv":
+        path.write_text("album,track,artist,time\n" + "".join(f"x,{t},{a},{at}\n" for a, t, at in HEARD))
+    elif kind == "tsv":
+        path.write_text("".join(f"me\t{at}\t\t{a}\t\t{t}\n" for a, t, at in reversed(HEARD)))
+    else:
+        path.write_text(json.dumps({"history": [{"artist": a, "track": t, "time": at} for a, t, at in HEARD]}))
+    return path
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv", "json"])
+def test_a_history_in_a_file_of_each_form_gives_the_same_list(home, tmp_path, kind):
+    answers = [
+        json.loads(printed("recommend", "--history", history_file(tmp_path, one), "--json", home=home))["items"]
+        for one in (kind, "json")
+    ]
+    assert answers[0] == answers[1] and len(answers[0]) == 10
+    assert {"track 5", "track 21"}.isdisjoint(item["track_name"] for item in answers[0])
+
+
+def test_what_the_catalog_does_not_know_is_said_besides_the_table(home, tmp_path):
+    (tmp_path / "history.csv").write_text("artist,track\nNobody,Nothing\n")
+    result = loopback("recommend", "--history", tmp_path / "history.csv", home=home)
+    assert "1 listens are to tracks that the catalog does not know" in result.stderr
+    assert "what most people listen to" in result.stderr and "Popular: " in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", b""),
+        ("a.csv", b"a,b\n1,2\n"),
+        ("a.csv", b"artist,track,time\nx,y,yesterday\n"),
+        ("a.csv", b"\xff\xfe\x00"),
+        ("a.tsv", b"one\ttwo\n"),
+        ("a.json", b"{"),
+        ("a.json", b"7"),
+        ("a.json", b"[" * 100_000),
+        ("a.json", b'[{"artist": "\\ud800"}]'),
+        ("a.json", b"\xff"),
+        ("a.parquet", b"PAR1"),
+        ("a", b""),
+    ],
+    ids=range(12),
+)
+def test_a_file_that_is_no_history_is_told_what_one_is(home, tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    sentence = refused("recommend", "--history", tmp_path / name, home=home)
+    assert "cannot be read as a history" in sentence and "give .csv with a header" in sentence
+
+
+@pytest.mark.parametrize("user", ["", "  ", "a\udcffb"])
+def test_an_id_that_no_user_can_have_is_a_sentence(home, user):
+    assert "user_id" in refused("recommend", "--user", user, home=home)
+
+
+# Neighbours
+
+
+def test_neighbours_are_found_by_names_as_people_type_them(home):
+    lines = printed("similar", "GROUP 2 artist 3", "-k", 4, home=home).splitlines()
+    assert lines[0] == "Like group 2 artist 3" and len(lines) == 6
+    tracks = json.loads(printed("similar", "group 2 artist 3", "track 17", "--json", home=home))
+    assert tracks["of"]["track_name"] == "track 17" and len(tracks["items"]) == 10
+    assert tracks["of"]["track"] not in [item["track"] for item in tracks["items"]]
+
+
+@pytest.mark.parametrize("name", ["qqqqqqqq", "", "\udcff"])
+def test_a_name_that_is_not_found_is_a_sentence(home, name):
+    assert "The catalog has no artist like" in refused("similar", name, home=home)
+
+
+# Export
+
+
+def read(path):
+    if path.suffix == ".parquet":
+        return pl.read_parquet(path).to_dicts()
+    if path.suffix == ".jsonl":
+        return [json.loads(line) for line in path.read_text().splitlines()]
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_an_export_holds_the_list_of_every_user_in_each_form(home, tmp_path):
+    tables = {}
+    for kind in ("parquet", "csv", "jsonl"):
+        out = tmp_path / f"lists.{kind}"
+        printed("export", out, "-k", 5, "--task", "next_listen", home=home)
+        tables[kind] = read(out)
+    rows = tables["parquet"]
+    assert [row["user_id"] for row in rows] == [f"user_{n:02d}" for n in range(60) for _ in range(5)]
+    assert [row["rank"] for row in rows] == [1, 2, 3, 4, 5] * 60
+    one = json.loads(printed("recommend", "--user", "user_07", "--task", "next_listen", "-k", 5, "--json", home=home))
+    of_user = [row for row in rows if row["user_id"] == "user_07"]
+    assert [row["track_name"] for row in of_user] == [item["track_name"] for item in one["items"]]
+    assert [row["reason"] for row in of_user] == [item["reason"] for item in one["items"]]
+    for other in ("csv", "jsonl"):
+        assert [(row["user_id"], row["track_name"]) for row in tables[other]] == [
+            (row["user_id"], row["track_name"]) for row in rows
+        ]
+    assert {path.name for path in tmp_path.iterdir()} == {"lists.parquet", "lists.csv", "lists.jsonl"}
+
+
+def test_an_export_that_cannot_be_written_is_a_sentence_and_leaves_what_was_there(home, tmp_path):
+    assert "ends in .parquet, .csv, .jsonl" in refused("export", tmp_path / "lists.xlsx", home=home)
+    for kind in ("parquet", "csv", "jsonl"):
+        sentence = refused("export", tmp_path / "no folder" / f"lists.{kind}", "-k", 1, home=home)
+        assert "No such file or directory" in sentence and "give a path" in sentence
+    assert list(tmp_path.iterdir()) == []
+
+
+# Bundles
+
+
+def test_bundles_are_listed_and_the_served_one_is_marked(home, versions):
+    rows = json.loads(printed("bundles", "--json", home=home))
+    assert {row["version"]: row["served"] for row in rows} == {versions[1]: True, versions[2]: False}
+    marked = [line for line in printed("bundles", home=home).splitlines() if line.endswith("served")]
+    assert len(marked) == 1 and marked[0].startswith(versions[1]) and "200 tracks" in marked[0]
+
+
+def test_another_bundle_is_served_from_now_on(other_home, versions):
+    assert versions[2] in printed("bundles", "--serve", versions[2], home=other_home)
+    assert served_bundle(ArtifactStore(other_home)).version == versions[2]
+
+
+@pytest.mark.parametrize("version", ["nothing", "../bundle", "", "a" * 300])
+def test_a_bundle_that_is_not_there_is_not_served(other_home, versions, version):
+    refused("bundles", "--serve", version, home=other_home)
+    assert served_bundle(ArtifactStore(other_home)).version == versions[1]
+
+
+def test_a_damaged_bundle_is_not_served(other_home, versions):
+    path = other_home / "bundle" / versions[2] / "names.arrow"
+    content = bytearray(path.read_bytes())
+    content[1000] ^= 1
+    path.write_bytes(content)
+    assert "names.arrow: other bytes" in refused("bundles", "--serve", versions[2], home=other_home)
+    assert served_bundle(ArtifactStore(other_home)).version == versions[1]
+
+
+def test_a_damaged_pointer_or_manifest_is_shown_and_the_others_are_listed(other_home, versions):
+    (other_home / "bundle" / "SERVED").write_text("half")
+    (other_home / "bundle" / versions[2] / "manifest.json").write_text("{")
+    result = loopback("bundles", home=other_home)
+    assert result.exit_code == 0 and versions[1] in result.stdout and versions[2] not in result.stdout
+    assert "manifest.json" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "command", [("recommend",), ("similar", "a"), ("export", "out.csv"), ("serve",)], ids=lambda one: one[0]
+)
+def test_without_a_bundle_every_command_says_how_to_build_one_and_makes_nothing(tmp_path, command):
+    assert "select '*bundle'" in refused(*command, home=tmp_path / "home")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", [("recommend",), ("similar", "a"), ("export", "out.csv")], ids=lambda one: one[0])
+def test_a_damaged_bundle_is_a_sentence(other_home, versions, command):
+    shutil.rmtree(other_home / "bundle" / versions[1] / "histories")
+    assert "is missing" in refused(*command, home=other_home)
+
+
+# Serving
+
+
+def test_a_public_address_is_refused_without_a_key(home, monkeypatch):
+    started = []
+    monkeypatch.setattr(running, "_run", lambda *arguments: started.append(arguments))
+    for host in ("0.0.0.0", "::", "192.168.1.5", "example.org"):
+        for keys in ("", " , "):
+            assert "no API key is set" in refused("serve", "--host", host, home=home, LOOPBACK_API_KEYS=keys)
+    assert started == []
+    for host, keys in (("127.0.0.1", ""), ("localhost", ""), ("::1", ""), ("0.0.0.0", "one,two")):
+        assert loopback("serve", "--host", host, home=home, LOOPBACK_API_KEYS=keys).exit_code == 0
+    assert [host for host, *_ in started] == ["127.0.0.1", "localhost", "::1", "0.0.0.0"]
+
+
+def test_what_is_said_at_the_start_holds_no_key(home, monkeypatch):
+    monkeypatch.setattr(running, "_run", lambda *_: None)
+    result = loopback("serve", home=home, LOOPBACK_API_KEYS="a secret")
+    assert "with API keys" in result.output and "secret" not in result.output
+
+
+def test_listens_that_cannot_be_opened_are_a_sentence_before_any_worker_starts(other_home, monkeypatch):
+    monkeypatch.setattr(running, "_run", lambda *_: pytest.fail("it started"))
+    (other_home / "listens").mkdir()
+    (other_home / "listens" / "listens.sqlite").write_text("a letter, not a database. " * 100)
+    assert "put a backup in its place" in refused("serve", "--workers", 2, home=other_home)

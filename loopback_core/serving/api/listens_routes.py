@@ -3,10 +3,28 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path
+from starlette.convertors import Convertor, register_url_convertor
 
 from loopback_core.serving.api.api_models import Erased, NewListens, Stored
 from loopback_core.serving.api.problems import described
 from loopback_core.serving.api.serving_state import ServingState
+
+
+class _Rest(Convertor[str]):
+    """All that is left of a path: the id of a user may hold slashes and line ends."""
+
+    regex = "(?s:.+)"
+
+    def convert(self, value: str) -> str:
+        """The text itself."""
+        return value
+
+    def to_string(self, value: str) -> str:
+        """The text itself."""
+        return value
+
+
+register_url_convertor("rest", _Rest())
 
 User = Annotated[str, Path(min_length=1, max_length=200, description="The id of the user.")]
 
@@ -22,7 +40,7 @@ def listens_routes(state: ServingState) -> APIRouter:
         state.metrics.stored.inc(added.stored)
         return Stored(**added._asdict())
 
-    @routes.delete("/users/{user_id:path}")  # an id may hold a slash
+    @routes.delete("/users/{user_id:rest}")
     async def erase_user(user_id: User) -> Erased:
         """Forget a user: their stored listens now, those of the log with the next bundle; the one in service ignores them."""
         return Erased(listens=await state.writing.run(lambda: state.service.erase(user_id)))

@@ -76,20 +76,20 @@ def read_catalog(folder: Path) -> Catalog:
     Raises:
         ArtifactError: a file is missing or damaged.
     """
-    arrays = _map(folder / CATALOG, (field.name for field in fields(Catalog)))
+    arrays = map_arrays(folder / CATALOG, (field.name for field in fields(Catalog)))
     return Catalog(int(arrays.pop("n_users")), **arrays)
 
 
 def read_known_histories(folder: Path) -> ListensByUser:
     """Map the histories into memory. Raises ArtifactError as :func:`read_catalog`."""
-    return ListensByUser(**_map(folder / HISTORIES, (field.name for field in fields(ListensByUser))))
+    return ListensByUser(**map_arrays(folder / HISTORIES, (field.name for field in fields(ListensByUser))))
 
 
 def read_demographics(folder: Path) -> np.ndarray | None:
     """(users, 3) codes; None where the log has no profiles."""
     if not (folder / DEMOGRAPHICS).exists():
         return None
-    return _map(folder, ["demographics"])["demographics"]
+    return map_arrays(folder, ["demographics"])["demographics"]
 
 
 def _artists(fit: FitData, names: pl.DataFrame) -> pl.DataFrame:
@@ -150,7 +150,8 @@ def read_json(path: Path) -> Any:
         raise ArtifactError(f"{path} cannot be read ({error}); build the bundle again.") from None
 
 
-def _map(folder: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
+def map_arrays(folder: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
+    """Arrays of these names, mapped into memory. Raises ArtifactError as :func:`read_catalog`."""
     arrays = {}
     for name in names:
         path = folder / f"{name}.npy"

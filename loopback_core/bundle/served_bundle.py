@@ -1,6 +1,7 @@
 """A bundle as it is served: what was trained, and the users whom it knows."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Self
@@ -22,15 +23,15 @@ from loopback_core.bundle.bundle_files import (
     read_names,
 )
 from loopback_core.bundle.catalog_search import CatalogSearch
-from loopback_core.data import Floats, Ids, ListensByUser
+from loopback_core.bundle.known_encodings import KnownEncodings, load_encodings
+from loopback_core.data import Floats, Histories, Ids, ListensByUser
+from loopback_core.data.histories import repeats
 from loopback_core.data.names import TrackNames
 from loopback_core.errors import ArtifactError
 from loopback_core.recommenders.bundle import Bundle, Towers
 from loopback_core.recommenders.name_keys import Keys, NameKeys
 from loopback_core.retrieval.indexes import load_index
 from loopback_core.retrieval.vectors import load_catalog_values, load_vectors
-
-VECTORS_AT_ONCE = 65_536
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class ServedBundle:
     histories: ListensByUser
     search: CatalogSearch
     demographics: NDArray[np.int16] | None  # (users, 3)
+    encodings: Mapping[str, KnownEncodings]  # by task
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -76,7 +78,8 @@ class ServedBundle:
         vars(bundle)["keys"] = keys  # of the same names: as they were written, not made again
         search = CatalogSearch.open(folder)
         histories, demographics = read_known_histories(folder), read_demographics(folder)
-        return cls(folder, known, bundle, names, keys, mbids, users, histories, search, demographics)
+        encodings = load_encodings(folder)
+        return cls(folder, known, bundle, names, keys, mbids, users, histories, search, demographics, encodings)
 
     @cached_property
     def by_popularity(self) -> Ids:
@@ -86,16 +89,14 @@ class ServedBundle:
     @cached_property
     def artist_vectors(self) -> Floats:
         """(n_artists, D): the mean direction of the tracks of each artist, of unit norm."""
-        catalog = self.bundle.catalog
-        sums = np.zeros((catalog.n_artists, self.bundle.vectors.shape[1]), np.float32)
-        order = np.argsort(catalog.artist, kind="stable")
-        for start in range(0, len(order), VECTORS_AT_ONCE):
-            rows = order[start : start + VECTORS_AT_ONCE]
-            artist, first = np.unique(catalog.artist[rows], return_index=True)
-            sums[artist] += np.add.reduceat(self.bundle.vectors[rows], first, axis=0)
-        norms = np.linalg.norm(sums, axis=1, keepdims=True)
-        unit: Floats = sums / np.maximum(norms, 1e-12).astype(np.float32)
-        return unit
+        from scipy.sparse import csr_array
+
+        tracks = self.bundle.catalog.tracks_of_artist
+        ones = np.ones(len(tracks.values), np.float32)
+        of_artist = csr_array((ones, tracks.values, tracks.offsets), (len(tracks), len(tracks.values)))
+        sums: Floats = of_artist @ np.asarray(self.bundle.vectors)
+        sums /= np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)
+        return sums
 
     def artist_name(self, artist: int) -> str:
         """The name of an artist of the catalog."""
@@ -117,6 +118,22 @@ class ServedBundle:
         """Tracks and times of what a known user played up to the end of the log, oldest first, (listens,) each."""
         tracks, times = self.histories.of(np.array([user]))
         return tracks.values, times
+
+    def known_histories(self, users: Ids) -> Histories:
+        """The histories of known users, a row each, as a request reads them that gives no moment and no listens."""
+        rows, moments = [], []
+        for user in users.tolist():
+            tracks, times = self.history(user)
+            again = repeats(tracks, times)
+            rows.append((np.delete(tracks, again), np.delete(times, again)))
+            moments.append(self.moment(times))
+        histories = self.bundle.histories([ids for ids, _ in rows], [times for _, times in rows], moments)
+        return histories if self.demographics is None else replace(histories, demographics=self.demographics[users])
+
+    def moment(self, times: Ids) -> int:
+        """Seconds since 1970-01-01 UTC at which somebody with listens at these times asks who gives no moment."""
+        own = self.bundle.own_moments and len(times) > 0
+        return int(times.max(initial=0 if own else self.bundle.now))
 
 
 def _frame(names: pa.Table) -> pl.DataFrame:

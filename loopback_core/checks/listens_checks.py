@@ -3,8 +3,9 @@
 import polars as pl
 
 from loopback_core.checks.check import Verdict
+from loopback_core.listens.log_rules import BLAMELESS
 from loopback_core.listens.raw import log_of, refuse_changed
-from loopback_core.listens.schema import BLAMELESS, validate_listens
+from loopback_core.listens.schema import validate_listens
 from loopback_core.settings import Settings
 from loopback_core.store.artifacts import Artifact, ArtifactStore
 

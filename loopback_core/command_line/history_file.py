@@ -7,7 +7,7 @@ import polars as pl
 from pydantic import TypeAdapter, ValidationError
 
 from loopback_core.errors import RequestError
-from loopback_core.listens.schema import RAW_COLUMNS
+from loopback_core.listens.log_rules import RAW_COLUMNS
 from loopback_core.serving.api.api_models import HistoryListen, RecommendationRequest
 from loopback_core.serving.question import LONGEST_HISTORY, HeardTrack
 

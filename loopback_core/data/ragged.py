@@ -68,6 +68,16 @@ class Ragged:
         places += np.repeat(begins - offsets[:-1], lengths)
         return Ragged(offsets, self.values[places])
 
+    def without(self, other: Ragged, n_items: int) -> Ragged:
+        """The values of each row that its row of `other` does not hold. Values of this one are in [0, n_items)."""
+        left_out, keep = np.zeros(n_items, np.bool_), np.empty(len(self.values), np.bool_)
+        for row in range(len(self)):
+            out = other[row][other[row] < n_items]
+            left_out[out] = True
+            keep[self.offsets[row] : self.offsets[row + 1]] = ~left_out[self[row]]
+            left_out[out] = False
+        return Ragged(np.concatenate([[0], np.cumsum(keep)])[self.offsets], self.values[keep])
+
     def row_numbers(self) -> Ids:
         """The row of every value, (total,)."""
         return np.repeat(np.arange(len(self)), self.lengths)

@@ -5,7 +5,7 @@ from typing import Literal
 
 import polars as pl
 
-from loopback_core.listens.schema import FIRST_TIME, LAST_TIME, Reason, normal_form
+from loopback_core.listens.log_rules import FIRST_TIME, LAST_TIME, Reason, normal_form
 from loopback_core.settings import SourceSettings
 
 NAMES = ("user_id", "artist_name", "track_name")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import polars as pl
 
-from loopback_core.listens.schema import Reason, normal_form
+from loopback_core.listens.log_rules import Reason, normal_form
 from loopback_core.listens.served import ErasedUser
 
 UNREAD = (Reason.UNDECODABLE_BYTES.value, Reason.WRONG_FIELD_COUNT.value)

@@ -15,18 +15,10 @@ import polars as pl
 from loopback_core.errors import BadLogError
 from loopback_core.listens.cleaning import clean
 from loopback_core.listens.erasure import leave_out_erased, read_erased
+from loopback_core.listens.log_rules import BLAMELESS, RAW_COLUMNS, TEXT_LENGTH, Reason
 from loopback_core.listens.profiles import read_profiles
 from loopback_core.listens.reading import BLOCK_BYTES, read_rows
-from loopback_core.listens.schema import (
-    BLAMELESS,
-    RAW_COLUMNS,
-    SORT_KEYS,
-    TEXT_LENGTH,
-    Listen,
-    RawLog,
-    Reason,
-    Reject,
-)
+from loopback_core.listens.schema import SORT_KEYS, Listen, RawLog, Reject
 from loopback_core.listens.served import LATEST_OF_SERVED, as_exported, read_served
 from loopback_core.listens.writing import TableWriter
 from loopback_core.runtime.capacity import need_disk, need_memory

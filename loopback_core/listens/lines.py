@@ -13,7 +13,7 @@ import pyarrow as pa
 from loopback_core.errors import BadLogError
 from loopback_core.listens.archive import DAMAGE, listing, members
 from loopback_core.listens.log_file import open_log
-from loopback_core.listens.schema import MOST_LINES, TEXT_LENGTH
+from loopback_core.listens.log_rules import MOST_LINES, TEXT_LENGTH
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 LONGEST_LINE = 1 << 26  # bytes; a file without line ends would otherwise be read into memory whole

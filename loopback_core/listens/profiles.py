@@ -9,17 +9,9 @@ from loopback_core.errors import BadLogError
 from loopback_core.listens.erasure import UNREAD, names_any
 from loopback_core.listens.lines import read_lines
 from loopback_core.listens.log_paths import PROFILES
+from loopback_core.listens.log_rules import OLDEST, PROFILE_COLUMNS, TEXT_LENGTH, YOUNGEST, normal_form
 from loopback_core.listens.reading import BLOCK_BYTES
-from loopback_core.listens.schema import (
-    OLDEST,
-    PROFILE_COLUMNS,
-    TEXT_LENGTH,
-    YOUNGEST,
-    Profile,
-    ProfileReject,
-    normal_form,
-    validate,
-)
+from loopback_core.listens.schema import Profile, ProfileReject, validate
 from loopback_core.settings import SourceSettings
 
 MOST_PROFILES = 1 << 22  # lines; they are in memory at once

@@ -16,8 +16,9 @@ from loopback_core.errors import ArtifactError, BadLogError, ListensError
 from loopback_core.listens.fingerprint import file_digests, log_digest
 from loopback_core.listens.listen_store import ListenStore
 from loopback_core.listens.log_file import file_digest
+from loopback_core.listens.log_rules import LAST_TIME
 from loopback_core.listens.sample import SAMPLE_VERSION, write_sample
-from loopback_core.listens.schema import LAST_TIME, RawLog
+from loopback_core.listens.schema import RawLog
 from loopback_core.listens.served import ERASED_USERS, SERVED_LISTENS
 from loopback_core.listens.served_export import ErasedMeanwhileError, ServedContent, export_served, served_content
 from loopback_core.listens.sources import find_log

@@ -8,7 +8,8 @@ import polars as pl
 from loopback_core.errors import BadLogError
 from loopback_core.listens.lines import Advance, read_lines
 from loopback_core.listens.log_paths import PROFILES
-from loopback_core.listens.schema import RAW_COLUMNS, RawRow, Reason, validate
+from loopback_core.listens.log_rules import RAW_COLUMNS, Reason
+from loopback_core.listens.schema import RawRow, validate
 from loopback_core.listens.tables import RAW_SCHEMA, read_csv, read_parquet
 from loopback_core.settings import SourceSettings
 

@@ -8,8 +8,8 @@ import pandera.polars as pa
 import polars as pl
 
 from loopback_core.listens.lines import Advance
+from loopback_core.listens.log_rules import FIRST_TIME
 from loopback_core.listens.reading import read_rows
-from loopback_core.listens.schema import FIRST_TIME
 from loopback_core.settings import SourceSettings
 
 SERVED_LISTENS, ERASED_USERS = "served_listens.parquet", "erased_users.parquet"

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from loopback_core.errors import BadLogError, SettingsError
 from loopback_core.listens.lines import LONGEST_LINE, Advance, decode
 from loopback_core.listens.log_file import open_log
-from loopback_core.listens.schema import MOST_LINES, RAW_COLUMNS, Reason
+from loopback_core.listens.log_rules import MOST_LINES, RAW_COLUMNS, Reason
 from loopback_core.settings import SourceSettings
 
 ROW_BYTES = 512  # what a row of Python strings takes, roughly

@@ -1,7 +1,9 @@
 """The distinct items of each history, and sums over the listens to them."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Self
 
 import numpy as np
@@ -37,6 +39,12 @@ class Heard:
         tracks = self.histories.tracks
         later = np.repeat(tracks.offsets[1:], tracks.lengths) - np.arange(len(tracks.values)) - 1
         return later[self.known]
+
+    def by_row(self) -> Iterator[tuple[Ids, NDArray[np.int32], Ids]]:
+        """For each history its items, the place among them of every known listen, and the listens that came after it."""
+        ends = np.concatenate([[0], np.cumsum(self.known)])[self.histories.tracks.offsets]
+        for row, (low, high) in enumerate(pairwise(ends.tolist())):
+            yield self.items[row], self.place[low:high] - self.items.offsets[row], self.listens_later[low:high]
 
     def sum(self, weight: NDArray[np.floating] | None = None) -> NDArray[np.float64]:
         """For every item the sum over its listens, or their number. weight: (known listens,)."""

@@ -57,8 +57,7 @@ def lookup(bag: Bag, row: Ids, items: Ids, n_items: int) -> Floats:
     if not len(bag.row):
         return np.zeros((len(row), bag.weights.shape[1]), np.float32)
     keys, queries = bag.row * n_items + bag.items, row * n_items + items
-    order = np.argsort(keys)
-    place = order[np.minimum(np.searchsorted(keys[order], queries), len(keys) - 1)]
+    place = np.minimum(np.searchsorted(keys, queries), len(keys) - 1)
     return np.where((keys[place] == queries)[:, None], bag.weights[place], np.float32(0))
 
 
@@ -77,20 +76,19 @@ class Prior:
         return Prior(self.tracks.of_row(row), self.artists.of_row(row))
 
 
-def personal_prior(histories: Histories, knowledge: Knowledge, ranker: LinearRanker) -> Prior:
+def personal_prior(listened: Listened, ranker: LinearRanker) -> Prior:
     """The weighted sum of the personal terms. It is linear, so it is summed before pairs are looked up."""
-    listened = Listened(histories, knowledge)
     tracks, artists = [], []
     for track_term in TRACK_TERMS:
         weights = ranker.of_features(track_term.features)[:, None]
         if weights.any():
-            tracks.append(_weighted(track_term.bag(listened), weights))
+            tracks.append(_weighted(listened.bag(track_term), weights))
     for term in ARTIST_TERMS:
         weights = np.zeros((len(term.features), 2), np.float32)
         weights[:, 0] = ranker.of_features(term.features)
         weights[_columns(term, term.by_popularity), 1] = ranker.of_features([popular(f) for f in term.by_popularity])
         if weights.any():
-            artists.append(_weighted(term.bag(listened), weights))
+            artists.append(_weighted(listened.bag(term), weights))
     return Prior(_sum(tracks, 1), _sum(artists, 2))
 
 
@@ -101,13 +99,24 @@ def _weighted(bag: Bag, weights: Floats) -> Bag:
 
 def _sum(bags: list[Bag], width: int) -> Bag:
     """All bags in one; the weights of an item that is in several are added up."""
+    bags = _of_same_items(bags)
     none = np.zeros(0, np.int64)
     row, items = (np.concatenate([none, *arrays]) for arrays in ([b.row for b in bags], [b.items for b in bags]))
     weights = np.concatenate([np.zeros((0, width), np.float32), *(bag.weights for bag in bags)])
-    n = int(items.max(initial=0)) + 1
-    keys, place = np.unique(row * n + items, return_inverse=True)
-    summed = [np.bincount(place, weights[:, column], minlength=len(keys)) for column in range(width)]
-    return Bag(keys % n, np.stack(summed, axis=1).astype(np.float32), keys // n)
+    keys = row * (int(items.max(initial=0)) + 1) + items
+    order = np.argsort(keys, kind="stable")  # a few ascending runs, which are merged
+    first = np.flatnonzero(np.diff(keys[order], prepend=-1))
+    summed = np.add.reduceat(weights[order], first, axis=0) if len(first) else weights
+    return Bag(items[order[first]], summed, row[order[first]])
+
+
+def _of_same_items(bags: list[Bag]) -> list[Bag]:
+    """Those that share one array of items as one bag: terms that say something of every item that was heard."""
+    sums: dict[int, Bag] = {}
+    for bag in bags:
+        same = sums.get(id(bag.items))
+        sums[id(bag.items)] = bag if same is None else Bag(bag.items, same.weights + bag.weights, bag.row)
+    return list(sums.values())
 
 
 def add_prior(scores: Floats, prior: Prior, artist: NDArray[np.int32], n_artists: int, popularity: Floats) -> None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load_file, save_file
+from safetensors import safe_open
+from safetensors.numpy import save_file
 
 from loopback_core.data import FitData, Floats, Ids, Ragged
 from loopback_core.errors import ArtifactError
@@ -107,7 +108,8 @@ def load_related(folder: Path) -> RelatedArtists | None:
     if not (folder / RELATED).exists():
         return None
     try:
-        return RelatedArtists(**load_file(folder / RELATED))
+        with safe_open(folder / RELATED, "pt") as file:  # torch maps what numpy would copy
+            return RelatedArtists(*(file.get_tensor(name).numpy() for name in ("artists", "weights")))
     except Exception as error:  # safetensors raises errors of its own
         raise ArtifactError(
             f"The related artists in {folder} cannot be read ({error}); train the towers again."

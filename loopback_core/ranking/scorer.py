@@ -12,7 +12,7 @@ from loopback_core.ranking.index_space import catalog_scale, catalog_values, ind
 from loopback_core.ranking.linear_ranker import PRODUCT, TOWERS_ALONE, LinearRanker
 from loopback_core.ranking.pair_features import Prior, personal_prior
 from loopback_core.ranking.relations import NO_RELATIONS, Relations
-from loopback_core.ranking.terms import CATALOG_FEATURES, POPULARITY_COLUMN, Knowledge
+from loopback_core.ranking.terms import CATALOG_FEATURES, POPULARITY_COLUMN, Knowledge, Listened
 from loopback_core.retrieval.embed import track_vectors, user_vectors
 from loopback_core.tasks.task import Task
 from loopback_core.towers.two_tower import TwoTower
@@ -25,10 +25,12 @@ class EncodedUsers:
 
     vectors: Floats  # (rows, D) divided by the temperature
     prior: Prior
+    lifted: Ragged | None = None  # the tracks that the prior lifts, where an index recommender has found them already
 
     def of_row(self, row: int) -> "EncodedUsers":
         """One of them."""
-        return EncodedUsers(self.vectors[row : row + 1], self.prior.of_row(row))
+        lifted = None if self.lifted is None else self.lifted.take(np.array([row]))
+        return EncodedUsers(self.vectors[row : row + 1].copy(), self.prior.of_row(row), lifted)
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,13 @@ class Scorer:
         vectors = user_vectors(self.model, histories, self.knowledge.artist_of, self.intent)
         return vectors * np.float32(self.model.inverse_temperature().item())
 
-    def encode(self, histories: Histories) -> EncodedUsers:
-        """The users of these histories and the personal prior: once for all recommenders that use this score."""
-        return EncodedUsers(self.users(histories), personal_prior(histories, self.knowledge, self.ranker))
+    def encode(self, histories: Histories, listened: Listened | None = None) -> EncodedUsers:
+        """The users of these histories and the personal prior: once for all recommenders that use this score.
+
+        listened: of the same histories, where other tasks read them too.
+        """
+        listened = listened or Listened(histories, self.knowledge)
+        return EncodedUsers(self.users(histories), personal_prior(listened, self.ranker))
 
     def index_queries(self, users: Floats) -> Floats:
         """(rows, D + catalog features) queries of an index. users: (rows, D) divided by the temperature."""
@@ -85,6 +91,8 @@ class Scorer:
     @cached_property
     def tracks_of_artist(self) -> Ragged:
         """Row a: the candidates by artist a."""
+        if self.candidate_artist is self.knowledge.catalog.artist:
+            return self.knowledge.catalog.tracks_of_artist
         everything = np.arange(len(self.candidate_artist))
         return Ragged.from_pairs(self.candidate_artist.astype(np.int64), everything, self.n_artists)
 

@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from loopback_core.data import SESSION_GAP, FitData, Floats, Histories, Ids, distinct_in_rows, stable_order
+from loopback_core.data import SESSION_GAP, FitData, Floats, Ids, stable_order
 from loopback_core.errors import ArtifactError
+from loopback_core.ranking.heard import Heard
 from loopback_core.ranking.related_artists import CONTRAST
+from loopback_core.ranking.sparse_rows import Rows
 from loopback_core.towers.decayed_counts import Bag
 
 if TYPE_CHECKING:
@@ -48,23 +50,6 @@ PAIRS_AT_ONCE = 4_000_000
 
 
 @dataclass(frozen=True)
-class Rows:
-    """A sparse matrix over the tracks of the catalog, (n_tracks, n_tracks): as arrays, which may be mapped from a file."""
-
-    indptr: NDArray[np.integer]  # (n_tracks + 1,) where each row begins
-    indices: NDArray[np.integer]  # (total,) the column of each entry
-    data: Floats  # (total,) its value
-
-    @classmethod
-    def of(cls, matrix: csr_array) -> Self:
-        """The same entries."""
-        return cls(matrix.indptr, matrix.indices, matrix.data)
-
-    def __len__(self) -> int:
-        return len(self.indptr) - 1
-
-
-@dataclass(frozen=True)
 class Neighbours:
     """Two matrices over the tracks of the catalog, (n_tracks, n_tracks), with a few entries in each row.
 
@@ -86,36 +71,39 @@ class Neighbours:
         rules = _rules(user, tracks, n_tracks, most)
         return cls(Rows.of(rules), Rows.of(_sessions(user, tracks, time, n_tracks, most)))
 
-    def of(self, histories: Histories) -> Bag:
+    def of(self, heard: Heard) -> Bag:
         """What the last tracks of each history lead to: for every half-life the rules, then for each the sessions.
 
         A track with a share s of the largest score has the value log(1 + CONTRAST * s). New are the MOST_NEW largest of
-        each feature; tracks of the history keep every value.
+        each feature; tracks of the history keep every value. heard: the tracks of some histories.
         """
-        rows = [self._of_one(histories.tracks[row]) for row in range(len(histories))]
+        rows = [self._of_one(*of_row) for of_row in heard.by_row()]
         items = np.concatenate([np.zeros(0, np.int64), *(tracks for tracks, _ in rows)])
         width = 2 * len(HALF_LIVES)
         values = np.concatenate([np.zeros((0, width), np.float32), *(of_row for _, of_row in rows)])
         return Bag(items, values, np.repeat(np.arange(len(rows)), [len(tracks) for tracks, _ in rows]))
 
-    def _of_one(self, tracks: Ids) -> tuple[Ids, Floats]:
-        """Of one history, oldest first: distinct tracks, ascending, and their values, (n, 2 * half-lives)."""
-        later = np.arange(len(tracks))[::-1]
-        known = tracks < len(self.rules)
-        tracks, later = tracks[known], later[known]
-        heard = np.unique(tracks)
-        parts = [part for matrix in (self.rules, self.sessions) for part in _sums(matrix, tracks, later)]
-        kept = [np.zeros(0, np.int64)]
-        for found, score in parts:
-            new = ~_among(found, heard)
-            new_tracks, new_score = found[new], score[new]
-            if len(new_tracks) > MOST_NEW:
-                new_tracks = new_tracks[np.argpartition(-new_score, MOST_NEW)[:MOST_NEW]]
-            kept += [new_tracks, found[~new]]
-        items = np.unique(np.concatenate(kept))
-        values: Floats = np.zeros((len(items), len(parts)), np.float32)
-        for column, (found, score) in enumerate(parts):
-            read = _among(found, items)
+    def _of_one(self, tracks: Ids, place: NDArray[np.int32], later: Ids) -> tuple[Ids, Floats]:
+        """Of one history: distinct tracks, ascending, and their values, (n, 2 * half-lives).
+
+        tracks: those that were heard, ascending. place: of every listen, in tracks; oldest first. later: listens after it.
+        """
+        tracks = tracks[tracks < len(self.rules)]
+        known = place < len(tracks)
+        place, later = place[known], later[known]
+        weight = np.exp2(-later / np.array(HALF_LIVES)[:, None])  # (half-lives, listens)
+        weight[weight < LIGHTEST_LISTEN] = 0
+        since = np.zeros(len(tracks), np.int64)
+        since[place] = later  # of the last listen
+        lately = np.argsort(since)
+        of_track = np.stack([np.bincount(place, row, len(tracks)).astype(np.float64) for row in weight])[:, lately]
+        is_heard = _marked(tracks, len(self.rules))
+        sums = [one for matrix in (self.rules, self.sessions) for one in matrix.sums(tracks[lately], of_track)]
+        is_kept = _marked(np.concatenate([_kept(*one, is_heard) for one in sums]), len(self.rules))
+        items = np.flatnonzero(is_kept)
+        values: Floats = np.zeros((len(items), len(sums)), np.float32)
+        for column, (found, score) in enumerate(sums):
+            read = is_kept[found]
             share = score[read] / max(float(score.max(initial=0)), 1e-12)
             values[np.searchsorted(items, found[read]), column] = np.log1p(CONTRAST * share)
         return items, values
@@ -214,37 +202,18 @@ def _stack(blocks: list[csr_array]) -> csr_array:
     return csr_array(vstack(blocks, format="csr"))
 
 
-def _sums(matrix: Rows, tracks: Ids, later: Ids) -> list[tuple[Ids, NDArray[np.float64]]]:
-    """For every half-life the sum of the rows of the last listens, newer ones weighing more: distinct tracks, ascending,
-    and their scores.
-
-    It reads some thousands of entries, where a product of sparse matrices passes over every track of the catalog.
-
-    tracks: (listens,) later: (listens,) how many listens came after each.
-    """
-    weight = np.exp2(-later / np.array(HALF_LIVES)[:, None])  # (half-lives, listens)
-    weight[weight < LIGHTEST_LISTEN] = 0
-    track, place = np.unique(tracks, return_inverse=True)
-    of_track = np.stack([np.bincount(place, row, minlength=len(track)) for row in weight])
-    read = of_track.any(axis=0)
-    track, of_track = track[read], of_track[:, read]
-    starts = matrix.indptr[track].astype(np.int64)
-    lengths = matrix.indptr[track + 1] - starts
-    entries = np.arange(lengths.sum()) + np.repeat(starts - np.cumsum(lengths) + lengths, lengths)
-    values = matrix.data[entries].astype(np.float64)
-    found, column = distinct_in_rows(np.array([0, len(entries)]), matrix.indices[entries], len(matrix))
-    sums = []
-    for row in of_track:
-        score = np.bincount(column, values * np.repeat(row, lengths), minlength=len(found.values))
-        is_scored = score > 0
-        sums.append((found.values[is_scored], score[is_scored].astype(np.float64)))
-    return sums
+def _kept(found: Ids, score: NDArray[np.float64], is_heard: NDArray[np.bool_]) -> Ids:
+    """Of tracks with scores, (n,) each, those that were heard and the MOST_NEW best others."""
+    found, score = found[score > 0], score[score > 0]
+    heard = is_heard[found]
+    new, new_score = found[~heard], score[~heard]
+    if len(new) > MOST_NEW:
+        new = new[np.argpartition(-new_score, MOST_NEW)[:MOST_NEW]]
+    return np.concatenate([found[heard], new])
 
 
-def _among(items: Ids, ascending: Ids) -> NDArray[np.bool_]:
-    """Which items occur in another array, which is sorted."""
-    if not len(ascending):
-        return np.zeros(len(items), np.bool_)
-    place = np.minimum(np.searchsorted(ascending, items), len(ascending) - 1)
-    among: NDArray[np.bool_] = ascending[place] == items
-    return among
+def _marked(tracks: Ids, n_tracks: int) -> NDArray[np.bool_]:
+    """(n_tracks,) which are among these."""
+    marked = np.zeros(n_tracks, np.bool_)
+    marked[tracks] = True
+    return marked

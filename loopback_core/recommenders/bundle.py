@@ -32,6 +32,9 @@ from loopback_core.towers.user import ANYTHING, ONLY_NEW
 
 log = logging.getLogger("loopback")
 
+SERVED_TASKS = {"discovery": ONLY_NEW, "next_listen": ANYTHING}
+"""The tasks of a request, with the intent that the user tower reads."""
+
 
 @dataclass(frozen=True)
 class Towers:
@@ -116,19 +119,23 @@ class Bundle:
         return self._scorers[task]
 
     @cached_property
+    def knowledge(self) -> Knowledge:
+        """What the terms of the score read besides a history."""
+        return Knowledge(self.catalog, self.towers.relations, self.listen_artist)
+
+    @cached_property
     def _scorers(self) -> dict[str, Scorer]:
-        knowledge = Knowledge(self.catalog, self.towers.relations, self.listen_artist)
         return {
             task: Scorer(
                 self.towers.model,
-                knowledge,
+                self.knowledge,
                 self.vectors,
                 self.catalog_values,
                 self.catalog.artist,
                 self.towers.rankers[task],
                 intent,
             )
-            for task, intent in {"discovery": ONLY_NEW, "next_listen": ANYTHING}.items()
+            for task, intent in SERVED_TASKS.items()
         }
 
     def recommender(self, task: str) -> IndexRecommender:

@@ -1,12 +1,16 @@
 """The served score, found through the nearest-neighbour index."""
 
+from dataclasses import replace
+from itertools import pairwise
+
 import numpy as np
 
-from loopback_core.data import NOTHING, Ids, Ragged, Ranking, distinct_in_rows
+from loopback_core.data import NOTHING, Ragged, Ranking, distinct_in_rows
 from loopback_core.ranking.pair_features import Prior, lookup
 from loopback_core.ranking.scorer import EncodedUsers, Scorer
 from loopback_core.recommenders.towers_recommender import TowersRecommender
 from loopback_core.retrieval.indexes.vector_index import VectorIndex
+from loopback_core.retrieval.products import products_with
 from loopback_core.retrieval.top_k import top_k_sparse
 
 NEAREST_OF_INDEX = 1_000
@@ -36,41 +40,45 @@ class IndexRecommender(TowersRecommender):
         nearest = self.index.search(scorer.index_queries(users.vectors), width, exclude)
         if not len(prior.tracks.row) and not len(prior.artists.row):
             return Ranking(nearest.tracks[:, :k], nearest.scores[:, :k])
-        return self.rank_among(users, self._candidates(nearest, prior), k, exclude)
+        lifted = self.lifted(prior, len(users.vectors)) if users.lifted is None else users.lifted
+        return self.rank_among(users, self._candidates(nearest, prior, lifted), k, exclude)
 
     def rank_among(self, users: EncodedUsers, candidates: Ragged, k: int, exclude: Ragged | None) -> Ranking:
         """The k best of some candidates of each user. candidates: rows of distinct track ids."""
         prior, scorer = users.prior, self.scorer
+        if exclude is not None:
+            candidates = candidates.without(exclude, len(scorer.vectors))
         row, track = candidates.row_numbers(), candidates.values
-        # Row by row: the vectors of all candidates at once, and of the user of each, would be a gigabyte.
-        products = [scorer.vectors[candidates[i]] @ user for i, user in enumerate(users.vectors)]
+        products = [products_with(scorer.vectors, candidates[i], user) for i, user in enumerate(users.vectors)]
         scores = np.concatenate(products) * scorer.product_weight + scorer.of_catalog_terms[track]
         artist = scorer.candidate_artist[track].astype(np.int64)
         scores += lookup(prior.tracks, row, track, len(scorer.vectors))[:, 0]
         of_artist = lookup(prior.artists, row, artist, scorer.n_artists)
         scores += of_artist[:, 0] + of_artist[:, 1] * scorer.popularity[track]
-        return top_k_sparse(candidates, scores.astype(np.float32), k, self.tie_rank, exclude)
+        return top_k_sparse(candidates, scores.astype(np.float32), k, self.tie_rank)
 
-    def _candidates(self, nearest: Ranking, prior: Prior) -> Ragged:
+    def _candidates(self, nearest: Ranking, prior: Prior, lifted: Ragged) -> Ragged:
         """What the index found, the tracks of the prior, and those of its artists: distinct tracks for each row."""
         row, place = np.nonzero(nearest.tracks != NOTHING)
-        lifted_row, lifted = self._lifted(prior)
-        rows = [row, prior.tracks.row, lifted_row]
-        tracks: list[Ids] = [nearest.tracks[row, place], prior.tracks.items, lifted]
-        every = Ragged.from_pairs(np.concatenate(rows), np.concatenate(tracks), len(nearest.tracks))
+        rows = np.concatenate([row, prior.tracks.row, lifted.row_numbers()])
+        tracks = np.concatenate([nearest.tracks[row, place], prior.tracks.items, lifted.values])
+        every = Ragged.from_pairs(rows, tracks, len(nearest.tracks))
         return distinct_in_rows(every.offsets, every.values, len(self.scorer.vectors))[0]
 
-    def _lifted(self, prior: Prior) -> tuple[Ids, Ids]:
-        """Row and track of the best tracks of the prior's artists, by all but the product of the towers."""
-        scorer, rows, kept = self.scorer, [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-        for row in np.unique(prior.artists.row):
-            low, high = np.searchsorted(prior.artists.row, [row, row + 1])
+    def with_lifted(self, users: EncodedUsers) -> EncodedUsers:
+        """The same users, with the tracks that :meth:`rank` would find for them each time."""
+        return replace(users, lifted=self.lifted(users.prior, len(users.vectors)))
+
+    def lifted(self, prior: Prior, n_rows: int) -> Ragged:
+        """For each history the best tracks of the prior's artists, by all but the product of the towers."""
+        scorer, lifted = self.scorer, [np.zeros(0, np.int64)]
+        ends = np.searchsorted(prior.artists.row, np.arange(n_rows + 1))
+        for low, high in pairwise(ends.tolist()):
             of_artists = scorer.tracks_of_artist.take(prior.artists.items[low:high])
             tracks = of_artists.values
             if len(tracks) > MOST_LIFTED:
                 weights = np.repeat(prior.artists.weights[low:high], of_artists.lengths, axis=0)
                 lift = weights[:, 0] + weights[:, 1] * scorer.popularity[tracks] + scorer.of_catalog_terms[tracks]
                 tracks = tracks[np.argpartition(-lift, MOST_LIFTED)[:MOST_LIFTED]]
-            rows.append(np.full(len(tracks), row))
-            kept.append(tracks)
-        return np.concatenate(rows), np.concatenate(kept)
+            lifted.append(tracks)
+        return Ragged(np.cumsum([0, *map(len, lifted[1:])]).astype(np.int64), np.concatenate(lifted))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from loopback_core.data import Ids
 from loopback_core.errors import ArtifactError, RequestError
-from loopback_core.listens.schema import normal_form
+from loopback_core.listens.log_rules import normal_form
 
 BETWEEN = "\x1f"
 """Between the artist and the title of a track: a control character that names do not hold."""

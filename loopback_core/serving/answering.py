@@ -11,7 +11,6 @@ from loopback_core.data import NOTHING, Ids, Ragged
 from loopback_core.serving.listener import Unknown, histories_of
 from loopback_core.serving.prepared import Asked, Prepared, PreparedListeners
 from loopback_core.serving.question import Question, TaskName
-from loopback_core.serving.reasons import Reasons
 from loopback_core.serving.score_parts import score_parts
 
 ANSWER_STAGES = ("lookup", "encode", "rank", "describe")
@@ -52,11 +51,9 @@ def answer(listeners: PreparedListeners, asked: Sequence[Asked]) -> list[Answer]
     served, clock = listeners.served, _Clock()
     prepared = [listeners.looked_up(one) for one in asked]
     clock.lap("lookup")
-    for task in ("discovery", "next_listen"):
-        wanted = [
-            p for one, p in zip(asked, prepared, strict=True) if p.listener.is_known and task in _tasks(one.question)
-        ]
-        listeners.encode(wanted, task)
+    for tasks in dict.fromkeys(_tasks(one.question) for one in asked):
+        those = zip(asked, prepared, strict=True)
+        listeners.encode([p for one, p in those if p.listener.is_known and _tasks(one.question) == tasks], tasks)
     clock.lap("encode")
     lists = [_list_for(served, one.question, p) for one, p in zip(asked, prepared, strict=True)]
     clock.lap("rank")
@@ -95,7 +92,7 @@ def _ranked(
 ) -> tuple[Ids, np.ndarray]:
     bundle = served.bundle
     recommender, users = bundle.recommender(task), prepared.encoded[task]
-    played = prepared.listener.tracks(bundle.catalog.n_tracks)
+    played = prepared.listener.tracks
     exclude = _excluded(served, question, played if task == "discovery" else played[:0])
     k = min(question.k, len(bundle.vectors))
     rows = Ragged(np.array([0, len(exclude)]), exclude)
@@ -121,6 +118,8 @@ def _popular(served: ServedBundle, question: Question) -> tuple[Ids, np.ndarray]
 
 def _excluded(served: ServedBundle, question: Question, played: Ids) -> Ids:
     """Tracks that must not be recommended, ascending."""
+    if not question.exclude_artists and not question.exclude_tracks:
+        return played
     of_artists = served.bundle.catalog.tracks_of_artist.take(np.array(question.exclude_artists, np.int64)).values
     return np.unique(np.concatenate([played, np.array(question.exclude_tracks, np.int64), of_artists]))
 
@@ -153,7 +152,7 @@ def _mixed(known: tuple[Ids, np.ndarray], new: tuple[Ids, np.ndarray], question:
 def _described(
     served: ServedBundle, question: Question, prepared: Prepared, tracks: Ids, scores: np.ndarray
 ) -> tuple[Item, ...]:
-    reasons = Reasons(served, prepared.listener).of(tracks)
+    reasons = prepared.reasons.of(tracks)
     parts: Sequence[dict[str, float] | None] = [None] * len(tracks)
     if question.explain and prepared.listener.is_known and len(tracks):
         parts = _parts(served, question, prepared, tracks)
@@ -168,7 +167,7 @@ def _parts(served: ServedBundle, question: Question, prepared: Prepared, tracks:
     of_task = {task: score_parts(served.bundle.scorer(task), histories, tracks) for task in _tasks(question)}
     if question.familiarity is None:
         return of_task[question.task]
-    known = np.isin(tracks, prepared.listener.tracks(served.bundle.catalog.n_tracks))
+    known = np.isin(tracks, prepared.listener.tracks)
     return [of_task["next_listen" if is_known else "discovery"][place] for place, is_known in enumerate(known)]
 
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from loopback_core.bundle.served_bundle import ServedBundle
-from loopback_core.data import Histories, Ids
+from loopback_core.data import Histories, Ids, distinct_in_rows
+from loopback_core.data.histories import repeats
 from loopback_core.errors import RequestError
 from loopback_core.serving.question import HeardTrack, Question
 
@@ -33,6 +35,7 @@ class ListenerHistory:
     ids: Ids  # (listens,)
     times: Ids  # (listens,) seconds since 1970-01-01 UTC
     moment: int  # of the request
+    n_tracks: int  # of the catalog
     unknown: tuple[Unknown, ...] = ()
     user: int = -1  # of the bundle, whose profile may be read; -1: nobody whom it knows
 
@@ -41,9 +44,11 @@ class ListenerHistory:
         """Whether anything is known of what was played."""
         return len(self.ids) > 0
 
-    def tracks(self, n_tracks: int) -> Ids:
+    @cached_property
+    def tracks(self) -> Ids:
         """The distinct tracks of the catalog that were played, ascending."""
-        return np.unique(self.ids[self.ids < n_tracks])
+        known = self.ids[self.ids < self.n_tracks]
+        return distinct_in_rows(np.array([0, len(known)]), known, self.n_tracks)[0].values
 
 
 @dataclass(frozen=True)
@@ -66,8 +71,7 @@ def listener_of(served: ServedBundle, question: Question, received: Received) ->
     ids, times = _known(served, user, received)
     more, more_times, _ = _found(served, received.heard, 0)
     ids, times = np.concatenate([ids, more]), np.concatenate([times, more_times])
-    end = int(times.max(initial=0)) if served.bundle.own_moments and len(times) else served.bundle.now
-    moment = question.at if question.at is not None else int(times.max(initial=end))
+    moment = question.at if question.at is not None else served.moment(times)
     asked, asked_times, unknown = _found(served, question.history, moment)
     if question.at is None:
         moment = int(asked_times.max(initial=moment))
@@ -77,8 +81,11 @@ def listener_of(served: ServedBundle, question: Question, received: Received) ->
     ids, times = np.concatenate([ids[earlier], asked]), np.concatenate([times[earlier], asked_times])
     order = np.argsort(times, kind="stable")
     ids, times = ids[order], times[order]
-    once = _first_of_its_kind(ids, times)
-    return ListenerHistory(ids[once], times[once], moment, unknown, user if received.erased_at is None else -1)
+    again = repeats(ids, times)
+    if len(again):
+        ids, times = np.delete(ids, again), np.delete(times, again)
+    known_as = user if received.erased_at is None else -1
+    return ListenerHistory(ids, times, moment, served.bundle.catalog.n_tracks, unknown, known_as)
 
 
 def histories_of(served: ServedBundle, listeners: Sequence[ListenerHistory]) -> Histories:
@@ -138,11 +145,3 @@ def _found(served: ServedBundle, heard: Sequence[HeardTrack], moment: int) -> tu
     )
     says = ids >= 0
     return ids[says], times[says], unknown
-
-
-def _first_of_its_kind(ids: Ids, times: Ids) -> Ids:
-    """The places of the listens without those that repeat one of the same track at the same second; times ascend."""
-    order = np.lexsort((ids, times))
-    again = np.zeros(len(ids), np.bool_)
-    again[order[1:]] = (np.diff(ids[order]) == 0) & (np.diff(times[order]) == 0)
-    return np.flatnonzero(~again)

@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 
 from loopback_core.bundle.bundle_files import KnownJson, read_json
-from loopback_core.bundle.canaries import CANARIES, ask_canaries, wrong_answers
+from loopback_core.bundle.canaries import CANARIES, wrong_answers
 from loopback_core.bundle.served_bundle import ServedBundle
 from loopback_core.errors import ArtifactError, LoopbackError
 from loopback_core.serving.prepared import PreparedListeners
@@ -60,10 +60,10 @@ def _ready(artifact: Artifact) -> ServedBundle:
             f"{artifact} was built by another version of loopback (no {min(missing)}); {artifact.remedy}"
         )
     served.bundle.refuse_ids()
+    _warm(served)
     wrong = wrong_answers(served, read_json(artifact.folder / CANARIES))
     if wrong:
         raise ArtifactError(f"{artifact} does not give its stored answers ({'; '.join(wrong)}); {artifact.remedy}")
-    _warm(served)
     return served
 
 
@@ -83,5 +83,4 @@ def _warm(served: ServedBundle) -> None:
     vectors = np.asarray(served.bundle.vectors)
     _ = vectors.reshape(-1).view(np.uint8)[::PAGE_BYTES].max(initial=0)
     _ = served.by_popularity, served.artist_vectors
-    ask_canaries(served)
     served.search.tracks("a", 1)

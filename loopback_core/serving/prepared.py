@@ -7,11 +7,16 @@ from threading import Lock
 
 from loopback_core.bundle.served_bundle import ServedBundle
 from loopback_core.ranking.scorer import EncodedUsers
+from loopback_core.ranking.terms import Listened
 from loopback_core.serving.listener import ListenerHistory, Received, histories_of, listener_of
 from loopback_core.serving.question import Question, TaskName
+from loopback_core.serving.reasons import Reasons
 
-KEPT_LISTENERS = 256
-"""Listeners of one bundle that are kept; each takes up to some hundred kilobytes."""
+KEPT_LISTENS = 2_000_000
+"""Listens of the listeners who are kept, together: each takes some 50 bytes."""
+
+OF_A_LISTENER = 1_000
+"""Listens that a listener counts for besides their own."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +26,11 @@ class Asked:
     question: Question
     received: Callable[[], Received] = Received  # read where the listener is not kept
     version: int = 0  # of what was received: with the user and the moment it tells a history from another
+
+    @property
+    def is_as_known(self) -> bool:
+        """Whether the history is that of the bundle, and the moment too."""
+        return not self.question.history and self.version == 0 and self.question.at is None
 
     @property
     def key(self) -> Hashable:
@@ -34,6 +44,8 @@ class Prepared:
     """A listener, and how each task reads their history."""
 
     listener: ListenerHistory
+    reasons: Reasons
+    known_as: int = -1  # user of the bundle whose history it is, unchanged; -1: none
     encoded: dict[TaskName, EncodedUsers] = field(default_factory=dict)  # of one row each
 
 
@@ -43,6 +55,7 @@ class PreparedListeners:
     def __init__(self, served: ServedBundle) -> None:
         self.served = served
         self._kept: OrderedDict[Hashable, Prepared] = OrderedDict()
+        self._listens = 0  # of those
         self._lock = Lock()
 
     def looked_up(self, asked: Asked) -> Prepared:
@@ -56,19 +69,42 @@ class PreparedListeners:
             if key in self._kept:
                 self._kept.move_to_end(key)
                 return self._kept[key]
-        prepared = Prepared(listener_of(self.served, asked.question, asked.received()))
+        listener = listener_of(self.served, asked.question, asked.received())
+        known_as = listener.user if asked.is_as_known else -1
+        prepared = Prepared(listener, Reasons(self.served, listener), known_as)
         if key is not None:
-            with self._lock:
-                self._kept[key] = prepared
-                if len(self._kept) > KEPT_LISTENERS:
-                    self._kept.popitem(last=False)
+            self._keep(key, prepared)
         return prepared
 
-    def encode(self, prepared: Sequence[Prepared], task: TaskName) -> None:
-        """Encode those that are not yet, in one pass of the tower."""
-        missing = [one for one in prepared if task not in one.encoded]
-        if missing:
-            scorer = self.served.bundle.scorer(task)
-            encoded = scorer.encode(histories_of(self.served, [one.listener for one in missing]))
+    def _keep(self, key: Hashable, prepared: Prepared) -> None:
+        with self._lock:
+            before = self._kept.pop(key, None)  # another thread may have been first
+            self._kept[key] = prepared
+            self._listens += _cost(prepared) - (0 if before is None else _cost(before))
+            while self._listens > KEPT_LISTENS:
+                self._listens -= _cost(self._kept.popitem(last=False)[1])
+
+    def encode(self, prepared: Sequence[Prepared], tasks: Sequence[TaskName]) -> None:
+        """Encode those that are not yet for these tasks, in one pass of the tower for each task."""
+        for task in tasks:
+            for one in prepared:
+                if task not in one.encoded and (known := self._known(one, task)) is not None:
+                    one.encoded[task] = known
+        missing = [one for one in prepared if any(task not in one.encoded for task in tasks)]
+        if not missing:
+            return
+        histories = histories_of(self.served, [one.listener for one in missing])
+        listened = Listened(histories, self.served.bundle.knowledge)  # what both tasks read is read once
+        for task in tasks:
+            encoded = self.served.bundle.scorer(task).encode(histories, listened)
+            encoded = self.served.bundle.recommender(task).with_lifted(encoded)
             for row, one in enumerate(missing):
                 one.encoded[task] = encoded.of_row(row)
+
+    def _known(self, prepared: Prepared, task: TaskName) -> EncodedUsers | None:
+        encodings = self.served.encodings.get(task)
+        return None if encodings is None or prepared.known_as < 0 else encodings.of(prepared.known_as)
+
+
+def _cost(prepared: Prepared) -> int:
+    return OF_A_LISTENER + len(prepared.listener.ids)

@@ -22,14 +22,20 @@ class Reasons:
 
     def of(self, tracks: Ids) -> list[str]:
         """A sentence for each track, (n,)."""
-        return [self._of_one(int(track), int(self.served.bundle.catalog.artist[track])) for track in tracks]
+        artists = self.served.bundle.catalog.artist[tracks].astype(np.int64)
+        of_track = _plays(self.listener.ids, tracks, len(self.served.bundle.listen_artist))
+        of_artist = _plays(self._heard_artists, artists, self.served.bundle.catalog.n_artists)
+        rows = zip(tracks.tolist(), artists.tolist(), of_track.tolist(), of_artist.tolist(), strict=True)
+        return [self._of_one(*row) for row in rows]
 
-    def _of_one(self, track: int, artist: int) -> str:
-        if plays := self._plays_of_track.get(track):
+    def _of_one(self, track: int, artist: int, plays: int, plays_of_artist: int) -> str:
+        if plays:
             return "You played it once" if plays == 1 else f"You played it {plays} times"
-        if plays := self._plays_of_artist.get(artist):
-            return f"You listened to {self._artist(artist)}" + (f" {plays} times" if plays > 1 else "")
-        if (before := self._led_to_by.get(track)) is not None:
+        if plays_of_artist:
+            return f"You listened to {self._artist(artist)}" + (
+                f" {plays_of_artist} times" if plays_of_artist > 1 else ""
+            )
+        if (before := self._led_to_by(track)) is not None:
             title = self.served.names["track_name"][before].as_py()
             return f"Often played with {title} by {self._artist(int(self.served.bundle.catalog.artist[before]))}"
         if (related := self._related_to(artist)) is not None:
@@ -42,31 +48,29 @@ class Reasons:
     def _artist(self, artist: int) -> str:
         return self.served.artist_name(artist)
 
-    @cached_property
-    def _plays_of_track(self) -> dict[int, int]:
-        ids = self.listener.ids
-        return _counts(ids[ids < self.served.bundle.catalog.n_tracks])
+    @property
+    def _heard_artists(self) -> Ids:
+        return self.served.bundle.listen_artist[self.listener.ids].astype(np.int64)
+
+    def _led_to_by(self, track: int) -> int | None:
+        """The one of the last tracks that this one is played with most."""
+        others, weights, last = self._neighbours
+        place = np.flatnonzero(others == track)
+        return int(last[place[np.argmax(weights[place])]]) if len(place) else None
 
     @cached_property
-    def _plays_of_artist(self) -> dict[int, int]:
-        return _counts(self.served.bundle.listen_artist[self.listener.ids].astype(np.int64))
-
-    @cached_property
-    def _led_to_by(self) -> dict[int, int]:
-        """Track -> the one of the last tracks that it is played with most."""
+    def _neighbours(self) -> tuple[Ids, np.ndarray, Ids]:
+        """The neighbours of the last tracks, with the weight of each and the track whose neighbour it is."""
         neighbours = self.served.bundle.towers.relations.tracks
         if neighbours is None:
-            return {}
+            return np.zeros(0, np.int64), np.zeros(0, np.float32), np.zeros(0, np.int64)
         ids = self.listener.ids[self.listener.ids < len(neighbours.rules)]
-        last = dict.fromkeys(ids[::-1].tolist())
-        best: dict[int, tuple[float, int]] = {}
-        for rows in (neighbours.sessions, neighbours.rules):
-            for track in list(last)[:LAST_TRACKS]:
-                part = slice(int(rows.indptr[track]), int(rows.indptr[track + 1]))
-                for other, weight in zip(rows.indices[part].tolist(), rows.data[part].tolist(), strict=True):
-                    if weight > best.get(other, (0.0, 0))[0]:
-                        best[other] = (weight, track)
-        return {other: track for other, (_, track) in best.items()}
+        last = np.array(list(dict.fromkeys(ids[::-1].tolist()))[:LAST_TRACKS], np.int64)
+        read = [rows.of_rows(last) for rows in (neighbours.sessions, neighbours.rules)]
+        others, weights = (
+            np.concatenate(parts) for parts in zip(*((one.columns, one.values) for one in read), strict=True)
+        )
+        return others, weights, np.concatenate([np.repeat(last, np.diff(one.ends)) for one in read])
 
     def _related_to(self, artist: int) -> int | None:
         """The heard artist that says most for this one."""
@@ -86,15 +90,18 @@ class Reasons:
         """Rows of the related artists that were heard, and the logarithms of their plays."""
         related = self.served.bundle.towers.relations.artists
         assert related is not None
-        heard = np.array(sorted(self._plays_of_artist), np.int64)
-        rows = np.searchsorted(related.artists, heard)
-        inside = rows < len(related.artists)
-        rows, heard = rows[inside], heard[inside]
-        same = related.artists[rows] == heard
-        plays = np.array([self._plays_of_artist[one] for one in heard[same].tolist()])
-        return rows[same], np.log1p(plays)
+        plays = np.bincount(self._heard_artists, minlength=self.served.bundle.catalog.n_artists)[related.artists]
+        rows = np.flatnonzero(plays)
+        return rows, np.log1p(plays[rows])
 
 
-def _counts(ids: Ids) -> dict[int, int]:
-    distinct, counts = np.unique(ids[ids >= 0], return_counts=True)
-    return dict(zip(distinct.tolist(), counts.tolist(), strict=True))
+def _plays(heard: Ids, wanted: Ids, n: int) -> Ids:
+    """How often each of some ids, (wanted,), was heard. heard: (listens,). n: all ids are below it."""
+    is_wanted = np.zeros(n, np.bool_)
+    is_wanted[wanted] = True
+    distinct, counts = np.unique(heard[is_wanted[heard]], return_counts=True)
+    plays: Ids = np.zeros(len(wanted), np.int64)
+    if len(distinct):
+        place = np.minimum(np.searchsorted(distinct, wanted), len(distinct) - 1)
+        plays = np.where(distinct[place] == wanted, counts[place], 0)
+    return plays

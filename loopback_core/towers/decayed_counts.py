@@ -66,14 +66,14 @@ class Scale(NamedTuple):
 class Bag:
     """Distinct items per request, each with a weight per time scale."""
 
-    items: Ids  # (n,)
+    items: Ids  # (n,) ascending within a request
     weights: Floats  # (n, scales)
     row: Ids  # (n,) number of the request, ascending
 
     def of_row(self, row: int) -> "Bag":
-        """That of one request."""
+        """That of one request, in arrays of its own: those of many may be large, and a view would keep them."""
         low, high = np.searchsorted(self.row, [row, row + 1])
-        return Bag(self.items[low:high], self.weights[low:high], np.zeros(high - low, np.int64))
+        return Bag(self.items[low:high].copy(), self.weights[low:high].copy(), np.zeros(high - low, np.int64))
 
 
 EMPTY = Bag(np.zeros(0, np.int64), np.zeros((0, 1), np.float32), np.zeros(0, np.int64))

@@ -29,7 +29,10 @@ class IdEmbedding(nn.Module):
     def __init__(self, count: int, dim: int, *, std: float, sparse: bool) -> None:
         super().__init__()
         self.count, self.sparse = count, sparse
-        self.weight = nn.Parameter(torch.randn(count + 1, dim) * std)
+        weight = torch.empty(count + 1, dim)
+        if not weight.is_meta:  # those are read from a file; drawing their values would import torch's compiler
+            weight = torch.randn(count + 1, dim) * std
+        self.weight = nn.Parameter(weight)
         self.touched: list[tuple[Tensor, Tensor]] = []  # since the last step: (n,) rows, leaf (n, dim) with a gradient
 
     def forward(self, ids: Tensor) -> Tensor:

@@ -27,7 +27,8 @@ class LastListens(nn.Module):
             std = 1 / math.sqrt(dim)
             self.own = nn.ModuleList(IdEmbedding(table.count, dim, std=std, sparse=sparse) for table in tables)
         self.encoder, self.dropout = HstuEncoder(dim, hstu), hstu.dropout
-        self.waited = nn.Embedding(TIME_BUCKETS, dim)
+        # Small, so never on the meta device, where drawing its values would import torch's compiler.
+        self.waited = nn.Embedding(TIME_BUCKETS, dim, device="cpu")
         nn.init.zeros_(self.waited.weight)
 
     def forward(self, last: Sequences) -> Tensor:

@@ -67,8 +67,8 @@ class TwoTower(nn.Module):
         tracks = _track_tower(vocabulary, settings, sparse=sparse)
         self.users = _user_tower(vocabulary.n_users, tracks, settings, sparse=sparse)
         self.tracks = tracks
-        self.log_inverse_temperature = nn.Parameter(torch.tensor(-math.log(temperature)))
-        self.bound_temperature()
+        inverse = min(1 / temperature, max_inverse_temperature)
+        self.log_inverse_temperature = nn.Parameter(torch.tensor(math.log(inverse)))
 
     def inverse_temperature(self) -> Tensor:
         """1 / temperature, a scalar."""

@@ -11,8 +11,9 @@ from planted_artifacts import planted_evaluated
 
 from loopback_core.bundle.build_bundle import build_bundle
 from loopback_core.checks import CHECKS, judge
+from loopback_core.listens.log_rules import Reason
 from loopback_core.listens.raw import publish_raw
-from loopback_core.listens.schema import Reason, Reject, validate
+from loopback_core.listens.schema import Reject, validate
 from loopback_core.settings import (
     ChecksSettings,
     EvaluationSettings,

@@ -14,7 +14,8 @@ import pytest
 
 from loopback_core.errors import ArtifactError, BadLogError
 from loopback_core.listens.ingest import IngestSummary, ingest
-from loopback_core.listens.schema import RAW_COLUMNS, RawLog, RawRow, Reason, validate, validate_listens
+from loopback_core.listens.log_rules import RAW_COLUMNS, Reason
+from loopback_core.listens.schema import RawLog, RawRow, validate, validate_listens
 from loopback_core.settings import SourceSettings
 
 Row = tuple[str, str, str, str, str, str]

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from loopback_core.errors import ListensError, RequestError
 from loopback_core.listens import listen_database, listen_store_errors
 from loopback_core.listens.listen_store import Added, ListenStore
+from loopback_core.listens.log_rules import normal_form
 from loopback_core.listens.received import ReceivedListen, normal_user
-from loopback_core.listens.schema import normal_form
 
 NIGHT = datetime(2009, 5, 4, 23, 8, 57, tzinfo=UTC)
 DAY = timedelta(days=1)

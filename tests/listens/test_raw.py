@@ -7,8 +7,8 @@ import pytest
 
 from loopback_core.errors import ArtifactError, BadLogError
 from loopback_core.listens import raw as module
+from loopback_core.listens.log_rules import LAST_TIME
 from loopback_core.listens.raw import log_of, publish_raw, raw_summary, refuse_changed
-from loopback_core.listens.schema import LAST_TIME
 from loopback_core.settings import SourceSettings
 from loopback_core.store.artifacts import ArtifactStore
 from loopback_core.store.sealed_json import write_sealed

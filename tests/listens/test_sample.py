@@ -7,8 +7,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from loopback_core.listens.log_rules import RAW_COLUMNS
 from loopback_core.listens.sample import SAMPLE_VERSION, write_sample
-from loopback_core.listens.schema import RAW_COLUMNS, RawLog
+from loopback_core.listens.schema import RawLog
 
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 

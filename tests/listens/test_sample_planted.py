@@ -4,8 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
+from loopback_core.listens.log_rules import RAW_COLUMNS
 from loopback_core.listens.sample import write_sample
-from loopback_core.listens.schema import RAW_COLUMNS
 
 
 def events_frame(folder: Path, events: int, users: int) -> pl.DataFrame:

@@ -5,6 +5,7 @@ from scipy.sparse import csr_array
 from loopback_core.data import Events, FitData, Histories, Ragged
 from loopback_core.errors import ArtifactError
 from loopback_core.ranking import track_neighbours
+from loopback_core.ranking.heard import Heard
 from loopback_core.ranking.related_artists import CONTRAST
 from loopback_core.ranking.track_neighbours import DOUBT, HALF_LIVES, NEIGHBOURS_FILE, Neighbours, load_neighbours
 from loopback_core.splits.catalog_counts import count_catalog
@@ -22,11 +23,10 @@ def data():
     return FitData(events, count_catalog(events, np.arange(4, dtype=np.int32)), 7 * HOUR)
 
 
-def history_of(data, *rows):
+def heard_by(data, *rows):
     tracks = Ragged(np.cumsum([0, *map(len, rows)]), np.concatenate([*rows, []]).astype(np.int64))
-    return Histories(
-        np.full(len(rows), -1), tracks, np.zeros(len(tracks.values), np.int64), np.full(len(rows), data.now)
-    )
+    times, moments = np.zeros(len(tracks.values), np.int64), np.full(len(rows), data.now)
+    return Heard.of(Histories(np.full(len(rows), -1), tracks, times, moments), tracks.values)
 
 
 def dense(rows):
@@ -66,7 +66,7 @@ def test_only_the_strongest_are_kept_and_in_blocks_they_are_the_same(data, monke
 
 def test_the_last_tracks_weigh_most(data):
     learned = Neighbours.learn(data, 10)
-    bag = learned.of(history_of(data, [2, 3], []))
+    bag = learned.of(heard_by(data, [2, 3], []))
     assert not (bag.row == 1).any()
     for column, half_life in enumerate(HALF_LIVES):
         scores = 0.5 ** (1 / half_life) * dense(learned.rules)[2] + dense(learned.rules)[3]
@@ -78,7 +78,7 @@ def test_the_last_tracks_weigh_most(data):
 def test_of_new_tracks_the_largest_are_kept_and_of_known_ones_all(data, monkeypatch):
     monkeypatch.setattr(track_neighbours, "MOST_NEW", 1)
     learned = Neighbours.learn(data, 10)
-    bag = learned.of(history_of(data, [1], [0, 1, 3]))
+    bag = learned.of(heard_by(data, [1], [0, 1, 3]))
     assert bag.items[bag.row == 0].tolist() == [0, 2]  # 2 comes after it, 0 shares more sessions
     assert {0, 1} < set(bag.items[bag.row == 1].tolist())
 

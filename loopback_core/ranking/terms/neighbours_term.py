@@ -22,4 +22,4 @@ class NeighboursTerm(TrackTerm):
         if listened.knowledge.relations.tracks is None:
             none = np.zeros(0, np.int64)
             return Bag(none, np.zeros((0, len(self.features)), np.float32), none)
-        return listened.knowledge.relations.tracks.of(listened.histories)
+        return listened.knowledge.relations.tracks.of(listened.tracks)

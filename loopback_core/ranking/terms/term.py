@@ -44,6 +44,16 @@ class Listened:
         ids = self.histories.tracks.values
         return Heard.of(self.histories, np.where(ids < self.knowledge.catalog.n_tracks, ids, -1))
 
+    def bag(self, term: "PersonalTerm") -> Bag:
+        """What a term says of each history: computed once, for whoever weighs it."""
+        if term not in self._bags:
+            self._bags[term] = term.bag(self)
+        return self._bags[term]
+
+    @cached_property
+    def _bags(self) -> "dict[PersonalTerm, Bag]":
+        return {}
+
     @cached_property
     def artists(self) -> Heard:
         """The artists."""

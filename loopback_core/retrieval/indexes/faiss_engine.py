@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import faiss
 import numpy as np
+from numpy.typing import NDArray
 
 from loopback_core.data import NOTHING, Floats, Ids, Ragged, Ranking
 from loopback_core.errors import ArtifactError
@@ -73,7 +74,7 @@ class Index:
 
         The tracks that a user played lie nearest to the user: they would fill a search of fixed width.
         """
-        selector = faiss.IDSelectorNot(faiss.IDSelectorBatch(seen)) if len(seen) else None
+        selector = faiss.IDSelectorBitmap(_all_but(seen, len(self))) if len(seen) else None
         searched, parameters = self.index, faiss.SearchParameters(sel=selector)
         width = max(self.settings.hnsw.ef_search, k) + len(seen)
         if self.kind == "ivf":
@@ -93,17 +94,26 @@ class Index:
 
     @classmethod
     def load(cls, path: Path, settings: IndexSettings) -> Self:
-        """Read a FAISS file.
+        """Read a FAISS file. The lists of ivf are mapped into memory: processes share them, and loading does not read them.
 
         Raises:
             ArtifactError: it is missing or damaged.
         """
         try:
-            index = faiss.read_index(str(path))
+            index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP | faiss.IO_FLAG_READ_ONLY)
         except RuntimeError as error:
             raise ArtifactError(f"The index {path} cannot be read; build it again. ({error})") from None
         kind = "hnsw" if isinstance(index, faiss.IndexHNSW) else "ivf" if isinstance(index, faiss.IndexIVF) else "flat"
+        if kind == "ivf":
+            faiss.downcast_InvertedLists(index.invlists).prefetch_nthread = 0  # 32 threads for every search
         return cls(index, kind, settings)
+
+
+def _all_but(seen: Ids, n: int) -> NDArray[np.uint8]:
+    """A bit for each of n tracks, which is 0 for those in `seen`."""
+    bits = np.full(-(-n // 8), 255, np.uint8)
+    np.bitwise_and.at(bits, seen >> 3, ~(1 << (seen & 7)).astype(np.uint8))
+    return bits
 
 
 def _description(kind: str, n: int, settings: IndexSettings) -> str:

@@ -104,8 +104,8 @@ class Guard:
     def _route(self, scope: Scope) -> str:
         """The route of a request, as it was declared; also of one that was refused before it was routed."""
         if "route" in scope:
-            return str(getattr(scope["route"], "path", "unmatched"))
-        return next((route.path for route in self.routes if route.path_regex.match(scope["path"])), "unmatched")
+            return str(getattr(scope["route"], "path_format", "unmatched"))
+        return next((route.path_format for route in self.routes if route.path_regex.match(scope["path"])), "unmatched")
 
     def _is_allowed(self, scope: Scope) -> bool:
         if not self.keys or scope["path"] == "/" or scope["path"].startswith(OPEN):

@@ -5,10 +5,12 @@ from dataclasses import replace
 import pytest
 from planted_artifacts import RANKER
 
+from loopback_core.bundle.encode_known import encode_known
 from loopback_core.ranking.linear_ranker import LinearRanker
 from loopback_core.serving.answering import answer
-from loopback_core.serving.prepared import Asked, PreparedListeners
-from loopback_core.serving.question import Question
+from loopback_core.serving.listener import Received
+from loopback_core.serving.prepared import OF_A_LISTENER, Asked, PreparedListeners
+from loopback_core.serving.question import HeardTrack, Question
 
 
 @pytest.fixture(scope="module")
@@ -29,9 +31,63 @@ def test_the_parts_of_a_mixed_list_are_those_of_the_task_that_gave_the_score(of_
 
 
 def test_the_kept_listeners_are_bounded_and_their_answers_do_not_change(reading_bundle, monkeypatch):
-    monkeypatch.setattr("loopback_core.serving.prepared.KEPT_LISTENERS", 3)
+    monkeypatch.setattr("loopback_core.serving.prepared.KEPT_LISTENS", 3 * (OF_A_LISTENER + 100))  # each has 100
     listeners = PreparedListeners(reading_bundle)
     first = [answer(listeners, [Asked(Question(f"user_{n:02d}"))])[0].items for n in range(6)]
     again = [answer(listeners, [Asked(Question(f"user_{n:02d}"))])[0].items for n in range(6)]
     assert again == first and len({items[0].track for items in first}) > 1
     assert len(listeners._kept) == 3
+
+
+@pytest.fixture(scope="module")
+def both_ways(reading_bundle):
+    """The same bundle with every user encoded when it was built, and with nobody."""
+    encoded = replace(reading_bundle, encodings=encode_known(reading_bundle, long_history=1))
+    return PreparedListeners(encoded), PreparedListeners(replace(reading_bundle, encodings={}))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"task": "next_listen"},
+        {"familiarity": 0.4},
+        {"only_artists": (1, 2, 3)},
+        {"exclude_artists": (0, 1), "exclude_tracks": (5, 6)},
+        {"explain": True},
+    ],
+)
+def test_a_user_who_was_encoded_with_the_bundle_gets_the_list_of_one_who_is_encoded_now(both_ways, more):
+    for number in range(60):
+        before, now = (answer(one, [Asked(Question(f"user_{number:02d}", k=50, **more))])[0].items for one in both_ways)
+        assert [(item.track, item.reason, item.parts) for item in before] == [
+            (item.track, item.reason, item.parts) for item in now
+        ]
+        assert [item.score for item in before] == pytest.approx([item.score for item in now], abs=1e-4)
+
+
+HEARD = HeardTrack("group 3 artist 0", "track 0", time=1_300_000_000)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        Asked(Question("user_02", k=50, history=(HEARD,))),
+        Asked(Question("user_02", k=50, at=1_400_000_000)),
+        Asked(Question("user_02", k=50, at=1_199_300_000)),
+        Asked(Question("user_02", k=50), lambda: Received((HEARD,)), 1),
+        Asked(Question("user_02", k=50), lambda: Received((), 1_400_000_000), 2),
+        Asked(Question("user_02", k=50), lambda: Received((HEARD,), 1_250_000_000), 3),
+    ],
+    ids=["history", "later", "earlier", "listens", "erased", "erased and back"],
+)
+def test_what_was_encoded_with_the_bundle_is_not_read_once_the_history_is_another(both_ways, asked):
+    as_built, encoded, now = (
+        answer(listeners, [question])[0]
+        for listeners, question in (
+            (both_ways[0], Asked(Question("user_02", k=50))),
+            *((one, asked) for one in both_ways),
+        )
+    )
+    assert encoded.items == now.items and encoded.fallback == now.fallback
+    assert encoded.items != as_built.items

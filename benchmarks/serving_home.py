@@ -107,6 +107,7 @@ def _write_bundle(store, events: int, encoder: str, folder: Path) -> dict:
         index_catalog(splits, towers, vectors, settings.index, index)
         summary = {"settings": {"towers": settings.towers.model_dump(mode="json")}, "best_epoch": 1}
         source = {"name": "sample", "events": events, "users": catalog.n_users, "tracks": catalog.n_tracks}
+        source["artists"] = catalog.n_artists
         verdict = {"evaluation": "none", "verdicts": []}
         evaluated = Evaluated(splits, towers, vectors, index, summary, source, verdict)
         return build_bundle(evaluated, settings, folder, folder)

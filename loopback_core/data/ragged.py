@@ -83,7 +83,7 @@ class Ragged:
         return np.repeat(np.arange(len(self)), self.lengths)
 
 
-ITEMS_PER_SORTED = 1000
+ITEMS_PER_SORTED = 400
 """Items of a table that are scanned in the time in which one is sorted."""
 
 
@@ -93,19 +93,32 @@ def distinct_in_rows(offsets: Ids, items: NDArray[np.integer], n_items: int) -> 
     items: (total,) below n_items; negative ones are left out and have no position. Long rows are marked in one table of
     all items, so that only short ones are sorted.
     """
-    present, number = np.zeros(n_items, np.bool_), np.empty(n_items, np.int32)
+    table: _Table | None = None
     rows, places, begins = [np.zeros(0, np.int64)], [np.zeros(0, np.int32)], [0]
     for low, high in pairwise(offsets.tolist()):
         of_row = items[low:high]
         of_row = of_row[of_row >= 0]
         if len(of_row) * ITEMS_PER_SORTED < n_items:
-            distinct = np.unique(of_row).astype(np.int64)
+            distinct, place = np.unique(of_row, return_inverse=True)
         else:
-            present[of_row] = True
-            distinct = np.flatnonzero(present)
-            present[distinct] = False
-        number[distinct] = np.arange(begins[-1], begins[-1] + len(distinct))
-        rows.append(distinct)
-        places.append(number[of_row])
+            table = table or _Table(n_items)
+            distinct, place = table.distinct(of_row)
+        rows.append(distinct.astype(np.int64))
+        places.append((begins[-1] + place).astype(np.int32))
         begins.append(begins[-1] + len(distinct))
     return Ragged(np.array(begins, np.int64), np.concatenate(rows)), np.concatenate(places)
+
+
+class _Table:
+    """A mark and a number for every item."""
+
+    def __init__(self, n_items: int) -> None:
+        self._is_marked, self._number = np.zeros(n_items, np.bool_), np.empty(n_items, np.int32)
+
+    def distinct(self, items: NDArray[np.integer]) -> tuple[Ids, NDArray[np.int32]]:
+        """The distinct items, ascending, and the position of each item among them."""
+        self._is_marked[items] = True
+        distinct = np.flatnonzero(self._is_marked)
+        self._is_marked[distinct] = False
+        self._number[distinct] = np.arange(len(distinct))
+        return distinct, self._number[items]

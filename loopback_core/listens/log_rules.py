@@ -43,6 +43,9 @@ BLAMELESS = (Reason.EXACT_DUPLICATE.value, Reason.ERASED_USER.value)
 """Reasons that tell nothing bad of a log: counted, but not in its share of rejected rows."""
 
 
+ASCII_SPACE = " \t\n\v\f\r"  # what `normal_form` takes off ASCII; str.strip() would take more
+
+
 def normal_form(names: pl.Series) -> pl.Series:
     """Names as they are compared: Unicode NFC, no white space around them."""
     beyond_ascii = (names.str.len_bytes() != names.str.len_chars()).arg_true()

@@ -8,10 +8,9 @@ from typing import NamedTuple
 import polars as pl
 
 from loopback_core.errors import RequestError
-from loopback_core.listens.log_rules import FIRST_TIME, normal_form
+from loopback_core.listens.log_rules import ASCII_SPACE, FIRST_TIME, normal_form
 
 SHOWN_CHARACTERS_OF_NAME = 60
-ASCII_SPACE = " \t\n\v\f\r"  # what `normal_form` takes off; str.strip() would take more
 
 
 @dataclass(frozen=True)

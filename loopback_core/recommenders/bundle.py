@@ -153,8 +153,8 @@ class Bundle:
         by its artist, if that is known; others are left out. Both are counted in the log.
         """
         self.refuse_ids()
-        tracks = self.keys.find_tracks(request.artists, request.titles)
-        ids = self.listen_ids(tracks, self.keys.find_artists(request.artists))
+        tracks, artists = self.keys.find(request.artists, request.titles)
+        ids = self.listen_ids(tracks, artists)
         if unknown := int((tracks < 0).sum()):
             by_artist = int((ids >= 0).sum() - (tracks >= 0).sum())
             log.warning(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from loopback_core.data import Ids
 from loopback_core.errors import ArtifactError, RequestError
-from loopback_core.listens.log_rules import normal_form
+from loopback_core.listens.log_rules import ASCII_SPACE, normal_form
 
 BETWEEN = "\x1f"
 """Between the artist and the title of a track: a control character that names do not hold."""
@@ -82,6 +82,13 @@ class NameKeys:
             Keys.of(artists["artist_name"].to_list(), artists["artist"].to_numpy()),
         )
 
+    def find(self, artists: Sequence[Any], titles: Sequence[Any]) -> tuple[Ids, Ids]:
+        """The ids of tracks and of their artists, as of the two methods below, which take longer together."""
+        normal = _normal([*artists, *titles])
+        of_artists, of_titles = normal[: len(artists)], normal[len(artists) :]
+        tracks = [BETWEEN.join(pair) for pair in zip(of_artists, of_titles, strict=True)]
+        return self.tracks.find(tracks), self.artists.find(of_artists)
+
     def find_tracks(self, artists: Sequence[Any], titles: Sequence[Any]) -> Ids:
         """The id of each track, (n,), -1 where the catalog does not know it.
 
@@ -109,8 +116,11 @@ def texts(values: Sequence[Any]) -> pl.Series:
 
 
 def _normal(values: Sequence[Any]) -> list[str]:
-    normal: list[str] = normal_form(texts(values)).fill_null("").to_list()
-    return normal
+    if not all(isinstance(value, str) for value in values):
+        return _normal(["" if value is None else value for value in texts(values)])
+    others = [value for value in values if not value.isascii()]
+    normal = iter(normal_form(texts(others)).to_list() if others else ())  # a Series costs more than a hundred names
+    return [value.strip(ASCII_SPACE) if value.isascii() else next(normal) for value in values]
 
 
 def _is_unicode(text: str) -> bool:

@@ -123,8 +123,7 @@ def _found(served: ServedBundle, heard: Sequence[HeardTrack], moment: int) -> tu
     if not heard:
         return np.zeros(0, np.int64), np.zeros(0, np.int64), ()
     artists = [one.artist for one in heard]
-    tracks = served.keys.find_tracks(artists, [one.track for one in heard])
-    artist = served.keys.find_artists(artists)
+    tracks, artist = served.keys.find(artists, [one.track for one in heard])
     for found, keys, texts in (
         (tracks, served.mbids.tracks, [one.track_mbid for one in heard]),
         (artist, served.mbids.artists, [one.artist_mbid for one in heard]),

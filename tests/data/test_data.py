@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from loopback_core.data import Catalog, Events, FitData, Histories, Ragged, distinct_in_rows, stable_order
+from loopback_core.data.histories import repeats
 
 
 def ids(*values):
@@ -139,3 +140,17 @@ def test_published_groups_do_not_pass_to_other_events():
     published = replace(listens, published=listens.by_user)
     assert published.by_user is listens.by_user
     assert published.then(events((0, 7, 40))).published is published.where(np.array([True, False])).published is None
+
+
+def test_values_are_left_out_row_by_row():
+    rows = Ragged(np.array([0, 3, 3, 5]), np.array([4, 0, 2, 2, 1]))
+    out = Ragged(np.array([0, 2, 3, 3]), np.array([0, 7, 4]))
+    left = rows.without(out, 5)
+    assert [left[row].tolist() for row in range(3)] == [[4, 2], [], [2, 1]]
+
+
+def test_a_listen_repeats_another_of_the_same_id_at_the_same_second():
+    ids, times = np.array([3, 1, 3, 3, 1, 3]), np.array([5, 5, 5, 6, 7, 7])
+    assert repeats(ids, times).tolist() == [2]
+    assert repeats(ids[:0], times[:0]).tolist() == []
+    assert sorted(repeats(np.array([2, 2, 2]), np.array([1, 1, 1])).tolist()) == [1, 2]

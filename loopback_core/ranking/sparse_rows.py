@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from loopback_core.data import Floats, Ids, distinct_in_rows
+from loopback_core.data import Floats, Ids, Ragged, distinct_in_rows
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -56,9 +56,12 @@ class Rows:
         reach = [int(np.flatnonzero(weight)[-1]) + 1 if weight.any() else 0 for weight in weights]
         read, sums = self.of_rows(rows[: max(reach, default=0)]), []
         values, lengths = read.values.astype(np.float64), np.diff(read.ends)
+        found, place, found_of = Ragged(np.array([0, 0]), rows[:0]), np.zeros(0, np.int32), 0
         for weight, last in zip(weights, reach, strict=True):
             part = slice(0, int(read.ends[last]))
-            found, place = distinct_in_rows(read.ends[[0, last]], read.columns[part], len(self))
+            if last != found_of:  # in a short history most sums read all of it
+                found, place = distinct_in_rows(read.ends[[0, last]], read.columns[part], len(self))
+                found_of = last
             weighted = np.repeat(weight[:last], lengths[:last]) * values[part]
             score: NDArray[np.float64] = np.bincount(place, weighted, minlength=len(found.values)).astype(np.float64)
             sums.append((found.values, score))

@@ -1,9 +1,12 @@
 """Listeners whose histories are encoded, and the ones of known users that are kept for their next request."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from threading import Lock
+
+import numpy as np
 
 from loopback_core.bundle.served_bundle import ServedBundle
 from loopback_core.ranking.scorer import EncodedUsers
@@ -14,6 +17,9 @@ from loopback_core.serving.reasons import Reasons
 
 KEPT_LISTENS = 2_000_000
 """Listens of the listeners who are kept, together: each takes some 50 bytes."""
+
+LISTENS_AT_ONCE = 200_000
+"""Of histories that are encoded together: some kilobytes are held for each of them."""
 
 OF_A_LISTENER = 1_000
 """Listens that a listener counts for besides their own."""
@@ -85,14 +91,15 @@ class PreparedListeners:
                 self._listens -= _cost(self._kept.popitem(last=False)[1])
 
     def encode(self, prepared: Sequence[Prepared], tasks: Sequence[TaskName]) -> None:
-        """Encode those that are not yet for these tasks, in one pass of the tower for each task."""
+        """Encode those that are not yet for these tasks, many in one pass of the tower."""
         for task in tasks:
             for one in prepared:
                 if task not in one.encoded and (known := self._known(one, task)) is not None:
                     one.encoded[task] = known
-        missing = [one for one in prepared if any(task not in one.encoded for task in tasks)]
-        if not missing:
-            return
+        for block in _blocks([one for one in prepared if any(task not in one.encoded for task in tasks)]):
+            self._encode(block, tasks)
+
+    def _encode(self, missing: Sequence[Prepared], tasks: Sequence[TaskName]) -> None:
         histories = histories_of(self.served, [one.listener for one in missing])
         listened = Listened(histories, self.served.bundle.knowledge)  # what both tasks read is read once
         for task in tasks:
@@ -104,6 +111,13 @@ class PreparedListeners:
     def _known(self, prepared: Prepared, task: TaskName) -> EncodedUsers | None:
         encodings = self.served.encodings.get(task)
         return None if encodings is None or prepared.known_as < 0 else encodings.of(prepared.known_as)
+
+
+def _blocks(prepared: Sequence[Prepared]) -> Iterator[Sequence[Prepared]]:
+    """Some after the other, with about LISTENS_AT_ONCE listens each."""
+    number = np.cumsum([len(one.listener.ids) for one in prepared]) // LISTENS_AT_ONCE
+    for _, block in groupby(zip(number.tolist(), prepared, strict=True), lambda pair: pair[0]):
+        yield [one for _, one in block]
 
 
 def _cost(prepared: Prepared) -> int:

@@ -132,7 +132,7 @@ def wrong_bodies():
     )
 
 
-@pytest.mark.parametrize(("path", "body"), wrong_bodies(), ids=range(7))
+@pytest.mark.parametrize(("path", "body"), list(wrong_bodies()), ids=range(7))
 def test_a_large_body_of_which_everything_is_wrong_gives_one_error(reading, monkeypatch, path, body):
     """Millions of errors took minutes and gigabytes."""
     seen = []

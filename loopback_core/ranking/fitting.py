@@ -3,6 +3,7 @@
 import logging
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from loopback_core.ranking.linear_ranker import FEATURES, PRODUCT, TOWERS_ALONE, LinearRanker, popular
 from loopback_core.ranking.listwise import Bounds, FeatureWeights, FitRequests, ListwiseLoss, fit_listwise, scale_of
@@ -26,13 +27,15 @@ FOLDS = 3
 def fit_ranker(task: str, requests: FitRequests, seed: int) -> LinearRanker:
     """The weights of a task with the least loss over its requests; without any, the towers alone.
 
-    seed: of the users of a fold.
+    seed: of the users of a fold. One thread of the BLAS: products with so few columns wait for a second one longer than
+    they compute, and the last digits of their sums depend on how many there are.
     """
     if not len(requests):
         return TOWERS_ALONE
     spread, bounds = requests.spread(), sign_bounds()
-    strength = _strength(requests, spread, bounds, seed)
-    standard = fit_listwise(requests, spread, bounds, strength, np.zeros(len(FEATURES)))
+    with threadpool_limits(1, "blas"):
+        strength = _strength(requests, spread, bounds, seed)
+        standard = fit_listwise(requests, spread, bounds, strength, np.zeros(len(FEATURES)))
     weights = (standard * scale_of(spread)).tolist()
     log.info("%s: %d requests, L2 %g", task, len(requests), strength)
     ranker = LinearRanker.of(dict(zip(FEATURES, weights, strict=True)), dict(zip(FEATURES, standard, strict=True)))

@@ -3,12 +3,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from threadpoolctl import threadpool_limits
 
 from loopback_core.data import Events, FitData, Histories, Ragged
 from loopback_core.ranking import fit_requests
 from loopback_core.ranking.fit_requests import requests_of
 from loopback_core.ranking.fitting import fit_ranker, sign_bounds
 from loopback_core.ranking.linear_ranker import FEATURES, TOWERS_ALONE, TRACK_FEATURES, popular
+from loopback_core.ranking.listwise import FitRequests
 from loopback_core.ranking.related_artists import RelatedArtists
 from loopback_core.ranking.relations import Relations
 from loopback_core.ranking.scorer import scorer_of
@@ -156,3 +158,17 @@ def test_without_users_to_score_the_towers_are_served_alone(data, model):
     task = task_of(data, "next_listen", [np.array([1])] * USERS)
     no_users = task.sampled(0, 0)
     assert fitted(scorer_of(no_users, model), no_users) == TOWERS_ALONE
+
+
+def test_the_weights_do_not_depend_on_the_threads_of_the_blas():
+    rng = np.random.default_rng(0)
+    lengths = np.full(200, 150)
+    features = rng.random((lengths.sum(), len(FEATURES)), np.float32)
+    is_positive = rng.random(len(features)) < features[:, 1] / 10
+    is_positive[np.cumsum(lengths) - 1] = True
+    requests = FitRequests(features, lengths, is_positive, np.arange(len(lengths)))
+    rankers = []
+    for threads in (1, 2, 3):
+        with threadpool_limits(threads, "blas"):
+            rankers.append(fit_ranker("discovery", requests, 0).as_json())
+    assert rankers[0] == rankers[1] == rankers[2]

@@ -12,8 +12,8 @@ import polars as pl
 
 from loopback_core.bundle.bundle_files import KNOWN, KnownJson, write_json, write_known
 from loopback_core.bundle.canaries import CANARIES, ask_canaries
-from loopback_core.bundle.encode_known import encode_known
-from loopback_core.bundle.known_encodings import save_encodings
+from loopback_core.bundle.known_lists import save_lists
+from loopback_core.bundle.rank_known import rank_known
 from loopback_core.bundle.refit_comparison import RefitJson, compare_refit
 from loopback_core.bundle.served_bundle import ServedBundle
 from loopback_core.data import FitData, ListensByUser
@@ -80,7 +80,7 @@ def build_bundle(evaluated: Evaluated, settings: Settings, folder: Path, checkpo
     }
     write_json(known, folder / KNOWN)
     served = ServedBundle.load(folder)
-    save_encodings(encode_known(served), folder)
+    save_lists(rank_known(served), folder)
     write_json(ask_canaries(served), folder / CANARIES)
     return {"tracks": n_tracks, "users": len(users), "refit": settings.bundle.refit, "comparison": refit}
 

@@ -23,7 +23,7 @@ from loopback_core.bundle.bundle_files import (
     read_names,
 )
 from loopback_core.bundle.catalog_search import CatalogSearch
-from loopback_core.bundle.known_encodings import KnownEncodings, load_encodings
+from loopback_core.bundle.known_lists import KnownLists, load_lists
 from loopback_core.data import Floats, Histories, Ids, ListensByUser
 from loopback_core.data.histories import repeats
 from loopback_core.data.names import TrackNames
@@ -48,7 +48,7 @@ class ServedBundle:
     histories: ListensByUser
     search: CatalogSearch
     demographics: NDArray[np.int16] | None  # (users, 3)
-    encodings: Mapping[str, KnownEncodings]  # by task
+    lists: Mapping[str, KnownLists]  # by task
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -78,8 +78,8 @@ class ServedBundle:
         vars(bundle)["keys"] = keys  # of the same names: as they were written, not made again
         search = CatalogSearch.open(folder)
         histories, demographics = read_known_histories(folder), read_demographics(folder)
-        encodings = load_encodings(folder)
-        return cls(folder, known, bundle, names, keys, mbids, users, histories, search, demographics, encodings)
+        lists = load_lists(folder)
+        return cls(folder, known, bundle, names, keys, mbids, users, histories, search, demographics, lists)
 
     @cached_property
     def by_popularity(self) -> Ids:

@@ -25,12 +25,10 @@ class EncodedUsers:
 
     vectors: Floats  # (rows, D) divided by the temperature
     prior: Prior
-    lifted: Ragged | None = None  # the tracks that the prior lifts, where an index recommender has found them already
 
     def of_row(self, row: int) -> "EncodedUsers":
         """One of them."""
-        lifted = None if self.lifted is None else self.lifted.take(np.array([row]))
-        return EncodedUsers(self.vectors[row : row + 1].copy(), self.prior.of_row(row), lifted)
+        return EncodedUsers(self.vectors[row : row + 1].copy(), self.prior.of_row(row))
 
 
 @dataclass(frozen=True)

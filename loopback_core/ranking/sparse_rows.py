@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from loopback_core.data import Floats, Ids, Ragged, distinct_in_rows
+from loopback_core.data import Floats, Ids, distinct_in_rows
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -46,23 +46,19 @@ class Rows:
         places = np.arange(ends[-1]) + np.repeat(starts - ends[:-1], lengths)
         return Entries(ends, self.indices[places], self.data[places])
 
-    def sums(self, rows: Ids, weights: NDArray[np.float64]) -> list[tuple[Ids, NDArray[np.float64]]]:
-        """Weighted sums of some rows: of each sum the columns that it reaches, ascending, and their values, (n,) each.
+    def sums(self, rows: Ids, weights: NDArray[np.float64]) -> tuple[Ids, list[NDArray[np.float64]]]:
+        """Weighted sums of some rows: the columns that any of them reaches, ascending, (n,), and the values of each, (n,).
 
         A product of sparse matrices would pass over every track of the catalog.
 
         rows: (rows,) distinct. weights: (sums, rows); the rows at the end whose weight is 0 are not read.
         """
         reach = [int(np.flatnonzero(weight)[-1]) + 1 if weight.any() else 0 for weight in weights]
-        read, sums = self.of_rows(rows[: max(reach, default=0)]), []
-        values, lengths = read.values.astype(np.float64), np.diff(read.ends)
-        found, place, found_of = Ragged(np.array([0, 0]), rows[:0]), np.zeros(0, np.int32), 0
+        read = self.of_rows(rows[: max(reach, default=0)])
+        found, place = distinct_in_rows(read.ends[[0, -1]], read.columns, len(self))
+        values, lengths, sums = read.values.astype(np.float64), np.diff(read.ends), []
         for weight, last in zip(weights, reach, strict=True):
             part = slice(0, int(read.ends[last]))
-            if last != found_of:  # in a short history most sums read all of it
-                found, place = distinct_in_rows(read.ends[[0, last]], read.columns[part], len(self))
-                found_of = last
             weighted = np.repeat(weight[:last], lengths[:last]) * values[part]
-            score: NDArray[np.float64] = np.bincount(place, weighted, minlength=len(found.values)).astype(np.float64)
-            sums.append((found.values, score))
-        return sums
+            sums.append(np.bincount(place[part], weighted, minlength=len(found.values)).astype(np.float64))
+        return found.values, sums

@@ -97,15 +97,18 @@ class Neighbours:
         since[place] = later  # of the last listen
         lately = np.argsort(since)
         of_track = np.stack([np.bincount(place, row, len(tracks)).astype(np.float64) for row in weight])[:, lately]
-        is_heard = _marked(tracks, len(self.rules))
-        sums = [one for matrix in (self.rules, self.sessions) for one in matrix.sums(tracks[lately], of_track)]
-        is_kept = _marked(np.concatenate([_kept(*one, is_heard) for one in sums]), len(self.rules))
-        items = np.flatnonzero(is_kept)
-        values: Floats = np.zeros((len(items), len(sums)), np.float32)
-        for column, (found, score) in enumerate(sums):
-            read = is_kept[found]
-            share = score[read] / max(float(score.max(initial=0)), 1e-12)
-            values[np.searchsorted(items, found[read]), column] = np.log1p(CONTRAST * share)
+        sums = [matrix.sums(tracks[lately], of_track) for matrix in (self.rules, self.sessions)]
+        kept = [np.zeros(0, np.int64)]
+        for found, scores in sums:
+            is_heard = np.zeros(len(found), np.bool_)
+            is_heard[_place(tracks, found)[1]] = True
+            kept += [_kept(found, score, is_heard) for score in scores]
+        items = np.unique(np.concatenate(kept))
+        values: Floats = np.zeros((len(items), 2 * len(HALF_LIVES)), np.float32)
+        for number, (found, scores) in enumerate(sums):
+            is_found, at = _place(items, found)
+            for column, score in enumerate(scores, number * len(HALF_LIVES)):
+                values[is_found, column] = np.log1p(CONTRAST * score[at] / max(float(score.max(initial=0)), 1e-12))
         return items, values
 
     def save(self, folder: Path) -> None:
@@ -204,16 +207,15 @@ def _stack(blocks: list[csr_array]) -> csr_array:
 
 def _kept(found: Ids, score: NDArray[np.float64], is_heard: NDArray[np.bool_]) -> Ids:
     """Of tracks with scores, (n,) each, those that were heard and the MOST_NEW best others."""
-    found, score = found[score > 0], score[score > 0]
-    heard = is_heard[found]
-    new, new_score = found[~heard], score[~heard]
+    new = np.flatnonzero(~is_heard & (score > 0))
     if len(new) > MOST_NEW:
-        new = new[np.argpartition(-new_score, MOST_NEW)[:MOST_NEW]]
-    return np.concatenate([found[heard], new])
+        new = new[np.argpartition(-score[new], MOST_NEW)[:MOST_NEW]]
+    return np.concatenate([found[is_heard & (score > 0)], found[new]])
 
 
-def _marked(tracks: Ids, n_tracks: int) -> NDArray[np.bool_]:
-    """(n_tracks,) which are among these."""
-    marked = np.zeros(n_tracks, np.bool_)
-    marked[tracks] = True
-    return marked
+def _place(wanted: Ids, found: Ids) -> tuple[NDArray[np.bool_], Ids]:
+    """Which of some ids, (n,), are in an ascending array, and the positions of these."""
+    place = np.searchsorted(found, wanted)
+    is_there = place < len(found)
+    is_there[is_there] = found[place[is_there]] == wanted[is_there]
+    return is_there, place[is_there]

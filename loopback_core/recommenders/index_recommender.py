@@ -1,6 +1,5 @@
 """The served score, found through the nearest-neighbour index."""
 
-from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -40,7 +39,7 @@ class IndexRecommender(TowersRecommender):
         nearest = self.index.search(scorer.index_queries(users.vectors), width, exclude)
         if not len(prior.tracks.row) and not len(prior.artists.row):
             return Ranking(nearest.tracks[:, :k], nearest.scores[:, :k])
-        lifted = self.lifted(prior, len(users.vectors)) if users.lifted is None else users.lifted
+        lifted = self._lifted(prior, len(users.vectors))
         return self.rank_among(users, self._candidates(nearest, prior, lifted), k, exclude)
 
     def rank_among(self, users: EncodedUsers, candidates: Ragged, k: int, exclude: Ragged | None) -> Ranking:
@@ -65,11 +64,7 @@ class IndexRecommender(TowersRecommender):
         every = Ragged.from_pairs(rows, tracks, len(nearest.tracks))
         return distinct_in_rows(every.offsets, every.values, len(self.scorer.vectors))[0]
 
-    def with_lifted(self, users: EncodedUsers) -> EncodedUsers:
-        """The same users, with the tracks that :meth:`rank` would find for them each time."""
-        return replace(users, lifted=self.lifted(users.prior, len(users.vectors)))
-
-    def lifted(self, prior: Prior, n_rows: int) -> Ragged:
+    def _lifted(self, prior: Prior, n_rows: int) -> Ragged:
         """For each history the best tracks of the prior's artists, by all but the product of the towers."""
         scorer, lifted = self.scorer, [np.zeros(0, np.int64)]
         ends = np.searchsorted(prior.artists.row, np.arange(n_rows + 1))

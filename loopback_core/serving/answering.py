@@ -2,15 +2,15 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from loopback_core.bundle.served_bundle import ServedBundle
-from loopback_core.data import NOTHING, Ids, Ragged
+from loopback_core.data import NOTHING, Ids, Ragged, Ranking
 from loopback_core.serving.listener import Unknown, histories_of
 from loopback_core.serving.prepared import Asked, Prepared, PreparedListeners
-from loopback_core.serving.question import Question, TaskName
+from loopback_core.serving.question import MOST_TRACKS, Question, TaskName
 from loopback_core.serving.score_parts import score_parts
 
 ANSWER_STAGES = ("lookup", "encode", "rank", "describe")
@@ -51,9 +51,12 @@ def answer(listeners: PreparedListeners, asked: Sequence[Asked]) -> list[Answer]
     served, clock = listeners.served, _Clock()
     prepared = [listeners.looked_up(one) for one in asked]
     clock.lap("lookup")
-    for tasks in dict.fromkeys(_tasks(one.question) for one in asked):
-        those = zip(asked, prepared, strict=True)
-        listeners.encode([p for one, p in those if p.listener.is_known and _tasks(one.question) == tasks], tasks)
+    encoded: dict[tuple[TaskName, ...], list[Prepared]] = {}
+    for one, p in zip(asked, prepared, strict=True):
+        if p.listener.is_known and not (_has_no_wish(one.question) and one.question.task in p.lists):
+            encoded.setdefault(_tasks(one.question), []).append(p)
+    for tasks, those in encoded.items():
+        listeners.encode(those, tasks)
     clock.lap("encode")
     lists = [_list_for(served, one.question, p) for one, p in zip(asked, prepared, strict=True)]
     clock.lap("rank")
@@ -76,15 +79,34 @@ def _tasks(question: Question) -> tuple[TaskName, ...]:
     return (question.task,) if question.familiarity is None else ("discovery", "next_listen")
 
 
+def _has_no_wish(question: Question) -> bool:
+    """Whether the answer is the head of the list that everybody with this history gets."""
+    given = (question.only_artists, question.first_heard_after, question.familiarity)
+    return not question.exclude_tracks and not question.exclude_artists and all(wish is None for wish in given)
+
+
 def _list_for(served: ServedBundle, question: Question, prepared: Prepared) -> tuple[Ids, np.ndarray]:
     """The tracks of a list and their scores, best first."""
     if not prepared.listener.is_known:
         return _popular(served, question)
+    if _has_no_wish(question):
+        return _without_wishes(served, question, prepared)
     if question.familiarity is None:
         return _ranked(served, question, prepared, question.task)
     known = _ranked(served, question, prepared, "next_listen", only_known=True)
     new = _ranked(served, question, prepared, "discovery")
     return _mixed(known, new, question)
+
+
+def _without_wishes(served: ServedBundle, question: Question, prepared: Prepared) -> tuple[Ids, np.ndarray]:
+    """The head of the longest list, which is kept for the next request with this history."""
+    if question.task not in prepared.lists:
+        whole = replace(question, k=MOST_TRACKS)
+        tracks, scores = _ranked(served, whole, prepared, question.task)
+        prepared.lists[question.task] = Ranking(tracks[None], scores[None])
+    best = prepared.lists[question.task]
+    tracks, scores = best.tracks[0, : question.k], best.scores[0, : question.k]
+    return tracks[tracks != NOTHING], scores[tracks != NOTHING]
 
 
 def _ranked(

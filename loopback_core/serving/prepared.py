@@ -1,4 +1,4 @@
-"""Listeners whose histories are encoded, and the ones of known users that are kept for their next request."""
+"""Listeners with what was computed of their histories; those of known users are kept for their next request."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -9,6 +9,7 @@ from threading import Lock
 import numpy as np
 
 from loopback_core.bundle.served_bundle import ServedBundle
+from loopback_core.data import Ranking
 from loopback_core.ranking.scorer import EncodedUsers
 from loopback_core.ranking.terms import Listened
 from loopback_core.serving.listener import ListenerHistory, Received, histories_of, listener_of
@@ -47,12 +48,12 @@ class Asked:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A listener, and how each task reads their history."""
+    """A listener, how each task reads their history, and their lists where nothing else is wished."""
 
     listener: ListenerHistory
     reasons: Reasons
-    known_as: int = -1  # user of the bundle whose history it is, unchanged; -1: none
     encoded: dict[TaskName, EncodedUsers] = field(default_factory=dict)  # of one row each
+    lists: dict[str, Ranking] = field(default_factory=dict)  # the longest of each task, of one row
 
 
 class PreparedListeners:
@@ -76,8 +77,10 @@ class PreparedListeners:
                 self._kept.move_to_end(key)
                 return self._kept[key]
         listener = listener_of(self.served, asked.question, asked.received())
-        known_as = listener.user if asked.is_as_known else -1
-        prepared = Prepared(listener, Reasons(self.served, listener), known_as)
+        prepared = Prepared(listener, Reasons(self.served, listener))
+        if asked.is_as_known:
+            known = {task: lists.of(listener.user) for task, lists in self.served.lists.items()}
+            prepared.lists.update({task: of_user for task, of_user in known.items() if of_user is not None})
         if key is not None:
             self._keep(key, prepared)
         return prepared
@@ -92,10 +95,6 @@ class PreparedListeners:
 
     def encode(self, prepared: Sequence[Prepared], tasks: Sequence[TaskName]) -> None:
         """Encode those that are not yet for these tasks, many in one pass of the tower."""
-        for task in tasks:
-            for one in prepared:
-                if task not in one.encoded and (known := self._known(one, task)) is not None:
-                    one.encoded[task] = known
         for block in _blocks([one for one in prepared if any(task not in one.encoded for task in tasks)]):
             self._encode(block, tasks)
 
@@ -104,13 +103,8 @@ class PreparedListeners:
         listened = Listened(histories, self.served.bundle.knowledge)  # what both tasks read is read once
         for task in tasks:
             encoded = self.served.bundle.scorer(task).encode(histories, listened)
-            encoded = self.served.bundle.recommender(task).with_lifted(encoded)
             for row, one in enumerate(missing):
                 one.encoded[task] = encoded.of_row(row)
-
-    def _known(self, prepared: Prepared, task: TaskName) -> EncodedUsers | None:
-        encodings = self.served.encodings.get(task)
-        return None if encodings is None or prepared.known_as < 0 else encodings.of(prepared.known_as)
 
 
 def _blocks(prepared: Sequence[Prepared]) -> Iterator[Sequence[Prepared]]:

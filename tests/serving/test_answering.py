@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from planted_artifacts import RANKER
 
-from loopback_core.bundle.encode_known import encode_known
+from loopback_core.bundle.rank_known import rank_known
 from loopback_core.ranking.linear_ranker import LinearRanker
 from loopback_core.serving.answering import answer
 from loopback_core.serving.listener import Received
@@ -41,9 +41,9 @@ def test_the_kept_listeners_are_bounded_and_their_answers_do_not_change(reading_
 
 @pytest.fixture(scope="module")
 def both_ways(reading_bundle):
-    """The same bundle with every user encoded when it was built, and with nobody."""
-    encoded = replace(reading_bundle, encodings=encode_known(reading_bundle, long_history=1))
-    return PreparedListeners(encoded), PreparedListeners(replace(reading_bundle, encodings={}))
+    """The same bundle with lists of every user that were made when it was built, and with none."""
+    with_lists = replace(reading_bundle, lists=rank_known(reading_bundle, long_history=1))
+    return PreparedListeners(with_lists), PreparedListeners(replace(reading_bundle, lists={}))
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def both_ways(reading_bundle):
         {"explain": True},
     ],
 )
-def test_a_user_who_was_encoded_with_the_bundle_gets_the_list_of_one_who_is_encoded_now(both_ways, more):
+def test_a_user_who_was_ranked_with_the_bundle_gets_the_list_of_one_who_is_ranked_now(both_ways, more):
     for number in range(60):
         before, now = (answer(one, [Asked(Question(f"user_{number:02d}", k=50, **more))])[0].items for one in both_ways)
         assert [(item.track, item.reason, item.parts) for item in before] == [
@@ -81,7 +81,7 @@ HEARD = HeardTrack("group 3 artist 0", "track 0", time=1_300_000_000)
     ],
     ids=["history", "later", "earlier", "listens", "erased", "erased and back"],
 )
-def test_what_was_encoded_with_the_bundle_is_not_read_once_the_history_is_another(both_ways, asked):
+def test_a_stored_list_is_not_read_once_the_history_is_another(both_ways, asked):
     as_built, encoded, now = (
         answer(listeners, [question])[0]
         for listeners, question in (

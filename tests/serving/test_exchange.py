@@ -203,7 +203,7 @@ DAMAGE = {
             *("catalog/first_seen.npy", "track_vectors.npy", "names.arrow", "names.sqlite", "towers.safetensors"),
             *("towers.json", "scoring.json", "index.json", "bundle.json", "canaries.json", "histories/tracks.npy"),
             *("tracks.hashes.npy", "related.safetensors", "neighbours.safetensors", "tracks.faiss"),
-            *("encodings/discovery/vectors.npy", "encodings/next_listen/lifted.npy"),
+            *("lists/discovery/tracks.npy", "lists/next_listen/scores.npy"),
         )
     },
 }

@@ -1,0 +1,51 @@
+"""The step of a bundle that ranks tracks for its known users."""
+
+import numpy as np
+
+from loopback_core.bundle.known_lists import KnownLists
+from loopback_core.bundle.served_bundle import ServedBundle
+from loopback_core.data import NOTHING, Histories, Ids, Ragged, Ranking, distinct_in_rows
+from loopback_core.ranking.terms import Listened
+from loopback_core.recommenders.bundle import SERVED_TASKS
+from loopback_core.recommenders.index_recommender import NEAREST_OF_INDEX
+from loopback_core.runtime.progress import progress
+
+LONG_HISTORY = 1_000
+"""Listens from which the lists of a user are stored: both together then take twice the room of the history at most. Those
+of shorter ones are made in a few milliseconds when they are asked for."""
+
+USERS_RANKED_AT_ONCE = 64
+
+
+def rank_known(served: ServedBundle, long_history: int = LONG_HISTORY) -> dict[str, KnownLists]:
+    """Every user with a long history, ranked for each task as for a request that gives no moment, no listens, no wishes."""
+    n_tracks = len(served.bundle.vectors)
+    width = min(NEAREST_OF_INDEX, n_tracks)  # shorter lists are the head of this one
+    users = np.flatnonzero(served.histories.lengths >= long_history)
+    blocks: dict[str, list[Ranking]] = {task: [] for task in SERVED_TASKS}
+    with progress("known users", len(users), "users") as shown:
+        for start in range(0, len(users), USERS_RANKED_AT_ONCE):
+            histories = served.known_histories(users[start : start + USERS_RANKED_AT_ONCE])
+            listened, excluded = Listened(histories, served.bundle.knowledge), _played(histories, n_tracks)
+            for task, ranked in blocks.items():
+                encoded = served.bundle.scorer(task).encode(histories, listened)
+                ranked.append(
+                    served.bundle.recommender(task).rank(encoded, width, excluded if task == "discovery" else None)
+                )
+            shown.advance(len(histories))
+    return {task: _together(users, ranked, width) for task, ranked in blocks.items()}
+
+
+def _played(histories: Histories, n_tracks: int) -> Ragged:
+    """The distinct tracks of the catalog in each history."""
+    ids = histories.tracks.values
+    return distinct_in_rows(histories.tracks.offsets, np.where(ids < n_tracks, ids, NOTHING), n_tracks)[0]
+
+
+def _together(users: Ids, blocks: list[Ranking], width: int) -> KnownLists:
+    tracks = [block.tracks.astype(np.int32) for block in blocks]
+    return KnownLists(
+        users,
+        np.concatenate([np.zeros((0, width), np.int32), *tracks]),
+        np.concatenate([np.zeros((0, width), np.float32), *(block.scores for block in blocks)]),
+    )

@@ -1,0 +1,76 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from planted_artifacts import planted_evaluated
+
+from loopback_core.bundle.build_bundle import build_bundle
+from loopback_core.bundle.known_lists import load_lists, save_lists
+from loopback_core.bundle.rank_known import rank_known
+from loopback_core.bundle.served_bundle import ServedBundle
+from loopback_core.data import Ragged
+from loopback_core.errors import ArtifactError
+from loopback_core.settings import Settings
+
+LONG = 100
+"""Listens: so many every planted user has."""
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bundle")
+    evaluated = planted_evaluated(tmp_path_factory.mktemp("artifacts"))
+    build_bundle(evaluated, Settings(bundle={"refit": "none"}), folder, folder)
+    return ServedBundle.load(folder)
+
+
+@pytest.fixture(scope="module")
+def lists(served, tmp_path_factory):
+    """As they are read back."""
+    folder = tmp_path_factory.mktemp("lists")
+    assert load_lists(folder) == {}
+    save_lists(rank_known(served, LONG), folder)
+    return load_lists(folder)
+
+
+def test_what_is_stored_is_what_a_request_would_compute(served, lists):
+    n_tracks = len(served.bundle.vectors)
+    for task, known in lists.items():
+        assert known.users.tolist() == list(range(len(served.histories.lengths)))
+        for user in known.users.tolist():
+            histories = served.known_histories(np.array([user]))
+            played = np.unique(histories.tracks[0]) if task == "discovery" else np.zeros(0, np.int64)
+            exclude = Ragged(np.array([0, len(played)]), played)
+            computed = served.bundle.recommender(task).recommend(histories, n_tracks, exclude)
+            stored = known.of(user)
+            assert stored.tracks.tolist() == computed.tracks.tolist()
+            np.testing.assert_allclose(stored.scores, computed.scores, rtol=1e-5, atol=1e-6)
+
+
+def test_users_with_short_histories_and_unknown_ones_are_not_stored(served, lists, tmp_path):
+    save_lists(rank_known(served, LONG + 1), tmp_path)
+    assert load_lists(tmp_path)["discovery"].of(0) is None
+    assert [lists["discovery"].of(user) for user in (-1, len(served.histories.lengths))] == [None, None]
+
+
+def test_a_damaged_file_ends_in_a_sentence(served, tmp_path):
+    save_lists(rank_known(served, LONG), tmp_path)
+    path = tmp_path / "lists" / "discovery" / "tracks.npy"
+    path.write_bytes(path.read_bytes()[:40])
+    with pytest.raises(ArtifactError, match="build the bundle again"):
+        load_lists(tmp_path)
+
+
+def test_a_listen_that_is_there_twice_counts_once(served):
+    """The same track at the same second, as a request reads it."""
+    user = int(np.argmax(served.histories.lengths))
+    tracks, times = served.history(user)
+    twice = replace(
+        served.histories,
+        starts=np.array([0]),
+        stops=np.array([len(tracks) + 1]),
+        tracks=np.append(tracks, tracks[-1]).astype(np.int32),
+        timestamps=np.append(times, times[-1]).astype(np.uint32),
+    )
+    histories = replace(served, histories=twice, demographics=None).known_histories(np.array([0]))
+    assert histories.tracks[0].tolist() == tracks.tolist()

@@ -6,7 +6,7 @@ from typing import TypedDict
 import numpy as np
 
 from loopback_core.bundle.served_bundle import ServedBundle
-from loopback_core.data import NOTHING, Ragged
+from loopback_core.data import NOTHING, Ragged, Ranking
 
 CANARIES = "canaries.json"
 
@@ -38,31 +38,49 @@ def ask_canaries(served: ServedBundle) -> list[Canary]:
 def wrong_answers(served: ServedBundle, canaries: Sequence[Canary]) -> list[str]:
     """What this bundle answers in another way than was stored, a sentence of each; empty when all is well.
 
-    Lists are compared by their scores, place by place: tracks whose scores are equal up to rounding may change places.
+    Asked are what is computed now, and the lists that are stored of known users.
     """
     wrong = []
     for canary in canaries:
-        again = _ask(served, canary["user"], canary["task"])
-        before, now = np.array(canary["scores"]), np.array(again["scores"])
-        who = f"{canary['task']} of user {canary['user']}"
-        if len(before) != len(now):
-            wrong.append(f"{who}: {len(now)} tracks instead of {len(before)}")
-        elif len(now) and not np.abs(now - before).max() <= LARGEST_DIFFERENCE * max(np.abs(before).max(), 1e-6):
-            wrong.append(f"{who}: scores differ by up to {np.abs(now - before).max():.4g}")
-        elif len(now) and len({*canary["tracks"]} & {*again["tracks"]}) < 0.9 * len(now):
-            wrong.append(f"{who}: other tracks")
+        user, task = canary["user"], canary["task"]
+        for kind, answer in (("", _ask(served, user, task)), (", stored list", _stored(served, user, task))):
+            if answer is not None and (difference := _difference(canary, answer)):
+                wrong.append(f"{task} of user {user}{kind}: {difference}")
     return wrong
 
 
+def _difference(canary: Canary, answer: Canary) -> str:
+    """How an answer differs; empty where it does not.
+
+    Compared by scores, place by place: tracks whose scores are equal up to rounding may change places.
+    """
+    before, now = np.array(canary["scores"]), np.array(answer["scores"])
+    if len(before) != len(now):
+        return f"{len(now)} tracks instead of {len(before)}"
+    if len(now) and not np.abs(now - before).max() <= LARGEST_DIFFERENCE * max(np.abs(before).max(), 1e-6):
+        return f"scores differ by up to {np.abs(now - before).max():.4g}"
+    if len(now) and len({*canary["tracks"]} & {*answer["tracks"]}) < 0.9 * len(now):
+        return "other tracks"
+    return ""
+
+
 def _ask(served: ServedBundle, user: int | None, task: str) -> Canary:
-    bundle = served.bundle
-    none = np.zeros(0, np.int64)
-    tracks, times = (none, none) if user is None else served.history(user)
-    moment = int(times[-1]) if bundle.own_moments and len(times) else bundle.now
-    histories = bundle.histories([tracks], [times], [moment])
-    played = np.unique(tracks) if task == "discovery" else none
+    bundle, none = served.bundle, np.zeros(0, np.int64)
+    known = user is not None
+    histories = served.known_histories(np.array([user])) if known else bundle.histories([none], [none], [bundle.now])
+    played = np.unique(histories.tracks.values) if task == "discovery" else none
     k = min(K, len(bundle.vectors))
     best = bundle.recommender(task).recommend(histories, k, Ragged(np.array([0, len(played)]), played))
+    return _canary(user, task, best)
+
+
+def _stored(served: ServedBundle, user: int | None, task: str) -> Canary | None:
+    """The head of the list that is stored of a known user; None where none is."""
+    best = None if user is None or task not in served.lists else served.lists[task].of(user)
+    return None if best is None else _canary(user, task, Ranking(best.tracks[:, :K], best.scores[:, :K]))
+
+
+def _canary(user: int | None, task: str, best: Ranking) -> Canary:
     given = best.tracks[0] != NOTHING
     return {
         "user": user,

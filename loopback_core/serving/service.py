@@ -1,6 +1,7 @@
 """The service without its protocol: one bundle in service, the listens that were received, questions and answers."""
 
 import logging
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -67,6 +68,7 @@ class Service:
             self.load()
         except Exception as error:
             reason = str(error) if isinstance(error, LoopbackError) else f"{type(error).__name__}: {error}"
+            reason = reason.replace(f"{self.store.home}{os.sep}", "")  # anybody may read it, and need not know where
             version = _pointed_at(self.store)
             if self.failure is None or self.failure.reason != reason:
                 log.error("the bundle %s is not put into service: %s", version, reason)

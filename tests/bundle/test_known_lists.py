@@ -5,6 +5,7 @@ import pytest
 from planted_artifacts import planted_evaluated
 
 from loopback_core.bundle.build_bundle import build_bundle
+from loopback_core.bundle.canaries import ask_canaries, wrong_answers
 from loopback_core.bundle.known_lists import load_lists, save_lists
 from loopback_core.bundle.rank_known import rank_known
 from loopback_core.bundle.served_bundle import ServedBundle
@@ -51,6 +52,14 @@ def test_users_with_short_histories_and_unknown_ones_are_not_stored(served, list
     save_lists(rank_known(served, LONG + 1), tmp_path)
     assert load_lists(tmp_path)["discovery"].of(0) is None
     assert [lists["discovery"].of(user) for user in (-1, len(served.histories.lengths))] == [None, None]
+
+
+def test_canaries_read_the_stored_lists_too(served, lists):
+    canaries = ask_canaries(served)
+    assert wrong_answers(replace(served, lists=lists), canaries) == []
+    others = {task: replace(known, scores=known.scores + np.float32(1)) for task, known in lists.items()}
+    wrong = wrong_answers(replace(served, lists=others), canaries)
+    assert len(wrong) == 12 and all("stored list: scores differ by up to" in sentence for sentence in wrong)
 
 
 def test_a_damaged_file_ends_in_a_sentence(served, tmp_path):

@@ -68,7 +68,8 @@ class Service:
             self.load()
         except Exception as error:
             reason = str(error) if isinstance(error, LoopbackError) else f"{type(error).__name__}: {error}"
-            reason = reason.replace(f"{self.store.home}{os.sep}", "")  # anybody may read it, and need not know where
+            home = str(self.store.home)  # anybody may read the reason, and need not know where this is
+            reason = reason.replace(home + os.sep, "").replace(home, "LOOPBACK_HOME")
             version = _pointed_at(self.store)
             if self.failure is None or self.failure.reason != reason:
                 log.error("the bundle %s is not put into service: %s", version, reason)

@@ -131,6 +131,13 @@ class TrainingSettings(Section):
     patience: int = Field(
         2, ge=1, le=10_000, description="Epochs without a better validation metric before training stops."
     )
+    listens: int | None = Field(
+        None,
+        ge=1,
+        le=10**12,
+        description="Listens that all epochs together train on, at most: a long log has fewer epochs, and less patience in "
+        "the same proportion.",
+    )
     batch_size: int = Field(4096, ge=2, le=2**20, description="Events in a step.")
     objective: Literal["in_batch", "sampled"] = Field(
         "in_batch",

@@ -47,6 +47,7 @@ def train_towers(splits: Splits, settings: Settings, folder: Path, checkpoints: 
         settings, checkpoints = search.chosen.settings(settings), search.checkpoints or checkpoints
     if len(splits.validation) < WORTH_A_REFIT * len(splits.train):
         settings = _with(settings, refit=False)
+    settings = bounded(settings, len(splits.train))
     validation = Validation(splits.tuning_period, settings)
     model, progression = train(splits.tuning, settings, validation, checkpoints)
     del validation  # free the memory of its histories and tables for the next step
@@ -93,6 +94,21 @@ def train_again(
 
 def _with(settings: Settings, **training: Any) -> Settings:
     return settings.model_copy(update={"training": settings.training.model_copy(update=training)})
+
+
+def bounded(settings: Settings, listens: int) -> Settings:
+    """With as many epochs as `training.listens` allows, and patience in the same proportion. listens: of the log.
+
+    The epochs of a short log are cheap, and what validation says of one of them is noise: more of them are averaged.
+    """
+    training = settings.training
+    if training.listens is None:
+        return settings
+    of_epoch = listens
+    if training.objective == "sampled" and training.sampled.epoch_targets:
+        of_epoch = min(listens, training.sampled.epoch_targets)
+    epochs = min(training.epochs, -(-training.listens // max(of_epoch, 1)))
+    return _with(settings, epochs=epochs, patience=max(1, round(training.patience * epochs / training.epochs)))
 
 
 def _look_for_room(splits: Splits, settings: Settings, checkpoints: Path) -> None:

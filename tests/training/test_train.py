@@ -15,7 +15,7 @@ from loopback_core.tasks.metrics import per_user_metrics
 from loopback_core.tasks.task_builders import discovery
 from loopback_core.towers.two_tower import TwoTower
 from loopback_core.training import train as training_step
-from loopback_core.training.train import train_towers
+from loopback_core.training.train import bounded, train_towers
 
 SMALL = {"output_dim": 16}
 SMALL_MLP = {"mlp": {"id_dim": 16, "hidden_dim": 32}, "output_dim": 16}
@@ -113,3 +113,20 @@ def test_a_refit_is_made_only_where_validation_has_enough_listens(planted, tmp_p
         TwoTower.load(tmp_path / "towers").vocabulary.n_tracks
         == (planted.testing if is_made else planted.tuning).catalog.n_tracks
     )
+
+
+@pytest.mark.parametrize(
+    ("listens", "training", "expected"),
+    [
+        (50_000, {}, (64, 12)),
+        (350_000, {}, (46, 9)),
+        (1_000_000, {}, (16, 3)),
+        (19_000_000, {}, (16, 3)),  # an epoch is a part of the log
+        (19_000_000, {"epochs": 3}, (3, 12)),
+        (350_000, {"epochs": 100, "patience": 1}, (46, 1)),
+        (19_000_000, {"preset": "reference"}, (3, 3)),
+    ],
+)
+def test_a_short_log_has_more_epochs_and_more_patience(listens, training, expected):
+    settings = bounded(load_settings({"training": training}, environ={}), listens)
+    assert (settings.training.epochs, settings.training.patience) == expected

@@ -35,7 +35,7 @@ EXPORTED = pa.schema(
 
 
 def export_recommendations(home: Path, task: str, k: int, out: Path) -> None:
-    """Write a row for each user and track, best first. The file is there when it is whole.
+    """Write a row for each user and track, best first; none of users who were erased. The file is there when it is whole.
 
     Raises:
         RequestError: the kind of the file is not known.
@@ -63,6 +63,7 @@ def _rows(served: ServedBundle, users: list[str], answers: list[Answer]) -> pa.T
     items = [
         (user, rank, item)
         for user, answer in zip(users, answers, strict=True)
+        if answer.fallback is None  # nothing is known of those who were erased
         for rank, item in enumerate(answer.items, 1)
     ]
     names = served.names.take(pa.array([item.track for _, _, item in items], pa.int64()))

@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+import socket
 import tempfile
 from pathlib import Path
 
@@ -19,7 +20,7 @@ def run_service(home: Path, host: str, port: int, workers: int, api_keys: str, v
     """Serve until the process is ended.
 
     Raises:
-        SettingsError: the address is public and there is no key.
+        SettingsError: the address is public and there is no key, or it is taken.
         ArtifactError: there is no bundle, or with `verify` a file of it is damaged.
         ListensError: the store of listens cannot be opened.
     """
@@ -32,6 +33,7 @@ def run_service(home: Path, host: str, port: int, workers: int, api_keys: str, v
     if verify:
         artifact.verify()
     ListenStore.open(home).close()  # refused here, not by each of the workers
+    _refuse_taken(host, port)
     os.environ["LOOPBACK_HOME"] = str(home.expanduser().absolute())
     os.environ["LOOPBACK_API_KEYS"] = ",".join(keys)
     for variable in THREAD_VARIABLES:  # requests run side by side: each computes with one thread
@@ -61,6 +63,19 @@ def _run(host: str, port: int, workers: int | None) -> None:
         timeout_keep_alive=15,
         limit_concurrency=1_000,
     )
+
+
+def _refuse_taken(host: str, port: int) -> None:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        with socket.socket(family, socket.SOCK_STREAM) as listening:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind((host, port))
+    except OSError as error:
+        raise SettingsError(
+            f"The service cannot listen on {host}:{port} ({error.strerror}): give another address with --host, or another "
+            "port with --port."
+        ) from None
 
 
 def _is_local(host: str) -> bool:

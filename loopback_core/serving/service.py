@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 from threading import Lock
+from typing import NamedTuple
 
 from loopback_core.errors import LoopbackError
 from loopback_core.listens.listen_store import Added, ListenStore
@@ -29,6 +30,13 @@ class Failure:
 
     version: str
     reason: str
+
+
+class Erasure(NamedTuple):
+    """What went of a user."""
+
+    listens: int  # of those that were stored
+    in_bundle: bool  # whether the served bundle knows the user
 
 
 class Service:
@@ -88,9 +96,11 @@ class Service:
         """Store listens; they are on the disk when this returns. Raises as :meth:`ListenStore.add`."""
         return self.listens.add(listens)
 
-    def erase(self, user_id: str) -> int:
-        """Forget a user. Returns the number of stored listens that went. Raises as :meth:`ListenStore.erase`."""
-        return self.listens.erase(user_id)
+    def erase(self, user_id: str) -> Erasure:
+        """Forget a user. Raises as :meth:`ListenStore.erase`."""
+        listens, loaded = self.listens.erase(user_id), self.loaded
+        in_bundle = loaded is not None and int(loaded.served.users.find([normal_user(user_id)])[0]) >= 0
+        return Erasure(listens, in_bundle)
 
     def close(self) -> None:
         """Close the store of listens."""

@@ -320,7 +320,7 @@ def test_a_batch_is_bounded_in_requests_in_listens_and_in_tracks(reading):
     [
         (b"", 422, "The body: Field required."),
         (b"{", 400, "The body is not JSON: Expecting property name"),
-        (b"null", 422, "The body: Input should be a valid dictionary"),
+        (b"null", 422, "The body: send an object: {…}."),
         (b'{"k": 1', 400, "at character 7."),
         (b"[" * 100_000, 400, "cannot be read as JSON: it is nested too deeply"),
         (b'{"a":' * 5_000, 400, "cannot be read as JSON"),

@@ -4,6 +4,7 @@ import asyncio
 import hmac
 import http.client
 import json
+import re
 import socket
 import threading
 import time
@@ -52,7 +53,6 @@ def test_without_one_of_the_keys_nothing_is_answered(locked, key):
         ("GET", "/v1/bundle"),
         ("GET", "/metrics"),
         ("DELETE", "/v1/users/ann"),
-        ("GET", "/openapi.json"),
         ("GET", "/nothing"),
         ("GET", "/page"),
     ):
@@ -67,14 +67,18 @@ def test_each_key_is_accepted(locked):
         assert locked.get("/v1/bundle", headers={"X-Api-Key": key}).status_code == 200
 
 
-def test_the_page_and_the_health_need_no_key(locked):
-    for path in ("/", "/health/live", "/health/ready", *(f"/page/{name}" for name in files_of_the_page(locked))):
+def test_the_page_the_description_and_the_health_need_no_key(locked):
+    for path in ("/", "/health/live", "/health/ready", "/docs", "/openapi.json", *files_of_the_pages(locked)):
         assert locked.get(path).status_code == 200, path
 
 
-def files_of_the_page(client):
-    page = client.get("/").text
-    return [part.split('"')[0] for part in page.split('"/page/')[1:]]
+def files_of_the_pages(client):
+    """Of the page and of the description of the API; nothing comes from another server."""
+    pages = client.get("/").text + client.get("/docs").text
+    assert "https:" not in pages and "//cdn" not in pages
+    files = re.findall(r"""["'](/?(?:page|docs)/[^"']+)["']""", pages)
+    assert len(files) > 4 and any(name.endswith("swagger-ui-bundle.js") for name in files)
+    return ["/" + name.lstrip("/") for name in files]
 
 
 def test_every_key_is_compared_in_constant_time(locked, monkeypatch):

@@ -266,9 +266,10 @@ class Stored(BaseModel):
 
 
 class Erased(BaseModel):
-    """The stored listens of a user that went."""
+    """What went of a user."""
 
-    listens: int
+    listens: int = Field(description="Stored listens that were deleted.")
+    in_bundle: bool = Field(description="Whether the served bundle knows the user, whom it does not answer any more.")
 
 
 class BundleInfo(BaseModel):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 from starlette.routing import Route
 
 from loopback_core.serving.api.bounded_pool import BoundedPool
@@ -62,7 +63,8 @@ def create_app(options: ServeOptions) -> FastAPI:
         writing.close()
         state.service.close()
 
-    app = FastAPI(
+    app = FastAPIOffline(  # the page of the description comes from this server too
+        static_url="/docs/files",
         title="loopback",
         description="Recommendations for anybody with a listening history.",
         version="1",

@@ -22,7 +22,7 @@ SECONDS_TO_ARRIVE = 15.0
 
 KEY_HEADER = b"x-api-key"
 
-OPEN = ("/health/", "/page/")
+OPEN = ("/health/", "/page/", "/docs", "/openapi.json")
 """Paths that need no key, besides the page itself: they show nothing of the log."""
 
 HEADERS = [

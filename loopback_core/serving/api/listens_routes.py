@@ -43,6 +43,6 @@ def listens_routes(state: ServingState) -> APIRouter:
     @routes.delete("/users/{user_id:rest}")
     async def erase_user(user_id: User) -> Erased:
         """Forget a user: their stored listens now, those of the log with the next bundle; the one in service ignores them."""
-        return Erased(listens=await state.writing.run(lambda: state.service.erase(user_id)))
+        return Erased(**(await state.writing.run(lambda: state.service.erase(user_id)))._asdict())
 
     return routes

@@ -36,6 +36,18 @@ HTTP_DETAILS = {
 """Of what the framework refuses by itself."""
 
 
+WHAT_TO_DO = {
+    "extra_forbidden": "there is no such field; /docs names those that there are",
+    **dict.fromkeys(
+        ("datetime_type", "datetime_parsing", "datetime_from_date_parsing", "datetime_object_invalid"),
+        "write a time as 2009-04-01T21:00:00Z, or as seconds since 1970",
+    ),
+    **dict.fromkeys(("model_type", "model_attributes_type", "dict_type"), "send an object: {…}"),
+    "list_type": "send a list: […]",
+}
+"""Kinds of error of Pydantic whose own sentences do not say what to do."""
+
+
 class Problem(BaseModel):
     """An error: what is wrong, and with which field."""
 
@@ -84,7 +96,7 @@ def add_problem_handlers(app: FastAPI) -> None:
         if isinstance(error.body, bytes):  # as it came: it was not announced as JSON
             return problem(415, "Send the body as JSON, with the header Content-Type: application/json.")
         place = _place(first["loc"])
-        sentence = first["msg"].removeprefix("Value error, ")
+        sentence = WHAT_TO_DO.get(first["type"], first["msg"].removeprefix("Value error, "))
         return problem(422, f"{place or 'The body'}: {sentence}.", place or None)
 
     async def of_http(_: Request, error: Exception) -> JSONResponse:

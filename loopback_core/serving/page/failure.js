@@ -21,6 +21,7 @@ function keyForm(again) {
     keepKey(field.value.trim());
     again();
   };
+  requestAnimationFrame(() => field.scrollIntoView({ block: "center" })); // on a phone it lies below the fold
   return element(
     "form",
     { class: "key-form", onsubmit: submit },

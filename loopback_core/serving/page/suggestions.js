@@ -7,6 +7,19 @@ const WAIT_MS = 150;
 const ARTISTS = 4;
 const TRACKS = 6;
 
+/** Whether one of some tracks or artists has every word of a query, the last one perhaps unfinished. */
+function holdsAll(query, items) {
+  const wanted = words(query);
+  return items.some((found) => {
+    const held = words(`${found.artist_name} ${found.track_name ?? ""}`);
+    return wanted.every((word) => held.some((other) => other.startsWith(word)));
+  });
+}
+
+function words(text) {
+  return text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
+}
+
 /** choose({artist, track}): called with what was chosen. */
 export function suggest(choose) {
   const field = byId("search");
@@ -79,10 +92,15 @@ export function suggest(choose) {
   function open(q, artists, tracks) {
     close();
     options = [];
-    const groups = [
-      group("Artists", artists.map((found) => option({ artist: found.artist_name, track: null }, found.listeners))),
-      group("Tracks", tracks.map((found) => option({ artist: found.artist_name, track: found.track_name }, found.listeners))),
+    const offered = [
+      ["Artists", artists, (found) => ({ artist: found.artist_name, track: null })],
+      ["Tracks", tracks, (found) => ({ artist: found.artist_name, track: found.track_name })],
     ];
+    // The words of a title belong to a track, even where some artist has one of them.
+    if (!holdsAll(q, artists) && holdsAll(q, tracks)) offered.reverse();
+    const groups = offered.map(([title, items, entry]) =>
+      group(title, items.map((found) => option(entry(found), found.listeners))),
+    );
     if (waiting && options.length) {
       take(options[0]);
       return;

@@ -141,8 +141,13 @@ def create_fake(service: FakeService) -> FastAPI:
 
     @app.get("/v1/artists")
     def artists(q: str = "", limit: int = 10) -> Any:
-        found = [artist_item(n) for n, name in enumerate(ARTISTS) if q.lower() in name.lower()]
-        return {"items": found[:limit]}
+        """Those with all words of the query; where there is none those with any of them, as the service does."""
+        words = q.lower().split()
+        with_all, with_any = (
+            [artist_item(n) for n, name in enumerate(ARTISTS) if quantity(word in name.lower() for word in words)]
+            for quantity in (all, any)
+        )
+        return {"items": (with_all or with_any)[:limit]}
 
     @app.get("/v1/tracks")
     def tracks(q: str = "", limit: int = 10) -> Any:

@@ -138,6 +138,15 @@ def test_suggestions_are_chosen_by_keyboard_alone(open_page, service):
     ]
 
 
+def test_a_track_with_all_words_comes_before_artists_with_one_of_them(open_page):
+    page = open_page()
+    page.fill("#search", "silent pale")
+    expect(page.get_by_role("option")).to_have_count(2)  # The Pale Harbour, and Silent Parade by them
+    page.keyboard.press("Enter")
+    expect(page.locator("#liked .chip")).to_have_count(1)
+    assert "Silent Parade" in chips(page)[0]
+
+
 def test_escape_closes_the_suggestions_and_then_empties_the_field(open_page):
     page = open_page()
     page.fill("#search", "ferry")

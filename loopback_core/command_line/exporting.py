@@ -34,8 +34,11 @@ EXPORTED = pa.schema(
 )
 
 
-def export_recommendations(home: Path, task: str, k: int, out: Path) -> None:
+def export_recommendations(home: Path, task: str, k: int, out: Path) -> int:
     """Write a row for each user and track, best first; none of users who were erased. The file is there when it is whole.
+
+    Returns:
+        The number of rows.
 
     Raises:
         RequestError: the kind of the file is not known.
@@ -45,18 +48,22 @@ def export_recommendations(home: Path, task: str, k: int, out: Path) -> None:
     if out.suffix not in writers:
         raise RequestError(f"{out} is of no known kind: give a file that ends in {', '.join(writers)}.")
     service, loaded = opened(home)
-    users = read_user_ids(loaded.served.folder)
+    users, n_rows = read_user_ids(loaded.served.folder), 0
 
     def blocks() -> Iterator[pa.Table]:
+        nonlocal n_rows
         with progress(f"export {task}", len(users), "users") as shown:
             for start in range(0, len(users), USERS_OF_BLOCK):
                 names = users[start : start + USERS_OF_BLOCK]
                 questions = [Question(user, task=cast(TaskName, task), k=k) for user in names]
-                yield _rows(loaded.served, names, service.answer(loaded, questions))
+                rows = _rows(loaded.served, names, service.answer(loaded, questions))
+                n_rows += len(rows)
+                yield rows
                 shown.advance(len(names))
 
     with replacing(out) as new:
         writers[out.suffix](blocks(), new)
+    return n_rows
 
 
 def _rows(served: ServedBundle, users: list[str], answers: list[Answer]) -> pa.Table:

@@ -126,7 +126,7 @@ def export(home: Path, task: str, tracks: int, out: Path) -> None:
     """Write the recommendations of every user to OUT: .parquet, .csv or .jsonl."""
     from loopback_core.command_line.exporting import export_recommendations
 
-    export_recommendations(home, task, tracks, out)
+    click.echo(f"{out}: {export_recommendations(home, task, tracks, out):,} rows")
 
 
 @main.command()

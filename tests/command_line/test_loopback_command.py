@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+import socket
 
 import polars as pl
 import pytest
@@ -12,6 +13,7 @@ from planted_home import copy_home, publish
 
 from loopback_core.command_line import running
 from loopback_core.command_line.main import main
+from loopback_core.listens.listen_store import ListenStore
 from loopback_core.store.artifacts import ArtifactStore
 from loopback_core.store.served_pointer import serve_bundle, served_bundle
 
@@ -167,7 +169,7 @@ def test_an_export_holds_the_list_of_every_user_in_each_form(home, tmp_path):
     tables = {}
     for kind in ("parquet", "csv", "jsonl"):
         out = tmp_path / f"lists.{kind}"
-        printed("export", out, "-k", 5, "--task", "next_listen", home=home)
+        assert "300 rows" in printed("export", out, "-k", 5, "--task", "next_listen", home=home)
         tables[kind] = read(out)
     rows = tables["parquet"]
     assert [row["user_id"] for row in rows] == [f"user_{n:02d}" for n in range(60) for _ in range(5)]
@@ -181,6 +183,20 @@ def test_an_export_holds_the_list_of_every_user_in_each_form(home, tmp_path):
             (row["user_id"], row["track_name"]) for row in rows
         ]
     assert {path.name for path in tmp_path.iterdir()} == {"lists.parquet", "lists.csv", "lists.jsonl"}
+
+
+def test_users_who_were_erased_are_in_no_export(other_home, tmp_path):
+    listens = ListenStore.open(other_home)
+    listens.erase("user_07")
+    listens.close()
+    printed("export", tmp_path / "lists.jsonl", "-k", 1, home=other_home)
+    expected = [f"user_{n:02d}" for n in range(60) if n != 7]
+    assert [row["user_id"] for row in read(tmp_path / "lists.jsonl")] == expected
+
+
+def test_a_port_that_is_taken_is_a_sentence(home):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        assert "--port" in refused("serve", "--port", other.getsockname()[1], home=home)
 
 
 def test_an_export_that_cannot_be_written_is_a_sentence_and_leaves_what_was_there(home, tmp_path):

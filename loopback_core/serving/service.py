@@ -13,6 +13,7 @@ from typing import NamedTuple
 from loopback_core.errors import LoopbackError
 from loopback_core.listens.listen_store import Added, ListenStore
 from loopback_core.listens.received import ReceivedListen, normal_user
+from loopback_core.runtime.mapped_files import forget_mapped
 from loopback_core.serving.answering import Answer, answer
 from loopback_core.serving.listener import Received
 from loopback_core.serving.loaded import LoadedBundle
@@ -66,9 +67,11 @@ class Service:
             if self.loaded is not None and self.loaded.version == artifact.version:
                 self.failure = None
                 return
-            self.loaded = LoadedBundle.load(artifact, verify)
+            before, self.loaded = self.loaded, LoadedBundle.load(artifact, verify)
             self.failure = None
             self.exchanges += 1
+            if before is not None:
+                forget_mapped(before.served.folder)  # requests go on while it is let go
 
     def follow(self) -> None:
         """As :meth:`load`; any error is kept and logged once, not raised. Called again and again."""

@@ -76,7 +76,7 @@ def _ask(served: ServedBundle, user: int | None, task: str) -> Canary:
 
 def _stored(served: ServedBundle, user: int | None, task: str) -> Canary | None:
     """The head of the list that is stored of a known user; None where none is."""
-    best = None if user is None or task not in served.lists else served.lists[task].of(user)
+    best = None if user is None or task not in served.lists else served.lists[task].of(user, len(served.bundle.vectors))
     return None if best is None else _canary(user, task, Ranking(best.tracks[:, :K], best.scores[:, :K]))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loopback_core.bundle.bundle_files import map_arrays
-from loopback_core.data import Floats, Ids, Ranking
+from loopback_core.data import NOTHING, Floats, Ids, Ranking
 from loopback_core.recommenders.bundle import SERVED_TASKS
 
 LISTS = "lists"
@@ -24,12 +24,16 @@ class KnownLists:
     tracks: NDArray[np.int32]  # (n, K) as of `Ranking`
     scores: Floats  # (n, K)
 
-    def of(self, user: int) -> Ranking | None:
-        """Of one user, (1, K); None where there is none."""
+    def of(self, user: int, n_tracks: int) -> Ranking | None:
+        """Of one user, (1, K); None where there is none, or one with numbers that are no track of the n_tracks."""
         row = int(np.searchsorted(self.users, user))
         if row == len(self.users) or self.users[row] != user:
             return None
-        return Ranking(self.tracks[row : row + 1].astype(np.int64), np.array(self.scores[row : row + 1]))
+        ranking = Ranking(self.tracks[row : row + 1].astype(np.int64), np.array(self.scores[row : row + 1]))
+        given = ranking.tracks != NOTHING
+        tracks, scores = ranking.tracks[given], ranking.scores[given]
+        is_whole = tracks.min(initial=0) >= 0 and tracks.max(initial=0) < n_tracks and np.isfinite(scores).all()
+        return ranking if is_whole else None
 
 
 def save_lists(lists: dict[str, KnownLists], folder: Path) -> None:

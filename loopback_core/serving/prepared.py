@@ -79,7 +79,7 @@ class PreparedListeners:
         listener = listener_of(self.served, asked.question, asked.received())
         prepared = Prepared(listener, Reasons(self.served, listener))
         if asked.is_as_known:
-            known = {task: lists.of(listener.user) for task, lists in self.served.lists.items()}
+            known = {task: lists.of(listener.user, listener.n_tracks) for task, lists in self.served.lists.items()}
             prepared.lists.update({task: of_user for task, of_user in known.items() if of_user is not None})
         if key is not None:
             self._keep(key, prepared)

@@ -43,15 +43,17 @@ def test_what_is_stored_is_what_a_request_would_compute(served, lists):
             played = np.unique(histories.tracks[0]) if task == "discovery" else np.zeros(0, np.int64)
             exclude = Ragged(np.array([0, len(played)]), played)
             computed = served.bundle.recommender(task).recommend(histories, n_tracks, exclude)
-            stored = known.of(user)
+            stored = known.of(user, n_tracks)
             assert stored.tracks.tolist() == computed.tracks.tolist()
             np.testing.assert_allclose(stored.scores, computed.scores, rtol=1e-5, atol=1e-6)
 
 
 def test_users_with_short_histories_and_unknown_ones_are_not_stored(served, lists, tmp_path):
     save_lists(rank_known(served, LONG + 1), tmp_path)
-    assert load_lists(tmp_path)["discovery"].of(0) is None
-    assert [lists["discovery"].of(user) for user in (-1, len(served.histories.lengths))] == [None, None]
+    assert load_lists(tmp_path)["discovery"].of(0, len(served.bundle.vectors)) is None
+    assert [
+        lists["discovery"].of(user, len(served.bundle.vectors)) for user in (-1, len(served.histories.lengths))
+    ] == [None, None]
 
 
 def test_canaries_read_the_stored_lists_too(served, lists):
@@ -60,6 +62,16 @@ def test_canaries_read_the_stored_lists_too(served, lists):
     others = {task: replace(known, scores=known.scores + np.float32(1)) for task, known in lists.items()}
     wrong = wrong_answers(replace(served, lists=others), canaries)
     assert len(wrong) == 12 and all("stored list: scores differ by up to" in sentence for sentence in wrong)
+
+
+def test_a_list_with_meaningless_numbers_is_made_anew(served, lists):
+    known, n_tracks = lists["next_listen"], len(served.bundle.vectors)
+    assert known.of(3, n_tracks) is not None
+    for field, value in (("tracks", n_tracks), ("tracks", -2), ("scores", np.nan)):
+        damaged = getattr(known, field).copy()
+        damaged[3, 5] = value
+        assert replace(known, **{field: damaged}).of(3, n_tracks) is None
+        assert replace(known, **{field: damaged}).of(4, n_tracks) is not None
 
 
 def test_a_damaged_file_ends_in_a_sentence(served, tmp_path):

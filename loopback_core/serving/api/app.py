@@ -64,6 +64,7 @@ def create_app(options: ServeOptions) -> FastAPI:
         pool.close()
         writing.close()
         state.service.close()
+        gc.unfreeze()
 
     app = FastAPIOffline(  # the page of the description comes from this server too
         static_url="/docs/files",

@@ -29,9 +29,13 @@ class Canary(TypedDict):
 
 
 def ask_canaries(served: ServedBundle) -> list[Canary]:
-    """Questions of both tasks, of users drawn by seed, with the answers of this bundle."""
-    n = len(served.histories.starts)
-    users = np.sort(np.random.default_rng(0).permutation(n)[:USERS]).tolist()
+    """Questions of both tasks, with the answers of this bundle.
+
+    Of the users with the longest histories, whose lists are stored, and as many others, drawn by seed.
+    """
+    longest = np.argsort(-served.histories.lengths, kind="stable")
+    others = np.random.default_rng(0).permutation(longest[USERS // 2 :])[: USERS - USERS // 2]
+    users = np.sort(np.concatenate([longest[: USERS // 2], others])).tolist()
     return [_ask(served, user, task) for user in (None, *users) for task in ("discovery", "next_listen")]
 
 

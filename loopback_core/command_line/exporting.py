@@ -56,7 +56,9 @@ def export_recommendations(home: Path, task: str, k: int, out: Path) -> int:
             for start in range(0, len(users), USERS_OF_BLOCK):
                 names = users[start : start + USERS_OF_BLOCK]
                 questions = [Question(user, task=cast(TaskName, task), k=k) for user in names]
-                rows = _rows(loaded.served, names, service.answer(loaded, questions))
+                pairs = zip(names, service.answer(loaded, questions), strict=True)
+                kept = [pair for pair in pairs if service.listens.erased_at(pair[0]) is None or not pair[1].fallback]
+                rows = _rows(loaded.served, kept)
                 n_rows += len(rows)
                 yield rows
                 shown.advance(len(names))
@@ -66,13 +68,9 @@ def export_recommendations(home: Path, task: str, k: int, out: Path) -> int:
     return n_rows
 
 
-def _rows(served: ServedBundle, users: list[str], answers: list[Answer]) -> pa.Table:
-    items = [
-        (user, rank, item)
-        for user, answer in zip(users, answers, strict=True)
-        if answer.fallback is None  # nothing is known of those who were erased
-        for rank, item in enumerate(answer.items, 1)
-    ]
+def _rows(served: ServedBundle, answers: list[tuple[str, Answer]]) -> pa.Table:
+    """answers: with the user of each."""
+    items = [(user, rank, item) for user, answer in answers for rank, item in enumerate(answer.items, 1)]
     names = served.names.take(pa.array([item.track for _, _, item in items], pa.int64()))
     columns = {
         "user_id": [user for user, _, _ in items],

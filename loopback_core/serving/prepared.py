@@ -93,6 +93,12 @@ class PreparedListeners:
             while self._listens > KEPT_LISTENS:
                 self._listens -= _cost(self._kept.popitem(last=False)[1])
 
+    def forget(self, user_id: str) -> None:
+        """Keep nothing of a user any more."""
+        with self._lock:
+            for key in [key for key in self._kept if isinstance(key, tuple) and key[0] == user_id]:
+                self._listens -= _cost(self._kept.pop(key))
+
     def encode(self, prepared: Sequence[Prepared], tasks: Sequence[TaskName]) -> None:
         """Encode those that are not yet for these tasks, many in one pass of the tower."""
         for block in _blocks([one for one in prepared if any(task not in one.encoded for task in tasks)]):

@@ -13,7 +13,6 @@ from typing import NamedTuple
 from loopback_core.errors import LoopbackError
 from loopback_core.listens.listen_store import Added, ListenStore
 from loopback_core.listens.received import ReceivedListen, normal_user
-from loopback_core.runtime.mapped_files import forget_mapped
 from loopback_core.serving.answering import Answer, answer
 from loopback_core.serving.listener import Received
 from loopback_core.serving.loaded import LoadedBundle
@@ -37,7 +36,7 @@ class Erasure(NamedTuple):
     """What went of a user."""
 
     listens: int  # of those that were stored
-    in_bundle: bool  # whether the served bundle knows the user
+    in_bundle: bool | None  # whether the served bundle knows the user; None: no bundle is loaded
 
 
 class Service:
@@ -67,11 +66,9 @@ class Service:
             if self.loaded is not None and self.loaded.version == artifact.version:
                 self.failure = None
                 return
-            before, self.loaded = self.loaded, LoadedBundle.load(artifact, verify)
+            self.loaded = LoadedBundle.load(artifact, verify)
             self.failure = None
             self.exchanges += 1
-            if before is not None:
-                forget_mapped(before.served.folder)  # requests go on while it is let go
 
     def follow(self) -> None:
         """As :meth:`load`; any error is kept and logged once, not raised. Called again and again."""
@@ -102,8 +99,11 @@ class Service:
     def erase(self, user_id: str) -> Erasure:
         """Forget a user. Raises as :meth:`ListenStore.erase`."""
         listens, loaded = self.listens.erase(user_id), self.loaded
-        in_bundle = loaded is not None and int(loaded.served.users.find([normal_user(user_id)])[0]) >= 0
-        return Erasure(listens, in_bundle)
+        if loaded is None:
+            return Erasure(listens, None)
+        name = normal_user(user_id)
+        loaded.listeners.forget(name)
+        return Erasure(listens, int(loaded.served.users.find([name])[0]) >= 0)
 
     def close(self) -> None:
         """Close the store of listens."""

@@ -39,6 +39,15 @@ def test_the_kept_listeners_are_bounded_and_their_answers_do_not_change(reading_
     assert len(listeners._kept) == 3
 
 
+def test_nothing_is_kept_of_a_user_who_is_to_be_forgotten(reading_bundle):
+    listeners = PreparedListeners(reading_bundle)
+    asked = [Asked(Question("user_01")), Asked(Question("user_01", at=1_400_000_000)), Asked(Question("user_02"))]
+    answer(listeners, asked)
+    listeners.forget("user_01")
+    assert [key[0] for key in listeners._kept] == ["user_02"]
+    assert listeners._listens == OF_A_LISTENER + 100
+
+
 @pytest.fixture(scope="module")
 def both_ways(reading_bundle):
     """The same bundle with lists of every user that were made when it was built, and with none."""

@@ -144,7 +144,7 @@ def test_listens_are_stored_and_users_go_while_there_is_no_bundle(tmp_path):
     with over(tmp_path) as client:
         listen = {"user_id": "ann", "artist": "a", "track": "b", "time": "2009-01-01"}
         assert client.post("/v1/listens", json={"listens": [listen]}).json()["stored"] == 1
-        assert client.delete("/v1/users/ann").json() == {"listens": 1, "in_bundle": False}
+        assert client.delete("/v1/users/ann").json() == {"listens": 1, "in_bundle": None}
         wait_until(lambda: failure(client))
         assert "There is no bundle" in failure(client)["reason"]
         refused = client.get("/v1/bundle")

@@ -269,7 +269,9 @@ class Erased(BaseModel):
     """What went of a user."""
 
     listens: int = Field(description="Stored listens that were deleted.")
-    in_bundle: bool = Field(description="Whether the served bundle knows the user, whom it does not answer any more.")
+    in_bundle: bool | None = Field(
+        description="Whether the served bundle knows the user, whom it does not answer any more; null: none is loaded yet."
+    )
 
 
 class BundleInfo(BaseModel):

@@ -43,6 +43,10 @@ WHAT_TO_DO = {
         "write a time as 2009-04-01T21:00:00Z, or as seconds since 1970",
     ),
     **dict.fromkeys(("model_type", "model_attributes_type", "dict_type"), "send an object: {…}"),
+    **dict.fromkeys(
+        ("date_type", "date_parsing", "date_from_datetime_parsing", "date_from_datetime_inexact"),
+        "write a day as 2009-04-01",
+    ),
     "list_type": "send a list: […]",
 }
 """Kinds of error of Pydantic whose own sentences do not say what to do."""

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from loopback_core.errors import RequestError
 from loopback_core.listens.log_rules import RAW_COLUMNS
-from loopback_core.serving.api.api_models import HistoryListen, RecommendationRequest
+from loopback_core.serving.api.request_models import HistoryListen, RecommendationRequest
 from loopback_core.serving.question import LONGEST_HISTORY, HeardTrack
 
 HISTORY_FORMS = ".csv with a header (artist, track, time), .json as in the API, or .tsv in the Last.fm layout"

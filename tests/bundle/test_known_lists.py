@@ -11,6 +11,8 @@ from loopback_core.bundle.rank_known import rank_known
 from loopback_core.bundle.served_bundle import ServedBundle
 from loopback_core.data import Ragged
 from loopback_core.errors import ArtifactError
+from loopback_core.recommenders.index_recommender import NEAREST_OF_INDEX
+from loopback_core.serving.question import MOST_TRACKS
 from loopback_core.settings import Settings
 
 LONG = 100
@@ -46,6 +48,10 @@ def test_what_is_stored_is_what_a_request_would_compute(served, lists):
             stored = known.of(user, n_tracks)
             assert stored.tracks.tolist() == computed.tracks.tolist()
             np.testing.assert_allclose(stored.scores, computed.scores, rtol=1e-5, atol=1e-6)
+
+
+def test_a_stored_list_is_as_long_as_the_longest_that_may_be_asked_for():
+    assert NEAREST_OF_INDEX >= MOST_TRACKS
 
 
 def test_users_with_short_histories_and_unknown_ones_are_not_stored(served, lists, tmp_path):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from loopback_core.serving.api.api_models import MOST_LISTENS_OF_BATCH
+from loopback_core.serving.api.request_models import MOST_LISTENS_OF_BATCH
 
 
 def played(group, *tracks):

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import JSONResponse
 
-from loopback_core.serving.api.api_models import Artist, Artists, Track, Tracks
+from loopback_core.serving.api.answer_models import Artist, Artists, Track, Tracks
 from loopback_core.serving.api.problems import ProblemError, described
 from loopback_core.serving.api.rows import artist_rows, track_rows
 from loopback_core.serving.api.serving_state import ServingState

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from fastapi import APIRouter, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 
-from loopback_core.serving.api.api_models import BundleInfo, Ready
+from loopback_core.serving.api.answer_models import BundleInfo, Ready
 from loopback_core.serving.api.problems import ProblemError, described
 from loopback_core.serving.api.service_metrics import age_seconds
 from loopback_core.serving.api.serving_state import ServingState

@@ -5,8 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from starlette.convertors import Convertor, register_url_convertor
 
-from loopback_core.serving.api.api_models import Erased, NewListens, Stored
+from loopback_core.serving.api.answer_models import Erased, Stored
 from loopback_core.serving.api.problems import described
+from loopback_core.serving.api.request_models import NewListens
 from loopback_core.serving.api.serving_state import ServingState
 
 

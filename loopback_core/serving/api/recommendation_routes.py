@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
-from loopback_core.serving.api.api_models import BatchAnswer, BatchRequest, RecommendationRequest, Recommendations
+from loopback_core.serving.api.answer_models import BatchAnswer, Recommendations
 from loopback_core.serving.api.problems import ProblemError, described
+from loopback_core.serving.api.request_models import BatchRequest, RecommendationRequest
 from loopback_core.serving.api.rows import Row, answer_row, milliseconds
 from loopback_core.serving.api.serving_state import ServingState
 from loopback_core.serving.loaded import LoadedBundle

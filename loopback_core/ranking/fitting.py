@@ -18,7 +18,7 @@ were learned on train: what has seen the label is overrated. Where the parts of 
 REQUESTS = 2_000
 """FitRequests at most, over all moments."""
 
-STRENGTHS = (1.0, 0.3, 0.1, 0.03)
+STRENGTHS = (1.0, 0.3, 0.1, 0.03, 0.01)
 """Of the L2 penalty, which are compared by the loss on users that were not fitted on."""
 
 FOLDS = 3
@@ -32,9 +32,9 @@ def fit_ranker(task: str, requests: FitRequests, seed: int) -> LinearRanker:
     """
     if not len(requests):
         return TOWERS_ALONE
-    spread, bounds = requests.spread(), sign_bounds()
+    spread = requests.spread()
     with threadpool_limits(1, "blas"):
-        strength = _strength(requests, spread, bounds, seed)
+        strength, bounds = _chosen(requests, spread, seed)
         standard = fit_listwise(requests, spread, bounds, strength, np.zeros(len(FEATURES)))
     weights = (standard * scale_of(spread)).tolist()
     log.info("%s: %d requests, L2 %g", task, len(requests), strength)
@@ -57,18 +57,28 @@ def sign_bounds() -> Bounds:
     return Bounds(low, high)
 
 
-def _strength(requests: FitRequests, spread: FeatureWeights, bounds: Bounds, seed: int) -> float:
-    """The L2 penalty with the least mean loss on users that were not fitted on; of few users the strongest."""
+def without_optional(bounds: Bounds) -> Bounds:
+    """The same, with weights of 0 for the features of the optional terms."""
+    optional = {name for term in TERMS if term.optional for name in term.features}
+    is_free = np.array([name not in optional for name in FEATURES])
+    return Bounds(np.where(is_free, bounds.low, 0.0), np.where(is_free, bounds.high, 0.0))
+
+
+def _chosen(requests: FitRequests, spread: FeatureWeights, seed: int) -> tuple[float, Bounds]:
+    """The L2 penalty, and with it whether optional terms are read, with the least mean loss on users that were not
+    fitted on; of few users the strongest, without those terms."""
+    free = sign_bounds()
+    every = [(strength, bounds) for bounds in (without_optional(free), free) for strength in STRENGTHS]
     users = np.unique(requests.user)
     if len(users) < 2 * FOLDS:
-        return STRENGTHS[0]
+        return every[0]
     fold_of_user = np.random.default_rng(seed).permutation(len(users)) % FOLDS
     fold = fold_of_user[np.searchsorted(users, requests.user)]
-    losses = np.zeros(len(STRENGTHS))
+    losses = np.zeros(len(every))
     for number in range(FOLDS):
         inside, outside = requests.where(fold != number), ListwiseLoss(requests.where(fold == number))
         standard = np.zeros(len(FEATURES))
-        for place, strength in enumerate(STRENGTHS):  # each search begins where the one before it ended
+        for place, (strength, bounds) in enumerate(every):  # each search begins where the one before it ended
             standard = fit_listwise(inside, spread, bounds, strength, standard)
             losses[place] += outside(standard * scale_of(spread))[0]
-    return STRENGTHS[int(np.argmin(losses))]
+    return every[int(np.argmin(losses))]

@@ -14,6 +14,8 @@ from loopback_core.ranking.listwise import FitRequests
 from loopback_core.ranking.related_artists import RelatedArtists
 from loopback_core.ranking.relations import Relations
 from loopback_core.ranking.scorer import scorer_of
+from loopback_core.ranking.terms import Knowledge, Listened
+from loopback_core.ranking.terms.steps_terms import STEPS, ArtistStepsTerm, TrackStepsTerm
 from loopback_core.recommenders.towers_recommender import TowersRecommender
 from loopback_core.settings import MlpSettings, TowersSettings
 from loopback_core.splits.catalog_counts import count_catalog
@@ -172,3 +174,51 @@ def test_the_weights_do_not_depend_on_the_threads_of_the_blas():
         with threadpool_limits(threads, "blas"):
             rankers.append(fit_ranker("discovery", requests, 0).as_json())
     assert rankers[0] == rankers[1] == rankers[2]
+
+
+def rounds_of(rng, length, users, noise):
+    """Requests of users who play `length` tracks in turn, at some place of the round; `noise`: in no order."""
+    column = {name: place for place, name in enumerate(FEATURES)}
+    features, positive = [], []
+    for _ in range(users):
+        ago = np.arange(length) if not noise else rng.permutation(length)
+        of_user = np.zeros((length, len(FEATURES)), np.float32)
+        of_user[:, column["track known"]] = 1
+        of_user[:, column["listens since track"]] = np.log1p(ago)
+        for place, listens in enumerate(ago):
+            step = np.searchsorted(STEPS, listens, side="right") - 1
+            of_user[place, column[TrackStepsTerm.features[step]]] = 1
+        features.append(of_user)
+        likely = np.arange(length) if noise else ago
+        positive.append((likely >= 4) & (likely < 8))
+    return FitRequests(
+        np.concatenate(features), np.full(users, length), np.concatenate(positive), np.arange(users, dtype=np.int64)
+    )
+
+
+def test_steps_are_read_where_playlists_come_round_and_not_where_they_say_nothing():
+    rng = np.random.default_rng(0)
+    steps = set(TrackStepsTerm.features)
+    ranker = fit_ranker("next_listen", rounds_of(rng, 40, 60, noise=False), 0)
+    weights = dict(ranker.weights)
+    assert max(steps, key=lambda name: weights.get(name, 0)) == "track, listens ago: 4 to 7"
+    noise = fit_ranker("next_listen", rounds_of(rng, 40, 60, noise=True), 0)
+    assert not steps & dict(noise.weights).keys()
+
+
+def test_the_step_of_a_track_is_that_of_its_last_listen():
+    #        7 is heard last, 5 two listens ago, 9 four; 5 and 9 were heard before too.
+    tracks = np.array([5, 9, 9, 5, 6, 7])
+    histories = Histories(
+        np.array([0]), Ragged(np.array([0, 6]), tracks), np.arange(6, dtype=np.int64), np.array([9], np.int64), None
+    )
+    events = Events(np.zeros(10, np.int32), np.arange(10, dtype=np.int32), np.arange(10, dtype=np.int64))
+    knowledge = Knowledge(count_catalog(events, np.arange(10, dtype=np.int32) // 5))
+    listened = Listened(histories, knowledge)
+    of_tracks, of_artists = (term().bag(listened) for term in (TrackStepsTerm, ArtistStepsTerm))
+    assert [STEPS[place] for place in of_tracks.weights.argmax(axis=1)] == [2, 1, 0, 2]  # 5, 6, 7, 9
+    assert of_tracks.weights.sum(axis=1).tolist() == [1, 1, 1, 1]
+    assert of_artists.items.tolist() == [1]
+    assert of_artists.weights[0, 0] == 1
+    assert TrackStepsTerm.features[0] == "track, listens ago: 0"
+    assert ArtistStepsTerm.features[-1] == "artist, listens ago: 1024 or more"

@@ -11,6 +11,7 @@ from loopback_core.ranking.terms.plays_terms import ArtistPlaysTerm, TrackPlaysT
 from loopback_core.ranking.terms.popularity_terms import POPULARITY, AgeTerm, ArtistPopularityTerm, PopularityTerm
 from loopback_core.ranking.terms.recency_terms import ArtistRecencyTerm, TrackRecencyTerm
 from loopback_core.ranking.terms.related_term import RelatedTerm
+from loopback_core.ranking.terms.steps_terms import ArtistStepsTerm, TrackStepsTerm
 from loopback_core.ranking.terms.term import ArtistTerm, CatalogTerm, Knowledge, Listened, PersonalTerm, Term, TrackTerm
 
 TERMS: tuple[Term, ...] = (
@@ -19,10 +20,12 @@ TERMS: tuple[Term, ...] = (
     AgeTerm(),
     TrackPlaysTerm(),
     TrackRecencyTerm(),
+    TrackStepsTerm(),
     TrackHabitTerm(),
     NeighboursTerm(),
     ArtistPlaysTerm(),
     ArtistRecencyTerm(),
+    ArtistStepsTerm(),
     ArtistHabitTerm(),
     NoveltyTerm(),
     RelatedTerm(),

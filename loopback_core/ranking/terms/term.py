@@ -71,6 +71,10 @@ class Term(ABC):
     """Features whose weight has a known sign. The features of several half-lives are much alike, and on few users a fit
     that is free takes large weights of opposite signs."""
 
+    optional: ClassVar[bool] = False
+    """Whether a fit may do without the term: it has weights where users who were not fitted on are served better with them,
+    which many features are only on long logs."""
+
 
 class CatalogTerm(Term):
     """A term that is the same for every user."""

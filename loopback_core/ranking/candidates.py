@@ -20,7 +20,7 @@ UNKNOWN = np.float32(0.1)
 """Added to log(1 + listeners), so that tracks without any differ by their artist."""
 
 LARGEST = 60
-"""The best of every personal feature."""
+"""The best of every personal feature, but for those of optional terms, of which none orders anything by itself."""
 
 USERS_AT_ONCE = 64
 """Of whom the products with all candidates are held."""
@@ -36,6 +36,7 @@ def candidates_of(users: Floats, scorer: Scorer, task: Task, bags: PersonalBags,
         [np.argsort(-column, kind="stable")[:MOST_POPULAR] for column in scorer.catalog_values.T if column.any()]
         or [np.zeros(0, np.int64)]
     )
+    bags = [(term, bag) for term, bag in bags if not term.optional]
     ends = [np.searchsorted(bag.row, np.arange(len(users) + 1)) for _, bag in bags]
     allowed = np.ones(task.n_candidates, np.bool_)
     near = top_k(users @ scorer.vectors.T, NEAREST, tie_rank, task.exclude).tracks

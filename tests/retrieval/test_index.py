@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import faiss
 import numpy as np
 import pytest
@@ -131,6 +133,16 @@ def test_an_index_read_back_is_of_the_same_kind_and_finds_the_same(unit_vectors,
         before, after = index.search(queries, 10, exclude), loaded.search(queries, 10, exclude)
         assert after.tracks.tolist() == before.tracks.tolist()
         assert after.scores.tolist() == before.scores.tolist()
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="only Linux lists what a process maps")
+def test_the_lists_of_an_index_that_nobody_holds_are_unmapped(unit_vectors, tmp_path):
+    path = tmp_path / "index"
+    build_index(unit_vectors(400, 8), narrow("ivf")).save(path)
+    loaded = faiss_engine.Index.load(path, narrow("ivf"))
+    assert str(path) in Path("/proc/self/maps").read_text()
+    del loaded
+    assert str(path) not in Path("/proc/self/maps").read_text()
 
 
 @pytest.mark.parametrize("kind", KINDS)

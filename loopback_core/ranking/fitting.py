@@ -37,7 +37,7 @@ def fit_ranker(task: str, requests: FitRequests, seed: int) -> LinearRanker:
         strength, bounds = _chosen(requests, spread, seed)
         standard = fit_listwise(requests, spread, bounds, strength, np.zeros(len(FEATURES)))
     weights = (standard * scale_of(spread)).tolist()
-    log.info("%s: %d requests, L2 %g", task, len(requests), strength)
+    log.info("%s: %d requests, L2 %g, %d features", task, len(requests), strength, np.count_nonzero(standard))
     ranker = LinearRanker.of(dict(zip(FEATURES, weights, strict=True)), dict(zip(FEATURES, standard, strict=True)))
     return ranker if ranker.weights else TOWERS_ALONE
 
@@ -57,7 +57,7 @@ def sign_bounds() -> Bounds:
     return Bounds(low, high)
 
 
-def without_optional(bounds: Bounds) -> Bounds:
+def _without_optional(bounds: Bounds) -> Bounds:
     """The same, with weights of 0 for the features of the optional terms."""
     optional = {name for term in TERMS if term.optional for name in term.features}
     is_free = np.array([name not in optional for name in FEATURES])
@@ -68,7 +68,7 @@ def _chosen(requests: FitRequests, spread: FeatureWeights, seed: int) -> tuple[f
     """The L2 penalty, and with it whether optional terms are read, with the least mean loss on users that were not
     fitted on; of few users the strongest, without those terms."""
     free = sign_bounds()
-    every = [(strength, bounds) for bounds in (without_optional(free), free) for strength in STRENGTHS]
+    every = [(strength, bounds) for bounds in (_without_optional(free), free) for strength in STRENGTHS]
     users = np.unique(requests.user)
     if len(users) < 2 * FOLDS:
         return every[0]

@@ -136,12 +136,14 @@ def test_an_index_read_back_is_of_the_same_kind_and_finds_the_same(unit_vectors,
 
 
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="only Linux lists what a process maps")
-def test_the_lists_of_an_index_that_nobody_holds_are_unmapped(unit_vectors, tmp_path):
+def test_the_lists_of_an_index_that_nobody_holds_are_unmapped_before_the_destructor_of_faiss(unit_vectors, tmp_path):
     path = tmp_path / "index"
     build_index(unit_vectors(400, 8), narrow("ivf")).save(path)
     loaded = faiss_engine.Index.load(path, narrow("ivf"))
     assert str(path) in Path("/proc/self/maps").read_text()
+    of_faiss = loaded.index
     del loaded
+    assert of_faiss.ntotal == 400  # it is still there, without what its destructor would unmap
     assert str(path) not in Path("/proc/self/maps").read_text()
 
 

@@ -63,7 +63,7 @@ class Index:
         The destructor of FAISS holds the interpreter while it unmaps them: 10 to 40 ms for 750 MB, in which a service
         answers nobody.
         """
-        if getattr(self, "kind", None) == "ivf" and not sys.is_finalizing():
+        if self.kind == "ivf" and not sys.is_finalizing():
             nothing = faiss.ArrayInvertedLists(self.index.nlist, self.index.code_size)
             nothing.this.disown()
             self.index.replace_invlists(nothing, True)

@@ -32,9 +32,8 @@ class Reasons:
         if plays:
             return "You played it once" if plays == 1 else f"You played it {plays} times"
         if plays_of_artist:
-            return f"You listened to {self._artist(artist)}" + (
-                f" {plays_of_artist} times" if plays_of_artist > 1 else ""
-            )
+            name = self._artist(artist)  # one that was only named was not listened to
+            return f"You listened to {name} {plays_of_artist} times" if plays_of_artist > 1 else f"Also by {name}"
         if (before := self._led_to_by(track)) is not None:
             title = self.served.names["track_name"][before].as_py()
             return f"Often played with {title} by {self._artist(int(self.served.bundle.catalog.artist[before]))}"

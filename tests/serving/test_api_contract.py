@@ -75,7 +75,7 @@ def test_unknown_listens_are_listed_and_count_by_their_artist_where_that_is_know
     ]
     assert answer["fallback"] is None
     assert titles(answer)[0][0] == "group 3 artist 2"  # the towers are untrained: what was played says most
-    assert answer["items"][0]["reason"] == "You listened to group 3 artist 2"
+    assert answer["items"][0]["reason"] == "Also by group 3 artist 2"
     again = ask(reading, history=[{"artist": "group 3 artist 2"}], k=5)  # the artist alone
     assert (titles(again), again["unknown"]) == (titles(answer), [])
     only_unknown = ask(reading, history=[{"artist": "Nobody", "track": "Nothing"}])

@@ -54,7 +54,7 @@ def test_from_a_typed_name_to_a_list_and_to_the_model_that_made_it(page, address
     expect(page.locator(".item")).to_have_count(10, timeout=15_000)
     titles = page.locator(".item .track").all_inner_texts()
     assert "group 0 artist 3" in page.locator(".item").first.inner_text()
-    assert "You listened to group 0 artist 3" in page.locator(".item").first.inner_text()
+    assert "Also by group 0 artist 3" in page.locator(".item").first.inner_text()
 
     page.get_by_role("button", name="Not this").first.click()
     expect(page.locator(".item .track").first).not_to_have_text(titles[0], timeout=15_000)

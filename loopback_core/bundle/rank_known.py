@@ -14,14 +14,22 @@ LONG_HISTORY = 1_000
 """Listens from which the lists of a user are stored: both together then take twice the room of the history at most. Those
 of shorter ones are made in a few milliseconds when they are asked for."""
 
+ALWAYS_RANKED = 2_000
+"""Users whose lists are stored, those with the longest histories, however short they are: 32 MB."""
+
 USERS_RANKED_AT_ONCE = 64
 
 
-def rank_known(served: ServedBundle, long_history: int = LONG_HISTORY) -> dict[str, KnownLists]:
-    """Every user with a long history, ranked for each task as for a request that gives no moment, no listens, no wishes."""
+def rank_known(
+    served: ServedBundle, long_history: int = LONG_HISTORY, at_least: int = ALWAYS_RANKED
+) -> dict[str, KnownLists]:
+    """The users with long histories, ranked for each task as for a request that gives no moment, no listens, no wishes.
+
+    at_least: that many users, or all, however short their histories are.
+    """
     n_tracks = len(served.bundle.vectors)
     width = min(NEAREST_OF_INDEX, n_tracks)  # shorter lists are the head of this one
-    users = np.flatnonzero(served.histories.lengths >= long_history)
+    users = ranked_users(served.histories.lengths, long_history, at_least)
     blocks: dict[str, list[Ranking]] = {task: [] for task in SERVED_TASKS}
     with progress("known users", len(users), "users") as shown:
         for start in range(0, len(users), USERS_RANKED_AT_ONCE):
@@ -34,6 +42,14 @@ def rank_known(served: ServedBundle, long_history: int = LONG_HISTORY) -> dict[s
                 )
             shown.advance(len(histories))
     return {task: _together(users, ranked, width) for task, ranked in blocks.items()}
+
+
+def ranked_users(lengths: Ids, long_history: int, at_least: int) -> Ids:
+    """The users whose lists are stored, ascending. lengths: (users,) listens of each."""
+    longest = np.argsort(-lengths, kind="stable")
+    n_long = int((lengths >= long_history).sum())
+    first = longest[: max(n_long, at_least)]
+    return np.sort(first[lengths[first] > 0])
 
 
 def _played(histories: Histories, n_tracks: int) -> Ragged:

@@ -7,7 +7,7 @@ from planted_artifacts import planted_evaluated
 from loopback_core.bundle.build_bundle import build_bundle
 from loopback_core.bundle.canaries import ask_canaries, wrong_answers
 from loopback_core.bundle.known_lists import load_lists, save_lists
-from loopback_core.bundle.rank_known import rank_known
+from loopback_core.bundle.rank_known import rank_known, ranked_users
 from loopback_core.bundle.served_bundle import ServedBundle
 from loopback_core.data import Ragged
 from loopback_core.errors import ArtifactError
@@ -54,8 +54,14 @@ def test_a_stored_list_is_as_long_as_the_longest_that_may_be_asked_for():
     assert NEAREST_OF_INDEX >= MOST_TRACKS
 
 
+@pytest.mark.parametrize(("at_least", "ranked"), [(0, [1, 3]), (3, [1, 3, 4]), (9, [0, 1, 3, 4])])
+def test_the_longest_histories_are_ranked_and_an_empty_one_never(at_least, ranked):
+    lengths = np.array([10, 200, 0, 100, 50])
+    assert ranked_users(lengths, LONG, at_least).tolist() == ranked
+
+
 def test_users_with_short_histories_and_unknown_ones_are_not_stored(served, lists, tmp_path):
-    save_lists(rank_known(served, LONG + 1), tmp_path)
+    save_lists(rank_known(served, LONG + 1, at_least=0), tmp_path)
     assert load_lists(tmp_path)["discovery"].of(0, len(served.bundle.vectors)) is None
     assert [
         lists["discovery"].of(user, len(served.bundle.vectors)) for user in (-1, len(served.histories.lengths))

@@ -23,8 +23,8 @@ class Reasons:
     def of(self, tracks: Ids) -> list[str]:
         """A sentence for each track, (n,)."""
         artists = self.served.bundle.catalog.artist[tracks].astype(np.int64)
-        of_track = _plays(self.listener.ids, tracks)
-        of_artist = _plays(self._heard_artists, artists)
+        of_track = _plays(self.listener.ids, tracks, len(self.served.bundle.listen_artist))
+        of_artist = _plays(self._heard_artists, artists, self.served.bundle.catalog.n_artists)
         rows = zip(tracks.tolist(), artists.tolist(), of_track.tolist(), of_artist.tolist(), strict=True)
         return [self._of_one(*row) for row in rows]
 
@@ -94,12 +94,13 @@ class Reasons:
         return rows, np.log1p(plays[rows])
 
 
-def _plays(heard: Ids, wanted: Ids) -> Ids:
-    """How often each of some ids, (wanted,), was heard. heard: (listens,)."""
-    distinct, which = np.unique(wanted, return_inverse=True)
-    if not len(distinct):
-        return np.zeros(0, np.int64)
-    place = np.searchsorted(distinct, heard)
-    place[place == len(distinct)] = 0
-    plays: Ids = np.bincount(place[distinct[place] == heard], minlength=len(distinct))
-    return plays[which]
+def _plays(heard: Ids, wanted: Ids, n: int) -> Ids:
+    """How often each of some ids, (wanted,), was heard. heard: (listens,). n: all ids are below it."""
+    is_wanted = np.zeros(n, np.bool_)
+    is_wanted[wanted] = True
+    distinct, counts = np.unique(heard[is_wanted[heard]], return_counts=True)
+    plays: Ids = np.zeros(len(wanted), np.int64)
+    if len(distinct):
+        place = np.minimum(np.searchsorted(distinct, wanted), len(distinct) - 1)
+        plays = np.where(distinct[place] == wanted, counts[place], 0)
+    return plays

@@ -70,6 +70,10 @@ def training_values(settings: Settings) -> StageValues:
     return values
 
 
+def _trained_towers(settings: Settings) -> StageValues:
+    return training_values(settings) | {"reranking": _only(settings.reranking)}
+
+
 def _evaluation(settings: Settings) -> StageValues:
     # The report states whether the floor was met.
     return {"evaluation": _only(settings.evaluation), "recall_floor": settings.checks.recall_floor}
@@ -86,7 +90,7 @@ STAGES = {
         Stage("interactions", ("raw_listens",), "listens.ingest", _interactions, parallel=False),
         Stage("temporal_splits", ("interactions",), "splits.split", lambda of: _only(of.split), parallel=False),
         Stage("baselines", ("temporal_splits",), "recommenders.baselines.baseline_lists", _baselines),
-        Stage("trained_towers", ("temporal_splits",), "training.train", training_values),
+        Stage("trained_towers", ("temporal_splits",), "training.train", _trained_towers),
         Stage(
             "track_embeddings",
             ("trained_towers",),

@@ -1,4 +1,4 @@
-"""The artifacts that a bundle is made from: untrained towers over the planted log, every kind of term in the score."""
+"""The artifacts that a bundle is made from: untrained towers over the planted log, every kind of term in the score, lists re-ranked."""
 
 from planted_log import planted_splits
 
@@ -6,6 +6,7 @@ from loopback_core.bundle.build_bundle import Evaluated
 from loopback_core.ranking.linear_ranker import LinearRanker, save_rankers
 from loopback_core.ranking.relations import Relations
 from loopback_core.recommenders.build_retrieval import embed_catalog, index_catalog
+from loopback_core.reranking.choosing import RerankingChoice, save_reranking
 from loopback_core.settings import IndexSettings, TowersSettings
 from loopback_core.towers.two_tower import TwoTower, Vocabulary
 
@@ -22,6 +23,9 @@ RANKER = LinearRanker.of(
 )
 
 
+DIVERSITY = 0.3
+
+
 def planted_evaluated(folder):
     """The artifacts in `folder`, as they would be evaluated together."""
     import torch
@@ -35,6 +39,7 @@ def planted_evaluated(folder):
     TwoTower(Vocabulary(catalog.n_users, catalog.n_tracks, catalog.n_artists), shape).save(towers)
     Relations.learn(splits.testing, 100, 20).save(towers)
     save_rankers(dict.fromkeys(("discovery", "next_listen"), RANKER), towers)
+    save_reranking(dict.fromkeys(("discovery", "next_listen"), RerankingChoice(diversity=DIVERSITY)), towers)
     for name in ("vectors", "index"):
         (folder / name).mkdir()
     embed_catalog(splits, towers, folder / "vectors")

@@ -20,6 +20,7 @@ FLOORS = (
     ("towers",),
     ("retrieval",),
     ("ranking",),
+    ("reranking",),
     ("training",),
     ("recommenders",),
     ("evaluation",),

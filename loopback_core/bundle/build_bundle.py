@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from loopback_core.bundle.bundle_files import KNOWN, KnownJson, write_json, write_known
+from loopback_core.bundle.bundle_files import KNOWN, WORKS, KnownJson, write_json, write_known
 from loopback_core.bundle.canaries import CANARIES, ask_canaries
 from loopback_core.bundle.known_lists import save_lists
 from loopback_core.bundle.rank_known import rank_known
@@ -21,6 +21,8 @@ from loopback_core.errors import SettingsError
 from loopback_core.features.track_content import track_content
 from loopback_core.ranking.index_space import catalog_values, indexed_vectors
 from loopback_core.ranking.linear_ranker import RANKERS
+from loopback_core.reranking.choosing import RERANKING
+from loopback_core.reranking.versions import works_of
 from loopback_core.retrieval.embed import track_vectors
 from loopback_core.retrieval.indexes import build_index, save_index
 from loopback_core.retrieval.vectors import save_catalog_values, save_vectors
@@ -68,6 +70,7 @@ def build_bundle(evaluated: Evaluated, settings: Settings, folder: Path, checkpo
     histories = _histories(splits, n_tracks)
     users = splits.users["user_id"].head(len(histories.starts)).to_list()
     write_known(fit, histories, names, users, folder)
+    np.save(folder / f"{WORKS}.npy", works_of(names["track_name"], fit.catalog.artist))
     known: KnownJson = {
         "now": fit.now,
         "last_listen": int(histories.timestamps.max(initial=0)),
@@ -75,6 +78,7 @@ def build_bundle(evaluated: Evaluated, settings: Settings, folder: Path, checkpo
         "has_profiles": fit.demographics is not None,
         "n_users": len(users),
         "refit": settings.bundle.refit,
+        "rerank": settings.bundle.rerank,
         "source": dict(evaluated.source),
         "evaluated": dict(evaluated.verdict),
     }
@@ -99,7 +103,8 @@ def _train_on_everything(
     comparison = compare_refit(TwoTower.load(evaluated.towers), model, splits.testing)
     model.save(folder)
     relations.save(folder)
-    _link(evaluated.towers / RANKERS, folder)  # fitted where the towers had not seen what they were fitted on
+    for chosen_on_validation in (RANKERS, RERANKING):  # where the towers had not seen what they were fitted on
+        _link(evaluated.towers / chosen_on_validation, folder)
     vectors, values = track_vectors(model, track_content(fit, model.settings)), catalog_values(fit)
     save_vectors(vectors, folder)
     save_catalog_values(values, folder)
@@ -122,7 +127,12 @@ def _histories(splits: Splits, n_tracks: int) -> ListensByUser:
 def _link_files(upstream: Path, folder: Path) -> None:
     """What a request needs of an artifact; plots and histories of training stay where they are."""
     for path in upstream.iterdir():
-        if path.suffix in (".safetensors", ".npy", ".faiss") or path.name in ("towers.json", "index.json", RANKERS):
+        if path.suffix in (".safetensors", ".npy", ".faiss") or path.name in (
+            "towers.json",
+            "index.json",
+            RANKERS,
+            RERANKING,
+        ):
             _link(path, folder)
 
 

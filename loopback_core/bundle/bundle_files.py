@@ -17,6 +17,9 @@ from loopback_core.recommenders.name_keys import Keys, NameKeys
 
 CATALOG, HISTORIES, DEMOGRAPHICS, KNOWN = "catalog", "histories", "demographics.npy", "bundle.json"
 
+WORKS = "works"
+"""The name of the array of :func:`loopback_core.reranking.versions.works_of`."""
+
 NAMES, USERS = "names.arrow", "users.parquet"
 
 NAME_COLUMNS = ("artist", "artist_name", "track_name", "track_mbid", "artist_mbid")
@@ -31,6 +34,7 @@ class KnownJson(TypedDict):
     has_profiles: bool
     n_users: int
     refit: str  # all, or none
+    rerank: bool  # whether lists are shown re-ranked where a request does not say how diverse it wants them
     source: dict[str, Any]  # name, events, users, tracks, artists
     evaluated: dict[str, Any]  # evaluation (version), tasks -> verdict
 

@@ -37,9 +37,9 @@ def rank_known(
             listened, excluded = Listened(histories, served.bundle.knowledge), _played(histories, n_tracks)
             for task, ranked in blocks.items():
                 encoded = served.bundle.scorer(task).encode(histories, listened)
-                ranked.append(
-                    served.bundle.recommender(task).rank(encoded, width, excluded if task == "discovery" else None)
-                )
+                exclude = excluded if task == "discovery" else None
+                by_score = served.bundle.recommender(task).rank(encoded, width, exclude)
+                ranked.append(served.bundle.shown(task, by_score, histories))
             shown.advance(len(histories))
     return {task: _together(users, ranked, width) for task, ranked in blocks.items()}
 

@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 from loopback_core.bundle.bundle_files import (
     KNOWN,
+    WORKS,
     KnownJson,
     MbidKeys,
+    map_arrays,
     read_catalog,
     read_demographics,
     read_json,
@@ -74,8 +76,10 @@ class ServedBundle:
             vectors,
             load_catalog_values(folder),
             index,
+            rerank=known["rerank"],
         )
         vars(bundle)["keys"] = keys  # of the same names: as they were written, not made again
+        vars(bundle)["works"] = map_arrays(folder, [WORKS])[WORKS]
         search = CatalogSearch.open(folder)
         histories, demographics = read_known_histories(folder), read_demographics(folder)
         lists = load_lists(folder)

@@ -48,6 +48,8 @@ def evaluation_document(
         "seconds": provenance["seconds"],
         "peak_rss_mb": provenance["peak_rss_mb"],
     }
+    if measured.reranking:
+        evaluation["reranking"] = measured.reranking
     if measured.rolling:
         moments = settings.evaluation.moments
         evaluation["rolling"] = {

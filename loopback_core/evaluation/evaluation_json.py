@@ -8,6 +8,7 @@ from typing_extensions import TypedDict
 
 from loopback_core.evaluation.ablation_json import Ablation
 from loopback_core.evaluation.json_file import read_json_file, write_json_file
+from loopback_core.evaluation.reranking_json import RerankingJson
 from loopback_core.evaluation.significance import Comparison, Mean
 from loopback_core.recommenders.tuned_json import TunedJson
 
@@ -150,6 +151,7 @@ class Evaluation(Provenance):
     obstacles: NotRequired[dict[str, str]]  # baseline -> why it was not fitted
     index: IndexJson
     rolling: NotRequired[dict[str, dict[str, RollingJson]]]  # task -> 'rest' or 'near': the set of positives
+    reranking: NotRequired[dict[str, RerankingJson]]  # by task
     leave_last: NotRequired[LeaveLastJson]  # only under that split strategy
     ablation: NotRequired[Ablation]
 

@@ -11,7 +11,7 @@ from loopback_core.data import NOTHING, Ids, Ranking
 from loopback_core.evaluation.beyond_accuracy import beyond_accuracy
 from loopback_core.evaluation.random_closed_form import expected_metrics
 from loopback_core.evaluation.significance import Comparison, Mean, bootstrap_means, compare, mean_of
-from loopback_core.recommenders.lists import DEPTH, OTHER_PRESET, RANDOM, TOWERS
+from loopback_core.recommenders.lists import DEPTH, OTHER_PRESET, RANDOM, TOWERS, is_ours
 from loopback_core.settings import EvaluationSettings
 from loopback_core.tasks.metrics import PerUser, per_user_metrics
 from loopback_core.tasks.task import Task
@@ -112,7 +112,7 @@ def compare_with_others(
     if towers is None or not all(len(values) for values in towers.values()):
         return {}
     answered = {name: m for name, m in per_user.items() if m is not None}
-    baselines = {name: m for name, m in answered.items() if not name.startswith(TOWERS)}
+    baselines = {name: m for name, m in answered.items() if not is_ours(name)}
     presets = {name: m for name, m in answered.items() if name.startswith(OTHER_PRESET)}
     comparisons: dict[str, dict[str, Comparison]] = {}
     for family in (baselines, presets):

@@ -13,6 +13,8 @@ from loopback_core.data import Ids, Ragged, Ranking
 from loopback_core.evaluation.calibration import calibrate
 from loopback_core.evaluation.evaluation_json import CalibrationJson, IndexJson, Recommenders
 from loopback_core.evaluation.evaluator import TaskResult, evaluate_task
+from loopback_core.evaluation.reranking_curve import reranking_json
+from loopback_core.evaluation.reranking_json import RerankingJson
 from loopback_core.evaluation.rolling_evaluation import RollingResult, evaluate_moments
 from loopback_core.evaluation.segments import segments_json
 from loopback_core.ranking.linear_ranker import TOWERS_ALONE
@@ -20,8 +22,9 @@ from loopback_core.ranking.scorer import EncodedUsers, Scorer
 from loopback_core.recommenders.baselines.baseline_lists import BaselineLists
 from loopback_core.recommenders.bundle import Bundle, Towers
 from loopback_core.recommenders.index_recommender import IndexRecommender
-from loopback_core.recommenders.lists import DEPTH, ROLLING_DEPTH, TOWERS, blocks_of_users, gather, rank_users
+from loopback_core.recommenders.lists import DEPTH, RERANKED, ROLLING_DEPTH, TOWERS, blocks_of_users, gather, rank_users
 from loopback_core.recommenders.towers_recommender import TowersRecommender
+from loopback_core.reranking.reranker import Reranker
 from loopback_core.retrieval.latency import QUERIES, measure_latency
 from loopback_core.tasks.rolling import RollingTask, rolling_tasks
 from loopback_core.tasks.task import Task
@@ -52,6 +55,7 @@ class Measured:
     index: IndexJson
     users_of_test: Ids  # those of train who play something in test, ascending
     rolling: dict[str, dict[str, RollingResult]]  # task -> set of positives; empty where moments are not asked
+    reranking: dict[str, RerankingJson]  # by task; empty where lists are shown as they are scored
 
 
 def measure(splits: Splits, trained: Trained, baselines: BaselineLists, settings: Settings) -> Measured:
@@ -86,6 +90,7 @@ def measure(splits: Splits, trained: Trained, baselines: BaselineLists, settings
             )
             for name, task in rolling.items()
         },
+        _reranking(results, trained.bundle, baselines.tuning["rival"], settings),
     )
 
 
@@ -118,6 +123,9 @@ def _rankings(
     answer, alone = _rank_with_and_without_terms(scorer, blocks, task, seed)
     yield TOWERS, answer
     yield f"{TOWERS}_alone", alone
+    if (reranker := _reranker(trained.bundle, task.name)) is not None:
+        # Each place keeps its score: lists are written best first.
+        yield RERANKED, Ranking(reranker.rerank(answer, task.histories).tracks, answer.scores)
     if in_catalog:
         index = IndexRecommender(scorer, trained.bundle.index, seed)
         yield index.id, gather((index.rank(users, DEPTH, exclude) for users, exclude in blocks), task, DEPTH, index.id)
@@ -127,6 +135,23 @@ def _rankings(
     if in_catalog:
         elsewhere = {name for other in IN_CATALOG for name in baselines.names(other)}
         yield from ((name, None) for name in sorted(elsewhere - set(baselines.names(task.name))))
+
+
+def _reranker(bundle: Bundle, task: str) -> Reranker | None:
+    """That of a task; the histories of the evaluation hold ids of the log, of which those of the catalog come first."""
+    reranker = bundle.reranker(task)
+    return None if reranker is None else replace(reranker, artist=bundle.catalog.artist)
+
+
+def _reranking(
+    results: Mapping[str, TaskResult], bundle: Bundle, rivals: Mapping[str, str | None], settings: Settings
+) -> dict[str, RerankingJson]:
+    """The re-ranking of every task that has one and scored users."""
+    return {
+        name: reranking_json(result, reranker, bundle.towers.reranking[name], rivals.get(name), settings.evaluation)
+        for name, result in results.items()
+        if len(result.task.users) and (reranker := _reranker(bundle, name)) is not None
+    }
 
 
 def _tracks_at_moments(

@@ -10,7 +10,7 @@ from loopback_core.data import Floats, Histories, Ragged
 from loopback_core.features.track_content import track_content
 from loopback_core.ranking.index_space import catalog_scale, catalog_values, index_queries
 from loopback_core.ranking.linear_ranker import PRODUCT, TOWERS_ALONE, LinearRanker
-from loopback_core.ranking.pair_features import Prior, personal_prior
+from loopback_core.ranking.pair_features import Prior, add_prior, personal_prior
 from loopback_core.ranking.relations import NO_RELATIONS, Relations
 from loopback_core.ranking.terms import CATALOG_FEATURES, POPULARITY_COLUMN, Knowledge, Listened
 from loopback_core.retrieval.embed import track_vectors, user_vectors
@@ -55,6 +55,14 @@ class Scorer:
         """
         listened = listened or Listened(histories, self.knowledge)
         return EncodedUsers(self.users(histories), personal_prior(listened, self.ranker))
+
+    def add_terms(self, products: Floats, prior: Prior) -> None:
+        """Make the scores of all candidates, (rows, n_candidates), of the products of users and candidates, in place."""
+        if self.ranker == TOWERS_ALONE:
+            return
+        products *= self.product_weight
+        products += self.of_catalog_terms
+        add_prior(products, prior, self.candidate_artist, self.n_artists, self.popularity)
 
     def index_queries(self, users: Floats) -> Floats:
         """(rows, D + catalog features) queries of an index. users: (rows, D) divided by the temperature."""

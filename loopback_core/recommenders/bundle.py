@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Self
@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from loopback_core.data import NOTHING, Catalog, Floats, Histories, Ids, Ragged
+from loopback_core.data import NOTHING, Catalog, Floats, Histories, Ids, Ragged, Ranking
 from loopback_core.data.names import TrackNames
 from loopback_core.errors import RequestError
 from loopback_core.ranking.linear_ranker import LinearRanker, load_rankers
@@ -21,6 +21,9 @@ from loopback_core.ranking.terms import Knowledge
 from loopback_core.recommenders.index_recommender import IndexRecommender
 from loopback_core.recommenders.name_keys import NameKeys
 from loopback_core.recommenders.request import Recommendation, Request
+from loopback_core.reranking.choosing import RerankingChoice, load_reranking
+from loopback_core.reranking.reranker import HEAD, Reranker
+from loopback_core.reranking.versions import works_of
 from loopback_core.retrieval.indexes import load_index
 from loopback_core.retrieval.indexes.vector_index import VectorIndex
 from loopback_core.retrieval.vectors import load_catalog_values, load_vectors
@@ -43,6 +46,9 @@ class Towers:
     model: TwoTower
     rankers: Mapping[str, LinearRanker]  # by task
     relations: Relations
+    reranking: Mapping[str, RerankingChoice] = field(
+        default_factory=dict
+    )  # by task; those without are served as scored
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -51,7 +57,7 @@ class Towers:
         Raises:
             ArtifactError: a file is missing or damaged.
         """
-        return cls(TwoTower.load(folder), load_rankers(folder), Relations.load(folder))
+        return cls(TwoTower.load(folder), load_rankers(folder), Relations.load(folder), load_reranking(folder))
 
     def scorer(self, task: Task, vectors: Floats | None = None) -> Scorer:
         """The served score in a task. vectors: (n_tracks, D) of the catalog, where they are known already."""
@@ -72,6 +78,7 @@ class Bundle:
     catalog_values: Floats  # (n_tracks, catalog terms)
     index: VectorIndex
     tie_seed: int = 0
+    rerank: bool = False  # whether lists are shown re-ranked where a request does not say how diverse it wants them
 
     @classmethod
     def open(cls, home: Path | str = ".loopback") -> Self:
@@ -146,6 +153,33 @@ class Bundle:
     def _recommenders(self) -> dict[str, IndexRecommender]:
         return {task: IndexRecommender(scorer, self.index, self.tie_seed) for task, scorer in self._scorers.items()}
 
+    def reranker(self, task: str) -> Reranker | None:
+        """What puts lists of the catalog into the order in which they are shown; None where that is the order of the scores."""
+        return self._rerankers.get(task)
+
+    @cached_property
+    def _rerankers(self) -> dict[str, Reranker]:
+        return {
+            task: Reranker(self.vectors, self.listen_artist, self.works, choice.diversity, choice.method, choice.rules)
+            for task, choice in self.towers.reranking.items()
+        }
+
+    def shown(self, task: str, ranking: Ranking, histories: Histories, diversity: float | None = None) -> Ranking:
+        """Lists as they are shown, of lists by score that hold HEAD tracks or more where there are so many.
+
+        histories: of their users, with ids as in `listen_artist`. diversity: from 0 to 1; None: as chosen on validation where
+        the bundle says so, else in the order of the scores.
+        """
+        reranker = self.reranker(task) if self.rerank or diversity is not None else None
+        if diversity is not None:
+            reranker = replace(reranker or Reranker(self.vectors, self.listen_artist, self.works), diversity=diversity)
+        return ranking if reranker is None else reranker.rerank(ranking, histories)
+
+    @cached_property
+    def works(self) -> Ids:
+        """(n_tracks,) the same number for two tracks that are versions of one work."""
+        return works_of(self.names.frame.head(len(self.vectors))["track_name"], self.catalog.artist)
+
     def recommend(self, request: Request) -> list[Recommendation]:
         """The k best tracks for a history, best first; for an empty one those without a personal term.
 
@@ -172,8 +206,10 @@ class Bundle:
         played = tracks[tracks >= 0] if request.task == "discovery" else tracks[:0]
         exclude = np.unique(np.concatenate([named[named >= 0], played]))
         most = int(min(request.k, len(self.vectors)))
-        best = self.recommender(request.task).recommend(histories, most, Ragged(np.array([0, len(exclude)]), exclude))
-        found = best.tracks[0][best.tracks[0] != NOTHING]
+        excluded = Ragged(np.array([0, len(exclude)]), exclude)
+        scored = self.recommender(request.task).recommend(histories, min(max(most, HEAD), len(self.vectors)), excluded)
+        best = self.shown(request.task, scored, histories)
+        found = best.tracks[0, :most][best.tracks[0, :most] != NOTHING]
         names = self.track_names[found].iter_rows()
         return [
             Recommendation(int(track), artist, title, float(score))

@@ -13,6 +13,9 @@ from loopback_core.tasks.task import Task
 TOWERS = "two_tower"
 """Id of the recommender that would be served; the ids of its variants begin with it, and they are not baselines."""
 
+RERANKED = "reranked"
+"""Id of the lists of TOWERS in the order in which they are shown: by rules, and for diversity."""
+
 OTHER_PRESET = f"{TOWERS}:"
 """How the ids of towers of another preset begin."""
 
@@ -25,6 +28,11 @@ DEPTH = 1000
 
 ROLLING_DEPTH = 100
 """Length of the lists at several moments, where recall is measured at 100 at most."""
+
+
+def is_ours(recommender: str) -> bool:
+    """Whether it is the towers, a variant of them or of another preset, and no baseline."""
+    return recommender.startswith(TOWERS) or recommender == RERANKED
 
 
 def rank_users(recommender: Recommender, task: Task, depth: int) -> Ranking:

@@ -3,8 +3,7 @@
 from typing import Self
 
 from loopback_core.data import FitData, Floats, Histories, Ragged, Ranking
-from loopback_core.ranking.linear_ranker import TOWERS_ALONE
-from loopback_core.ranking.pair_features import Prior, add_prior
+from loopback_core.ranking.pair_features import Prior
 from loopback_core.ranking.scorer import EncodedUsers, Scorer
 from loopback_core.retrieval.top_k import tie_order, top_k
 
@@ -31,9 +30,5 @@ class TowersRecommender:
 
     def rank_products(self, products: Floats, prior: Prior, k: int, exclude: Ragged | None) -> Ranking:
         """The same from the inner products of users and candidates, (rows, n_candidates), which are changed in place."""
-        if self.scorer.ranker != TOWERS_ALONE:
-            scorer = self.scorer
-            products *= scorer.product_weight
-            products += scorer.of_catalog_terms
-            add_prior(products, prior, scorer.candidate_artist, scorer.n_artists, scorer.popularity)
+        self.scorer.add_terms(products, prior)
         return top_k(products, k, self.tie_rank, exclude)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from loopback_core.data import NOTHING, Events, Floats, Ids, Ranking
 from loopback_core.evaluation.segments import user_segments
-from loopback_core.recommenders.lists import TOWERS
+from loopback_core.recommenders.lists import is_ours
 from loopback_core.tasks.task import Task
 
 LISTENER_KINDS = ("light", "medium", "heavy")
@@ -65,7 +65,7 @@ def example_users(
             user = int(task.users[row])
             lists = {}
             for recommender, ranking in rankings.items():
-                if vectors is not None and recommender.startswith(TOWERS):
+                if vectors is not None and is_ours(recommender):
                     reason = _nearest_track(history, vectors)
                 else:
                     reason = _nearest_user(history, user, task, names)

@@ -25,7 +25,7 @@ from loopback_core.evaluation.evaluator import compare_over_users, mean_over_use
 from loopback_core.evaluation.json_file import write_json_file
 from loopback_core.evaluation.random_closed_form import expected_metrics
 from loopback_core.evaluation.rolling_evaluation import REQUESTS_FILE
-from loopback_core.recommenders.lists import OTHER_PRESET, RANDOM, TOWERS
+from loopback_core.recommenders.lists import OTHER_PRESET, RANDOM, TOWERS, is_ours
 from loopback_core.reporting.paper.seeds_tables import seeds_table
 from loopback_core.reporting.report.report_tables import TOWERS_ALONE_ID
 from loopback_core.reporting.seeds_json import Seeds, SeedsRolling, SeedsTask, SeedsValues
@@ -178,7 +178,7 @@ def _values(
                 {
                     name: {metric: per_user[towers][metric] - values[metric] for metric in SEEDS_METRICS}
                     for name, values in per_user.items()
-                    if not name.startswith(TOWERS)
+                    if not is_ours(name)
                 },
                 settings,
                 user,

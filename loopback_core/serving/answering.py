@@ -8,6 +8,7 @@ import numpy as np
 
 from loopback_core.bundle.served_bundle import ServedBundle
 from loopback_core.data import NOTHING, Ids, Ragged, Ranking
+from loopback_core.reranking.reranker import HEAD
 from loopback_core.serving.listener import Unknown, histories_of
 from loopback_core.serving.prepared import Asked, Prepared, PreparedListeners
 from loopback_core.serving.question import MOST_TRACKS, Question, TaskName
@@ -81,7 +82,7 @@ def _tasks(question: Question) -> tuple[TaskName, ...]:
 
 def _has_no_wish(question: Question) -> bool:
     """Whether the answer is the head of the list that everybody with this history gets."""
-    given = (question.only_artists, question.first_heard_after, question.familiarity)
+    given = (question.only_artists, question.first_heard_after, question.familiarity, question.diversity)
     return not question.exclude_tracks and not question.exclude_artists and all(wish is None for wish in given)
 
 
@@ -116,15 +117,16 @@ def _ranked(
     recommender, users = bundle.recommender(task), prepared.encoded[task]
     played = prepared.listener.tracks
     exclude = _excluded(served, question, played if task == "discovery" else played[:0])
-    k = min(question.k, len(bundle.vectors))
+    k = min(max(question.k, HEAD), len(bundle.vectors))
     rows = Ragged(np.array([0, len(exclude)]), exclude)
     candidates = _candidates(served, question, played if only_known else None)
     if candidates is None:
         best = recommender.rank(users, k, rows)
     else:
         best = recommender.rank_among(users, Ragged(np.array([0, len(candidates)]), candidates), k, rows)
-    given = best.tracks[0] != NOTHING
-    return best.tracks[0][given], best.scores[0][given]
+    shown = bundle.shown(task, best, histories_of(served, [prepared.listener]), question.diversity)
+    given = shown.tracks[0] != NOTHING
+    return shown.tracks[0][given][: question.k], shown.scores[0][given][: question.k]
 
 
 def _popular(served: ServedBundle, question: Question) -> tuple[Ids, np.ndarray]:

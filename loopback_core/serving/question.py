@@ -38,3 +38,4 @@ class Question:
     at: int | None = None  # seconds since 1970-01-01 UTC; None: now, by the clock of the bundle
     explain: bool = False
     familiarity: float | None = None  # share of the list that the user knows, 0 to 1; None: as the task says
+    diversity: float | None = None  # 0 to 1; None: as the bundle says

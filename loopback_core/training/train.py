@@ -13,11 +13,13 @@ from loopback_core.ranking.linear_ranker import TOWERS_ALONE, LinearRanker, save
 from loopback_core.ranking.listwise import FitRequests
 from loopback_core.ranking.relations import Relations
 from loopback_core.ranking.scorer import scorer_of
+from loopback_core.reranking.choosing import RerankingChoice, choose_reranking, save_reranking
+from loopback_core.reranking.versions import works_of
 from loopback_core.retrieval.embed import track_vectors
 from loopback_core.runtime.capacity import need_disk, need_memory
 from loopback_core.settings import Settings
 from loopback_core.splits import Splits
-from loopback_core.tasks.task_builders import LIKE, TASKS
+from loopback_core.tasks.task_builders import IN_CATALOG, LIKE, TASKS
 from loopback_core.towers.two_tower import TwoTower
 from loopback_core.training.checkpoint import Progression
 from loopback_core.training.loop import save_history, train
@@ -53,6 +55,7 @@ def train_towers(splits: Splits, settings: Settings, folder: Path, checkpoints: 
     del validation  # free the memory of its histories and tables for the next step
     relations = learn_relations(splits.tuning, settings)
     rankers = fit_rankers(model, splits, settings, relations)
+    reranking = choose_rerankings(model, splits, settings, relations, rankers)
     refit = None
     if settings.training.refit:
         del model
@@ -61,6 +64,7 @@ def train_towers(splits: Splits, settings: Settings, folder: Path, checkpoints: 
     model.save(folder)
     relations.save(folder)
     save_rankers(rankers, folder)
+    save_reranking(reranking, folder)
     save_history(progression, folder, refit)
     best = progression.history[progression.best_epoch - 1]
     return {
@@ -74,6 +78,7 @@ def train_towers(splits: Splits, settings: Settings, folder: Path, checkpoints: 
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "vocabulary": asdict(model.vocabulary),
         "scoring": {task: ranker.as_json() for task, ranker in rankers.items()},
+        "reranking": {task: asdict(choice) for task, choice in reranking.items()},
         "refit": settings.training.refit,
         "search": None if search is None else search.as_json(),
         "settings": settings.model_dump(mode="json", include={"towers", "training"}),
@@ -149,3 +154,23 @@ def fit_rankers(model: TwoTower, splits: Splits, settings: Settings, relations: 
     fitted = {name: fit_ranker(name, together(parts[name]), evaluation.seed) for name in names}
     # The reference has no ranker: in its protocol the towers stand alone.
     return {name: fitted[LIKE.get(name, name)] for name in TASKS} | {"reference_protocol": TOWERS_ALONE}
+
+
+def choose_rerankings(
+    model: TwoTower, splits: Splits, settings: Settings, relations: Relations, rankers: dict[str, LinearRanker]
+) -> dict[str, RerankingChoice]:
+    """How lists of the catalog are re-ranked in each task, chosen at the first moment of validation.
+
+    None where the towers alone are served: a reference is measured as it is.
+    """
+    if settings.training.scoring == "dot":
+        return {}
+    period, seed = splits.tuning_period, settings.evaluation.seed
+    catalog = period.fit.catalog
+    works = works_of(splits.track_names["track_name"].head(catalog.n_tracks), catalog.artist)
+    chosen: dict[str, RerankingChoice] = {}
+    for name in (name for name in IN_CATALOG if name not in LIKE):
+        task = TASKS[name](period).sampled(REQUESTS, seed)
+        scorer = scorer_of(task, model, rankers[name], relations=relations)
+        chosen[name] = choose_reranking(scorer, task, works, settings.reranking, seed)
+    return {name: chosen[LIKE.get(name, name)] for name in IN_CATALOG}

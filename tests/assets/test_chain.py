@@ -120,7 +120,12 @@ def test_evaluation_json_has_what_other_programs_read(finished: Finished) -> Non
     for task in ("discovery", "next_listen"):
         measured = content["tasks"][task]
         assert measured["users"] > 0 and measured["positives"] >= measured["users"]
-        assert measured["recommenders"].keys() >= baselines | {"two_tower", "two_tower_alone", "two_tower_index"}
+        assert measured["recommenders"].keys() >= baselines | {
+            "two_tower",
+            "two_tower_alone",
+            "two_tower_index",
+            "reranked",
+        }
         for k in (10, 50, 100):
             for metric in ("hit_rate", "recall", "precision", "ndcg"):
                 found = measured["recommenders"]["two_tower"][f"{metric}@{k}"]
@@ -141,6 +146,12 @@ def test_evaluation_json_has_what_other_programs_read(finished: Finished) -> Non
                 assert 0 <= found["low"] <= found["value"] <= found["high"] <= 1
                 compared = of["paired"][content["rival"][task]][metric]
                 assert compared["won"] + compared["lost"] + compared["tied"] == of["users"]
+        of_lists = content["reranking"][task]
+        assert of_lists["lists"].keys() == {"reranked", "two_tower", content["rival"][task]}
+        assert of_lists["against"].keys() == {"two_tower", content["rival"][task]}
+        assert of_lists["lists"]["reranked"]["ndcg"] == measured["recommenders"]["reranked"]["ndcg@10"]["value"]
+        assert of_lists["curve"].keys() == {"mmr", "dpp", "calibrated"}
+        assert content["rival"][task] not in ("reranked", None) and "reranked" not in content["paired"][task]
     assert "leave_last" not in content
     cold = content["tasks"]["cold_start"]["recommenders"]
     assert set(cold) == {"random", "same_artist", "two_tower", "two_tower_alone"}

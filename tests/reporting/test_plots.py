@@ -17,6 +17,7 @@ from loopback_core.reporting.plots import (
     plot_moments,
     plot_popularity,
     plot_recall,
+    plot_reranking,
     plot_training,
 )
 from loopback_core.reporting.plots.colours import COLOURS, INK, colour, emphasised, line
@@ -218,3 +219,13 @@ def test_differences_at_moments_stand_beside_the_official_ones(tmp_path):
     shown = texts(read(tmp_path / "moments_discovery.png"))
     assert {"official cut", "moments", "recent_artist", "ease (rival)", "ndcg@10: two_tower minus it"} <= set(shown)
     assert "random" not in shown
+
+
+def test_re_ranking_is_drawn_along_the_dial_with_the_shipped_point(tmp_path):
+    dial = [
+        {"diversity": d, "ndcg": 0.2 - 0.1 * d, "distance": d, "artists": 1 + 9 * d, "entropy": d} for d in (0, 0.5, 1)
+    ]
+    measured = {"choice": {"method": "dpp", "diversity": 0.5}, "curve": {"mmr": dial, "dpp": dial}}
+    plot_reranking(measured, tmp_path / "reranking_discovery.png", "Discovery")
+    shown = set(texts(read(tmp_path / "reranking_discovery.png")))
+    assert {"mmr", "dpp", "reranked, at 0.5", "artists among the first 10", "Discovery"} <= shown

@@ -256,6 +256,44 @@ def test_the_recipe_and_what_it_was_chosen_from_are_told_where_one_was_searched(
     assert "The recipes that were tried" in page
 
 
+def dial_point(diversity, ndcg, artists):
+    return {"diversity": diversity, "ndcg": ndcg, "distance": 0.4, "artists": artists, "entropy": 1.5}
+
+
+def test_re_ranking_has_a_section_with_what_diversity_cost(evaluation, written):
+    assert "Re-ranking" not in written(evaluation)[0]
+    dial = [dial_point(0.0, 0.2, 3.0), dial_point(0.3, 0.198, 6.5)]
+    evaluation["settings"]["reranking"] = {"max_cost": 0.01}
+    evaluation["reranking"] = {
+        "discovery": {
+            "choice": {
+                "method": "mmr",
+                "diversity": 0.3,
+                "most_of_artist": 2,
+                "one_version": True,
+                "ndcg": 0.2,
+                "users": 40,
+                "points": dial,
+            },
+            "lists": {
+                "reranked": dial_point(0.3, 0.1971, 6.25),
+                "two_tower": dial_point(0.3, 0.2, 3.5),
+                "recent_artist": dial_point(0.3, 0.1, 2.5),
+            },
+            "against": {"two_tower": paired(-0.0029, -0.005, 0.001, 0.2)},
+            "users_of_curve": 100,
+            "curve": {"mmr": dial, "dpp": dial},
+        }
+    }
+    report, page = written(evaluation)
+    assert "costs at most 1 % of ndcg@10" in report and "at most 2 tracks of one artist" in report
+    assert "`mmr` at 0.3: chosen by 40 users of validation, where ndcg@10 is 0.1980 instead of 0.2000." in report
+    assert "| **reranked** | 0.1971 | 0.400 | 6.250 | 1.500 | – | – |" in report
+    assert "| two_tower | 0.2000 | 0.400 | 3.500 | 1.500 | -0.0029 [-0.0050, +0.0010] | 0.200 |" in report
+    assert "recent_artist (rival)" in report and "| dpp | 0.3 | 0.1980 |" in report
+    assert "Re-ranking" in page
+
+
 def at_moments(requests, difference):
     recommenders = {
         name: metrics(value) for name, value in (("two_tower", 0.2), ("recent_artist", 0.1), ("ease", 0.15))

@@ -61,6 +61,7 @@ def both_ways(reading_bundle):
         {},
         {"task": "next_listen"},
         {"familiarity": 0.4},
+        {"diversity": 0.7},
         {"only_artists": (1, 2, 3)},
         {"exclude_artists": (0, 1), "exclude_tracks": (5, 6)},
         {"explain": True},

@@ -1,8 +1,14 @@
 """What the API answers, over a planted log: 60 users, 40 artists of 5 tracks, names such as "group 2 artist 3", "track 17"."""
 
-import pytest
+from dataclasses import replace
 
+import pytest
+from planted_artifacts import DIVERSITY
+
+from loopback_core.serving.answering import answer
 from loopback_core.serving.api.request_models import MOST_LISTENS_OF_BATCH
+from loopback_core.serving.prepared import Asked, PreparedListeners
+from loopback_core.serving.question import Question
 
 
 def played(group, *tracks):
@@ -158,6 +164,25 @@ def test_an_explained_list_is_the_same_list(reading):
     assert "parts" not in ask(reading, explain=True)["items"][0]  # the popular ones have no parts
 
 
+def test_diversity_brings_more_artists_and_every_track_keeps_its_score(reading):
+    plain = ask(reading, **LISTENER, k=100)["items"]
+    diverse = ask(reading, **LISTENER, k=100, diversity=0.8)["items"]
+    assert {item["track"]: item["score"] for item in plain} == {item["track"]: item["score"] for item in diverse}
+    artists = [len({item["artist"] for item in items[:10]}) for items in (plain, diverse)]
+    assert artists[0] < artists[1]
+    assert (
+        ask(reading, **LISTENER, diversity=0)["items"] == plain[:10]
+    )  # no two planted titles are versions of one work
+
+
+def test_a_bundle_may_say_that_lists_are_shown_re_ranked(reading, reading_bundle):
+    shown = replace(reading_bundle, bundle=replace(reading_bundle.bundle, rerank=True), lists={})
+    items = answer(PreparedListeners(shown), [Asked(Question("user_01", k=20))])[0].items
+    wished = ask(reading, user_id="user_01", k=20, diversity=DIVERSITY)["items"]
+    assert [item.track for item in items] == [item["track"] for item in wished]
+    assert [item.track for item in items] != [item["track"] for item in ask(reading, user_id="user_01", k=20)["items"]]
+
+
 @pytest.mark.parametrize(("familiarity", "known"), [(0, 0), (0.3, 6), (0.5, 10), (1, 20)])
 def test_familiarity_is_the_share_of_tracks_that_the_user_knows(reading, familiarity, known):
     """user_02 has played all 50 tracks of group 2."""
@@ -291,6 +316,7 @@ def is_problem(answer, status, field):
         ({"at": "2008-13-01"}, "at"),
         ({"at": "2008-01-01", "history": [{"artist": "a", "time": "2008-01-02"}]}, "at"),
         ({"familiarity": 1.01}, "familiarity"),
+        ({"diversity": -0.01}, "diversity"),
         ({"explain": "perhaps"}, "explain"),
         ({"tracks": 10}, "tracks"),
         ({f"field {n}": n for n in range(51)}, None),

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from loopback_core.evaluation.evaluation_json import Evaluation
 from loopback_core.evaluation.outcome import against_rivals
 from loopback_core.evaluation.significance import Mean
-from loopback_core.recommenders.lists import TOWERS
+from loopback_core.recommenders.lists import is_ours
 from loopback_core.reporting.report.report_tables import (
     DASH,
     Means,
@@ -122,7 +122,7 @@ def _recommenders(
     rows = []
     for name in best_first(run["tasks"][task]["recommenders"]):
         if name in cells:
-            label = f"**{_without_path(name)}**" if name.startswith(TOWERS) else name
+            label = f"**{_without_path(name)}**" if is_ours(name) else name
             values = [interval(cells[name].get(column)) for column in columns]
             rows.append([label + " (rival)" * (name == rival), *values])
     return filled_table(["recommender", *columns], rows, words=1)
@@ -153,5 +153,5 @@ def whole_number(value: float | None) -> str:
 
 def _without_path(name: str) -> str:
     """A user's own preset is called by its path, also in `two_tower:<preset>`: 'custom' stands for it."""
-    kind, colon, preset = name.partition(":") if name.startswith(TOWERS) else ("", "", name)
+    kind, colon, preset = name.partition(":") if is_ours(name) else ("", "", name)
     return kind + colon + ("custom" if re.search(r"[/\\]|\.toml$", preset) else preset)

@@ -10,6 +10,7 @@ from loopback_core.reporting.plots.embedding_plot import plot_embedding
 from loopback_core.reporting.plots.measured import plot_main_metric, plot_recall, plot_segments
 from loopback_core.reporting.plots.moments_plot import plot_moments
 from loopback_core.reporting.plots.popularity_plot import plot_popularity
+from loopback_core.reporting.plots.reranking_plot import plot_reranking
 from loopback_core.reporting.plots.training_plot import plot_training
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "plot_moments",
     "plot_popularity",
     "plot_recall",
+    "plot_reranking",
     "plot_segments",
     "plot_training",
 ]
@@ -29,8 +31,8 @@ LEGEND = {REST: "at moments, rest", NEAR: "at moments, near"}
 
 
 def plot_evaluation(evaluation: Evaluation, folder: Path) -> None:
-    """Every picture that needs `evaluation.json` alone: per task `ndcg_`, `recall_`, `segments_` and `moments_`,
-    and `calibration`."""
+    """Every picture that needs `evaluation.json` alone: per task `ndcg_`, `recall_`, `segments_`, `moments_`
+    and `reranking_`, and `calibration`."""
     for name, task in evaluation["tasks"].items():
         if not task["users"]:
             continue
@@ -46,5 +48,7 @@ def plot_evaluation(evaluation: Evaluation, folder: Path) -> None:
         }
         title = name.replace("_", " ").capitalize()
         plot_moments(columns, evaluation["rival"].get(name), folder / f"moments_{name}.png", title)
+    for name, of_task in evaluation.get("reranking", {}).items():
+        plot_reranking(of_task, folder / f"reranking_{name}.png", name.replace("_", " ").capitalize())
     if (calibration := evaluation.get("calibration")) and calibration["tasks"]:
         plot_calibration(calibration, folder / "calibration.png")

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from loopback_core.recommenders.baselines import BASELINES
-from loopback_core.recommenders.lists import OTHER_PRESET, RANDOM, TOWERS
+from loopback_core.recommenders.lists import OTHER_PRESET, RANDOM, RERANKED, TOWERS, is_ours
 
 INK = "#1b2433"
 """Text and axes. In an SVG it becomes `currentColor`, the colour of the text of the page."""
@@ -11,23 +11,23 @@ INK = "#1b2433"
 COLOURS = {TOWERS: "#e8590c", RANDOM: "#7d858c", **{name: baseline.colour for name, baseline in BASELINES.items()}}
 """The same in every plot, legible on white and on black."""
 
-VARIANTS = ("two_tower_index", "two_tower_alone")
+VARIANTS = ("two_tower_index", "two_tower_alone", RERANKED)
 """Variants of the towers, whose lines would cover those of the towers."""
 
 
 def colour(name: str) -> str:
     """The colour of a recommender: one for all variants of the towers; INK for an unknown baseline."""
-    return COLOURS[TOWERS] if name.startswith(TOWERS) else COLOURS.get(name, INK)
+    return COLOURS[TOWERS] if is_ours(name) else COLOURS.get(name, INK)
 
 
 def line(name: str) -> tuple[str, float]:
     """Style and width of the line of an emphasised recommender: the towers thick, another preset dashed."""
     if name.startswith(OTHER_PRESET):
         return "--", 1.5
-    return (":" if name == RANDOM else "-"), (2.4 if name.startswith(TOWERS) else 1.5)
+    return (":" if name == RANDOM else "-"), (2.4 if is_ours(name) else 1.5)
 
 
 def emphasised(names: Iterable[str], rival: str | None) -> list[str]:
     """Those of `names` drawn in colour: towers, rival, plain popularity, random. The others are drawn grey."""
     in_colour = (rival, "popularity_users", "artist_popularity", RANDOM)
-    return [name for name in names if name in in_colour or (name.startswith(TOWERS) and name not in VARIANTS)]
+    return [name for name in names if name in in_colour or (is_ours(name) and name not in VARIANTS)]

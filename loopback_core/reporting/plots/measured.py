@@ -10,7 +10,7 @@ import numpy as np
 
 from loopback_core.evaluation.evaluation_json import Recommenders
 from loopback_core.evaluation.significance import Mean
-from loopback_core.recommenders.lists import TOWERS
+from loopback_core.recommenders.lists import TOWERS, is_ours
 from loopback_core.reporting.plots.colours import INK, VARIANTS, colour, emphasised, line
 from loopback_core.reporting.plots.figure import figure, spread_apart
 from loopback_core.reporting.plots.mean_marks import draw_mean
@@ -52,7 +52,7 @@ def plot_recall(recommenders: Recommenders, rival: str | None, path: Path, title
         low, high = np.log(panel.get_ylim())
         ends = [(np.log(np.nanmax(list(curves[name].values()))) - low) / (high - low) for name in in_colour]
         for name, place in zip(in_colour, spread_apart(ends, 0.07), strict=True):
-            weight = "bold" if name.startswith(TOWERS) else "normal"
+            weight = "bold" if is_ours(name) else "normal"
             panel.annotate(
                 name, (1.02, place), xycoords="axes fraction", va="center", color=colour(name), weight=weight, size=8
             )
@@ -73,7 +73,7 @@ def plot_main_metric(recommenders: Recommenders, rival: str | None, path: Path, 
         panel.set(title=title, xlabel=f"{MAIN_METRIC} (bar: 95 % interval)", ylim=(-0.7, len(listed) - 0.3))
         panel.set_yticks(range(len(listed)), [name + " (rival)" * (name == rival) for name in listed], size=8)
         for label, name in zip(panel.get_yticklabels(), listed, strict=True):
-            label.set_fontweight("bold" if name.startswith(TOWERS) else "normal")
+            label.set_fontweight("bold" if is_ours(name) else "normal")
         panel.set_xlim(left=0)
         panel.locator_params(axis="x", nbins=6)
         panel.grid(axis="y", visible=False)

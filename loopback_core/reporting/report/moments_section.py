@@ -4,7 +4,7 @@ from collections.abc import Container, Iterator
 
 from loopback_core.evaluation.evaluation_json import Evaluation, RollingJson
 from loopback_core.evaluation.rolling_evaluation import NEAR, REST
-from loopback_core.recommenders.lists import TOWERS
+from loopback_core.recommenders.lists import TOWERS, is_ours
 from loopback_core.reporting.report.report_tables import (
     best_first,
     cell,
@@ -92,7 +92,7 @@ def _table(of: RollingJson, rival: str | None) -> str:
         means, comparison = recommenders[name] or {}, of["paired"].get(name, {}).get(MAIN_METRIC)
         rows.append(
             [
-                f"**{markdown(name)}**" if name.startswith(TOWERS) else markdown(name),
+                f"**{markdown(name)}**" if is_ours(name) else markdown(name),
                 ", ".join(mark for mark, marked in (("best", best), ("rival", rival)) if marked == name),
                 *(cell(means.get(metric), intervals=True) for metric in (MAIN_METRIC, DEEP)),
                 difference_cell(comparison),

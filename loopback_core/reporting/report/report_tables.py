@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from loopback_core.evaluation.evaluation_json import Recommenders, TaskJson
 from loopback_core.evaluation.significance import Comparison, Mean
-from loopback_core.recommenders.lists import TOWERS
+from loopback_core.recommenders.lists import TOWERS, is_ours
 from loopback_core.reporting.safe_text import markdown
 from loopback_core.tasks.metrics import MAIN_METRIC
 
@@ -64,7 +64,7 @@ def rows_of_recommenders(
     """recommender -> column -> mean, as a table in the given order."""
     rows = []
     for name, means in cells.items():
-        label = f"**{markdown(name)}**" if name.startswith(TOWERS) else markdown(name)
+        label = f"**{markdown(name)}**" if is_ours(name) else markdown(name)
         values = [cell(means.get(column), intervals=intervals) for column in columns]
         rows.append([label, ", ".join(marks.get(name, ())), *values])
     return markdown_table(["recommender", "", *columns], rows, words=2)

@@ -12,6 +12,7 @@ from loopback_core.reporting.report.limits import limits
 from loopback_core.reporting.report.moments_section import moments_section, no_moments
 from loopback_core.reporting.report.presets_section import presets_section
 from loopback_core.reporting.report.report_tables import markdown_table
+from loopback_core.reporting.report.reranking_section import reranking_section
 from loopback_core.reporting.report.search_section import search_section
 from loopback_core.reporting.report.task_sections import folded, pictures_there, task_section
 from loopback_core.reporting.report.tuning_section import tuning_section
@@ -35,6 +36,7 @@ def report_text(evaluation: Evaluation, examples: Sequence[Example], pictures: C
         *_setting(evaluation),
         *(line for name in evaluation["tasks"] for line in task_section(name, evaluation, pictures)),
         *moments_section(evaluation, pictures),
+        *reranking_section(evaluation, pictures),
         *leave_last_section(evaluation),
         *presets_section(evaluation),
         *ablation_section(evaluation, pictures),
@@ -119,7 +121,7 @@ def _formulas(evaluation: Evaluation) -> Iterator[str]:
         "padded: what is missing in a short list counts as a miss. A dash: the recommender cannot answer the task, or the "
         f"metric is not defined there. The *rival* of a task is the baseline with the best {MAIN_METRIC} on validation, "
         "chosen before test was read; *best* is the best on test. `two_tower` is what would be served, `two_tower_index` "
-        "the same through the index, `two_tower_alone` the dot product without further terms, `two_tower:NAME` the towers "
+        "the same through the index, `reranked` the same in the order for diversity, `two_tower_alone` the dot product without further terms, `two_tower:NAME` the towers "
         "of another preset."
     )
 

@@ -113,6 +113,13 @@ class RecommendationRequest(_Body):
     familiarity: float | None = Field(
         None, ge=0, le=1, description="Share of the list that the user knows already; None: as the task says."
     )
+    diversity: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="How different the tracks of the list are: 0 by the rules alone; None: in the order of their scores, or "
+        "as was chosen when the model was trained where the bundle was built so.",
+    )
 
     @field_validator("at")
     @classmethod
@@ -140,6 +147,7 @@ class RecommendationRequest(_Body):
             None if self.at is None else _seconds(self.at),
             self.explain,
             self.familiarity,
+            self.diversity,
         )
 
 

@@ -1,0 +1,1 @@
+"""Re-ranking: the order of a list as people like it, by rules and for diversity."""

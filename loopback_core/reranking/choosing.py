@@ -1,0 +1,144 @@
+"""How diverse lists are made: as much as costs hardly any accuracy on validation."""
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from pydantic import TypeAdapter
+
+from loopback_core.data import Floats, Histories, Ragged, Ranking
+from loopback_core.errors import ArtifactError
+from loopback_core.ranking.scorer import Scorer
+from loopback_core.reranking.list_diversity import list_diversity
+from loopback_core.reranking.reranker import HEAD, Reranker, Rules
+from loopback_core.retrieval.top_k import tie_order, top_k
+from loopback_core.settings import RerankingMethod, RerankingSettings
+from loopback_core.tasks.metrics import MAIN_METRIC, per_user_metrics
+from loopback_core.tasks.task import Task
+
+log = logging.getLogger("loopback")
+
+RERANKING = "reranking.json"
+
+DIAL = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 0.9)
+"""The values of the dial that are tried."""
+
+FIRST_TRACKS = 10
+"""The first tracks of a list, which are measured."""
+
+MEASURED_USERS, RANKED_AT_ONCE = 500, 64
+"""Users whose lists are measured at most, and whose scores of all tracks are held together."""
+
+
+@dataclass(frozen=True)
+class DialPoint:
+    """Lists at one value of the dial."""
+
+    diversity: float
+    ndcg: float  # at FIRST_TRACKS, the mean over users
+    distance: float
+    artists: float
+    entropy: float
+
+
+@dataclass(frozen=True)
+class RerankingChoice:
+    """How the lists of a task are re-ranked, and what was measured on validation to choose it."""
+
+    method: RerankingMethod = "mmr"
+    diversity: float = 0.0
+    most_of_artist: int | None = None
+    one_version: bool = True
+    ndcg: float = 0.0  # of the lists as they are scored, without any re-ranking
+    users: int = 0
+    points: tuple[DialPoint, ...] = ()
+
+    @classmethod
+    def unmeasured(cls, settings: RerankingSettings) -> Self:
+        """The rules alone."""
+        return cls(settings.method, most_of_artist=settings.most_of_artist, one_version=settings.one_version)
+
+    @property
+    def rules(self) -> Rules:
+        """Those of the re-ranker."""
+        return Rules(self.most_of_artist, self.one_version)
+
+
+def choose_reranking(
+    scorer: Scorer, task: Task, works: np.ndarray, settings: RerankingSettings, seed: int
+) -> RerankingChoice:
+    """The most diverse point of the dial that costs at most `reranking.max_cost` of nDCG@10 of a task.
+
+    scorer: with the ranker of the task. works: (n_candidates,) from `works_of`. seed: of the users and of ties.
+    """
+    unmeasured = RerankingChoice.unmeasured(settings)
+    task = task.sampled(MEASURED_USERS, seed)
+    if not len(task.users):
+        return unmeasured
+    ranking = _lists(scorer, task, seed)
+    reranker = Reranker(scorer.vectors, scorer.knowledge.artist_of, works, 0.0, settings.method, unmeasured.rules)
+    points = dial_points(ranking, task.histories, task.positives, reranker)
+    before = _ndcg(ranking, task.positives)
+    affordable = [point for point in points if point.ndcg >= (1 - settings.max_cost) * before]
+    best = max(affordable, key=lambda point: point.diversity, default=points[0])
+    log.info(
+        "%s: diversity %g by %s, nDCG@10 %.4f of %.4f", task.name, best.diversity, settings.method, best.ndcg, before
+    )
+    return replace(unmeasured, diversity=best.diversity, ndcg=before, users=len(task.users), points=tuple(points))
+
+
+def dial_points(
+    ranking: Ranking, histories: Histories, positives: Ragged, reranker: Reranker, dial: Sequence[float] = DIAL
+) -> list[DialPoint]:
+    """Lists re-ranked at every value of the dial, and measured."""
+    points = []
+    for diversity in dial:
+        lists = replace(reranker, diversity=diversity).rerank(ranking, histories)
+        different = list_diversity(lists.tracks[:, :FIRST_TRACKS], reranker.vectors, reranker.artist)
+        points.append(DialPoint(diversity, _ndcg(lists, positives), *different))
+    return points
+
+
+def _ndcg(ranking: Ranking, positives: Ragged) -> float:
+    return float(per_user_metrics(ranking, positives, (FIRST_TRACKS,))[MAIN_METRIC].mean())
+
+
+def _lists(scorer: Scorer, task: Task, seed: int) -> Ranking:
+    """The first HEAD tracks of every user of a task by the served score."""
+    tie_rank, blocks = tie_order(task.n_candidates, seed), []
+    for start in range(0, len(task.users), RANKED_AT_ONCE):
+        part = task.of_rows(np.arange(start, min(start + RANKED_AT_ONCE, len(task.users))))
+        users = scorer.encode(part.histories)
+        scores: Floats = users.vectors @ scorer.vectors.T
+        scorer.add_terms(scores, users.prior)
+        blocks.append(top_k(scores, HEAD, tie_rank, part.exclude))
+    tracks, scores = (np.concatenate([getattr(block, name) for block in blocks]) for name in ("tracks", "scores"))
+    return Ranking(tracks, scores)
+
+
+def save_reranking(choices: Mapping[str, RerankingChoice], folder: Path) -> None:
+    """Write the choice of each task."""
+    content: dict[str, Any] = {task: asdict(choice) for task, choice in choices.items()}
+    (folder / RERANKING).write_text(json.dumps(content, indent=1) + "\n", "utf-8")
+
+
+def load_reranking(folder: Path) -> dict[str, RerankingChoice]:
+    """Read them back: task -> choice; nothing where towers are served as they are.
+
+    Raises:
+        ArtifactError: the file is damaged.
+    """
+    path = folder / RERANKING
+    if not path.exists():
+        return {}
+    try:
+        return _CHOICES.validate_json(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ArtifactError(f"The re-ranking in {folder} cannot be read ({error}); train the towers again.") from None
+
+
+_CHOICES = TypeAdapter(dict[str, RerankingChoice])

@@ -1,0 +1,82 @@
+"""A re-ranker: the head of every list in another order."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loopback_core.data import NOTHING, Floats, Histories, Ids, Ranking
+from loopback_core.reranking.calibrate import calibrated
+from loopback_core.reranking.diversify import diversified
+from loopback_core.settings import RerankingMethod
+
+HEAD = 100
+"""Tracks of each list that are put in a new order; those after them stay where they are."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What no list should look like, whatever the scores say."""
+
+    most_of_artist: int | None = None  # tracks of one artist before everybody else had a turn; None: any number
+    one_version: bool = True  # of several versions of a work only the first, unless the user plays the others
+
+
+@dataclass(frozen=True)
+class Reranker:
+    """Puts the first HEAD tracks of a list in another order, with the scores that they had.
+
+    First for diversity, then by the rules: a track that breaks one goes behind the last of the head.
+    """
+
+    vectors: Floats  # (n_tracks, D) of unit norm
+    artist: NDArray[np.int32]  # (n_tracks,), or of more ids that a history may hold
+    works: Ids  # (n_tracks,) from :func:`loopback_core.reranking.versions.works_of`
+    diversity: float = 0.0  # from 0, the order of the scores, to 1
+    method: RerankingMethod = "mmr"
+    rules: Rules = Rules()
+
+    def rerank(self, ranking: Ranking, histories: Histories) -> Ranking:
+        """The lists in their new order. histories: of the users of the lists, in the same order."""
+        tracks, scores = ranking.tracks.copy(), ranking.scores.copy()
+        for row in range(len(tracks)):
+            head = ranking.tracks[row, :HEAD]
+            head = head[head != NOTHING]
+            of_head = ranking.scores[row, : len(head)]
+            order = self._order(head, of_head, histories.tracks[row])
+            tracks[row, : len(head)] = head[order]
+            scores[row, : len(head)] = of_head[order]
+        return Ranking(tracks, scores)
+
+    def _order(self, tracks: Ids, scores: Floats, heard: Ids) -> Ids:
+        """heard: (listens,) tracks."""
+        order = self._diversified(tracks, scores, heard)
+        late = self._breaks_a_rule(tracks[order], heard)
+        return np.concatenate([order[~late], order[late]])
+
+    def _diversified(self, tracks: Ids, scores: Floats, heard: Ids) -> Ids:
+        if self.method != "calibrated":
+            return diversified(self.vectors[tracks], scores, self.diversity, self.method)
+        artists, plays = np.unique(self.artist[heard[heard < len(self.artist)]], return_counts=True)
+        taste = plays / max(plays.sum(), 1)
+        return calibrated(self.artist[tracks], scores, artists, taste, self.diversity)
+
+    def _breaks_a_rule(self, tracks: Ids, heard: Ids) -> NDArray[np.bool_]:
+        late = np.zeros(len(tracks), np.bool_)
+        if self.rules.one_version:
+            late = occurrence(self.works[tracks]) > 0
+            late[late] = ~np.isin(tracks[late], heard)
+        if self.rules.most_of_artist is not None:
+            kept = np.flatnonzero(~late)
+            late[kept] = occurrence(self.artist[tracks[kept]]) >= self.rules.most_of_artist
+        return late
+
+
+def occurrence(values: NDArray[np.integer]) -> Ids:
+    """How often each value stood before, (n,): 0 where it stands for the first time."""
+    order = np.argsort(values, kind="stable")
+    begins = np.flatnonzero(np.diff(values[order], prepend=values[order][:1] - 1))
+    counts = np.arange(len(values)) - np.repeat(begins, np.diff(begins, append=len(values)))
+    before = np.empty(len(values), np.int64)
+    before[order] = counts
+    return before

@@ -1,0 +1,34 @@
+"""The settings of the re-ranking."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from loopback_core.settings.section import Section
+
+RerankingMethod = Literal["mmr", "dpp", "calibrated"]
+
+
+class RerankingSettings(Section):
+    """The last step before a list is shown: rules, and diversity."""
+
+    method: RerankingMethod = Field(
+        "mmr",
+        description="How a list gets diverse: mmr and dpp keep tracks with near vectors apart, calibrated gives artists the "
+        "shares that they have in the history.",
+    )
+    max_cost: float = Field(
+        0.01,
+        ge=0,
+        le=1,
+        description="Share of nDCG@10 on validation that diversity may cost: the largest diversity that costs no more is "
+        "taken. 0: only what costs nothing.",
+    )
+    most_of_artist: int | None = Field(
+        None, ge=1, le=100, description="Tracks of one artist in the head of a list; unset: any number."
+    )
+    one_version: bool = Field(
+        True,
+        description="Of several versions of a title (remix, live, remaster) by one artist a list has only the first, and "
+        "those that the user plays.",
+    )

@@ -1,0 +1,87 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from planted_artifacts import planted_evaluated
+
+from loopback_core.errors import ArtifactError
+from loopback_core.recommenders.bundle import Bundle
+from loopback_core.recommenders.towers_recommender import TowersRecommender
+from loopback_core.reranking.choosing import (
+    DIAL,
+    RERANKING,
+    RerankingChoice,
+    choose_reranking,
+    dial_points,
+    load_reranking,
+    save_reranking,
+)
+from loopback_core.reranking.reranker import HEAD, Reranker
+from loopback_core.settings import RerankingSettings
+from loopback_core.tasks.metrics import per_user_metrics
+from loopback_core.tasks.task_builders import TASKS
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory):
+    """A task of the planted log, its scorer, and the works of its candidates: each track its own."""
+    evaluated = planted_evaluated(tmp_path_factory.mktemp("artifacts"))
+    task = TASKS["discovery"](evaluated.splits.testing_period)
+    bundle = Bundle.load(evaluated.splits, evaluated.towers, evaluated.vectors, evaluated.index)
+    return bundle.towers.scorer(task, bundle.vectors), task, np.arange(task.n_candidates)
+
+
+def test_the_most_diverse_point_that_costs_no_more_is_chosen(asked):
+    scorer, task, works = asked
+    choices = [choose_reranking(scorer, task, works, RerankingSettings(max_cost=cost), 0) for cost in (0.0, 0.05, 1.0)]
+    assert [point.diversity for point in choices[0].points] == list(DIAL)
+    for cost, choice in zip((0.0, 0.05, 1.0), choices, strict=True):
+        affordable = [point.diversity for point in choice.points if point.ndcg >= (1 - cost) * choice.ndcg]
+        assert choice.diversity == max(affordable)
+        assert choice.users == len(task.users)
+    assert choices[0].diversity <= choices[1].diversity < choices[2].diversity == max(DIAL)
+    assert choices[2].points[-1].artists > choices[2].points[0].artists
+
+
+def test_what_is_measured_is_what_the_towers_recommend(asked):
+    scorer, task, works = asked
+    ranking = TowersRecommender(scorer, 0).recommend(task.histories, HEAD, task.exclude)
+    choice = choose_reranking(scorer, task, works, RerankingSettings(), 0)
+    assert choice.ndcg == pytest.approx(per_user_metrics(ranking, task.positives, (10,))["ndcg@10"].mean())
+    points = dial_points(
+        ranking, task.histories, task.positives, Reranker(scorer.vectors, task.candidate_artist, works)
+    )
+    assert [point.ndcg for point in points] == pytest.approx([point.ndcg for point in choice.points])
+
+
+def test_without_scored_users_only_the_rules_are_left(asked):
+    scorer, task, works = asked
+    nobody = task.of_rows(np.zeros(0, np.int64))
+    settings = RerankingSettings(most_of_artist=2, one_version=False, method="dpp")
+    choice = choose_reranking(scorer, nobody, works, settings, 0)
+    assert choice == RerankingChoice("dpp", 0.0, 2, False)
+    assert (choice.rules.most_of_artist, choice.rules.one_version) == (2, False)
+
+
+def test_choices_come_back_as_they_were_written(asked, tmp_path):
+    scorer, task, works = asked
+    choices = {"discovery": choose_reranking(scorer, task, works, RerankingSettings(), 0)}
+    choices["next_listen"] = replace(choices["discovery"], diversity=0.4)
+    save_reranking(choices, tmp_path)
+    assert load_reranking(tmp_path) == choices
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", '{"discovery": {"method": "none"}}', '{"discovery": {"diversity": "a"}}']
+)
+def test_a_damaged_file_is_a_sentence(tmp_path, content):
+    (tmp_path / RERANKING).write_text(content, "utf-8")
+    with pytest.raises(ArtifactError, match="train the towers again"):
+        load_reranking(tmp_path)
+
+
+def test_towers_without_a_choice_are_shown_as_they_are_scored(tmp_path):
+    assert load_reranking(tmp_path) == {}
+    save_reranking({}, tmp_path)
+    assert json.loads((tmp_path / RERANKING).read_text("utf-8")) == load_reranking(tmp_path) == {}

@@ -1,0 +1,111 @@
+"""The orders that trade relevance for diversity."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from loopback_core.reranking.calibrate import SMOOTHING, calibrated
+from loopback_core.reranking.diversify import diversified
+
+METHODS = ["mmr", "dpp"]
+
+
+@pytest.fixture
+def drawn():
+    """Vectors of unit norm and descending scores of 40 candidates."""
+    rng = np.random.default_rng(0)
+    vectors = rng.standard_normal((40, 8)).astype(np.float32)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.sort(rng.random(40).astype(np.float32))[::-1]
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("diversity", [0, 0.2, 0.9, 1])
+def test_an_order_holds_every_candidate_once(drawn, method, diversity):
+    order = diversified(*drawn, diversity, method)
+    assert sorted(order.tolist()) == list(range(40))
+    if diversity == 0:
+        assert order.tolist() == list(range(40))
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("n", [0, 1])
+def test_short_lists_stay(drawn, method, n):
+    vectors, scores = drawn
+    assert diversified(vectors[:n], scores[:n], 0.5, method).tolist() == list(range(n))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_equal_scores_stay_in_their_order(drawn, method):
+    vectors, scores = drawn
+    assert diversified(vectors, np.ones_like(scores), 0.5, method).tolist() == list(range(40))
+
+
+def test_mmr_is_that_of_its_paper(drawn):
+    """Each next one has the largest (1 - d) * relevance - d * largest similarity to what was chosen."""
+    vectors, scores = drawn
+    relevance = (scores - scores.min()) / (scores.max() - scores.min())
+    chosen = [0]
+    while len(chosen) < 40:
+        left = [i for i in range(40) if i not in chosen]
+        value = {
+            i: 0.7 * relevance[i] - 0.3 * max(np.clip(vectors[i] @ vectors[j], 0, 1) for j in chosen) for i in left
+        }
+        chosen.append(max(left, key=value.get))
+    assert diversified(vectors, scores, 0.3, "mmr").tolist() == chosen
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_dial_means_the_same_whatever_the_scale_of_the_scores(drawn, method):
+    vectors, scores = drawn
+    as_they_are, scaled = (diversified(vectors, of, 0.3, method).tolist() for of in (scores, 40 * scores - 7))
+    assert as_they_are == scaled
+
+
+def test_copies_of_the_best_go_behind_what_is_different():
+    vectors = np.array([[1, 0], [1, 0], [1, 0], [0, 1]], np.float32)
+    scores = np.array([1, 0.9, 0.8, 0.7], np.float32)
+    assert diversified(vectors, scores, 0.5, "mmr").tolist()[:2] == [0, 3]
+
+
+def divergence(artists, taste_artists, taste):
+    of_list = (
+        np.array([(1 - SMOOTHING) * np.mean([a == b for b in artists]) for a in taste_artists]) + SMOOTHING * taste
+    )
+    return float(np.sum(taste * np.log(taste / of_list)))
+
+
+def test_calibration_is_the_greedy_of_its_paper():
+    rng = np.random.default_rng(1)
+    artists, scores = rng.integers(0, 6, 12), np.sort(rng.random(12).astype(np.float32))[::-1]
+    taste_artists, taste = np.array([4, 1, 9]), np.array([0.5, 0.3, 0.2])
+    relevance = (scores - scores.min()) / (scores.max() - scores.min())
+    chosen = []
+    while len(chosen) < 12:
+        left = [i for i in range(12) if i not in chosen]
+        value = {
+            i: 0.4 * relevance[i] - 0.6 * divergence([*artists[chosen], artists[i]], taste_artists, taste) for i in left
+        }
+        chosen.append(max(left, key=value.get))
+    assert calibrated(artists, scores, taste_artists, taste, 0.6).tolist() == chosen
+
+
+def test_a_calibrated_list_has_the_shares_of_the_history():
+    artists = np.repeat([0, 1], 20)
+    scores = np.linspace(1, 0, 40).astype(np.float32)
+    first = artists[calibrated(artists, scores, np.array([0, 1]), np.array([0.7, 0.3]), 0.99)[:10]]
+    assert (first == 0).sum() == 7
+
+
+@pytest.mark.parametrize("taste", [0, 3])
+def test_without_a_taste_or_a_dial_the_order_stays(taste):
+    scores = np.linspace(1, 0, 5).astype(np.float32)
+    shares = np.full(taste, 1 / max(taste, 1))
+    diversity = 0.0 if taste else 0.5
+    order = calibrated(np.arange(5), scores, np.arange(taste), shares, diversity)
+    assert order.tolist() == list(range(5))
+
+
+def test_every_order_is_the_same_on_every_run(drawn):
+    for method, _ in itertools.product(METHODS, range(2)):
+        assert diversified(*drawn, 0.4, method).tolist() == diversified(*drawn, 0.4, method).tolist()

@@ -15,7 +15,7 @@ from loopback_core.reranking.reranker import Reranker
 from loopback_core.settings import EvaluationSettings, RerankingMethod
 from loopback_core.tasks.metrics import MAIN_METRIC
 
-USERS_OF_CURVE = 500
+USERS_OF_CURVE = 200
 """Users whose lists are re-ranked at every point of every dial, drawn by seed."""
 
 

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loopback_core.data import Floats, Ids
-from loopback_core.reranking.diversify import relevance_of
+from loopback_core.reranking.diversify import relevance_of, then_the_rest
 
 SMOOTHING = 0.01
 """Share of the taste that is mixed into that of the list, so that an artist who is missing costs a finite amount."""
@@ -16,8 +16,9 @@ def calibrated(
     taste_artists: NDArray[np.integer],
     taste: NDArray[np.float64],
     diversity: float,
+    places: int,
 ) -> Ids:
-    """The positions of the candidates in a new order, (n,), chosen one by one.
+    """The positions of the candidates in a new order, (n,): so many places chosen one by one, then the others as they were.
 
     Each next one is the candidate for which (1 - diversity) * its score - diversity * KL(taste || artists of the list) is
     largest (Steck, RecSys 2018). Scores are read on a scale from 0 to 1.
@@ -32,7 +33,7 @@ def calibrated(
     place = np.minimum(np.searchsorted(taste_artists[order], artists), len(order) - 1)
     column = np.where(taste_artists[order][place] == artists, order[place], -1)  # of the candidate in the taste
     counts, left, chosen = np.zeros(len(taste)), np.ones(n, np.bool_), []
-    for size in range(1, n + 1):
+    for size in range(1, min(places, n) + 1):
         # Adding a candidate changes the share of one artist only: the others are the same for all candidates.
         before = _cost(taste, counts, size)
         gain = _cost(taste, counts + 1, size) - before
@@ -43,7 +44,7 @@ def calibrated(
         left[best] = False
         if column[best] >= 0:
             counts[column[best]] += 1
-    return np.array(chosen, np.int64)
+    return then_the_rest(np.array(chosen, np.int64), n)
 
 
 def _cost(taste: NDArray[np.float64], counts: NDArray[np.float64], size: int) -> NDArray[np.float64]:

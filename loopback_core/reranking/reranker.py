@@ -14,6 +14,10 @@ HEAD = 100
 """Tracks of each list that are put in a new order; those after them stay where they are."""
 
 
+PLACES = 30
+"""Of those: the first, which are filled one by one for diversity."""
+
+
 @dataclass(frozen=True)
 class Rules:
     """What no list should look like, whatever the scores say."""
@@ -56,10 +60,10 @@ class Reranker:
 
     def _diversified(self, tracks: Ids, scores: Floats, heard: Ids) -> Ids:
         if self.method != "calibrated":
-            return diversified(self.vectors[tracks], scores, self.diversity, self.method)
+            return diversified(self.vectors[tracks], scores, self.diversity, self.method, PLACES)
         artists, plays = np.unique(self.artist[heard[heard < len(self.artist)]], return_counts=True)
         taste = plays / max(plays.sum(), 1)
-        return calibrated(self.artist[tracks], scores, artists, taste, self.diversity)
+        return calibrated(self.artist[tracks], scores, artists, taste, self.diversity, PLACES)
 
     def _breaks_a_rule(self, tracks: Ids, heard: Ids) -> NDArray[np.bool_]:
         late = np.zeros(len(tracks), np.bool_)

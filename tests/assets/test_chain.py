@@ -208,7 +208,8 @@ def test_the_report_names_every_recommender_and_check_and_its_pictures_are_there
     assert "Check `recall_floor` **passed**" in report and "Check `beats_popularity` **passed**" in report
     pictures = [part.split(")")[0] for part in report.split("](")[1:] if part.split(")")[0].endswith(".png")]
     of_tasks = {f"{kind}_{task}.png" for kind in ("ndcg", "recall") for task in MEASURED}
-    of_segments = {f"segments_{task}.png" for task in ("discovery", "next_listen", "new_users")}
+    kinds = ("segments", "reranking")
+    of_segments = {f"{kind}_{task}.png" for kind in kinds for task in ("discovery", "next_listen", "new_users")}
     of_moments = {"moments_discovery.png", "moments_next_listen.png"}
     of_all = {"popularity.png", "training.png", "embedding.png", "calibration.png"}
     assert set(pictures) == {path.name for path in folder.glob("*.png")} == of_tasks | of_segments | of_moments | of_all

@@ -22,7 +22,7 @@ def drawn():
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("diversity", [0, 0.2, 0.9, 1])
 def test_an_order_holds_every_candidate_once(drawn, method, diversity):
-    order = diversified(*drawn, diversity, method)
+    order = diversified(*drawn, diversity, method, 40)
     assert sorted(order.tolist()) == list(range(40))
     if diversity == 0:
         assert order.tolist() == list(range(40))
@@ -32,13 +32,13 @@ def test_an_order_holds_every_candidate_once(drawn, method, diversity):
 @pytest.mark.parametrize("n", [0, 1])
 def test_short_lists_stay(drawn, method, n):
     vectors, scores = drawn
-    assert diversified(vectors[:n], scores[:n], 0.5, method).tolist() == list(range(n))
+    assert diversified(vectors[:n], scores[:n], 0.5, method, 40).tolist() == list(range(n))
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_equal_scores_stay_in_their_order(drawn, method):
     vectors, scores = drawn
-    assert diversified(vectors, np.ones_like(scores), 0.5, method).tolist() == list(range(40))
+    assert diversified(vectors, np.ones_like(scores), 0.5, method, 40).tolist() == list(range(40))
 
 
 def test_mmr_is_that_of_its_paper(drawn):
@@ -52,20 +52,27 @@ def test_mmr_is_that_of_its_paper(drawn):
             i: 0.7 * relevance[i] - 0.3 * max(np.clip(vectors[i] @ vectors[j], 0, 1) for j in chosen) for i in left
         }
         chosen.append(max(left, key=value.get))
-    assert diversified(vectors, scores, 0.3, "mmr").tolist() == chosen
+    assert diversified(vectors, scores, 0.3, "mmr", 40).tolist() == chosen
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_the_dial_means_the_same_whatever_the_scale_of_the_scores(drawn, method):
     vectors, scores = drawn
-    as_they_are, scaled = (diversified(vectors, of, 0.3, method).tolist() for of in (scores, 40 * scores - 7))
+    as_they_are, scaled = (diversified(vectors, of, 0.3, method, 40).tolist() for of in (scores, 40 * scores - 7))
     assert as_they_are == scaled
 
 
 def test_copies_of_the_best_go_behind_what_is_different():
     vectors = np.array([[1, 0], [1, 0], [1, 0], [0, 1]], np.float32)
     scores = np.array([1, 0.9, 0.8, 0.7], np.float32)
-    assert diversified(vectors, scores, 0.5, "mmr").tolist()[:2] == [0, 3]
+    assert diversified(vectors, scores, 0.5, "mmr", 40).tolist()[:2] == [0, 3]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_only_the_first_places_are_chosen(drawn, method):
+    order, all_of_it = (diversified(*drawn, 0.5, method, places).tolist() for places in (5, 40))
+    assert order[:5] == all_of_it[:5] and order[5:] == sorted(order[5:])
+    assert sorted(order) == list(range(40))
 
 
 def divergence(artists, taste_artists, taste):
@@ -87,13 +94,13 @@ def test_calibration_is_the_greedy_of_its_paper():
             i: 0.4 * relevance[i] - 0.6 * divergence([*artists[chosen], artists[i]], taste_artists, taste) for i in left
         }
         chosen.append(max(left, key=value.get))
-    assert calibrated(artists, scores, taste_artists, taste, 0.6).tolist() == chosen
+    assert calibrated(artists, scores, taste_artists, taste, 0.6, 12).tolist() == chosen
 
 
 def test_a_calibrated_list_has_the_shares_of_the_history():
     artists = np.repeat([0, 1], 20)
     scores = np.linspace(1, 0, 40).astype(np.float32)
-    first = artists[calibrated(artists, scores, np.array([0, 1]), np.array([0.7, 0.3]), 0.99)[:10]]
+    first = artists[calibrated(artists, scores, np.array([0, 1]), np.array([0.7, 0.3]), 0.99, 10)[:10]]
     assert (first == 0).sum() == 7
 
 
@@ -102,10 +109,10 @@ def test_without_a_taste_or_a_dial_the_order_stays(taste):
     scores = np.linspace(1, 0, 5).astype(np.float32)
     shares = np.full(taste, 1 / max(taste, 1))
     diversity = 0.0 if taste else 0.5
-    order = calibrated(np.arange(5), scores, np.arange(taste), shares, diversity)
+    order = calibrated(np.arange(5), scores, np.arange(taste), shares, diversity, 5)
     assert order.tolist() == list(range(5))
 
 
 def test_every_order_is_the_same_on_every_run(drawn):
     for method, _ in itertools.product(METHODS, range(2)):
-        assert diversified(*drawn, 0.4, method).tolist() == diversified(*drawn, 0.4, method).tolist()
+        assert diversified(*drawn, 0.4, method, 40).tolist() == diversified(*drawn, 0.4, method, 40).tolist()

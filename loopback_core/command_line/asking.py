@@ -31,11 +31,19 @@ def opened(home: Path) -> tuple[Service, LoadedBundle]:
     return service, service.loaded
 
 
-def ask_recommendations(home: Path, task: str, as_json: bool, user: str | None, history: Path | None, k: int) -> None:
+def ask_recommendations(
+    home: Path,
+    task: str,
+    as_json: bool,
+    user: str | None,
+    history: Path | None,
+    k: int,
+    diversity: float | None = None,
+) -> None:
     """Print the list for a user, a file of listens, or both."""
     heard = read_history(history) if history else ()
     service, loaded = opened(home)
-    (answer,) = service.answer(loaded, [Question(user, heard, cast(TaskName, task), k)])
+    (answer,) = service.answer(loaded, [Question(user, heard, cast(TaskName, task), k, diversity=diversity)])
     row = answer_row(answer, loaded.version)
     if as_json:
         click.echo(json.dumps(row, ensure_ascii=False))

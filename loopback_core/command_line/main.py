@@ -92,12 +92,25 @@ def serve(home: Path, host: str, port: int, workers: int, api_keys: str, verify:
 @click.option(
     "-k", "--tracks", default=10, show_default=True, type=click.IntRange(1, 1000), help="Tracks to recommend."
 )
+@click.option(
+    "--diversity",
+    type=click.FloatRange(0, 1),
+    help="How different the tracks are: 0 by the rules alone; not given: as the bundle says.",
+)
 @_sentences
-def recommend(home: Path, task: str, as_json: bool, user: str | None, history: Path | None, tracks: int) -> None:
+def recommend(
+    home: Path,
+    task: str,
+    as_json: bool,
+    user: str | None,
+    history: Path | None,
+    tracks: int,
+    diversity: float | None,
+) -> None:
     """Recommend for a user of the log, a history, or both."""
     from loopback_core.command_line.asking import ask_recommendations
 
-    ask_recommendations(home, task, as_json, user, history, tracks)
+    ask_recommendations(home, task, as_json, user, history, tracks, diversity)
 
 
 @main.command()

@@ -1,7 +1,6 @@
 """What re-ranking costs and gives on test: the shipped lists against the scored ones, and every method along its dial."""
 
 from dataclasses import asdict, replace
-from typing import get_args
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from loopback_core.recommenders.lists import RERANKED, TOWERS
 from loopback_core.reranking.choosing import FIRST_TRACKS, DialPoint, RerankingChoice, dial_points
 from loopback_core.reranking.list_diversity import list_diversity
 from loopback_core.reranking.reranker import Reranker
-from loopback_core.settings import EvaluationSettings, RerankingMethod
+from loopback_core.settings import RERANKING_METHODS, EvaluationSettings
 from loopback_core.tasks.metrics import MAIN_METRIC
 
 USERS_OF_CURVE = 200
@@ -42,7 +41,7 @@ def reranking_json(
             method: [
                 _as_json(point) for point in dial_points(lists, histories, positives, replace(reranker, method=method))
             ]
-            for method in get_args(RerankingMethod)
+            for method in RERANKING_METHODS
         },
     }
 
@@ -51,7 +50,7 @@ def _measured(result: TaskResult, name: str, reranker: Reranker) -> DialPointJso
     of_lists = result.per_user[name]
     assert of_lists is not None
     different = list_diversity(result.rankings[name].tracks[:, :FIRST_TRACKS], reranker.vectors, reranker.artist)
-    return _as_json(DialPoint(reranker.diversity, float(of_lists[MAIN_METRIC].mean()), *different))
+    return _as_json(DialPoint(reranker.method, reranker.diversity, float(of_lists[MAIN_METRIC].mean()), *different))
 
 
 def _some_rows(n_users: int, seed: int) -> np.ndarray:

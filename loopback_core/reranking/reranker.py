@@ -14,7 +14,7 @@ HEAD = 100
 """Tracks of each list that are put in a new order; those after them stay where they are."""
 
 
-PLACES = 30
+CHOSEN_PLACES = 30
 """Of those: the first, which are filled one by one for diversity."""
 
 
@@ -60,10 +60,10 @@ class Reranker:
 
     def _diversified(self, tracks: Ids, scores: Floats, heard: Ids) -> Ids:
         if self.method != "calibrated":
-            return diversified(self.vectors[tracks], scores, self.diversity, self.method, PLACES)
+            return diversified(self.vectors[tracks], scores, self.diversity, self.method, CHOSEN_PLACES)
         artists, plays = np.unique(self.artist[heard[heard < len(self.artist)]], return_counts=True)
         taste = plays / max(plays.sum(), 1)
-        return calibrated(self.artist[tracks], scores, artists, taste, self.diversity, PLACES)
+        return calibrated(self.artist[tracks], scores, artists, taste, self.diversity, CHOSEN_PLACES)
 
     def _breaks_a_rule(self, tracks: Ids, heard: Ids) -> NDArray[np.bool_]:
         late = np.zeros(len(tracks), np.bool_)

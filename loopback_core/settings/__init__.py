@@ -4,7 +4,7 @@ from loopback_core.settings.evaluation_settings import AblationSettings, ChecksS
 from loopback_core.settings.index_settings import ENGINE_OF_KIND, HnswSettings, IndexSettings, IvfSettings
 from loopback_core.settings.layers import merged
 from loopback_core.settings.loading import RECIPE, load_settings, without_searched
-from loopback_core.settings.reranking_settings import RerankingMethod, RerankingSettings
+from loopback_core.settings.reranking_settings import RERANKING_METHODS, RerankingMethod, RerankingSettings
 from loopback_core.settings.section import Section
 from loopback_core.settings.settings import Settings
 from loopback_core.settings.source_settings import SourceSettings, SplitSettings, SplitStrategy, in_utc
@@ -29,6 +29,7 @@ __all__ = [
     "ENGINE_OF_KIND",
     "READ_HISTORIES",
     "RECIPE",
+    "RERANKING_METHODS",
     "AblationSettings",
     "ChecksSettings",
     "EvaluationSettings",

@@ -1,6 +1,6 @@
 """The settings of the re-ranking."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field
 
@@ -8,21 +8,23 @@ from loopback_core.settings.section import Section
 
 RerankingMethod = Literal["mmr", "dpp", "calibrated"]
 
+RERANKING_METHODS: tuple[RerankingMethod, ...] = get_args(RerankingMethod)
+
 
 class RerankingSettings(Section):
     """The last step before a list is shown: rules, and diversity."""
 
-    method: RerankingMethod = Field(
-        "mmr",
+    method: Literal["auto"] | RerankingMethod = Field(
+        "auto",
         description="How a list gets diverse: mmr and dpp keep tracks with near vectors apart, calibrated gives artists the "
-        "shares that they have in the history.",
+        "shares that they have in the history; auto: what validation says of the three.",
     )
     max_cost: float = Field(
-        0.01,
+        0.015,
         ge=0,
         le=1,
-        description="Share of nDCG@10 on validation that diversity may cost: the largest diversity that costs no more is "
-        "taken. 0: only what costs nothing.",
+        description="Share of nDCG@10 on validation that diversity may cost: the point with the most artists that costs no more "
+        "is taken. 0: only what costs nothing.",
     )
     most_of_artist: int | None = Field(
         None, ge=1, le=100, description="Tracks of one artist in the head of a list; unset: any number."

@@ -68,6 +68,14 @@ def test_a_user_gets_a_table_of_tracks_with_reasons(home):
     assert all("group 1 artist" in line and "You played it" in line for line in lines[1:])
 
 
+def test_a_list_may_be_asked_for_as_diverse_as_one_likes(home):
+    of_artists = []
+    for more in ((), ("--diversity", "0.9")):
+        answer = json.loads(printed("recommend", "--user", "user_01", "--json", *more, home=home))
+        of_artists.append(len({item["artist"] for item in answer["items"]}))
+    assert of_artists[0] < of_artists[1]
+
+
 def test_json_is_the_answer_of_the_api(home, versions):
     answer = json.loads(printed("recommend", "--user", "user_01", "--json", home=home))
     assert len(answer["items"]) == 10 and answer["bundle"] == versions[1]

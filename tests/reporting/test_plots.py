@@ -225,7 +225,11 @@ def test_re_ranking_is_drawn_along_the_dial_with_the_shipped_point(tmp_path):
     dial = [
         {"diversity": d, "ndcg": 0.2 - 0.1 * d, "distance": d, "artists": 1 + 9 * d, "entropy": d} for d in (0, 0.5, 1)
     ]
-    measured = {"choice": {"method": "dpp", "diversity": 0.5}, "curve": {"mmr": dial, "dpp": dial}}
-    plot_reranking(measured, tmp_path / "reranking_discovery.png", "Discovery")
+    measured = {
+        "choice": {"method": "dpp", "diversity": 0.5},
+        "curve": {"mmr": dial, "dpp": dial},
+        "lists": {"reranked": dial[1], "two_tower": dial[0], "ease": dial[2]},
+    }
+    plot_reranking(measured, "ease", tmp_path / "reranking_discovery.png", "Discovery")
     shown = set(texts(read(tmp_path / "reranking_discovery.png")))
-    assert {"mmr", "dpp", "reranked, at 0.5", "artists among the first 10", "Discovery"} <= shown
+    assert {"mmr", "dpp", "chosen", "ease (rival)", "artists among the first 10", "Discovery"} <= shown

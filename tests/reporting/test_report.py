@@ -273,7 +273,7 @@ def test_re_ranking_has_a_section_with_what_diversity_cost(evaluation, written):
                 "one_version": True,
                 "ndcg": 0.2,
                 "users": 40,
-                "points": dial,
+                "points": [{"method": method, **point} for method in ("dpp", "mmr") for point in dial],
             },
             "lists": {
                 "reranked": dial_point(0.3, 0.1971, 6.25),

@@ -18,7 +18,7 @@ from loopback_core.reranking.choosing import (
     save_reranking,
 )
 from loopback_core.reranking.reranker import HEAD, Reranker
-from loopback_core.settings import RerankingSettings
+from loopback_core.settings import RERANKING_METHODS, RerankingSettings
 from loopback_core.tasks.metrics import per_user_metrics
 from loopback_core.tasks.task_builders import TASKS
 
@@ -32,22 +32,25 @@ def asked(tmp_path_factory):
     return bundle.towers.scorer(task, bundle.vectors), task, np.arange(task.n_candidates)
 
 
-def test_the_most_diverse_point_that_costs_no_more_is_chosen(asked):
+@pytest.mark.parametrize(("method", "tried"), [("auto", RERANKING_METHODS), ("dpp", ("dpp",))])
+def test_the_point_with_the_most_artists_that_costs_no_more_is_chosen(asked, method, tried):
     scorer, task, works = asked
-    choices = [choose_reranking(scorer, task, works, RerankingSettings(max_cost=cost), 0) for cost in (0.0, 0.05, 1.0)]
-    assert [point.diversity for point in choices[0].points] == list(DIAL)
-    for cost, choice in zip((0.0, 0.05, 1.0), choices, strict=True):
-        affordable = [point.diversity for point in choice.points if point.ndcg >= (1 - cost) * choice.ndcg]
-        assert choice.diversity == max(affordable)
+    artists = []
+    for cost in (0.0, 0.1, 1.0):
+        choice = choose_reranking(scorer, task, works, RerankingSettings(method=method, max_cost=cost), 0)
+        assert [(p.method, p.diversity) for p in choice.points] == [(one, dial) for one in tried for dial in DIAL]
+        affordable = [point for point in choice.points if point.ndcg >= (1 - cost) * choice.ndcg]
+        chosen = [p for p in choice.points if (p.method, p.diversity) == (choice.method, choice.diversity)]
+        artists.append(chosen[0].artists)
+        assert chosen[0] in affordable and artists[-1] == max(point.artists for point in affordable)
         assert choice.users == len(task.users)
-    assert choices[0].diversity <= choices[1].diversity < choices[2].diversity == max(DIAL)
-    assert choices[2].points[-1].artists > choices[2].points[0].artists
+    assert artists[0] <= artists[1] < artists[2] == max(point.artists for point in choice.points)
 
 
 def test_what_is_measured_is_what_the_towers_recommend(asked):
     scorer, task, works = asked
     ranking = TowersRecommender(scorer, 0).recommend(task.histories, HEAD, task.exclude)
-    choice = choose_reranking(scorer, task, works, RerankingSettings(), 0)
+    choice = choose_reranking(scorer, task, works, RerankingSettings(method="mmr"), 0)
     assert choice.ndcg == pytest.approx(per_user_metrics(ranking, task.positives, (10,))["ndcg@10"].mean())
     points = dial_points(
         ranking, task.histories, task.positives, Reranker(scorer.vectors, task.candidate_artist, works)

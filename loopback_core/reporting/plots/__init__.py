@@ -49,6 +49,7 @@ def plot_evaluation(evaluation: Evaluation, folder: Path) -> None:
         title = name.replace("_", " ").capitalize()
         plot_moments(columns, evaluation["rival"].get(name), folder / f"moments_{name}.png", title)
     for name, of_task in evaluation.get("reranking", {}).items():
-        plot_reranking(of_task, folder / f"reranking_{name}.png", name.replace("_", " ").capitalize())
+        title = name.replace("_", " ").capitalize()
+        plot_reranking(of_task, evaluation["rival"].get(name), folder / f"reranking_{name}.png", title)
     if (calibration := evaluation.get("calibration")) and calibration["tasks"]:
         plot_calibration(calibration, folder / "calibration.png")

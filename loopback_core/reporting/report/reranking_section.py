@@ -21,7 +21,7 @@ def reranking_section(evaluation: Evaluation, pictures: Container[str]) -> Itera
     yield "## Re-ranking: diverse lists, and what they cost"
     yield (
         f"`{RERANKED}` puts the first 100 tracks of `{TOWERS}` in another order. The dial goes from 0, the order of the scores, to "
-        f"1. Chosen was, on validation, the most diverse point that costs at most {100 * settings.get('max_cost', 0):g} % of "
+        f"1. Chosen was, on validation, the point with the most artists that costs at most {100 * settings.get('max_cost', 0):g} % of "
         f"{MAIN_METRIC} there. Rules hold at every point: {_rules(next(iter(measured.values()))['choice'])}."
     )
     for task, of_task in measured.items():
@@ -51,7 +51,8 @@ def _rules(choice: dict[str, Any]) -> str:
 
 
 def _validation(choice: dict[str, Any]) -> str:
-    chosen = [point for point in choice["points"] if point["diversity"] == choice["diversity"]]
+    shipped = (choice["method"], choice["diversity"])
+    chosen = [point for point in choice["points"] if (point["method"], point["diversity"]) == shipped]
     return f"{chosen[0]['ndcg']:.4f} instead of {choice['ndcg']:.4f}" if chosen else "not measured"
 
 

@@ -100,6 +100,8 @@ class BundleInfo(BaseModel):
     source: dict[str, Any]
     refit: str
     evaluated: dict[str, Any]
+    diversity: dict[str, float]  # by task: as chosen on validation
+    rerank: bool  # whether lists are shown so where a request says nothing
     report: str | None
     tracks: int
     users: int

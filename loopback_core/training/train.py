@@ -81,7 +81,7 @@ def train_towers(splits: Splits, settings: Settings, folder: Path, checkpoints: 
         "reranking": {task: asdict(choice) for task, choice in reranking.items()},
         "refit": settings.training.refit,
         "search": None if search is None else search.as_json(),
-        "settings": settings.model_dump(mode="json", include={"towers", "training"}),
+        "settings": settings.model_dump(mode="json", include={"towers", "training", "reranking"}),
     }
 
 

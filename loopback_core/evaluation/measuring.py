@@ -139,7 +139,7 @@ def _rankings(
 
 def _reranker(bundle: Bundle, task: str) -> Reranker | None:
     """That of a task; the histories of the evaluation hold ids of the log, of which those of the catalog come first."""
-    reranker = bundle.reranker(task)
+    reranker = bundle.chosen_rerankers.get(task)
     return None if reranker is None else replace(reranker, artist=bundle.catalog.artist)
 
 

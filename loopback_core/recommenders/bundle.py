@@ -153,26 +153,30 @@ class Bundle:
     def _recommenders(self) -> dict[str, IndexRecommender]:
         return {task: IndexRecommender(scorer, self.index, self.tie_seed) for task, scorer in self._scorers.items()}
 
-    def reranker(self, task: str) -> Reranker | None:
-        """What puts lists of the catalog into the order in which they are shown; None where that is the order of the scores."""
-        return self._rerankers.get(task)
+    def reranker(self, task: str, diversity: float | None = None) -> Reranker | None:
+        """What puts lists into the order in which they are shown; None where that is the order of the scores.
+
+        diversity: from 0 to 1; None: as chosen on validation where the bundle is served so.
+        """
+        if diversity is None:
+            return self.chosen_rerankers.get(task) if self.rerank else None
+        chosen = self.chosen_rerankers.get(task) or Reranker(self.vectors, self.listen_artist, self.works)
+        return replace(chosen, diversity=diversity)
 
     @cached_property
-    def _rerankers(self) -> dict[str, Reranker]:
+    def chosen_rerankers(self) -> dict[str, Reranker]:
+        """By task, as chosen on validation; none for towers that are served without any other term."""
         return {
             task: Reranker(self.vectors, self.listen_artist, self.works, choice.diversity, choice.method, choice.rules)
             for task, choice in self.towers.reranking.items()
         }
 
-    def shown(self, task: str, ranking: Ranking, histories: Histories, diversity: float | None = None) -> Ranking:
+    def shown(self, task: str, ranking: Ranking, histories: Histories) -> Ranking:
         """Lists as they are shown, of lists by score that hold HEAD tracks or more where there are so many.
 
-        histories: of their users, with ids as in `listen_artist`. diversity: from 0 to 1; None: as chosen on validation where
-        the bundle says so, else in the order of the scores.
+        histories: of their users, with ids as in `listen_artist`.
         """
-        reranker = self.reranker(task) if self.rerank or diversity is not None else None
-        if diversity is not None:
-            reranker = replace(reranker or Reranker(self.vectors, self.listen_artist, self.works), diversity=diversity)
+        reranker = self.reranker(task)
         return ranking if reranker is None else reranker.rerank(ranking, histories)
 
     @cached_property

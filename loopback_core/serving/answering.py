@@ -124,9 +124,10 @@ def _ranked(
         best = recommender.rank(users, k, rows)
     else:
         best = recommender.rank_among(users, Ragged(np.array([0, len(candidates)]), candidates), k, rows)
-    shown = bundle.shown(task, best, histories_of(served, [prepared.listener]), question.diversity)
-    given = shown.tracks[0] != NOTHING
-    return shown.tracks[0][given][: question.k], shown.scores[0][given][: question.k]
+    if (reranker := bundle.reranker(task, question.diversity)) is not None:
+        best = reranker.rerank(best, histories_of(served, [prepared.listener]))
+    given = best.tracks[0] != NOTHING
+    return best.tracks[0][given][: question.k], best.scores[0][given][: question.k]
 
 
 def _popular(served: ServedBundle, question: Question) -> tuple[Ids, np.ndarray]:

@@ -28,7 +28,7 @@ def test_served_answers_are_those_of_two_tower_index_for_the_same_histories(
     )
     assert recommender.id == "two_tower_index"
     by_score = recommender.recommend(task.histories, K, task.exclude)
-    reranker = replace(reading_bundle.bundle.reranker(name), artist=task.fit.catalog.artist)
+    reranker = replace(reading_bundle.bundle.chosen_rerankers[name], artist=task.fit.catalog.artist)
     measured = reranker.rerank(by_score, task.histories) if wish else by_score
     assert (measured.tracks != by_score.tracks).any() == bool(wish)
     histories, names = task.histories, reading_bundle.names.to_pylist()

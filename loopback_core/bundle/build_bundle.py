@@ -104,7 +104,8 @@ def _train_on_everything(
     model.save(folder)
     relations.save(folder)
     for chosen_on_validation in (RANKERS, RERANKING):  # where the towers had not seen what they were fitted on
-        _link(evaluated.towers / chosen_on_validation, folder)
+        if (evaluated.towers / chosen_on_validation).exists():
+            _link(evaluated.towers / chosen_on_validation, folder)
     vectors, values = track_vectors(model, track_content(fit, model.settings)), catalog_values(fit)
     save_vectors(vectors, folder)
     save_catalog_values(values, folder)

@@ -7,7 +7,7 @@ import numpy as np
 
 from loopback_core.bundle.served_bundle import ServedBundle
 from loopback_core.data import NOTHING, Ragged, Ranking
-from loopback_core.reranking.reranker import HEAD
+from loopback_core.reranking.reranker import LONGEST
 
 CANARIES = "canaries.json"
 
@@ -74,7 +74,7 @@ def _ask(served: ServedBundle, user: int | None, task: str) -> Canary:
     known = user is not None
     histories = served.known_histories(np.array([user])) if known else bundle.histories([none], [none], [bundle.now])
     played = np.unique(histories.tracks.values) if task == "discovery" else none
-    k = min(HEAD, len(bundle.vectors))
+    k = min(LONGEST, len(bundle.vectors))
     by_score = bundle.recommender(task).recommend(histories, k, Ragged(np.array([0, len(played)]), played))
     best = bundle.shown(task, by_score, histories)
     return _canary(user, task, Ranking(best.tracks[:, :K], best.scores[:, :K]))

@@ -63,7 +63,8 @@ class ServedBundle:
         names, catalog, vectors = read_names(folder), read_catalog(folder), load_vectors(folder)
         keys, mbids, users = read_keys(folder)
         index = load_index(folder)
-        sizes = {len(names), catalog.n_tracks, len(vectors), len(index)}
+        works = map_arrays(folder, [WORKS])[WORKS]
+        sizes = {len(names), catalog.n_tracks, len(vectors), len(index), len(works)}
         if len(sizes) > 1:
             raise ArtifactError(f"The parts of {folder} are of different sizes ({sizes}); build the bundle again.")
         bundle = Bundle(
@@ -76,10 +77,10 @@ class ServedBundle:
             vectors,
             load_catalog_values(folder),
             index,
-            rerank=known["rerank"],
+            rerank=known.get("rerank", False),
         )
         vars(bundle)["keys"] = keys  # of the same names: as they were written, not made again
-        vars(bundle)["works"] = map_arrays(folder, [WORKS])[WORKS]
+        vars(bundle)["works"] = works
         search = CatalogSearch.open(folder)
         histories, demographics = read_known_histories(folder), read_demographics(folder)
         lists = load_lists(folder)

@@ -50,7 +50,9 @@ def _measured(result: TaskResult, name: str, reranker: Reranker) -> DialPointJso
     of_lists = result.per_user[name]
     assert of_lists is not None
     different = list_diversity(result.rankings[name].tracks[:, :FIRST_TRACKS], reranker.vectors, reranker.artist)
-    return _as_json(DialPoint(reranker.method, reranker.diversity, float(of_lists[MAIN_METRIC].mean()), *different))
+    return _as_json(
+        DialPoint(reranker.method, reranker.diversity, float(of_lists[MAIN_METRIC].mean()), 0.0, *different)
+    )
 
 
 def _some_rows(n_users: int, seed: int) -> np.ndarray:

@@ -22,7 +22,7 @@ from loopback_core.recommenders.index_recommender import IndexRecommender
 from loopback_core.recommenders.name_keys import NameKeys
 from loopback_core.recommenders.request import Recommendation, Request
 from loopback_core.reranking.choosing import RerankingChoice, load_reranking
-from loopback_core.reranking.reranker import HEAD, Reranker
+from loopback_core.reranking.reranker import LONGEST, Reranker
 from loopback_core.reranking.versions import works_of
 from loopback_core.retrieval.indexes import load_index
 from loopback_core.retrieval.indexes.vector_index import VectorIndex
@@ -172,7 +172,7 @@ class Bundle:
         }
 
     def shown(self, task: str, ranking: Ranking, histories: Histories) -> Ranking:
-        """Lists as they are shown, of lists by score that hold HEAD tracks or more where there are so many.
+        """Lists as they are shown, of lists by score that hold LONGEST tracks where there are so many.
 
         histories: of their users, with ids as in `listen_artist`.
         """
@@ -211,7 +211,9 @@ class Bundle:
         exclude = np.unique(np.concatenate([named[named >= 0], played]))
         most = int(min(request.k, len(self.vectors)))
         excluded = Ragged(np.array([0, len(exclude)]), exclude)
-        scored = self.recommender(request.task).recommend(histories, min(max(most, HEAD), len(self.vectors)), excluded)
+        scored = self.recommender(request.task).recommend(
+            histories, min(max(most, LONGEST), len(self.vectors)), excluded
+        )
         best = self.shown(request.task, scored, histories)
         found = best.tracks[0, :most][best.tracks[0, :most] != NOTHING]
         names = self.track_names[found].iter_rows()

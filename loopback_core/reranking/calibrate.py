@@ -26,9 +26,14 @@ def calibrated(
     artists: (n,) of the candidates. scores: (n,) descending. taste_artists: (m,) distinct. taste: (m,) their shares, adding up
     to 1. diversity: from 0, the order as it is, to 1.
     """
-    n, relevance = len(scores), relevance_of(scores)
-    if diversity == 0 or relevance is None or not len(taste):
+    n = len(scores)
+    of_candidates = np.isin(
+        taste_artists, artists
+    )  # the part of all others in the divergence is the same for every list
+    taste_artists, taste = taste_artists[of_candidates], taste[of_candidates]
+    if diversity == 0 or n < 2 or not len(taste):
         return np.arange(n)
+    relevance = relevance_of(scores)
     order = np.argsort(taste_artists, kind="stable")
     place = np.minimum(np.searchsorted(taste_artists[order], artists), len(order) - 1)
     column = np.where(taste_artists[order][place] == artists, order[place], -1)  # of the candidate in the taste

@@ -13,18 +13,19 @@ OWN_PART = 0.01
 def diversified(vectors: Floats, scores: Floats, diversity: float, method: RerankingMethod, places: int) -> Ids:
     """The candidates in a new order, as positions, (n,).
 
-    mmr: maximal marginal relevance (Carbonell & Goldstein 1998). dpp: greedy maximum of a determinantal point process (Chen et
-    al. 2018). Both read scores on a scale from 0, the worst, to 1, so that the dial means the same for every list.
+    mmr: maximal marginal relevance (Carbonell & Goldstein 1998), with scores on a scale from 0, the worst, to 1. dpp: greedy
+    maximum of a determinantal point process (Chen et al. 2018), whose weights are exp((1 - diversity) * z), z the standardised
+    scores. So the dial does not depend on the scale of the scores. Similarities are cosines, those below 0 count as 0 in mmr.
 
     vectors: (n, D) of unit norm. scores: (n,) descending. diversity: from 0, the order as it is, to 1. places: so many are chosen one
     by one; after them come the others as they were.
     """
     from pyversity import dpp, mmr
 
-    n, relevance = len(scores), relevance_of(scores)
-    if diversity == 0 or relevance is None:
+    n = len(scores)
+    if diversity == 0 or n < 2:
         return np.arange(n)
-    reorder = mmr if method == "mmr" else dpp
+    relevance, reorder = relevance_of(scores), mmr if method == "mmr" else dpp
     if (
         method == "dpp"
     ):  # a part of its own for each track: of copies no kernel has full rank, and its greedy maximum overflows
@@ -33,14 +34,14 @@ def diversified(vectors: Floats, scores: Floats, diversity: float, method: Reran
     return then_the_rest(reorder(vectors, relevance, min(places, n), diversity=diversity).indices, n)
 
 
+def relevance_of(scores: Floats) -> Floats:
+    """Scores, (n,), on a scale from 0 to 1; all 0 where they are the same. n: at least 1."""
+    relevance: Floats = (scores - scores.min()) / max(float(np.ptp(scores)), 1e-12)
+    return relevance
+
+
 def then_the_rest(first: NDArray[np.integer], n: int) -> Ids:
     """All of n positions: those chosen, then the others in their order."""
     left = np.ones(n, np.bool_)
     left[first] = False
     return np.concatenate([first.astype(np.int64), np.flatnonzero(left)])
-
-
-def relevance_of(scores: Floats) -> Floats | None:
-    """Scores, (n,), on a scale from 0 to 1; None where all are the same, so that nothing can be traded."""
-    spread = np.ptp(scores) if len(scores) else 0
-    return (scores - scores.min()) / spread if spread > 0 else None

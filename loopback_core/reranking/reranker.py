@@ -10,27 +10,29 @@ from loopback_core.reranking.calibrate import calibrated
 from loopback_core.reranking.diversify import diversified
 from loopback_core.settings import RerankingMethod
 
-HEAD = 100
-"""Tracks of each list that are put in a new order; those after them stay where they are."""
+LONGEST = 1_000
+"""Tracks of a list that is re-ranked, where the catalog has so many: then a short list is the head of a long one."""
 
+HEAD = 100
+"""The first of those, whose order is changed for diversity."""
 
 CHOSEN_PLACES = 30
-"""Of those: the first, which are filled one by one for diversity."""
+"""Of those: the first, which are filled one by one."""
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What no list should look like, whatever the scores say."""
+    """What no list should begin with, whatever the scores say."""
 
     most_of_artist: int | None = None  # tracks of one artist before everybody else had a turn; None: any number
-    one_version: bool = True  # of several versions of a work only the first, unless the user plays the others
+    one_version: bool = True  # of several versions of a work only the first, and those that the user plays
 
 
 @dataclass(frozen=True)
 class Reranker:
-    """Puts the first HEAD tracks of a list in another order, with the scores that they had.
+    """Puts the tracks of a list in another order, with the scores that they had.
 
-    First for diversity, then by the rules: a track that breaks one goes behind the last of the head.
+    First the head for diversity, then all of it by the rules: a track that breaks one goes behind all that do not.
     """
 
     vectors: Floats  # (n_tracks, D) of unit norm
@@ -43,18 +45,16 @@ class Reranker:
     def rerank(self, ranking: Ranking, histories: Histories) -> Ranking:
         """The lists in their new order. histories: of the users of the lists, in the same order."""
         tracks, scores = ranking.tracks.copy(), ranking.scores.copy()
-        for row in range(len(tracks)):
-            head = ranking.tracks[row, :HEAD]
-            head = head[head != NOTHING]
-            of_head = ranking.scores[row, : len(head)]
-            order = self._order(head, of_head, histories.tracks[row])
-            tracks[row, : len(head)] = head[order]
-            scores[row, : len(head)] = of_head[order]
+        for row, listed in enumerate((ranking.tracks != NOTHING).sum(axis=1).tolist()):
+            order = self._order(tracks[row, :listed], scores[row, :listed], histories.tracks[row])
+            tracks[row, :listed] = tracks[row, :listed][order]
+            scores[row, :listed] = scores[row, :listed][order]
         return Ranking(tracks, scores)
 
     def _order(self, tracks: Ids, scores: Floats, heard: Ids) -> Ids:
         """heard: (listens,) tracks."""
-        order = self._diversified(tracks, scores, heard)
+        head = self._diversified(tracks[:HEAD], scores[:HEAD], heard)
+        order = np.concatenate([head, np.arange(len(head), len(tracks))])
         late = self._breaks_a_rule(tracks[order], heard)
         return np.concatenate([order[~late], order[late]])
 

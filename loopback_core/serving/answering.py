@@ -8,7 +8,7 @@ import numpy as np
 
 from loopback_core.bundle.served_bundle import ServedBundle
 from loopback_core.data import NOTHING, Ids, Ragged, Ranking
-from loopback_core.reranking.reranker import HEAD
+from loopback_core.reranking.reranker import LONGEST, Reranker
 from loopback_core.serving.listener import Unknown, histories_of
 from loopback_core.serving.prepared import Asked, Prepared, PreparedListeners
 from loopback_core.serving.question import MOST_TRACKS, Question, TaskName
@@ -89,14 +89,17 @@ def _has_no_wish(question: Question) -> bool:
 def _list_for(served: ServedBundle, question: Question, prepared: Prepared) -> tuple[Ids, np.ndarray]:
     """The tracks of a list and their scores, best first."""
     if not prepared.listener.is_known:
-        return _popular(served, question)
+        return _popular(served, question, prepared)
     if _has_no_wish(question):
         return _without_wishes(served, question, prepared)
     if question.familiarity is None:
         return _ranked(served, question, prepared, question.task)
     known = _ranked(served, question, prepared, "next_listen", only_known=True)
     new = _ranked(served, question, prepared, "discovery")
-    return _mixed(known, new, question)
+    mixed = _mixed(known, new, question)
+    if (reranker := served.bundle.reranker("discovery", question.diversity)) is None:
+        return mixed
+    return _reordered(replace(reranker, diversity=0.0), mixed, served, prepared)  # the rules hold across both halves
 
 
 def _without_wishes(served: ServedBundle, question: Question, prepared: Prepared) -> tuple[Ids, np.ndarray]:
@@ -117,28 +120,43 @@ def _ranked(
     recommender, users = bundle.recommender(task), prepared.encoded[task]
     played = prepared.listener.tracks
     exclude = _excluded(served, question, played if task == "discovery" else played[:0])
-    k = min(max(question.k, HEAD), len(bundle.vectors))
+    reranker = bundle.reranker(task, question.diversity)
+    k = min(question.k if reranker is None else LONGEST, len(bundle.vectors))
     rows = Ragged(np.array([0, len(exclude)]), exclude)
     candidates = _candidates(served, question, played if only_known else None)
     if candidates is None:
         best = recommender.rank(users, k, rows)
     else:
         best = recommender.rank_among(users, Ragged(np.array([0, len(candidates)]), candidates), k, rows)
-    if (reranker := bundle.reranker(task, question.diversity)) is not None:
-        best = reranker.rerank(best, histories_of(served, [prepared.listener]))
     given = best.tracks[0] != NOTHING
-    return best.tracks[0][given][: question.k], best.scores[0][given][: question.k]
+    tracks, scores = best.tracks[0][given], best.scores[0][given]
+    if reranker is not None:
+        tracks, scores = _reordered(reranker, (tracks, scores), served, prepared)
+    return tracks[: question.k], scores[: question.k]
 
 
-def _popular(served: ServedBundle, question: Question) -> tuple[Ids, np.ndarray]:
+def _reordered(
+    reranker: Reranker, best: tuple[Ids, np.ndarray], served: ServedBundle, prepared: Prepared
+) -> tuple[Ids, np.ndarray]:
+    """A list in the order in which it is shown."""
+    shown = reranker.rerank(Ranking(best[0][None], best[1][None]), histories_of(served, [prepared.listener]))
+    return shown.tracks[0], shown.scores[0]
+
+
+def _popular(served: ServedBundle, question: Question, prepared: Prepared) -> tuple[Ids, np.ndarray]:
     """The tracks with the most listeners, and their numbers."""
+    reranker = served.bundle.reranker(question.task, question.diversity)
+    k = question.k if reranker is None else LONGEST
     listeners = served.bundle.catalog.listeners
     candidates = _candidates(served, question, None)
     order = served.by_popularity if candidates is None else candidates[np.lexsort((candidates, -listeners[candidates]))]
     excluded = _excluded(served, question, np.zeros(0, np.int64))
-    head = order[: question.k + len(excluded)]
-    tracks = head[~np.isin(head, excluded)][: question.k]
-    return tracks, listeners[tracks].astype(np.float32)
+    head = order[: k + len(excluded)]
+    tracks = head[~np.isin(head, excluded)][:k]
+    scores = listeners[tracks].astype(np.float32)
+    if reranker is not None:
+        tracks, scores = _reordered(reranker, (tracks, scores), served, prepared)
+    return tracks[: question.k], scores[: question.k]
 
 
 def _excluded(served: ServedBundle, question: Question, played: Ids) -> Ids:

@@ -27,10 +27,13 @@ class RerankingSettings(Section):
         "is taken. 0: only what costs nothing.",
     )
     most_of_artist: int | None = Field(
-        None, ge=1, le=100, description="Tracks of one artist in the head of a list; unset: any number."
+        None,
+        ge=1,
+        le=100,
+        description="Tracks of one artist that a list begins with; further ones go to its end. Unset: any number.",
     )
     one_version: bool = Field(
         True,
-        description="Of several versions of a title (remix, live, remaster) by one artist a list has only the first, and "
-        "those that the user plays.",
+        description="Of several versions of a title (remix, live, remaster) by one artist a list begins with only the first, and "
+        "those that the user plays; the others go to its end.",
     )

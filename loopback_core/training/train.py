@@ -168,9 +168,10 @@ def choose_rerankings(
     period, seed = splits.tuning_period, settings.evaluation.seed
     catalog = period.fit.catalog
     works = works_of(splits.track_names["track_name"].head(catalog.n_tracks), catalog.artist)
+    vectors, values = track_vectors(model, track_content(period.fit, settings.towers)), catalog_values(period.fit)
     chosen: dict[str, RerankingChoice] = {}
     for name in (name for name in IN_CATALOG if name not in LIKE):
-        task = TASKS[name](period).sampled(REQUESTS, seed)
-        scorer = scorer_of(task, model, rankers[name], relations=relations)
+        task = TASKS[name](period)
+        scorer = scorer_of(task, model, rankers[name], vectors, relations, values)
         chosen[name] = choose_reranking(scorer, task, works, settings.reranking, seed)
     return {name: chosen[LIKE.get(name, name)] for name in IN_CATALOG}

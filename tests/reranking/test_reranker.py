@@ -53,21 +53,28 @@ def test_diverse_lists_have_more_artists(vectors):
     assert all(late > early for late, early in zip(after, before, strict=True))
 
 
-def test_a_later_version_goes_behind_the_head_unless_the_user_plays_it(vectors):
+def test_a_later_version_goes_behind_all_others_unless_the_user_plays_it(vectors):
     works = np.arange(N)
-    works[[20, 40]] = works[3]
+    works[[20, 140]] = works[3]
     order = reranked(vectors, np.arange(150), works=works).tracks[0]
-    assert order[98:100].tolist() == [20, 40] and order[100] == 100
-    order = reranked(vectors, np.arange(150), works=works, heard=[40]).tracks[0]
-    assert order[99] == 20 and order[39] == 40
+    assert order[148:].tolist() == [20, 140]
+    order = reranked(vectors, np.arange(150), works=works, heard=[140]).tracks[0]
+    assert order[149] == 20 and order[139] == 140
     order = reranked(vectors, np.arange(150), works=works, rules=Rules(one_version=False)).tracks[0]
     assert (order == np.arange(150)).all()
 
 
 def test_an_artist_has_at_most_so_many_tracks_before_the_others_had_a_turn(vectors):
-    order = reranked(vectors, np.arange(HEAD), rules=Rules(most_of_artist=2)).tracks[0]
-    assert order[:50].tolist() == [track for track in range(HEAD) if track % 4 < 2]
-    assert sorted(order[50:]) == [track for track in range(HEAD) if track % 4 >= 2]
+    order = reranked(vectors, np.arange(200), rules=Rules(most_of_artist=2)).tracks[0]
+    assert order[:100].tolist() == [track for track in range(200) if track % 4 < 2]
+    assert sorted(order[100:]) == [track for track in range(200) if track % 4 >= 2]
+
+
+def test_others_come_first_where_one_artist_fills_the_head(vectors):
+    artist = np.where(np.arange(N) < 150, 0, ARTIST).astype(np.int32)
+    ranking = ranking_of(np.arange(200))
+    lists = Reranker(vectors, artist, np.arange(N), rules=Rules(most_of_artist=1)).rerank(ranking, histories([]))
+    assert lists.tracks[0, 0] == 0 and (lists.tracks[0, 1:10] >= 150).all()
 
 
 def test_a_late_version_takes_no_turn_of_its_artist(vectors):

@@ -175,6 +175,14 @@ def test_diversity_brings_more_artists_and_every_track_keeps_its_score(reading):
     )  # no two planted titles are versions of one work
 
 
+def test_who_is_not_known_may_ask_for_a_diverse_list_too(reading):
+    plain, diverse = (ask(reading, k=200, **more)["items"] for more in ({}, {"diversity": 0.9}))
+    assert sorted(item["score"] for item in diverse) == sorted(item["score"] for item in plain)
+    assert [item["track"] for item in diverse] != [item["track"] for item in plain]
+    mixed = ask(reading, **LISTENER, k=20, familiarity=0.5, diversity=0.9)["items"]
+    assert len({item["track"] for item in mixed}) == 20
+
+
 def test_a_bundle_may_say_that_lists_are_shown_re_ranked(reading, reading_bundle):
     shown = replace(reading_bundle, bundle=replace(reading_bundle.bundle, rerank=True), lists={})
     items = answer(PreparedListeners(shown), [Asked(Question("user_01", k=20))])[0].items

@@ -22,7 +22,7 @@ def reranking_section(evaluation: Evaluation, pictures: Container[str]) -> Itera
     yield (
         f"`{RERANKED}` puts the first 100 tracks of `{TOWERS}` in another order. The dial goes from 0, the order of the scores, to "
         f"1. Chosen was, on validation, the point with the most artists that costs at most {100 * settings.get('max_cost', 0):g} % of "
-        f"{MAIN_METRIC} there. Rules hold at every point: {_rules(next(iter(measured.values()))['choice'])}."
+        f"{MAIN_METRIC} there, a standard error added; 0 where none does. Rules hold at every point: {_rules(next(iter(measured.values()))['choice'])}."
     )
     for task, of_task in measured.items():
         title, choice = task.replace("_", " ").capitalize(), of_task["choice"]
@@ -42,10 +42,10 @@ def reranking_section(evaluation: Evaluation, pictures: Container[str]) -> Itera
 def _rules(choice: dict[str, Any]) -> str:
     most = choice["most_of_artist"]
     rules = [
-        "of several versions of a title by one artist the first stays, and those that the user plays"
+        "of several versions of a title by one artist the list begins with the first, and with those that the user plays"
         if choice["one_version"]
         else "",
-        f"at most {most} tracks of one artist" if most else "",
+        f"it begins with at most {most} tracks of one artist" if most else "",
     ]
     return "; ".join(filter(None, rules)) or "none"
 

@@ -55,7 +55,7 @@ def health_routes(state: ServingState) -> APIRouter:
             refit=known["refit"],
             evaluated=known["evaluated"],
             diversity={task: choice.diversity for task, choice in loaded.served.bundle.towers.reranking.items()},
-            rerank=known["rerank"],
+            rerank=loaded.served.bundle.rerank,
             report="/v1/report" if _report(state, loaded) else None,
             tracks=loaded.served.bundle.catalog.n_tracks,
             users=known["n_users"],

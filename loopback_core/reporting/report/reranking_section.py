@@ -6,7 +6,7 @@ from typing import Any
 from loopback_core.evaluation.evaluation_json import Evaluation
 from loopback_core.evaluation.reranking_json import RerankingJson
 from loopback_core.recommenders.lists import RERANKED, TOWERS
-from loopback_core.reporting.report.report_tables import difference_cell, markdown_table, p_cell
+from loopback_core.reporting.report.report_tables import difference_cell, markdown_table
 from loopback_core.reporting.report.task_sections import folded, pictures_there
 from loopback_core.reporting.safe_text import markdown
 from loopback_core.reranking.list_diversity import LIST_DIVERSITY
@@ -66,10 +66,9 @@ def _lists(measured: RerankingJson, rival: str | None) -> str:
                 f"{point['ndcg']:.4f}",
                 *(f"{value:.3f}" for value in (point["distance"], point["artists"], point["entropy"])),
                 difference_cell(comparison),
-                p_cell(comparison),
             ]
         )
-    columns = ["lists", MAIN_METRIC, *(f"{name}@10" for name in LIST_DIVERSITY), f"{RERANKED} minus it", "p (Holm)"]
+    columns = ["lists", MAIN_METRIC, *(f"{name}@10" for name in LIST_DIVERSITY), f"{RERANKED} minus it"]
     return markdown_table(columns, rows, words=1)
 
 

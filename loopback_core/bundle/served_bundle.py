@@ -77,7 +77,7 @@ class ServedBundle:
             vectors,
             load_catalog_values(folder),
             index,
-            rerank=known.get("rerank", False),
+            rerank=known["rerank"],
         )
         vars(bundle)["keys"] = keys  # of the same names: as they were written, not made again
         vars(bundle)["works"] = works

@@ -22,7 +22,7 @@ from loopback_core.recommenders.index_recommender import IndexRecommender
 from loopback_core.recommenders.name_keys import NameKeys
 from loopback_core.recommenders.request import Recommendation, Request
 from loopback_core.reranking.choosing import RerankingChoice, load_reranking
-from loopback_core.reranking.reranker import LONGEST, Reranker
+from loopback_core.reranking.reranker import Reranker
 from loopback_core.reranking.versions import works_of
 from loopback_core.retrieval.indexes import load_index
 from loopback_core.retrieval.indexes.vector_index import VectorIndex
@@ -46,9 +46,7 @@ class Towers:
     model: TwoTower
     rankers: Mapping[str, LinearRanker]  # by task
     relations: Relations
-    reranking: Mapping[str, RerankingChoice] = field(
-        default_factory=dict
-    )  # by task; those without are served as scored
+    reranking: Mapping[str, RerankingChoice] = field(default_factory=dict)  # by task; the others are served as scored
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -185,7 +183,7 @@ class Bundle:
         return works_of(self.names.frame.head(len(self.vectors))["track_name"], self.catalog.artist)
 
     def recommend(self, request: Request) -> list[Recommendation]:
-        """The k best tracks for a history, best first; for an empty one those without a personal term.
+        """The k best tracks for a history, in the order of their scores; for an empty one those without a personal term.
 
         In discovery nothing that was played is recommended. A listen to a track that the catalog does not know counts
         by its artist, if that is known; others are left out. Both are counted in the log.
@@ -210,12 +208,8 @@ class Bundle:
         played = tracks[tracks >= 0] if request.task == "discovery" else tracks[:0]
         exclude = np.unique(np.concatenate([named[named >= 0], played]))
         most = int(min(request.k, len(self.vectors)))
-        excluded = Ragged(np.array([0, len(exclude)]), exclude)
-        scored = self.recommender(request.task).recommend(
-            histories, min(max(most, LONGEST), len(self.vectors)), excluded
-        )
-        best = self.shown(request.task, scored, histories)
-        found = best.tracks[0, :most][best.tracks[0, :most] != NOTHING]
+        best = self.recommender(request.task).recommend(histories, most, Ragged(np.array([0, len(exclude)]), exclude))
+        found = best.tracks[0][best.tracks[0] != NOTHING]
         names = self.track_names[found].iter_rows()
         return [
             Recommendation(int(track), artist, title, float(score))

@@ -27,9 +27,8 @@ def calibrated(
     to 1. diversity: from 0, the order as it is, to 1.
     """
     n = len(scores)
-    of_candidates = np.isin(
-        taste_artists, artists
-    )  # the part of all others in the divergence is the same for every list
+    # The part of all other artists in the divergence is the same for every list.
+    of_candidates = np.isin(taste_artists, artists)
     taste_artists, taste = taste_artists[of_candidates], taste[of_candidates]
     if diversity == 0 or n < 2 or not len(taste):
         return np.arange(n)

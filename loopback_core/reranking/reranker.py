@@ -1,4 +1,4 @@
-"""A re-ranker: the head of every list in another order."""
+"""A re-ranker: lists in the order in which they are shown."""
 
 from dataclasses import dataclass
 

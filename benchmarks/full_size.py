@@ -34,6 +34,7 @@ CHAIN = (
     "interactions",
     "temporal_splits",
     "trained_towers",
+    "trained_ranker",
     "track_embeddings",
     "faiss_index",
     "baselines",

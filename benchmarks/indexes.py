@@ -68,7 +68,7 @@ def measure_index(home: Path, settings: IndexSettings) -> dict[str, Any]:
     store = ArtifactStore(home)
     made = store.latest("track_embeddings")
     towers, splits = store.upstream(made, "trained_towers"), Splits(store.upstream(made, "temporal_splits").folder)
-    queries = real_queries(splits, towers.folder, made.folder)[:USERS]
+    queries = real_queries(splits, towers.folder, store.upstream(made, "trained_ranker").folder, made.folder)[:USERS]
     data = splits.testing
     played = Histories.of(data.events, np.arange(data.catalog.n_users)[:USERS], data.now).tracks
     del data

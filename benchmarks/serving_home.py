@@ -90,8 +90,8 @@ def _write_bundle(store, events: int, encoder: str, folder: Path) -> dict:
     splits = Splits(store.latest("temporal_splits").folder)
     catalog = splits.testing.catalog
     with tempfile.TemporaryDirectory(dir=store.home) as temporary:
-        towers, vectors, index = (Path(temporary) / name for name in ("towers", "vectors", "index"))
-        for made in (towers, vectors, index):
+        towers, ranker, vectors, index = (Path(temporary) / name for name in ("towers", "ranker", "vectors", "index"))
+        for made in (towers, ranker, vectors, index):
             made.mkdir()
         torch.manual_seed(0)
         model = TwoTower(
@@ -101,15 +101,15 @@ def _write_bundle(store, events: int, encoder: str, folder: Path) -> dict:
         )
         model.save(towers)
         learn_relations(splits.testing, settings).save(towers)
-        save_rankers(dict.fromkeys(("discovery", "next_listen"), every_feature()), towers)
+        save_rankers(dict.fromkeys(("discovery", "next_listen"), every_feature()), ranker)
         del model
         embed_catalog(splits, towers, vectors)
-        index_catalog(splits, towers, vectors, settings.index, index)
+        index_catalog(splits, towers, ranker, vectors, settings.index, index)
         summary = {"settings": {"towers": settings.towers.model_dump(mode="json")}, "best_epoch": 1}
         source = {"name": "sample", "events": events, "users": catalog.n_users, "tracks": catalog.n_tracks}
         source["artists"] = catalog.n_artists
         verdict = {"evaluation": "none", "verdicts": []}
-        evaluated = Evaluated(splits, towers, vectors, index, summary, source, verdict)
+        evaluated = Evaluated(splits, towers, ranker, vectors, index, summary, source, verdict)
         return build_bundle(evaluated, settings, folder, folder)
 
 

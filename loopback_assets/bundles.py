@@ -41,9 +41,9 @@ def _build(step: Step) -> tuple[Artifact, bool]:
     from loopback_core.splits import Splits
 
     evaluation = step.sound("evaluation")
-    index, vectors, towers, splits = (
+    index, vectors, ranker, towers, splits = (
         step.upstream(evaluation, asset)
-        for asset in ("faiss_index", "track_embeddings", "trained_towers", "temporal_splits")
+        for asset in ("faiss_index", "track_embeddings", "trained_ranker", "trained_towers", "temporal_splits")
     )
 
     def make(folder: Path) -> dict[str, Any]:
@@ -51,6 +51,7 @@ def _build(step: Step) -> tuple[Artifact, bool]:
         evaluated = Evaluated(
             Splits(splits.folder),
             towers.folder,
+            ranker.folder,
             vectors.folder,
             index.folder,
             towers.summary,

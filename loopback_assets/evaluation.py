@@ -91,13 +91,13 @@ def _evaluate(step: Step) -> tuple[Artifact, bool]:
 
     def make(folder: Path) -> dict[str, int]:
         splits = Splits(chain["temporal_splits"].folder)
-        parts = ("trained_towers", "track_embeddings", "faiss_index")
+        parts = ("trained_towers", "trained_ranker", "track_embeddings", "faiss_index")
         bundle = Bundle.load(splits, *(chain[asset].folder for asset in parts))
         trained = Trained(
             bundle,
             index.summary["recall@100"],
             json.loads((chain["trained_towers"].folder / "history.json").read_text("utf-8"))["epochs"],
-            {name: towers.folder for name, towers in presets.items()},
+            {name: (step.upstream(one, "trained_towers").folder, one.folder) for name, one in presets.items()},
         )
         return run_evaluation(
             splits,
@@ -110,7 +110,7 @@ def _evaluate(step: Step) -> tuple[Artifact, bool]:
         )
 
     extra_settings = {
-        "presets": {name: towers.version for name, towers in presets.items()},
+        "presets": {name: ranker.version for name, ranker in presets.items()},
         "ablation": ablation.version if ablation else None,
     }
     return step.publish("evaluation", make, upstream=[index, chain["baselines"]], extra_settings=extra_settings)
@@ -134,11 +134,12 @@ def _is_sound(step: Step, artifact: Artifact) -> bool:
 
 
 def _other_presets(step: Step, chain: dict[str, Artifact]) -> dict[str, Artifact]:
-    """The newest towers of every other preset from the same splits; those with a failed check are left out and logged."""
+    """The newest ranker of every other preset from the same splits; those with a failed check are left out and logged."""
     from loopback_core.reporting.safe_text import preset_ids
 
     towers = step.store.all_made_from("trained_towers", chain["temporal_splits"])
-    newest = {one.summary["preset"]: one for one in towers}
+    rankers = [ranker for one in towers for ranker in step.store.all_made_from("trained_ranker", one)]
+    newest = {one.summary["preset"]: one for one in rankers}
     newest.pop(chain["trained_towers"].summary["preset"], None)
     ids = preset_ids(newest)
     others = {ids[preset]: artifact for preset, artifact in newest.items()}
@@ -175,6 +176,7 @@ def _provenance(chain: dict[str, Artifact], presets: dict[str, Artifact], settin
             },
             "split": used["temporal_splits"],
             **towers["settings"],  # with what a search chose
+            **chain["trained_ranker"].summary["settings"],
             "index": used["faiss_index"],
             "evaluation": {**settings.evaluation.model_dump(mode="json"), **used["baselines"]},
         },

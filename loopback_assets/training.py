@@ -2,16 +2,13 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 
 from loopback_assets.stage_asset import stage_asset
 from loopback_assets.step import Step
 from loopback_assets.ui import picture, result, table
-
-if TYPE_CHECKING:
-    from loopback_core.ranking.linear_ranker import RankerJson
 
 
 @stage_asset("trained_towers", group_name="training", kinds={"pytorch"})
@@ -32,21 +29,9 @@ def trained_towers(step: Step) -> dg.MaterializeResult[Any]:
         events_per_second=float(best["events_per_second"]),
         parameters=summary["parameters"],
         validation=table([{"metric": name, "value": value} for name, value in best["validation"].items()]),
-        scoring=table(_weights(summary["scoring"])),
         **({"recipe": search["chosen"], "search": table(search["trials"])} if search else {}),
         training_curve=picture(artifact.folder / "training.png"),
     )
-
-
-def _weights(rankers: "dict[str, RankerJson]") -> list[dict[str, str | float]]:
-    """The features of the served score with their standardised weight in every task, the largest first."""
-    of_task = {task: ranker["standardised"] for task, ranker in rankers.items() if ranker["standardised"]}
-    features = {name for weights in of_task.values() for name in weights}
-    largest = {name: max(abs(weights.get(name, 0.0)) for weights in of_task.values()) for name in features}
-    return [
-        {"feature": name, **{task: round(weights.get(name, 0.0), 3) for task, weights in of_task.items()}}
-        for name in sorted(features, key=lambda name: (-largest[name], name))
-    ]
 
 
 def _train(step: Step) -> Any:

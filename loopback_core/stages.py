@@ -70,8 +70,9 @@ def training_values(settings: Settings) -> StageValues:
     return values
 
 
-def _trained_towers(settings: Settings) -> StageValues:
-    return training_values(settings) | {"reranking": _only(settings.reranking)}
+def _trained_ranker(settings: Settings) -> StageValues:
+    seed = settings.evaluation.seed
+    return {"ranking": _only(settings.ranking), "reranking": _only(settings.reranking), "tie_seed": seed}
 
 
 def _evaluation(settings: Settings) -> StageValues:
@@ -90,7 +91,14 @@ STAGES = {
         Stage("interactions", ("raw_listens",), "listens.ingest", _interactions, parallel=False),
         Stage("temporal_splits", ("interactions",), "splits.split", lambda of: _only(of.split), parallel=False),
         Stage("baselines", ("temporal_splits",), "recommenders.baselines.baseline_lists", _baselines),
-        Stage("trained_towers", ("temporal_splits",), "training.train", _trained_towers),
+        Stage("trained_towers", ("temporal_splits",), "training.train", training_values),
+        Stage(
+            "trained_ranker",
+            ("trained_towers",),
+            "training.train_ranker",
+            _trained_ranker,
+            reads=("temporal_splits",),
+        ),
         Stage(
             "track_embeddings",
             ("trained_towers",),
@@ -100,7 +108,7 @@ STAGES = {
         ),
         Stage(
             "faiss_index",
-            ("track_embeddings",),
+            ("track_embeddings", "trained_ranker"),
             "recommenders.build_retrieval",
             lambda settings: _only(settings.index),
             reads=("trained_towers", "temporal_splits"),
@@ -110,14 +118,14 @@ STAGES = {
             ("faiss_index", "baselines"),
             "reporting.run_evaluation",
             _evaluation,
-            reads=("track_embeddings", "trained_towers", "temporal_splits"),
+            reads=("track_embeddings", "trained_ranker", "trained_towers", "temporal_splits"),
         ),
         Stage(
             "bundle",
             ("faiss_index", "evaluation"),
             "bundle.build_bundle",
             lambda settings: _only(settings.bundle),
-            reads=("track_embeddings", "trained_towers", "temporal_splits"),
+            reads=("track_embeddings", "trained_ranker", "trained_towers", "temporal_splits"),
             in_chain=False,
         ),
         Stage("ablation", ("temporal_splits",), "ablation.run", _ablation, in_chain=False),

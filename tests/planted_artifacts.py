@@ -34,16 +34,17 @@ def planted_evaluated(folder):
     shape = TowersSettings(user_encoder="pooled", track_encoder="sum", output_dim=8)
     catalog = splits.testing.catalog
     torch.manual_seed(0)
-    towers = folder / "towers"
+    towers, ranker = folder / "towers", folder / "ranker"
     towers.mkdir()
+    ranker.mkdir()
     TwoTower(Vocabulary(catalog.n_users, catalog.n_tracks, catalog.n_artists), shape).save(towers)
     Relations.learn(splits.testing, 100, 20).save(towers)
-    save_rankers(dict.fromkeys(("discovery", "next_listen"), RANKER), towers)
-    save_reranking(dict.fromkeys(("discovery", "next_listen"), RerankingChoice(diversity=DIVERSITY)), towers)
+    save_rankers(dict.fromkeys(("discovery", "next_listen"), RANKER), ranker)
+    save_reranking(dict.fromkeys(("discovery", "next_listen"), RerankingChoice(diversity=DIVERSITY)), ranker)
     for name in ("vectors", "index"):
         (folder / name).mkdir()
     embed_catalog(splits, towers, folder / "vectors")
-    index_catalog(splits, towers, folder / "vectors", IndexSettings(kind="flat"), folder / "index")
+    index_catalog(splits, towers, ranker, folder / "vectors", IndexSettings(kind="flat"), folder / "index")
     summary = {"settings": {"towers": shape.model_dump()}, "best_epoch": 1}
     source = {
         "name": "planted",
@@ -53,4 +54,4 @@ def planted_evaluated(folder):
         "artists": catalog.n_artists,
     }
     verdict = {"evaluation": "none", "verdicts": []}
-    return Evaluated(splits, towers, folder / "vectors", folder / "index", summary, source, verdict)
+    return Evaluated(splits, towers, ranker, folder / "vectors", folder / "index", summary, source, verdict)

@@ -14,7 +14,6 @@ from loopback_core.ranking.linear_ranker import TOWERS_ALONE
 from loopback_core.ranking.scorer import scorer_of
 from loopback_core.recommenders.lists import rank_users
 from loopback_core.recommenders.towers_recommender import TowersRecommender
-from loopback_core.retrieval.embed import track_vectors
 from loopback_core.runtime.threads import compute_threads
 from loopback_core.settings import Settings
 from loopback_core.splits import Splits
@@ -24,7 +23,8 @@ from loopback_core.store.digests import digest, file_sha256
 from loopback_core.store.sealed_json import read_sealed, write_sealed
 from loopback_core.tasks.metrics import MAIN_METRIC, PerUser, per_user_metrics
 from loopback_core.training.loop import train
-from loopback_core.training.train import fit_rankers, learn_relations
+from loopback_core.training.train import learn_relations
+from loopback_core.training.train_ranker import TunedTowers, fit_rankers
 from loopback_core.training.validation import KS, Validation
 
 log = logging.getLogger("loopback")
@@ -84,8 +84,8 @@ def _train(splits: Splits, settings: Settings, checkpoints: Path) -> Training:
         log.warning("seed %d: %s", seed, error)
         return Training({"seed": seed, "diverged": True, "losses": []}, {})
     relations = learn_relations(splits.tuning, settings)
-    rankers = fit_rankers(model, splits, settings, relations)
-    vectors = track_vectors(model, validation.content)
+    tuned = TunedTowers(splits, model, relations, settings)
+    rankers, vectors = fit_rankers(tuned), tuned.vectors
     per_user: PerUser = {}
     for task in validation.tasks:
         for what, ranker in {"alone": TOWERS_ALONE, "served": rankers[task.name]}.items():

@@ -21,6 +21,7 @@ from loopback_core.errors import SettingsError
 from loopback_core.features.track_content import track_content
 from loopback_core.ranking.index_space import catalog_values, indexed_vectors
 from loopback_core.ranking.linear_ranker import RANKERS
+from loopback_core.ranking.tree_ranker import TREES
 from loopback_core.reranking.choosing import RERANKING
 from loopback_core.reranking.versions import works_of
 from loopback_core.retrieval.embed import track_vectors
@@ -29,7 +30,7 @@ from loopback_core.retrieval.vectors import save_catalog_values, save_vectors
 from loopback_core.settings import Settings
 from loopback_core.splits import Splits
 from loopback_core.towers.two_tower import TwoTower
-from loopback_core.training.train import train_again
+from loopback_core.training.train import train_again, with_settings_of
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Evaluated:
 
     splits: Splits
     towers: Path
+    ranker: Path
     vectors: Path
     index: Path
     summary: Mapping[str, Any]  # of the towers: what was chosen
@@ -65,6 +67,7 @@ def build_bundle(evaluated: Evaluated, settings: Settings, folder: Path, checkpo
         fit = evaluated.splits.testing
         for upstream in (evaluated.towers, evaluated.vectors, evaluated.index):
             _link_files(upstream, folder)
+    _link_files(evaluated.ranker, folder)  # fitted on validation, which its towers had not seen
     splits, n_tracks = evaluated.splits, fit.catalog.n_tracks
     names = pl.concat([splits.track_names, splits.mbids], how="horizontal").head(n_tracks)
     histories = _histories(splits, n_tracks)
@@ -93,19 +96,13 @@ def _train_on_everything(
     evaluated: Evaluated, settings: Settings, folder: Path, checkpoints: Path
 ) -> tuple[FitData, RefitJson]:
     """Towers, relations, vectors and index of the whole log, with the recipe and the passes that were chosen."""
-    chosen = Settings.model_validate(
-        {**settings.model_dump(), **{name: evaluated.summary["settings"][name] for name in ("towers", "training")}}
-    )
-    splits = evaluated.splits
+    chosen, splits = with_settings_of(settings, evaluated.summary), evaluated.splits
     fit = splits.everything
     model, relations, _ = train_again(fit, chosen, evaluated.summary["best_epoch"], checkpoints)
     model = model.cpu()
     comparison = compare_refit(TwoTower.load(evaluated.towers), model, splits.testing)
     model.save(folder)
     relations.save(folder)
-    for chosen_on_validation in (RANKERS, RERANKING):  # where the towers had not seen what they were fitted on
-        if (evaluated.towers / chosen_on_validation).exists():
-            _link(evaluated.towers / chosen_on_validation, folder)
     vectors, values = track_vectors(model, track_content(fit, model.settings)), catalog_values(fit)
     save_vectors(vectors, folder)
     save_catalog_values(values, folder)
@@ -128,12 +125,8 @@ def _histories(splits: Splits, n_tracks: int) -> ListensByUser:
 def _link_files(upstream: Path, folder: Path) -> None:
     """What a request needs of an artifact; plots and histories of training stay where they are."""
     for path in upstream.iterdir():
-        if path.suffix in (".safetensors", ".npy", ".faiss") or path.name in (
-            "towers.json",
-            "index.json",
-            RANKERS,
-            RERANKING,
-        ):
+        named = path.name in ("towers.json", "index.json", RANKERS, RERANKING) or path.match(TREES.format(task="*"))
+        if named or path.suffix in (".safetensors", ".npy", ".faiss"):
             _link(path, folder)
 
 

@@ -73,7 +73,7 @@ class ServedBundle:
             known["now"],
             known["own_moments"],
             known["has_profiles"],
-            Towers.load(folder),
+            Towers.load(folder, folder),
             vectors,
             load_catalog_values(folder),
             index,

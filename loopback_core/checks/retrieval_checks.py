@@ -57,7 +57,8 @@ def index_recall(artifact: Artifact, store: ArtifactStore, settings: Settings) -
     splits = Splits(store.upstream(artifact, "temporal_splits").folder)
     embeddings = store.upstream(artifact, "track_embeddings").folder
     vectors = indexed_vectors(load_vectors(embeddings), load_catalog_values(embeddings))
-    queries = real_queries(splits, store.upstream(artifact, "trained_towers").folder, embeddings)
+    towers, ranker = (store.upstream(artifact, asset).folder for asset in ("trained_towers", "trained_ranker"))
+    queries = real_queries(splits, towers, ranker, embeddings)
     recall = recall_of_index(load_index(artifact.folder), vectors, queries, 100)
     floor = settings.checks.min_index_recall
     sentence = f"recall@100 against exact search is {recall:.4f} over {len(queries):,} users; the floor is {floor}"

@@ -11,7 +11,7 @@ from loopback_core.data import NOTHING, Ids, Ranking
 from loopback_core.evaluation.beyond_accuracy import beyond_accuracy
 from loopback_core.evaluation.random_closed_form import expected_metrics
 from loopback_core.evaluation.significance import Comparison, Mean, bootstrap_means, compare, mean_of
-from loopback_core.recommenders.lists import DEPTH, OTHER_PRESET, RANDOM, TOWERS, is_ours
+from loopback_core.recommenders.lists import DEPTH, OTHER_PRESET, RANDOM, SERVED, is_ours
 from loopback_core.settings import EvaluationSettings
 from loopback_core.tasks.metrics import PerUser, per_user_metrics
 from loopback_core.tasks.task import Task
@@ -108,7 +108,7 @@ def compare_with_others(
 ) -> dict[str, dict[str, Comparison]]:
     """The towers against each baseline and each other preset, which are two families: another preset in the home must not
     change the corrected p of a baseline. user: as in :func:`mean_over_users`."""
-    towers = per_user.get(TOWERS)
+    towers = per_user.get(SERVED)
     if towers is None or not all(len(values) for values in towers.values()):
         return {}
     answered = {name: m for name, m in per_user.items() if m is not None}

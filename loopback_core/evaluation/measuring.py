@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from loopback_core.data import Ids, Ragged, Ranking
+from loopback_core.data import Ids, Ranking
 from loopback_core.evaluation.calibration import calibrate
 from loopback_core.evaluation.evaluation_json import CalibrationJson, IndexJson, Recommenders
 from loopback_core.evaluation.evaluator import TaskResult, evaluate_task
+from loopback_core.evaluation.our_lists import our_lists
 from loopback_core.evaluation.reranking_curve import reranking_json
 from loopback_core.evaluation.reranking_json import RerankingJson
 from loopback_core.evaluation.rolling_evaluation import RollingResult, evaluate_moments
 from loopback_core.evaluation.segments import segments_json
-from loopback_core.ranking.linear_ranker import TOWERS_ALONE
-from loopback_core.ranking.scorer import EncodedUsers, Scorer
 from loopback_core.recommenders.baselines.baseline_lists import BaselineLists
 from loopback_core.recommenders.bundle import Bundle, Towers
-from loopback_core.recommenders.index_recommender import IndexRecommender
-from loopback_core.recommenders.lists import DEPTH, RERANKED, ROLLING_DEPTH, TOWERS, blocks_of_users, gather, rank_users
+from loopback_core.recommenders.lists import DEPTH, RERANKED, ROLLING_DEPTH, SERVED, rank_users
 from loopback_core.recommenders.towers_recommender import TowersRecommender
 from loopback_core.reranking.reranker import Reranker
 from loopback_core.retrieval.latency import QUERIES, measure_latency
@@ -42,7 +40,8 @@ class Trained:
     bundle: Bundle
     index_recall: float
     epochs: Sequence[Mapping[str, Any]] = ()  # the training history
-    presets: Mapping[str, Path] = field(default_factory=dict)  # id -> folder of the towers of another preset
+    presets: Mapping[str, tuple[Path, Path]] = field(default_factory=dict)
+    """Id of another preset -> the folders of its towers and of its ranker."""
 
 
 @dataclass(frozen=True)
@@ -117,20 +116,14 @@ def _rankings(
     """
     in_catalog, seed = task.name in IN_CATALOG, settings.evaluation.seed
     scorer = trained.bundle.towers.scorer(task, trained.bundle.vectors)
-    # A history is encoded once for the three ways to recommend by it.
-    blocks = [(scorer.encode(histories), exclude) for histories, exclude in blocks_of_users(task)]
-
-    answer, alone = _rank_with_and_without_terms(scorer, blocks, task, seed)
-    yield TOWERS, answer
-    yield f"{TOWERS}_alone", alone
-    if (reranker := _reranker(trained.bundle, task.name)) is not None:
+    ours = our_lists(scorer, task, DEPTH, seed, trained.bundle.index if in_catalog else None)
+    yield from ours.items()
+    if SERVED in ours and (reranker := _reranker(trained.bundle, task.name)) is not None:
         # Each place keeps its score: lists are written best first.
-        yield RERANKED, Ranking(reranker.rerank(answer, task.histories).tracks, answer.scores)
-    if in_catalog:
-        index = IndexRecommender(scorer, trained.bundle.index, seed)
-        yield index.id, gather((index.rank(users, DEPTH, exclude) for users, exclude in blocks), task, DEPTH, index.id)
-    for name, folder in trained.presets.items():  # read anew for each task: one set of towers more is held in memory
-        yield name, rank_users(TowersRecommender(Towers.load(folder).scorer(task), seed, name), task, DEPTH)
+        served = ours[SERVED]
+        yield RERANKED, Ranking(reranker.rerank(served, task.histories).tracks, served.scores)
+    for name, folders in trained.presets.items():  # read anew for each task: one set of towers more is held in memory
+        yield name, rank_users(TowersRecommender(Towers.load(*folders).scorer(task), seed, name), task, DEPTH)
     yield from baselines.rankings(task)
     if in_catalog:
         elsewhere = {name for other in IN_CATALOG for name in baselines.names(other)}
@@ -160,41 +153,12 @@ def _tracks_at_moments(
     """The same recommenders, but for the index, at every request of the moments of a task: (requests, ROLLING_DEPTH)."""
     seed, depth, first = settings.evaluation.seed, ROLLING_DEPTH, rolling.at(0)
     scorer = trained.bundle.towers.scorer(first, trained.bundle.vectors)
-    answers, alone = [], []
-    for moment in range(len(rolling)):
-        task = rolling.at(moment)
-        blocks = ((scorer.encode(histories), exclude) for histories, exclude in blocks_of_users(task))
-        both = _rank_with_and_without_terms(scorer, blocks, task, seed, depth)
-        answers.append(both[0].tracks)
-        alone.append(both[1].tracks)
-    yield TOWERS, np.concatenate(answers)
-    yield f"{TOWERS}_alone", np.concatenate(alone)
-    for name, folder in trained.presets.items():
-        towers = TowersRecommender(Towers.load(folder).scorer(first), seed, name)
+    of_moments = [our_lists(scorer, rolling.at(moment), depth, seed) for moment in range(len(rolling))]
+    for name in of_moments[0]:
+        yield name, np.concatenate([lists[name].tracks for lists in of_moments])
+    for name, folders in trained.presets.items():
+        towers = TowersRecommender(Towers.load(*folders).scorer(first), seed, name)
         lists = [rank_users(towers, rolling.at(moment), depth).tracks for moment in range(len(rolling))]
         yield name, np.concatenate(lists)
     for name in baselines.names(rolling.name):
         yield name, baselines.tracks_at_moments(rolling, name)
-
-
-def _rank_with_and_without_terms(
-    scorer: Scorer,
-    blocks: Iterable[tuple[EncodedUsers, Ragged | None]],
-    task: Task,
-    seed: int,
-    depth: int = DEPTH,
-) -> tuple[Ranking, Ranking]:
-    """The lists of the towers as they are served, and those of the towers alone: the products are computed once."""
-    served, towers = TowersRecommender(scorer, seed), TowersRecommender(replace(scorer, ranker=TOWERS_ALONE), seed)
-    if scorer.ranker == TOWERS_ALONE:
-        answer = gather((served.rank(users, depth, exclude) for users, exclude in blocks), task, depth, served.id)
-        return answer, answer
-    alone: list[Ranking] = []
-
-    def rank(users: EncodedUsers, exclude: Ragged | None) -> Ranking:
-        products = users.vectors @ scorer.vectors.T
-        alone.append(towers.rank_products(products, users.prior, depth, exclude))
-        return served.rank_products(products, users.prior, depth, exclude)
-
-    answer = gather((rank(*block) for block in blocks), task, depth, served.id)
-    return answer, gather(alone, task, depth, f"{TOWERS}_alone")

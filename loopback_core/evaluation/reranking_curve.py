@@ -7,7 +7,7 @@ import numpy as np
 from loopback_core.data import Histories, Ragged, Ranking
 from loopback_core.evaluation.evaluator import TaskResult, compare_over_users
 from loopback_core.evaluation.reranking_json import DialPointJson, RerankingJson
-from loopback_core.recommenders.lists import RERANKED, TOWERS
+from loopback_core.recommenders.lists import RERANKED, SERVED
 from loopback_core.reranking.choosing import FIRST_TRACKS, DialPoint, RerankingChoice, dial_points
 from loopback_core.reranking.list_diversity import list_diversity
 from loopback_core.reranking.reranker import Reranker
@@ -22,7 +22,7 @@ def reranking_json(
     result: TaskResult, reranker: Reranker, choice: RerankingChoice, rival: str | None, settings: EvaluationSettings
 ) -> RerankingJson:
     """The re-ranking of a task whose lists were measured. reranker: that of the task, with the catalog's artists."""
-    names = [name for name in (RERANKED, TOWERS, rival) if name is not None and result.per_user.get(name) is not None]
+    names = [name for name in (RERANKED, SERVED, rival) if name is not None and result.per_user.get(name) is not None]
     ours = result.per_user[RERANKED]
     assert ours is not None
     differences = {
@@ -61,7 +61,7 @@ def _some_rows(n_users: int, seed: int) -> np.ndarray:
 
 def _of_rows(result: TaskResult, rows: np.ndarray) -> tuple[Ranking, Histories, Ragged]:
     """The scored lists of some users, their histories and positives."""
-    lists, task = result.rankings[TOWERS], result.task
+    lists, task = result.rankings[SERVED], result.task
     return Ranking(lists.tracks[rows], lists.scores[rows]), task.histories.take(rows), task.positives.take(rows)
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from loopback_core.evaluation.evaluation_json import Evaluation
-from loopback_core.recommenders.lists import TOWERS
+from loopback_core.recommenders.lists import SERVED
 
 
 @dataclass(frozen=True)
@@ -18,14 +18,14 @@ class Threshold:
 
 def against_floor(evaluation: Evaluation, floor: float) -> Threshold:
     """The towers' recall@100 in discovery is at or above `floor`."""
-    return _threshold(_recall(evaluation, TOWERS), floor, f"the floor of {floor:.4f} (checks.recall_floor)")
+    return _threshold(_recall(evaluation, SERVED), floor, f"the floor of {floor:.4f} (checks.recall_floor)")
 
 
 def against_popularity(evaluation: Evaluation) -> Threshold:
     """The towers' recall@100 in discovery is at or above that of `popularity_users`."""
     popularity = _recall(evaluation, "popularity_users")
     shown = "unknown" if popularity is None else f"{popularity:.4f}"
-    return _threshold(_recall(evaluation, TOWERS), popularity, f"popularity_users, {shown}")
+    return _threshold(_recall(evaluation, SERVED), popularity, f"popularity_users, {shown}")
 
 
 def _recall(evaluation: Evaluation, recommender: str) -> float | None:

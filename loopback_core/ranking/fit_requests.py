@@ -5,12 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from loopback_core.data import Floats, Ids
+from loopback_core.data import Ids
 from loopback_core.ranking.candidates import USERS_AT_ONCE, candidates_of
 from loopback_core.ranking.linear_ranker import FEATURES
 from loopback_core.ranking.listwise import FitRequests
-from loopback_core.ranking.pair_features import pair_features, personal_bags
+from loopback_core.ranking.pair_features import personal_bags
 from loopback_core.ranking.scorer import Scorer
+from loopback_core.ranking.terms import Listened
 from loopback_core.tasks.task import Task
 
 NEGATIVES = 200
@@ -46,7 +47,7 @@ def _requests(scorer: Scorer, task: Task, start: int, rng: np.random.Generator, 
     """Of the users of a task from `start` on, USERS_AT_ONCE of them."""
     rows = np.arange(start, min(start + USERS_AT_ONCE, len(task.users)))
     task = task.of_rows(rows)
-    users, bags = scorer.users(task.histories), personal_bags(task.histories, scorer.knowledge)
+    users, bags = scorer.users(task.histories), personal_bags(Listened(task.histories, scorer.knowledge))
     candidates, positives, n = candidates_of(users, scorer, task, bags, seed), task.positives, task.n_candidates
     row, track = candidates.row_numbers(), candidates.values
     is_positive = np.isin(row * n + track, positives.row_numbers() * n + positives.values)
@@ -55,11 +56,8 @@ def _requests(scorer: Scorer, task: Task, start: int, rng: np.random.Generator, 
     row, track, is_positive = row[used], track[used], is_positive[used]
     lengths = np.bincount(row, minlength=len(rows))
     has_any = lengths > 0
-    product = np.einsum("nd,nd->n", scorer.vectors[track], users[row])
-    artist = scorer.candidate_artist[track].astype(np.int64)
-    personal = pair_features(bags, row, track + task.first_candidate, artist, scorer.popularity[track])
-    features: Floats = np.concatenate([product[:, None], scorer.catalog_values[track], personal], axis=1)
-    return FitRequests(features.astype(np.float32), lengths[has_any], is_positive, task.users[has_any])
+    features = scorer.features(users, bags, row, track)
+    return FitRequests(features, lengths[has_any], is_positive, task.users[has_any])
 
 
 def _drawn(row: Ids, is_positive: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.bool_]:

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from loopback_core.data import Floats, Histories, Ids
+from loopback_core.data import Floats, Ids
 from loopback_core.ranking.linear_ranker import LinearRanker, popular
 from loopback_core.ranking.terms import (
     ARTIST_TERMS,
     TRACK_TERMS,
     ArtistTerm,
-    Knowledge,
     Listened,
     PersonalTerm,
     TrackTerm,
@@ -23,9 +22,8 @@ PersonalBags = list[tuple[PersonalTerm, Bag]]
 """Terms with what they say of the tracks or artists of some histories."""
 
 
-def personal_bags(histories: Histories, knowledge: Knowledge) -> PersonalBags:
+def personal_bags(listened: Listened) -> PersonalBags:
     """What every personal term says of each history."""
-    listened = Listened(histories, knowledge)
     return [(term, term.bag(listened)) for term in (*TRACK_TERMS, *ARTIST_TERMS)]
 
 

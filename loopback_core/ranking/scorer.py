@@ -1,18 +1,26 @@
 """The score that is served: the towers and the terms together, for any history and any candidate."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from loopback_core.data import Floats, Histories, Ragged
+from loopback_core.data import Floats, Histories, Ids, Ragged
 from loopback_core.features.track_content import track_content
 from loopback_core.ranking.index_space import catalog_scale, catalog_values, index_queries
 from loopback_core.ranking.linear_ranker import PRODUCT, TOWERS_ALONE, LinearRanker
-from loopback_core.ranking.pair_features import Prior, add_prior, personal_prior
+from loopback_core.ranking.pair_features import (
+    PersonalBags,
+    Prior,
+    add_prior,
+    pair_features,
+    personal_bags,
+    personal_prior,
+)
 from loopback_core.ranking.relations import NO_RELATIONS, Relations
 from loopback_core.ranking.terms import CATALOG_FEATURES, POPULARITY_COLUMN, Knowledge, Listened
+from loopback_core.ranking.tree_ranker import TreeRanker
 from loopback_core.retrieval.embed import track_vectors, user_vectors
 from loopback_core.tasks.task import Task
 from loopback_core.towers.two_tower import TwoTower
@@ -25,10 +33,12 @@ class EncodedUsers:
 
     vectors: Floats  # (rows, D) divided by the temperature
     prior: Prior
+    bags: PersonalBags = field(default_factory=list)  # where trees read them
 
     def of_row(self, row: int) -> "EncodedUsers":
         """One of them."""
-        return EncodedUsers(self.vectors[row : row + 1].copy(), self.prior.of_row(row))
+        bags = [(term, bag.of_row(row)) for term, bag in self.bags]
+        return EncodedUsers(self.vectors[row : row + 1].copy(), self.prior.of_row(row), bags)
 
 
 @dataclass(frozen=True)
@@ -42,6 +52,8 @@ class Scorer:
     candidate_artist: NDArray[np.int32]  # (n_candidates,)
     ranker: LinearRanker = TOWERS_ALONE
     intent: int = ANYTHING
+    first_candidate: int = 0  # id in the log of the first candidate
+    trees: TreeRanker | None = None  # added to the scores of the best candidates
 
     def users(self, histories: Histories) -> Floats:
         """(rows, D): user vectors divided by the temperature."""
@@ -54,7 +66,8 @@ class Scorer:
         listened: of the same histories, where other tasks read them too.
         """
         listened = listened or Listened(histories, self.knowledge)
-        return EncodedUsers(self.users(histories), personal_prior(listened, self.ranker))
+        bags = [] if self.trees is None else personal_bags(listened)
+        return EncodedUsers(self.users(histories), personal_prior(listened, self.ranker), bags)
 
     def add_terms(self, products: Floats, prior: Prior) -> None:
         """Make the scores of all candidates, (rows, n_candidates), of the products of users and candidates, in place."""
@@ -63,6 +76,18 @@ class Scorer:
         products *= self.product_weight
         products += self.of_catalog_terms
         add_prior(products, prior, self.candidate_artist, self.n_artists, self.popularity)
+
+    def features(self, users: Floats, bags: PersonalBags, row: Ids, track: Ids) -> Floats:
+        """(n, len(FEATURES)) float32: all features of n pairs of a user and a candidate.
+
+        users: (rows, D) divided by the temperature. bags: of the histories of those rows. row, track: (n,) numbers of the
+        user and of the candidate.
+        """
+        product = np.einsum("nd,nd->n", self.vectors[track], users[row])
+        artist = self.candidate_artist[track].astype(np.int64)
+        personal = pair_features(bags, row, track + self.first_candidate, artist, self.popularity[track])
+        features: Floats = np.concatenate([product[:, None], self.catalog_values[track], personal], axis=1)
+        return features.astype(np.float32, copy=False)
 
     def index_queries(self, users: Floats) -> Floats:
         """(rows, D + catalog features) queries of an index. users: (rows, D) divided by the temperature."""
@@ -110,6 +135,7 @@ def scorer_of(
     vectors: Floats | None = None,
     relations: Relations = NO_RELATIONS,
     values: Floats | None = None,
+    trees: TreeRanker | None = None,
 ) -> Scorer:
     """The score of a task.
 
@@ -127,4 +153,14 @@ def scorer_of(
         values = np.zeros((task.n_candidates, len(CATALOG_FEATURES)), np.float32)
     elif values is None:
         values = catalog_values(task.fit)
-    return Scorer(model, Knowledge(task.fit.catalog, relations), vectors, values, task.candidate_artist, ranker, intent)
+    return Scorer(
+        model,
+        Knowledge(task.fit.catalog, relations),
+        vectors,
+        values,
+        task.candidate_artist,
+        ranker,
+        intent,
+        task.first_candidate,
+        trees,
+    )

@@ -37,12 +37,12 @@ def embed_catalog(splits: Splits, towers: Path, folder: Path) -> dict[str, Any]:
 
 
 def index_catalog(
-    splits: Splits, towers: Path, vectors_folder: Path, settings: IndexSettings, folder: Path
+    splits: Splits, towers: Path, ranker: Path, vectors_folder: Path, settings: IndexSettings, folder: Path
 ) -> dict[str, Any]:
     """Write the index over the vectors and its id map, `tracks.parquet`, into `folder`; returns a summary."""
     stored = load_vectors(vectors_folder)
     need_memory(COPIES * stored.nbytes, f"An index of {len(stored):,} tracks", "lower towers.output_dim")
-    queries = real_queries(splits, towers, vectors_folder)
+    queries = real_queries(splits, towers, ranker, vectors_folder)
     names = splits.track_names.head(len(stored)).select("track", "artist_name", "track_name")
     names.with_columns(pl.col("track").cast(pl.Int32)).write_parquet(folder / "tracks.parquet")
     splits.forget()  # what follows holds the vectors twice
@@ -57,12 +57,12 @@ def index_catalog(
     }
 
 
-def real_queries(splits: Splits, towers: Path, vectors: Path, limit: int = 200) -> Floats:
+def real_queries(splits: Splits, towers: Path, ranker: Path, vectors: Path, limit: int = 200) -> Floats:
     """Index queries of discovery for at most `limit` users of the fit data, drawn by seed: (users, D + catalog terms).
 
-    towers, vectors: the folders of both.
+    towers, ranker, vectors: the folders of the three.
     """
-    fit, trained = splits.testing, Towers.load(towers)
+    fit, trained = splits.testing, Towers.load(towers, ranker)
     users = np.sort(np.random.default_rng(0).permutation(fit.catalog.n_users)[:limit]).astype(np.int64)
     scorer = Scorer(
         trained.model,

@@ -18,6 +18,7 @@ from loopback_core.ranking.linear_ranker import LinearRanker, load_rankers
 from loopback_core.ranking.relations import Relations
 from loopback_core.ranking.scorer import Scorer, scorer_of
 from loopback_core.ranking.terms import Knowledge
+from loopback_core.ranking.tree_ranker import TreeRanker, load_trees
 from loopback_core.recommenders.index_recommender import IndexRecommender
 from loopback_core.recommenders.name_keys import NameKeys
 from loopback_core.recommenders.request import Recommendation, Request
@@ -47,19 +48,27 @@ class Towers:
     rankers: Mapping[str, LinearRanker]  # by task
     relations: Relations
     reranking: Mapping[str, RerankingChoice] = field(default_factory=dict)  # by task; the others are served as scored
+    trees: Mapping[str, TreeRanker] = field(default_factory=dict)  # by task; the others are in the linear order
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Read what :func:`loopback_core.training.train.train_towers` wrote.
+    def load(cls, towers: Path, ranker: Path) -> Self:
+        """Read what :func:`loopback_core.training.train.train_towers` and `train_ranker` wrote.
 
         Raises:
             ArtifactError: a file is missing or damaged.
         """
-        return cls(TwoTower.load(folder), load_rankers(folder), Relations.load(folder), load_reranking(folder))
+        return cls(
+            TwoTower.load(towers),
+            load_rankers(ranker),
+            Relations.load(towers),
+            load_reranking(ranker),
+            load_trees(ranker),
+        )
 
     def scorer(self, task: Task, vectors: Floats | None = None) -> Scorer:
         """The served score in a task. vectors: (n_tracks, D) of the catalog, where they are known already."""
-        return scorer_of(task, self.model, self.rankers[task.name], vectors, self.relations)
+        ranker, trees = self.rankers[task.name], self.trees.get(task.name)
+        return scorer_of(task, self.model, ranker, vectors, self.relations, trees=trees)
 
 
 @dataclass(frozen=True)
@@ -88,14 +97,13 @@ class Bundle:
         store = ArtifactStore(Path(home))
         index = store.latest("faiss_index")
         index.verify()
-        splits, towers, vectors = (
-            store.upstream(index, name).folder for name in ("temporal_splits", "trained_towers", "track_embeddings")
-        )
-        return cls.load(Splits(splits), towers, vectors, index.folder)
+        assets = ("temporal_splits", "trained_towers", "trained_ranker", "track_embeddings")
+        splits, *parts = (store.upstream(index, name).folder for name in assets)
+        return cls.load(Splits(splits), *parts, index.folder)
 
     @classmethod
-    def load(cls, splits: Splits, towers: Path, vectors: Path, index: Path) -> Self:
-        """The catalog at test time, and what was made from it. towers, vectors, index: folders of the three artifacts.
+    def load(cls, splits: Splits, towers: Path, ranker: Path, vectors: Path, index: Path) -> Self:
+        """The catalog at test time, and what was made from it. towers, ranker, vectors, index: folders of the artifacts.
 
         Raises:
             ArtifactError: a file is missing or damaged.
@@ -108,7 +116,7 @@ class Bundle:
             fit.now,
             fit.own_moments,
             fit.demographics is not None,
-            Towers.load(towers),
+            Towers.load(towers, ranker),
             load_vectors(vectors),
             load_catalog_values(vectors),
             load_index(index),
@@ -139,6 +147,7 @@ class Bundle:
                 self.catalog.artist,
                 self.towers.rankers[task],
                 intent,
+                trees=self.towers.trees.get(task),
             )
             for task, intent in SERVED_TASKS.items()
         }

@@ -6,6 +6,7 @@ import numpy as np
 
 from loopback_core.data import NOTHING, Ragged, Ranking, distinct_in_rows
 from loopback_core.ranking.pair_features import Prior, lookup
+from loopback_core.ranking.reordering import reordered
 from loopback_core.ranking.scorer import EncodedUsers, Scorer
 from loopback_core.recommenders.towers_recommender import TowersRecommender
 from loopback_core.retrieval.indexes.vector_index import VectorIndex
@@ -25,12 +26,14 @@ class IndexRecommender(TowersRecommender):
     The index finds the best by the towers and the catalog terms. The personal prior lifts tracks of the history, their
     neighbours, and those of its artists and of related ones: of these the MOST_LIFTED best of each user by all but the
     towers. They are scored together with what the index found, and the best of both are nearly always the best of all.
+    Where the scorer has trees, these put the best in order.
     """
 
     def __init__(self, scorer: Scorer, index: VectorIndex, seed: int) -> None:
         """seed: of the permutation that breaks ties."""
         super().__init__(scorer, seed, "two_tower_index")
         self.index = index
+        self.places = 0 if scorer.trees is None else scorer.trees.places
 
     def rank(self, users: EncodedUsers, k: int, exclude: Ragged | None) -> Ranking:
         """The k best candidates of each user."""
@@ -38,12 +41,20 @@ class IndexRecommender(TowersRecommender):
         width = min(max(k, NEAREST_OF_INDEX), len(scorer.vectors))
         nearest = self.index.search(scorer.index_queries(users.vectors), width, exclude)
         if not len(prior.tracks.row) and not len(prior.artists.row):
-            return Ranking(nearest.tracks[:, :k], nearest.scores[:, :k])
+            return self._in_order(users, nearest, k)
         lifted = self._lifted(prior, len(users.vectors))
         return self.rank_among(users, self._candidates(nearest, prior, lifted), k, exclude)
 
     def rank_among(self, users: EncodedUsers, candidates: Ragged, k: int, exclude: Ragged | None) -> Ranking:
         """The k best of some candidates of each user. candidates: rows of distinct track ids."""
+        best = self._best_among(users, candidates, max(k, self.places), exclude)
+        return self._in_order(users, best, k)
+
+    def _in_order(self, users: EncodedUsers, best: Ranking, k: int) -> Ranking:
+        ordered = reordered(self.scorer, users, best)
+        return Ranking(ordered.tracks[:, :k], ordered.scores[:, :k])
+
+    def _best_among(self, users: EncodedUsers, candidates: Ragged, k: int, exclude: Ragged | None) -> Ranking:
         prior, scorer = users.prior, self.scorer
         if exclude is not None:
             candidates = candidates.without(exclude, len(scorer.vectors))

@@ -11,10 +11,13 @@ from loopback_core.runtime.progress import progress
 from loopback_core.tasks.task import Task
 
 TOWERS = "two_tower"
-"""Id of the recommender that would be served; the ids of its variants begin with it, and they are not baselines."""
+"""Id of the towers with the linear score; the ids of its variants begin with it, and they are not baselines."""
+
+SERVED = "ranked"
+"""Id of the lists that are served: those of TOWERS, their best candidates put in order by trees where these pay."""
 
 RERANKED = "reranked"
-"""Id of the lists of TOWERS in the order in which they are shown: by rules, and for diversity."""
+"""Id of the lists of SERVED in the order in which they are shown: by rules, and for diversity."""
 
 OTHER_PRESET = f"{TOWERS}:"
 """How the ids of towers of another preset begin."""
@@ -32,7 +35,7 @@ ROLLING_DEPTH = 100
 
 def is_ours(recommender: str) -> bool:
     """Whether it is the towers, a variant of them or of another preset, and no baseline."""
-    return recommender.startswith(TOWERS) or recommender == RERANKED
+    return recommender.startswith(TOWERS) or recommender in (SERVED, RERANKED)
 
 
 def rank_users(recommender: Recommender, task: Task, depth: int) -> Ranking:

@@ -14,7 +14,7 @@ from loopback_core.data import Floats
 from loopback_core.evaluation.evaluation_json import Evaluation
 from loopback_core.evaluation.evaluator import TaskResult
 from loopback_core.evaluation.measuring import Trained
-from loopback_core.recommenders.lists import TOWERS
+from loopback_core.recommenders.lists import SERVED
 from loopback_core.reporting.example_users import Example, example_users
 from loopback_core.reporting.plots import plot_embedding, plot_evaluation, plot_popularity, plot_training
 from loopback_core.reporting.report import write_report
@@ -61,7 +61,7 @@ def _draw(evaluation: Evaluation, result: TaskResult, splits: Splits, trained: T
 
 def _examples(evaluation: Evaluation, result: TaskResult, splits: Splits, vectors: Floats) -> list[Example]:
     """The recommendations of the towers and of their rival for a few users in discovery."""
-    shown = {TOWERS, evaluation["rival"]["discovery"]}
+    shown = {SERVED, evaluation["rival"]["discovery"]}
     rankings = {name: ranking for name, ranking in result.rankings.items() if name in shown}
     seed = evaluation["settings"]["evaluation"]["seed"]
     return example_users(result.task, rankings, splits.track_names, splits.users, vectors, seed)

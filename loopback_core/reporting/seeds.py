@@ -25,7 +25,7 @@ from loopback_core.evaluation.evaluator import compare_over_users, mean_over_use
 from loopback_core.evaluation.json_file import write_json_file
 from loopback_core.evaluation.random_closed_form import expected_metrics
 from loopback_core.evaluation.rolling_evaluation import REQUESTS_FILE
-from loopback_core.recommenders.lists import OTHER_PRESET, RANDOM, TOWERS, is_ours
+from loopback_core.recommenders.lists import OTHER_PRESET, RANDOM, SERVED, is_ours
 from loopback_core.reporting.paper.seeds_tables import seeds_table
 from loopback_core.reporting.report.report_tables import TOWERS_ALONE_ID
 from loopback_core.reporting.seeds_json import Seeds, SeedsRolling, SeedsTask, SeedsValues
@@ -125,7 +125,7 @@ def over_seeds(homes: Sequence[Path]) -> Seeds:
         task = TASKS[name](first.splits.testing_period)
         if rival is None or not len(task.users):
             continue
-        recommenders = (TOWERS, TOWERS_ALONE_ID, *first.baselines(name))
+        recommenders = (SERVED, TOWERS_ALONE_ID, *first.baselines(name))
         by_seed = {one: [run.per_user(task, one) for run in runs] for one in recommenders}
         rolling = _at_moments(runs, name, rival, settings)
         tasks[name] = {**_values(by_seed, rival, task.users, settings), "rolling": rolling}
@@ -146,9 +146,9 @@ def _at_moments(
     """The same from the requests of the moments, by set of positives; empty where the task was not asked again."""
     found: dict[str, SeedsRolling] = {}
     for positives in runs[0].evaluation.get("rolling", {}).get(task, {}):
-        recommenders = (TOWERS, TOWERS_ALONE_ID, *runs[0].baselines(task))
+        recommenders = (SERVED, TOWERS_ALONE_ID, *runs[0].baselines(task))
         measured = {one: [run.per_request(task, positives, one) for run in runs] for one in recommenders}
-        users = measured[TOWERS][0][0]
+        users = measured[SERVED][0][0]
         by_seed = {one: [values for _, values in seeds] for one, seeds in measured.items()}
         found[positives] = {**_values(by_seed, rival, users, settings), "requests": len(users)}
     return found
@@ -163,7 +163,7 @@ def _values(
         name: {metric: np.mean([of[metric] for of in seeds], axis=0) for metric in SEEDS_METRICS}
         for name, seeds in by_seed.items()
     }
-    reported = (TOWERS, TOWERS_ALONE_ID, rival)
+    reported = (SERVED, TOWERS_ALONE_ID, rival)
     means = mean_over_users({name: per_user[name] for name in reported}, settings, user)
     return {
         "users": len(np.unique(user)),
@@ -183,7 +183,7 @@ def _values(
                 settings,
                 user,
             )[rival]
-            for towers in (TOWERS, TOWERS_ALONE_ID)
+            for towers in (SERVED, TOWERS_ALONE_ID)
         },
     }
 

@@ -19,6 +19,9 @@ from loopback_core.serving.reasons import Reasons
 KEPT_LISTENS = 2_000_000
 """Listens of the listeners who are kept, together: each takes some 50 bytes."""
 
+FOR_TREES = 8
+"""How many times as much a listen takes where trees read all features of a history."""
+
 LISTENS_AT_ONCE = 200_000
 """Of histories that are encoded together: some kilobytes are held for each of them."""
 
@@ -89,15 +92,18 @@ class PreparedListeners:
         with self._lock:
             before = self._kept.pop(key, None)  # another thread may have been first
             self._kept[key] = prepared
-            self._listens += _cost(prepared) - (0 if before is None else _cost(before))
+            self._listens += self._cost(prepared) - (0 if before is None else self._cost(before))
             while self._listens > KEPT_LISTENS:
-                self._listens -= _cost(self._kept.popitem(last=False)[1])
+                self._listens -= self._cost(self._kept.popitem(last=False)[1])
 
     def forget(self, user_id: str) -> None:
         """Keep nothing of a user any more."""
         with self._lock:
             for key in [key for key in self._kept if isinstance(key, tuple) and key[0] == user_id]:
-                self._listens -= _cost(self._kept.pop(key))
+                self._listens -= self._cost(self._kept.pop(key))
+
+    def _cost(self, prepared: Prepared) -> int:
+        return OF_A_LISTENER + len(prepared.listener.ids) * (FOR_TREES if self.served.bundle.towers.trees else 1)
 
     def encode(self, prepared: Sequence[Prepared], tasks: Sequence[TaskName]) -> None:
         """Encode those that are not yet for these tasks, many in one pass of the tower."""
@@ -118,7 +124,3 @@ def _blocks(prepared: Sequence[Prepared]) -> Iterator[Sequence[Prepared]]:
     number = np.cumsum([len(one.listener.ids) for one in prepared]) // LISTENS_AT_ONCE
     for _, block in groupby(zip(number.tolist(), prepared, strict=True), lambda pair: pair[0]):
         yield [one for _, one in block]
-
-
-def _cost(prepared: Prepared) -> int:
-    return OF_A_LISTENER + len(prepared.listener.ids)

@@ -11,7 +11,7 @@ from loopback_core.ranking.linear_ranker import (
 )
 from loopback_core.ranking.pair_features import pair_features, personal_bags
 from loopback_core.ranking.scorer import Scorer
-from loopback_core.ranking.terms import NeighboursTerm, RelatedTerm
+from loopback_core.ranking.terms import Listened, NeighboursTerm, RelatedTerm
 
 PERSONAL = (*TRACK_FEATURES, *ARTIST_FEATURES, *POPULAR_ARTIST_FEATURES)
 
@@ -23,7 +23,7 @@ def score_parts(scorer: Scorer, histories: Histories, tracks: Ids) -> list[dict[
     user = scorer.users(histories)[0]
     towers = (scorer.vectors[tracks] @ user) * scorer.product_weight
     popularity = scorer.of_catalog_terms[tracks]
-    bags = personal_bags(histories, scorer.knowledge)
+    bags = personal_bags(Listened(histories, scorer.knowledge))
     artist = scorer.candidate_artist[tracks].astype(np.int64)
     features = pair_features(bags, np.zeros(len(tracks), np.int64), tracks, artist, scorer.popularity[tracks])
     weighted = features * scorer.ranker.of_features(PERSONAL)

@@ -4,6 +4,7 @@ from loopback_core.settings.evaluation_settings import AblationSettings, ChecksS
 from loopback_core.settings.index_settings import ENGINE_OF_KIND, HnswSettings, IndexSettings, IvfSettings
 from loopback_core.settings.layers import merged
 from loopback_core.settings.loading import RECIPE, load_settings, without_searched
+from loopback_core.settings.ranking_settings import RankingSettings
 from loopback_core.settings.reranking_settings import RERANKING_METHODS, RerankingMethod, RerankingSettings
 from loopback_core.settings.section import Section
 from loopback_core.settings.settings import Settings
@@ -41,6 +42,7 @@ __all__ = [
     "IvfSettings",
     "MlpSettings",
     "PooledSettings",
+    "RankingSettings",
     "RerankingMethod",
     "RerankingSettings",
     "SampledSettings",

@@ -5,6 +5,7 @@ from pydantic import Field
 from loopback_core.settings.bundle_settings import BundleSettings
 from loopback_core.settings.evaluation_settings import AblationSettings, ChecksSettings, EvaluationSettings
 from loopback_core.settings.index_settings import IndexSettings
+from loopback_core.settings.ranking_settings import RankingSettings
 from loopback_core.settings.reranking_settings import RerankingSettings
 from loopback_core.settings.section import Section
 from loopback_core.settings.source_settings import SourceSettings, SplitSettings
@@ -19,6 +20,7 @@ class Settings(Section):
     split: SplitSettings = Field(default_factory=SplitSettings)
     towers: TowersSettings = Field(default_factory=TowersSettings)
     training: TrainingSettings = Field(default_factory=TrainingSettings)
+    ranking: RankingSettings = Field(default_factory=RankingSettings)
     reranking: RerankingSettings = Field(default_factory=RerankingSettings)
     index: IndexSettings = Field(default_factory=IndexSettings)
     evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings)

@@ -182,19 +182,24 @@ def trained(chain, planted_bundle):
         torch.manual_seed(0)
         TwoTower(Vocabulary(n_users=2, n_tracks=3, n_artists=3), shape).save(folder)
         write_history(folder, [3.0, 2.5, 2.75])
-        save_rankers({"discovery": LinearRanker.of({"towers": 1.0, "listeners": 0.5})}, folder)
         return {"refit": False}
+
+    def rankers(folder):
+        save_rankers({"discovery": LinearRanker.of({"towers": 1.0, "listeners": 0.5})}, folder)
+        return {}
 
     chain.sound["trained_towers"] = chain.publish("trained_towers", towers, ["temporal_splits"])
     weights = chain.sound["trained_towers"].folder
+    chain.sound["trained_ranker"] = chain.publish("trained_ranker", rankers, ["trained_towers"])
+    ranker = chain.sound["trained_ranker"].folder
     chain.sound["track_embeddings"] = chain.publish(
         "track_embeddings", lambda folder: embed_catalog(splits, weights, folder), ["trained_towers"]
     )
     vectors = chain.sound["track_embeddings"].folder
     chain.sound["faiss_index"] = chain.publish(
         "faiss_index",
-        lambda folder: index_catalog(splits, weights, vectors, settings.index, folder),
-        ["track_embeddings"],
+        lambda folder: index_catalog(splits, weights, ranker, vectors, settings.index, folder),
+        ["track_embeddings", "trained_ranker"],
     )
 
     of_baselines = EvaluationSettings(baselines=["personal_decayed"], moments=2)

@@ -13,6 +13,7 @@ from loopback_core.ranking.linear_ranker import FEATURES, TOWERS_ALONE, LinearRa
 from loopback_core.ranking.pair_features import pair_features, personal_bags
 from loopback_core.ranking.relations import Relations
 from loopback_core.ranking.scorer import scorer_of
+from loopback_core.ranking.terms import Listened
 from loopback_core.recommenders.towers_recommender import TowersRecommender
 from loopback_core.settings import TowersSettings
 from loopback_core.tasks.task_builders import next_listen
@@ -32,7 +33,7 @@ def towers_of(catalog):
 
 def features_of(scorer, task, row, track):
     """(n, FEATURES but the towers)."""
-    bags = personal_bags(task.histories, scorer.knowledge)
+    bags = personal_bags(Listened(task.histories, scorer.knowledge))
     artist = scorer.candidate_artist[track].astype(np.int64)
     personal = pair_features(bags, row, track, artist, scorer.popularity[track])
     return np.concatenate([scorer.catalog_values[track], personal], axis=1)

@@ -56,7 +56,7 @@ def built(splits, tmp_path):
     ranker = LinearRanker.of({"towers": 2.0, "listeners": 0.5, "trend": 0.25})
     save_rankers({"discovery": ranker}, folder)
     embedded = embed_catalog(splits, folder, folder)
-    indexed = index_catalog(splits, folder, folder, IndexSettings(kind="flat"), folder)
+    indexed = index_catalog(splits, folder, folder, folder, IndexSettings(kind="flat"), folder)
     return folder, embedded, indexed
 
 
@@ -90,7 +90,7 @@ def test_the_id_map_names_the_track_of_every_position_of_the_index(splits, built
 def test_an_index_is_measured_with_the_vectors_of_real_users(splits, built):
     folder, _, _ = built
     fit = splits.testing
-    queries = real_queries(splits, folder, folder)
+    queries = real_queries(splits, folder, folder, folder)
     all_users = Histories.of(fit.events, np.arange(3), fit.now)  # anna, bela, and carl, whom train does not know
     model, values = TwoTower.load(folder), load_catalog_values(folder)
     users = user_vectors(model, all_users, fit.catalog.artist) * model.inverse_temperature().item()
@@ -98,4 +98,4 @@ def test_an_index_is_measured_with_the_vectors_of_real_users(splits, built):
     np.testing.assert_array_equal(values[:, :2], popularity_columns(fit))
     held = indexed_vectors(load_vectors(folder), values)
     np.testing.assert_allclose(queries[0, 6:] @ held[:, 6:].T, values[:, :2] @ [0.5, 0.25], rtol=1e-5)
-    assert real_queries(splits, folder, folder, limit=2).shape == (2, 6 + values.shape[1])
+    assert real_queries(splits, folder, folder, folder, limit=2).shape == (2, 6 + values.shape[1])

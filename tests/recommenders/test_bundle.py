@@ -48,14 +48,14 @@ def folder(tmp_path_factory):
     for name in ("vectors", "index"):
         (folder / name).mkdir()
     embed_catalog(splits, towers, folder / "vectors")
-    index_catalog(splits, towers, folder / "vectors", IndexSettings(kind="flat"), folder / "index")
+    index_catalog(splits, towers, towers, folder / "vectors", IndexSettings(kind="flat"), folder / "index")
     return folder, splits
 
 
 @pytest.fixture
 def bundle(folder):
     path, splits = folder
-    return Bundle.load(splits, path / "towers", path / "vectors", path / "index")
+    return Bundle.load(splits, path / "towers", path / "towers", path / "vectors", path / "index")
 
 
 def history_of(splits, user):

@@ -29,7 +29,7 @@ def asked(tmp_path_factory):
     """A task of the planted log, its scorer, and the works of its candidates: each track its own."""
     evaluated = planted_evaluated(tmp_path_factory.mktemp("artifacts"))
     task = TASKS["discovery"](evaluated.splits.testing_period)
-    bundle = Bundle.load(evaluated.splits, evaluated.towers, evaluated.vectors, evaluated.index)
+    bundle = Bundle.load(evaluated.splits, evaluated.towers, evaluated.ranker, evaluated.vectors, evaluated.index)
     return bundle.towers.scorer(task, bundle.vectors), task, np.arange(task.n_candidates)
 
 

@@ -15,7 +15,7 @@ from loopback_core.tasks.metrics import per_user_metrics
 from loopback_core.tasks.task_builders import discovery
 from loopback_core.towers.two_tower import TwoTower
 from loopback_core.training import train as training_step
-from loopback_core.training.train import bounded, train_towers
+from loopback_core.training.train import bounded, train_towers, tuned_towers
 
 SMALL = {"output_dim": 16}
 SMALL_MLP = {"mlp": {"id_dim": 16, "hidden_dim": 32}, "output_dim": 16}
@@ -61,7 +61,7 @@ def test_what_training_leaves_behind_can_be_read_back(planted, tmp_path):
         planted, settings_of("reference_sparse", epochs=2, seed=5), tmp_path / "towers", tmp_path / "checkpoints"
     )
     names = {path.name for path in (tmp_path / "towers").iterdir()}
-    assert names == {"towers.safetensors", "towers.json", "scoring.json", "reranking.json", "history.json"}
+    assert names == {"towers.safetensors", "towers.json", "history.json"}
     history = json.loads((tmp_path / "towers" / "history.json").read_text())
     assert [epoch["loss"] for epoch in history["epochs"]] == summary["losses"]
     assert json.loads(json.dumps(summary)) == summary
@@ -85,6 +85,9 @@ def test_relations_are_of_what_the_weights_are_of(planted, tmp_path):
         chosen = settings_of("reference_sparse", epochs=1, **given)
         train_towers(planted, chosen, tmp_path / name / "towers", tmp_path / name / "checkpoints")
         kept = Relations.load(tmp_path / name / "towers")
+        tuned = tuned_towers(tmp_path / name / "towers")
+        assert (tuned == tmp_path / name / "towers") is (name != "of both")
+        assert TwoTower.load(tuned).vocabulary.n_tracks == planted.tuning.catalog.n_tracks
         if data is None:
             assert kept == Relations()
         else:

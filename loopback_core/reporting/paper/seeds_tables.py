@@ -3,7 +3,7 @@
 from loopback_core.evaluation.outcome import outcome
 from loopback_core.evaluation.rolling_evaluation import NEAR, REST
 from loopback_core.evaluation.significance import Comparison
-from loopback_core.recommenders.lists import TOWERS
+from loopback_core.recommenders.lists import SERVED
 from loopback_core.reporting.paper.paper_tables import filled_table, interval, number
 from loopback_core.reporting.report.report_tables import TOWERS_ALONE_ID, difference_cell, p_cell, won_lost_tied
 from loopback_core.reporting.seeds_json import Seeds, SeedsTask, SeedsValues
@@ -16,7 +16,7 @@ def seeds_verdict(content: Seeds, name: str = "") -> str:
     rolling = _sets_of_positives(content)
     rows = []
     for task, measured in content["tasks"].items():
-        comparisons = measured["against_rival"][TOWERS]
+        comparisons = measured["against_rival"][SERVED]
         main, deep = comparisons[MAIN_METRIC], comparisons["recall@100"]
         rows.append(
             [
@@ -45,7 +45,7 @@ def _sets_of_positives(content: Seeds) -> dict[str, str]:
 
 def _at_moments(measured: SeedsTask, positives: str) -> Comparison | None:
     of = measured.get("rolling", {}).get(positives)
-    return of["against_rival"][TOWERS][MAIN_METRIC] if of else None
+    return of["against_rival"][SERVED][MAIN_METRIC] if of else None
 
 
 def seeds_table(content: Seeds, name: str = "") -> str:
@@ -53,7 +53,7 @@ def seeds_table(content: Seeds, name: str = "") -> str:
     rolling = _sets_of_positives(content)
     rows = []
     for task, measured in content["tasks"].items():
-        rows += [[task, measured["rival"], metric, *_cells(measured, metric)] for metric in measured["each"][TOWERS]]
+        rows += [[task, measured["rival"], metric, *_cells(measured, metric)] for metric in measured["each"][SERVED]]
         for positives, heading in rolling.items():
             if of := measured.get("rolling", {}).get(positives):
                 rows.append([task, measured["rival"], heading, *_cells(of, MAIN_METRIC)])
@@ -65,7 +65,7 @@ def seeds_table(content: Seeds, name: str = "") -> str:
 def _cells(values: SeedsValues, metric: str) -> list[str]:
     """Each seed, the means of the served towers, of the rival and of the towers alone, and the difference between."""
     served, rival, alone = (
-        interval(values["mean"][recommender][metric]) for recommender in (TOWERS, values["rival"], TOWERS_ALONE_ID)
+        interval(values["mean"][recommender][metric]) for recommender in (SERVED, values["rival"], TOWERS_ALONE_ID)
     )
-    each = " / ".join(map(number, values["each"][TOWERS][metric]))
-    return [each, served, rival, difference_cell(values["against_rival"][TOWERS][metric]), alone]
+    each = " / ".join(map(number, values["each"][SERVED][metric]))
+    return [each, served, rival, difference_cell(values["against_rival"][SERVED][metric]), alone]

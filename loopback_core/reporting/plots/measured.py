@@ -10,7 +10,7 @@ import numpy as np
 
 from loopback_core.evaluation.evaluation_json import Recommenders
 from loopback_core.evaluation.significance import Mean
-from loopback_core.recommenders.lists import TOWERS, is_ours
+from loopback_core.recommenders.lists import SERVED, is_ours
 from loopback_core.reporting.plots.colours import INK, VARIANTS, colour, emphasised, line
 from loopback_core.reporting.plots.figure import figure, spread_apart
 from loopback_core.reporting.plots.mean_marks import draw_mean
@@ -44,7 +44,7 @@ def plot_recall(recommenders: Recommenders, rival: str | None, path: Path, title
                 panel.plot(ks, values, style, marker=".", color=colour(name), lw=width, zorder=3)
             else:
                 panel.plot(ks, values, color=INK, alpha=0.25, lw=0.8)
-        _shade_interval(panel, measured.get(TOWERS, {}), TOWERS)
+        _shade_interval(panel, measured.get(SERVED, {}), SERVED)
         every_k = sorted({k for curve in curves.values() for k in curve})
         panel.set_xticks(every_k, [str(k) for k in every_k], size=8)
         panel.minorticks_off()
@@ -62,13 +62,13 @@ def plot_main_metric(recommenders: Recommenders, rival: str | None, path: Path, 
     """nDCG@10 with its interval of every recommender that answered the task, best on top."""
     means = {name: metrics[MAIN_METRIC] for name, metrics in recommenders.items() if metrics and MAIN_METRIC in metrics}
     values = {name: value for name, mean in means.items() if (value := mean["value"]) is not None}
-    if means.get("two_tower_alone") == means.get(TOWERS):
+    if means.get("two_tower_alone") == means.get(SERVED):
         values.pop("two_tower_alone", None)
     listed = sorted(values, key=lambda name: values[name])
     with figure(path, height=1.0 + 0.19 * len(listed)) as (panel,):
         for row, name in enumerate(listed):
             draw_mean(panel, means[name], row, colour(name), "D" if name == rival else "o")
-            if name == TOWERS:
+            if name == SERVED:
                 panel.axvline(values[name], color=colour(name), lw=0.8, ls=":")
         panel.set(title=title, xlabel=f"{MAIN_METRIC} (bar: 95 % interval)", ylim=(-0.7, len(listed) - 0.3))
         panel.set_yticks(range(len(listed)), [name + " (rival)" * (name == rival) for name in listed], size=8)
@@ -85,7 +85,7 @@ def plot_segments(segments: Mapping[str, Recommenders], rival: str | None, path:
     segments: segment -> recommender -> metric -> mean.
     """
     present = {name for recommenders in segments.values() for name, metrics in recommenders.items() if metrics}
-    names = [name for name in (TOWERS, rival, "popularity_users") if name in present]
+    names = [name for name in (SERVED, rival, "popularity_users") if name in present]
     shown = {family: [s for s in members if s in segments] for family, members in SEGMENT_FAMILIES.items()}
     with figure(path, width=5.2, height=3.6) as (panel,):
         places: dict[str, float] = {}

@@ -5,13 +5,13 @@ from pathlib import Path
 
 from loopback_core.evaluation.evaluation_json import Comparisons
 from loopback_core.evaluation.significance import Mean
-from loopback_core.recommenders.lists import RANDOM, TOWERS
+from loopback_core.recommenders.lists import RANDOM, SERVED
 from loopback_core.reporting.plots.colours import INK, colour
 from loopback_core.reporting.plots.figure import figure
 from loopback_core.reporting.plots.mean_marks import draw_mean
 from loopback_core.tasks.metrics import MAIN_METRIC
 
-MARKS_OF_MOMENTS = (("o", INK), ("D", colour(TOWERS)), ("s", "#2f86d6"))
+MARKS_OF_MOMENTS = (("o", INK), ("D", colour(SERVED)), ("s", "#2f86d6"))
 """Mark and colour of each column of differences, in order."""
 
 
@@ -32,7 +32,7 @@ def plot_moments(columns: Mapping[str, Comparisons], rival: str | None, path: Pa
                     mean = Mean(value=one["difference"], low=one["low"], high=one["high"])
                     draw_mean(panel, mean, row + 0.25 * (1 - number), ink, mark, size=4)
         panel.axvline(0, color=INK, lw=0.8, ls=":")
-        panel.set(title=title, xlabel=f"{MAIN_METRIC}: {TOWERS} minus it", ylim=(-0.7, len(listed) - 0.3))
+        panel.set(title=title, xlabel=f"{MAIN_METRIC}: {SERVED} minus it", ylim=(-0.7, len(listed) - 0.3))
         panel.set_yticks(range(len(listed)), [name + " (rival)" * (name == rival) for name in listed], size=8)
         panel.locator_params(axis="x", nbins=4)
         panel.grid(axis="y", visible=False)

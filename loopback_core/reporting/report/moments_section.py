@@ -4,7 +4,7 @@ from collections.abc import Container, Iterator
 
 from loopback_core.evaluation.evaluation_json import Evaluation, RollingJson
 from loopback_core.evaluation.rolling_evaluation import NEAR, REST
-from loopback_core.recommenders.lists import TOWERS, is_ours
+from loopback_core.recommenders.lists import SERVED, is_ours
 from loopback_core.reporting.report.report_tables import (
     best_first,
     cell,
@@ -105,7 +105,7 @@ def _table(of: RollingJson, rival: str | None) -> str:
         "",
         MAIN_METRIC,
         DEEP,
-        f"{MAIN_METRIC}: {TOWERS} minus it",
+        f"{MAIN_METRIC}: {SERVED} minus it",
         "p (Holm)",
         "won / lost / tied",
     ]

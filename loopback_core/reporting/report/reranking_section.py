@@ -5,7 +5,7 @@ from typing import Any
 
 from loopback_core.evaluation.evaluation_json import Evaluation
 from loopback_core.evaluation.reranking_json import RerankingJson
-from loopback_core.recommenders.lists import RERANKED, TOWERS
+from loopback_core.recommenders.lists import RERANKED, SERVED
 from loopback_core.reporting.report.report_tables import difference_cell, markdown_table
 from loopback_core.reporting.report.task_sections import folded, pictures_there
 from loopback_core.reporting.safe_text import markdown
@@ -20,7 +20,7 @@ def reranking_section(evaluation: Evaluation, pictures: Container[str]) -> Itera
     settings = evaluation["settings"].get("reranking", {})
     yield "## Re-ranking: diverse lists, and what they cost"
     yield (
-        f"`{RERANKED}` puts the first 100 tracks of `{TOWERS}` in another order. The dial goes from 0, the order of the scores, to "
+        f"`{RERANKED}` puts the first 100 tracks of `{SERVED}` in another order. The dial goes from 0, the order of the scores, to "
         f"1. Chosen was, on validation, the point with the most artists that costs at most {100 * settings.get('max_cost', 0):g} % of "
         f"{MAIN_METRIC} there, a standard error added; 0 where none does. Rules hold at every point: {_rules(next(iter(measured.values()))['choice'])}."
     )

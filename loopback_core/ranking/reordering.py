@@ -1,0 +1,35 @@
+"""Lists of the linear score, put in order by trees."""
+
+import numpy as np
+
+from loopback_core.data import NOTHING, Ranking
+from loopback_core.ranking.scorer import EncodedUsers, Scorer
+
+
+def reordered(scorer: Scorer, users: EncodedUsers, best: Ranking) -> Ranking:
+    """The best candidates of each list in the order of their corrected scores; those after them stay in theirs.
+
+    users: encoded by the same scorer. best: by its linear score, (rows, k), with as many places as its trees correct where
+    there are so many candidates. Scores of the others are lowered so far that they fall from the first to the last.
+    """
+    if scorer.trees is None:
+        return best
+    head = best.tracks[:, : scorer.trees.places]
+    row, place = np.nonzero(head != NOTHING)
+    if not len(row):
+        return best
+    lengths = np.bincount(row, minlength=len(head))
+    features = scorer.features(users.vectors, users.bags, row, head[row, place])
+    scores = np.full(head.shape, -np.inf, np.float32)
+    scores[row, place] = scorer.trees.corrected(features, best.scores[row, place], lengths[lengths > 0])
+    order = np.argsort(-scores, axis=1, kind="stable")
+    tracks, scores = np.take_along_axis(head, order, axis=1), np.take_along_axis(scores, order, axis=1)
+    rest = best.scores[:, head.shape[1] :]
+    if rest.shape[1]:
+        lowest = scores[:, -1:]
+        above = np.where(np.isfinite(lowest), np.maximum(rest[:, :1] - lowest, 0), 0)
+        rest = np.where(np.isfinite(rest), rest - above, rest)
+    return Ranking(
+        np.concatenate([tracks, best.tracks[:, head.shape[1] :]], axis=1),
+        np.concatenate([scores, rest], axis=1).astype(np.float32),
+    )

@@ -1,0 +1,106 @@
+"""Requests to fit trees on: the best candidates by the linear score, as they are served."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loopback_core.data import NOTHING, Floats, Ids
+from loopback_core.ranking.candidates import USERS_AT_ONCE
+from loopback_core.ranking.pair_features import personal_bags
+from loopback_core.ranking.scorer import Scorer
+from loopback_core.ranking.terms import Listened
+from loopback_core.ranking.tree_ranker import TREE_FEATURES, tree_features
+from loopback_core.retrieval.top_k import tie_order, top_k
+from loopback_core.tasks.task import Task
+
+
+@dataclass(frozen=True)
+class TreeRequests:
+    """Requests with their candidates in falling order of the linear score, at least one of them a positive."""
+
+    features: Floats  # (n, len(TREE_FEATURES))
+    scores: Floats  # (n,) linear
+    lengths: Ids  # (requests,)
+    is_positive: NDArray[np.bool_]  # (n,)
+    n_positives: Ids  # (requests,) also of those that are no candidates
+    user: Ids  # (requests,) dense id
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    def where(self, rows: NDArray[np.bool_]) -> "TreeRequests":
+        """Some of the requests. rows: (requests,)."""
+        inside = np.repeat(rows, self.lengths)
+        return TreeRequests(
+            self.features[inside],
+            self.scores[inside],
+            self.lengths[rows],
+            self.is_positive[inside],
+            self.n_positives[rows],
+            self.user[rows],
+        )
+
+    def ndcg(self, scores: Floats, k: int = 10) -> NDArray[np.float64]:
+        """(requests,): nDCG@k of the candidates in the order of some scores, (n,). Equals keep the linear order."""
+        ends = np.concatenate([[0], np.cumsum(self.lengths)])
+        row = np.repeat(np.arange(len(self)), self.lengths)
+        order = np.lexsort((-scores, row))
+        place = np.arange(len(scores)) - ends[row]
+        gains = np.where(self.is_positive[order] & (place < k), 1 / np.log2(place + 2), 0.0)
+        ideal = np.cumsum(1 / np.log2(np.arange(k) + 2))[np.minimum(self.n_positives, k) - 1]
+        return np.bincount(row, gains, minlength=len(self)) / ideal
+
+
+def tree_requests_of(scorer: Scorer, task: Task, places: int, seed: int) -> TreeRequests:
+    """Every user of a task with a positive among the `places` best candidates.
+
+    scorer: with the linear ranker of the task. seed: of the permutation that breaks ties.
+    """
+    tie_rank = tie_order(task.n_candidates, seed)
+    starts = [*range(0, len(task.users), USERS_AT_ONCE), len(task.users)]
+    blocks = [task.of_rows(np.arange(low, high)) for low, high in pairwise(starts)]
+    return all_requests([_requests(scorer, block, places, tie_rank) for block in blocks])
+
+
+def all_requests(parts: Sequence[TreeRequests]) -> TreeRequests:
+    """The requests of all parts."""
+    names = ("features", "scores", "lengths", "is_positive", "n_positives", "user")
+    return TreeRequests(
+        *(np.concatenate([getattr(part, name) for part in (NO_TREE_REQUESTS, *parts)]) for name in names)
+    )
+
+
+def _requests(scorer: Scorer, task: Task, places: int, tie_rank: Ids) -> TreeRequests:
+    users = scorer.encode(task.histories)
+    scores = users.vectors @ scorer.vectors.T
+    scorer.add_terms(scores, users.prior)
+    best = top_k(scores, min(places, task.n_candidates), tie_rank, task.exclude)
+    row, place = np.nonzero(best.tracks != NOTHING)
+    track, positives, n = best.tracks[row, place], task.positives, task.n_candidates
+    is_positive = np.isin(row * n + track, positives.row_numbers() * n + positives.values)
+    has_any = np.bincount(row, is_positive, minlength=len(task.users)) > 0
+    kept = has_any[row]
+    row, place, track = row[kept], place[kept], track[kept]
+    bags = personal_bags(Listened(task.histories, scorer.knowledge))
+    lengths, by_score = np.bincount(row, minlength=len(task.users))[has_any], best.scores[row, place]
+    return TreeRequests(
+        tree_features(scorer.features(users.vectors, bags, row, track), by_score, lengths),
+        by_score,
+        lengths,
+        is_positive[kept],
+        positives.lengths[has_any],
+        task.users[has_any],
+    )
+
+
+NO_TREE_REQUESTS = TreeRequests(
+    np.zeros((0, len(TREE_FEATURES)), np.float32),
+    np.zeros(0, np.float32),
+    np.zeros(0, np.int64),
+    np.zeros(0, np.bool_),
+    np.zeros(0, np.int64),
+    np.zeros(0, np.int64),
+)

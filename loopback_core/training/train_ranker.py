@@ -1,0 +1,155 @@
+"""The step of the chain that learns the order of candidates on validation: the linear score, trees, and re-ranking."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from loopback_core.data import Floats
+from loopback_core.features.track_content import track_content
+from loopback_core.ranking.fit_requests import requests_of, together
+from loopback_core.ranking.fitting import MOMENTS, REQUESTS, fit_ranker
+from loopback_core.ranking.index_space import catalog_values
+from loopback_core.ranking.linear_ranker import TOWERS_ALONE, LinearRanker, save_rankers
+from loopback_core.ranking.listwise import FitRequests
+from loopback_core.ranking.relations import Relations
+from loopback_core.ranking.scorer import Scorer, scorer_of
+from loopback_core.ranking.tree_fitting import TreeFit, fit_trees
+from loopback_core.ranking.tree_ranker import save_trees
+from loopback_core.ranking.tree_requests import TreeRequests, all_requests, tree_requests_of
+from loopback_core.reranking.choosing import RerankingChoice, choose_reranking, save_reranking
+from loopback_core.reranking.versions import works_of
+from loopback_core.retrieval.embed import track_vectors
+from loopback_core.settings import Settings
+from loopback_core.splits import Splits
+from loopback_core.tasks.period import Period
+from loopback_core.tasks.task import Task
+from loopback_core.tasks.task_builders import IN_CATALOG, LIKE, TASKS
+from loopback_core.towers.two_tower import TwoTower
+from loopback_core.training.train import tuned_towers
+
+RANKED_TASKS = ("discovery", "next_listen")
+"""The tasks whose candidates trees order; tracks that nobody has played have no features that trees could read."""
+
+
+def train_ranker(splits: Splits, towers: Path, settings: Settings, folder: Path) -> dict[str, Any]:
+    """Fit the rankers of every task and choose how its lists are re-ranked; write all into `folder`.
+
+    The towers, the related artists and the neighbours that are read were learned on train, and the requests are of
+    validation: nothing has seen its labels. Towers of `training.scoring = "dot"` are served as they are: a reference.
+
+    towers: what `train_towers` wrote. settings: with those of its training. Returns a summary that JSON can hold.
+    """
+    rankers = dict.fromkeys(TASKS, TOWERS_ALONE)
+    trees: dict[str, TreeFit] = {}
+    reranking: dict[str, RerankingChoice] = {}
+    if settings.training.scoring == "fitted":
+        tuned = TunedTowers(splits, TwoTower.load(tuned_towers(towers)), Relations.load(tuned_towers(towers)), settings)
+        rankers = fit_rankers(tuned)
+        trees = fit_trees_of_tasks(tuned, rankers)
+        reranking = choose_rerankings(tuned, rankers)
+    save_rankers(rankers, folder)
+    save_trees({name: fit.trees for name, fit in trees.items() if fit.trees is not None}, folder)
+    save_reranking(reranking, folder)
+    return {
+        "preset": settings.training.preset,
+        "scoring": {task: ranker.as_json() for task, ranker in rankers.items()},
+        "trees": {task: fit.facts for task, fit in trees.items()},
+        "reranking": {task: asdict(choice) for task, choice in reranking.items()},
+        "settings": settings.model_dump(mode="json", include={"ranking", "reranking"}),
+    }
+
+
+@dataclass(frozen=True)
+class TunedTowers:
+    """Towers and relations that were learned on train, to be asked on validation."""
+
+    splits: Splits
+    model: TwoTower
+    relations: Relations
+    settings: Settings
+
+    @cached_property
+    def vectors(self) -> Floats:
+        """(n_tracks, D) of the catalog of train."""
+        return track_vectors(self.model, track_content(self.splits.tuning, self.settings.towers))
+
+    def moments(self, number: int = len(MOMENTS)) -> "Iterator[ValidationMoment]":
+        """Validation from each of MOMENTS on, one after the other: each holds the listens up to then.
+
+        number: of moments, at most. Where the parts of a split overlap in time there is only the first.
+        """
+        period = self.splits.tuning_period
+        shares = MOMENTS[:number] if period.begins_at_once else MOMENTS[:1]
+        for place, share in enumerate(shares):
+            of_moment = period.after(share)
+            yield ValidationMoment(self, of_moment, catalog_values(of_moment.fit), place, len(shares))
+
+
+@dataclass(frozen=True)
+class ValidationMoment:
+    """Validation from a moment on."""
+
+    tuned: TunedTowers
+    period: Period
+    values: Floats  # (n_tracks, catalog features) then
+    number: int
+    of: int
+
+    @property
+    def seed(self) -> int:
+        """Other users are drawn at every moment."""
+        return self.tuned.settings.evaluation.seed + self.number
+
+    def task(self, name: str, requests: int) -> Task:
+        """A task, with its share of the requests of all moments."""
+        return TASKS[name](self.period).sampled(max(requests // self.of, 1), self.seed)
+
+    def scorer(self, task: Task, ranker: LinearRanker = TOWERS_ALONE) -> Scorer:
+        """The score of a task."""
+        tuned = self.tuned
+        return scorer_of(task, tuned.model, ranker, tuned.vectors, tuned.relations, self.values)
+
+
+def fit_rankers(tuned: TunedTowers) -> dict[str, LinearRanker]:
+    """The linear ranker of each task; a task that validation cannot measure takes that of the task most like it."""
+    parts: dict[str, list[FitRequests]] = {name: [] for name in TASKS if name not in LIKE}
+    for moment in tuned.moments():
+        for name, of_task in parts.items():
+            task = moment.task(name, REQUESTS)
+            of_task.append(requests_of(moment.scorer(task), task, moment.seed))
+    seed = tuned.settings.evaluation.seed
+    fitted = {name: fit_ranker(name, together(of_task), seed) for name, of_task in parts.items()}
+    # The reference has no ranker: in its protocol the towers stand alone.
+    return {name: fitted[LIKE.get(name, name)] for name in TASKS} | {"reference_protocol": TOWERS_ALONE}
+
+
+def fit_trees_of_tasks(tuned: TunedTowers, rankers: Mapping[str, LinearRanker]) -> dict[str, TreeFit]:
+    """The trees of each task that has candidates to order; none where the settings say so."""
+    ranking, seed = tuned.settings.ranking, tuned.settings.evaluation.seed
+    if ranking.ranker == "none":
+        return {}
+    parts: dict[str, list[TreeRequests]] = {name: [] for name in RANKED_TASKS}
+    for moment in tuned.moments():
+        for name, of_task in parts.items():
+            task = moment.task(name, ranking.requests)
+            scorer = moment.scorer(task, rankers[name])
+            of_task.append(tree_requests_of(scorer, task, ranking.places, moment.seed))
+    return {name: fit_trees(name, all_requests(of_task), ranking, seed) for name, of_task in parts.items()}
+
+
+def choose_rerankings(tuned: TunedTowers, rankers: Mapping[str, LinearRanker]) -> dict[str, RerankingChoice]:
+    """How lists of the catalog are re-ranked in each task, chosen on lists of the linear score at the first moment.
+
+    Trees have seen these users: their lists would look too good to be changed.
+    """
+    (moment,) = tuned.moments(1)
+    catalog, settings = moment.period.fit.catalog, tuned.settings
+    works = works_of(tuned.splits.track_names["track_name"].head(catalog.n_tracks), catalog.artist)
+    chosen: dict[str, RerankingChoice] = {}
+    for name in RANKED_TASKS:
+        task = TASKS[name](moment.period)
+        scorer = moment.scorer(task, rankers[name])
+        chosen[name] = choose_reranking(scorer, task, works, settings.reranking, settings.evaluation.seed)
+    return {name: chosen[LIKE.get(name, name)] for name in IN_CATALOG}

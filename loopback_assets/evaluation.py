@@ -42,6 +42,7 @@ def evaluation(step: Step) -> dg.MaterializeResult[Any]:
     from loopback_core.evaluation.beyond_accuracy import BEYOND_ACCURACY
     from loopback_core.evaluation.evaluation_json import read_evaluation
     from loopback_core.evaluation.outcome import against_rivals
+    from loopback_core.recommenders.lists import SERVED
     from loopback_core.reporting.report import metric_rows
     from loopback_core.tasks.metrics import MAIN_METRIC
 
@@ -54,7 +55,7 @@ def evaluation(step: Step) -> dg.MaterializeResult[Any]:
     numbers = {
         f"{task}/{metric}": float(mean["value"])
         for task, measured in evaluation["tasks"].items()
-        for metric, mean in (measured["recommenders"]["two_tower"] or {}).items()
+        for metric, mean in (measured["recommenders"][SERVED] or {}).items()
         if metric in drawn_over_runs and mean["value"] is not None
     }
     against_rival = {
@@ -97,7 +98,7 @@ def _evaluate(step: Step) -> tuple[Artifact, bool]:
             bundle,
             index.summary["recall@100"],
             json.loads((chain["trained_towers"].folder / "history.json").read_text("utf-8"))["epochs"],
-            {name: (step.upstream(one, "trained_towers").folder, one.folder) for name, one in presets.items()},
+            {name: (towers.folder, ranker.folder) for name, (towers, ranker) in presets.items()},
         )
         return run_evaluation(
             splits,
@@ -110,7 +111,7 @@ def _evaluate(step: Step) -> tuple[Artifact, bool]:
         )
 
     extra_settings = {
-        "presets": {name: ranker.version for name, ranker in presets.items()},
+        "presets": {name: [towers.version, ranker.version] for name, (towers, ranker) in presets.items()},
         "ablation": ablation.version if ablation else None,
     }
     return step.publish("evaluation", make, upstream=[index, chain["baselines"]], extra_settings=extra_settings)
@@ -119,34 +120,46 @@ def _evaluate(step: Step) -> tuple[Artifact, bool]:
 def _ablation(step: Step, chain: dict[str, Artifact]) -> Artifact | None:
     """The newest ablation on the same splits whose checks passed, if there is one."""
     for artifact in reversed(step.store.all_made_from("ablation", chain["temporal_splits"])):
-        return artifact if _is_sound(step, artifact) else None
+        return artifact if _are_sound(step, artifact) else None
     return None
 
 
-def _is_sound(step: Step, artifact: Artifact) -> bool:
-    """Whether it is whole and passed its checks; otherwise the log names it."""
+def _are_sound(step: Step, *artifacts: Artifact) -> bool:
+    """Whether they are whole and passed their checks; otherwise the log names the first that is not."""
     try:
-        step.require(artifact)
+        for artifact in artifacts:
+            step.require(artifact)
     except ArtifactError as error:
         log.warning("left out of the report: %s", error)
         return False
     return True
 
 
-def _other_presets(step: Step, chain: dict[str, Artifact]) -> dict[str, Artifact]:
-    """The newest ranker of every other preset from the same splits; those with a failed check are left out and logged."""
+def _other_presets(step: Step, chain: dict[str, Artifact]) -> dict[str, tuple[Artifact, Artifact]]:
+    """The newest towers of every other preset from the same splits, with their ranker.
+
+    Those with a failed check are left out and logged, and those without a ranker.
+    """
     from loopback_core.reporting.safe_text import preset_ids
 
-    towers = step.store.all_made_from("trained_towers", chain["temporal_splits"])
-    rankers = [ranker for one in towers for ranker in step.store.all_made_from("trained_ranker", one)]
-    newest = {one.summary["preset"]: one for one in rankers}
+    newest = {
+        one.summary["preset"]: one for one in step.store.all_made_from("trained_towers", chain["temporal_splits"])
+    }
     newest.pop(chain["trained_towers"].summary["preset"], None)
-    ids = preset_ids(newest)
-    others = {ids[preset]: artifact for preset, artifact in newest.items()}
-    return {name: artifact for name, artifact in sorted(others.items()) if _is_sound(step, artifact)}
+    found = {}
+    for preset, name in sorted(preset_ids(newest).items(), key=lambda pair: pair[1]):
+        towers = newest[preset]
+        rankers = step.store.all_made_from("trained_ranker", towers)
+        if not rankers:
+            log.warning("left out of the report: %s has no trained_ranker; materialize it with its preset", towers)
+        elif _are_sound(step, towers, rankers[-1]):
+            found[name] = (towers, rankers[-1])
+    return found
 
 
-def _provenance(chain: dict[str, Artifact], presets: dict[str, Artifact], settings: Settings) -> "Provenance":
+def _provenance(
+    chain: dict[str, Artifact], presets: dict[str, tuple[Artifact, Artifact]], settings: Settings
+) -> "Provenance":
     """The provenance of the numbers in `evaluation.json`; `settings` fills in what no artifact depends on."""
     listens, splits, towers = (chain[asset].summary for asset in ("interactions", "temporal_splits", "trained_towers"))
     used = {asset: _without_threads(artifact.manifest["settings"]) for asset, artifact in chain.items()}
@@ -167,7 +180,10 @@ def _provenance(chain: dict[str, Artifact], presets: dict[str, Artifact], settin
         "preset": towers["preset"],
         "seed": towers["seed"],
         "search": towers["search"],
-        "presets": {name: {"version": one.version, "seed": one.summary["seed"]} for name, one in presets.items()},
+        "trees": chain["trained_ranker"].summary["trees"],
+        "presets": {
+            name: {"version": towers.version, "seed": towers.summary["seed"]} for name, (towers, _) in presets.items()
+        },
         "settings": {
             "source": {
                 **settings.source.model_dump(mode="json"),

@@ -11,7 +11,7 @@ from loopback_assets.ui import result, table
 
 if TYPE_CHECKING:
     from loopback_core.ranking.linear_ranker import RankerJson
-    from loopback_core.ranking.tree_fitting import TreeFacts
+    from loopback_core.ranking.tree_facts import TreeFacts
 
 
 @stage_asset("trained_ranker", group_name="training", kinds={"lightgbm", "numpy"})

@@ -48,6 +48,10 @@ def evaluation_document(
         "seconds": provenance["seconds"],
         "peak_rss_mb": provenance["peak_rss_mb"],
     }
+    if measured.candidates:
+        evaluation["candidates"] = measured.candidates
+    if trees := provenance.get("trees"):
+        evaluation["trees"] = trees
     if measured.reranking:
         evaluation["reranking"] = measured.reranking
     if measured.rolling:

@@ -7,9 +7,11 @@ from pydantic import TypeAdapter
 from typing_extensions import TypedDict
 
 from loopback_core.evaluation.ablation_json import Ablation
+from loopback_core.evaluation.candidates_json import CandidatesJson
 from loopback_core.evaluation.json_file import read_json_file, write_json_file
 from loopback_core.evaluation.reranking_json import RerankingJson
 from loopback_core.evaluation.significance import Comparison, Mean
+from loopback_core.ranking.tree_facts import TreeFacts
 from loopback_core.recommenders.tuned_json import TunedJson
 
 Recommenders = dict[str, dict[str, Mean] | None]
@@ -131,6 +133,7 @@ class Provenance(TypedDict):
     preset: str
     seed: int
     search: NotRequired[SearchJson | None]
+    trees: NotRequired[dict[str, TreeFacts]]  # by task: what was measured on validation
     presets: NotRequired[dict[str, PresetJson]]
     versions: dict[str, str]  # artifact -> version
     seconds: dict[str, float]  # step -> wall time
@@ -151,6 +154,7 @@ class Evaluation(Provenance):
     obstacles: NotRequired[dict[str, str]]  # baseline -> why it was not fitted
     index: IndexJson
     rolling: NotRequired[dict[str, dict[str, RollingJson]]]  # task -> 'rest' or 'near': the set of positives
+    candidates: NotRequired[dict[str, CandidatesJson]]  # by task
     reranking: NotRequired[dict[str, RerankingJson]]  # by task
     leave_last: NotRequired[LeaveLastJson]  # only under that split strategy
     ablation: NotRequired[Ablation]

@@ -11,6 +11,8 @@ import numpy as np
 
 from loopback_core.data import Ids, Ranking
 from loopback_core.evaluation.calibration import calibrate
+from loopback_core.evaluation.candidate_recall import measure_candidates
+from loopback_core.evaluation.candidates_json import CandidatesJson
 from loopback_core.evaluation.evaluation_json import CalibrationJson, IndexJson, Recommenders
 from loopback_core.evaluation.evaluator import TaskResult, evaluate_task
 from loopback_core.evaluation.our_lists import our_lists
@@ -18,9 +20,10 @@ from loopback_core.evaluation.reranking_curve import reranking_json
 from loopback_core.evaluation.reranking_json import RerankingJson
 from loopback_core.evaluation.rolling_evaluation import RollingResult, evaluate_moments
 from loopback_core.evaluation.segments import segments_json
+from loopback_core.ranking.linear_ranker import TOWERS_ALONE
 from loopback_core.recommenders.baselines.baseline_lists import BaselineLists
-from loopback_core.recommenders.bundle import Bundle, Towers
-from loopback_core.recommenders.lists import DEPTH, RERANKED, ROLLING_DEPTH, SERVED, rank_users
+from loopback_core.recommenders.bundle import SERVED_TASKS, Bundle, Towers
+from loopback_core.recommenders.lists import DEPTH, RERANKED, ROLLING_DEPTH, SERVED, TOWERS, rank_users
 from loopback_core.recommenders.towers_recommender import TowersRecommender
 from loopback_core.reranking.reranker import Reranker
 from loopback_core.retrieval.latency import QUERIES, measure_latency
@@ -54,6 +57,7 @@ class Measured:
     index: IndexJson
     users_of_test: Ids  # those of train who play something in test, ascending
     rolling: dict[str, dict[str, RollingResult]]  # task -> set of positives; empty where moments are not asked
+    candidates: dict[str, CandidatesJson]  # by task; empty where the towers are served without further terms
     reranking: dict[str, RerankingJson]  # by task; empty where lists are shown as they are scored
 
 
@@ -89,6 +93,7 @@ def measure(splits: Splits, trained: Trained, baselines: BaselineLists, settings
             )
             for name, task in rolling.items()
         },
+        _candidates(results, trained.bundle, evaluation.seed),
         _reranking(results, trained.bundle, baselines.tuning["rival"], settings),
     )
 
@@ -128,6 +133,17 @@ def _rankings(
     if in_catalog:
         elsewhere = {name for other in IN_CATALOG for name in baselines.names(other)}
         yield from ((name, None) for name in sorted(elsewhere - set(baselines.names(task.name))))
+
+
+def _candidates(results: Mapping[str, TaskResult], bundle: Bundle, seed: int) -> dict[str, CandidatesJson]:
+    """The candidates of every task that is served, where there is more to them than the towers."""
+    return {
+        name: measure_candidates(
+            bundle.towers.scorer(task, bundle.vectors), task, results[name].rankings[TOWERS].tracks, seed
+        )
+        for name in SERVED_TASKS
+        if len((task := results[name].task).users) and bundle.towers.rankers[name] != TOWERS_ALONE
+    }
 
 
 def _reranker(bundle: Bundle, task: str) -> Reranker | None:

@@ -3,12 +3,13 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from loopback_core.ranking.fitting import FOLDS
+from loopback_core.ranking.tree_facts import TreeFacts
 from loopback_core.ranking.tree_ranker import TREE_FEATURES, TreeRanker, lightgbm
 from loopback_core.ranking.tree_requests import TreeRequests
 from loopback_core.runtime.threads import compute_threads
@@ -40,19 +41,6 @@ PARAMETERS: Mapping[str, Any] = {
     "force_row_wise": True,
     "verbosity": -1,
 }
-
-
-class TreeFacts(TypedDict):
-    """What cross-fitting measured: users of every third part are ranked by trees that were fitted on the others."""
-
-    requests: int
-    users: int
-    rounds: int
-    linear: float  # nDCG@10 of the linear score over the requests
-    difference: float  # of the trees to it
-    error: float  # standard error of the difference, by users
-    used: bool
-    gains: dict[str, float]  # feature -> share of the gain of all splits, where trees are used
 
 
 @dataclass(frozen=True)

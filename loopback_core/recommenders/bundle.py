@@ -31,6 +31,7 @@ from loopback_core.retrieval.vectors import load_catalog_values, load_vectors
 from loopback_core.splits import Splits
 from loopback_core.store.artifacts import ArtifactStore
 from loopback_core.tasks.task import Task
+from loopback_core.tasks.task_builders import IN_CATALOG, LIKE
 from loopback_core.towers.two_tower import TwoTower
 from loopback_core.towers.user import ANYTHING, ONLY_NEW
 
@@ -67,7 +68,8 @@ class Towers:
 
     def scorer(self, task: Task, vectors: Floats | None = None) -> Scorer:
         """The served score in a task. vectors: (n_tracks, D) of the catalog, where they are known already."""
-        ranker, trees = self.rankers[task.name], self.trees.get(task.name)
+        trees = self.trees.get(LIKE.get(task.name, task.name)) if task.name in IN_CATALOG else None
+        ranker = self.rankers[task.name]
         return scorer_of(task, self.model, ranker, vectors, self.relations, trees=trees)
 
 
@@ -156,9 +158,20 @@ class Bundle:
         """Ranks the catalog for histories, through the index. task: discovery or next_listen."""
         return self._recommenders[task]
 
+    def retriever(self, task: str) -> IndexRecommender:
+        """The same by the linear score alone."""
+        return self._retrievers[task]
+
     @cached_property
     def _recommenders(self) -> dict[str, IndexRecommender]:
         return {task: IndexRecommender(scorer, self.index, self.tie_seed) for task, scorer in self._scorers.items()}
+
+    @cached_property
+    def _retrievers(self) -> dict[str, IndexRecommender]:
+        return {
+            task: IndexRecommender(replace(scorer, trees=None), self.index, self.tie_seed)
+            for task, scorer in self._scorers.items()
+        }
 
     def reranker(self, task: str, diversity: float | None = None) -> Reranker | None:
         """What puts lists into the order in which they are shown; None where that is the order of the scores.

@@ -83,7 +83,8 @@ def _tasks(question: Question) -> tuple[TaskName, ...]:
 def _has_no_wish(question: Question) -> bool:
     """Whether the answer is the head of the list that everybody with this history gets."""
     given = (question.only_artists, question.first_heard_after, question.familiarity, question.diversity)
-    return not question.exclude_tracks and not question.exclude_artists and all(wish is None for wish in given)
+    excluded = question.exclude_tracks or question.exclude_artists
+    return question.rank and not excluded and all(wish is None for wish in given)
 
 
 def _list_for(served: ServedBundle, question: Question, prepared: Prepared) -> tuple[Ids, np.ndarray]:
@@ -117,7 +118,8 @@ def _ranked(
     served: ServedBundle, question: Question, prepared: Prepared, task: TaskName, only_known: bool = False
 ) -> tuple[Ids, np.ndarray]:
     bundle = served.bundle
-    recommender, users = bundle.recommender(task), prepared.encoded[task]
+    recommender = bundle.recommender(task) if question.rank else bundle.retriever(task)
+    users = prepared.encoded[task]
     played = prepared.listener.tracks
     exclude = _excluded(served, question, played if task == "discovery" else played[:0])
     reranker = bundle.reranker(task, question.diversity)
@@ -198,16 +200,18 @@ def _described(
     reasons = prepared.reasons.of(tracks)
     parts: Sequence[dict[str, float] | None] = [None] * len(tracks)
     if question.explain and prepared.listener.is_known and len(tracks):
-        parts = _parts(served, question, prepared, tracks)
+        parts = _parts(served, question, prepared, tracks, scores)
     artist = served.bundle.catalog.artist[tracks]
     rows = zip(tracks.tolist(), artist.tolist(), scores.tolist(), reasons, parts, strict=True)
     return tuple(Item(track, by, score, reason, part) for track, by, score, reason, part in rows)
 
 
-def _parts(served: ServedBundle, question: Question, prepared: Prepared, tracks: Ids) -> list[dict[str, float]]:
+def _parts(
+    served: ServedBundle, question: Question, prepared: Prepared, tracks: Ids, scores: np.ndarray
+) -> list[dict[str, float]]:
     """What each score is made of, by the task that it was given in."""
     histories = histories_of(served, [prepared.listener])
-    of_task = {task: score_parts(served.bundle.scorer(task), histories, tracks) for task in _tasks(question)}
+    of_task = {task: score_parts(served.bundle.scorer(task), histories, tracks, scores) for task in _tasks(question)}
     if question.familiarity is None:
         return of_task[question.task]
     known = np.isin(tracks, prepared.listener.tracks)

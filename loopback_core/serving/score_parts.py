@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from loopback_core.data import Histories, Ids
+from loopback_core.data import Floats, Histories, Ids
 from loopback_core.ranking.linear_ranker import (
     ARTIST_FEATURES,
     POPULAR_ARTIST_FEATURES,
@@ -18,8 +18,12 @@ PERSONAL = (*TRACK_FEATURES, *ARTIST_FEATURES, *POPULAR_ARTIST_FEATURES)
 RELATED_FEATURES = {*NeighboursTerm.features, *RelatedTerm.features, *map(popular, RelatedTerm.by_popularity)}
 
 
-def score_parts(scorer: Scorer, histories: Histories, tracks: Ids) -> list[dict[str, float]]:
-    """Of one history: for each track the parts `towers`, `popularity`, `prior` and `related`, which add up to its score."""
+def score_parts(scorer: Scorer, histories: Histories, tracks: Ids, scores: Floats) -> list[dict[str, float]]:
+    """Of one history: for each track the parts of its score, which add up to it.
+
+    `towers`, `popularity`, `prior` and `related` are those of the linear score, `trees` is what trees add, where there are any.
+    scores: (n,) as the tracks were served.
+    """
     user = scorer.users(histories)[0]
     towers = (scorer.vectors[tracks] @ user) * scorer.product_weight
     popularity = scorer.of_catalog_terms[tracks]
@@ -29,10 +33,10 @@ def score_parts(scorer: Scorer, histories: Histories, tracks: Ids) -> list[dict[
     weighted = features * scorer.ranker.of_features(PERSONAL)
     is_related = np.array([name in RELATED_FEATURES for name in PERSONAL])
     prior, related = weighted[:, ~is_related].sum(axis=1), weighted[:, is_related].sum(axis=1)
+    parts = {"towers": towers, "popularity": popularity, "prior": prior, "related": related}
+    if scorer.trees is not None:
+        parts["trees"] = scores - towers - popularity - prior - related
     return [
-        {
-            name: round(float(value), 5)
-            for name, value in zip(("towers", "popularity", "prior", "related"), row, strict=True)
-        }
-        for row in zip(towers, popularity, prior, related, strict=True)
+        {name: round(float(value), 5) for name, value in zip(parts, row, strict=True)}
+        for row in zip(*parts.values(), strict=True)
     ]

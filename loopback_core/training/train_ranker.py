@@ -54,6 +54,7 @@ def train_ranker(splits: Splits, towers: Path, settings: Settings, folder: Path)
     save_reranking(reranking, folder)
     return {
         "preset": settings.training.preset,
+        "seed": settings.training.seed,
         "scoring": {task: ranker.as_json() for task, ranker in rankers.items()},
         "trees": {task: fit.facts for task, fit in trees.items()},
         "reranking": {task: asdict(choice) for task, choice in reranking.items()},

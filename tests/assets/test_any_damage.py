@@ -19,7 +19,7 @@ Why = Callable[[dg.ExecuteInProcessResult], dict[str, str]]
 
 EXAMPLES = 40
 
-SLOW = ("baselines", "trained_towers", "evaluation")
+SLOW = ("baselines", "trained_towers", "trained_ranker", "evaluation")
 """Their own files are not damaged when they run: they would be made again, which takes seconds."""
 
 

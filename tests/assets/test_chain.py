@@ -32,6 +32,8 @@ CHECKS = [
     ("trained_towers", "files_intact"),
     ("trained_towers", "loss_falls"),
     ("trained_towers", "weights_load"),
+    ("trained_ranker", "files_intact"),
+    ("trained_ranker", "rankers_load"),
     ("track_embeddings", "files_intact"),
     ("track_embeddings", "embeddings_healthy"),
     ("faiss_index", "files_intact"),
@@ -124,6 +126,7 @@ def test_evaluation_json_has_what_other_programs_read(finished: Finished) -> Non
             "two_tower",
             "two_tower_alone",
             "two_tower_index",
+            "ranked",
             "reranked",
         }
         for k in (10, 50, 100):
@@ -147,14 +150,23 @@ def test_evaluation_json_has_what_other_programs_read(finished: Finished) -> Non
                 compared = of["paired"][content["rival"][task]][metric]
                 assert compared["won"] + compared["lost"] + compared["tied"] == of["users"]
         of_lists = content["reranking"][task]
-        assert of_lists["lists"].keys() == {"reranked", "two_tower", content["rival"][task]}
-        assert of_lists["against"].keys() == {"two_tower", content["rival"][task]}
+        assert of_lists["lists"].keys() == {"reranked", "ranked", content["rival"][task]}
+        assert of_lists["against"].keys() == {"ranked", content["rival"][task]}
+        of_candidates, facts = content["candidates"][task], content["trees"][task]
+        every = of_candidates["generators"].values()
+        assert of_candidates["users"] == measured["users"] and len(every) == 6
+        assert all(
+            0 <= of["recall"]["500"] <= of["recall"]["1000"] <= of_candidates["union"]["adds"] <= 1 for of in every
+        )
+        deep = measured["recommenders"]["two_tower"]["recall@1000"]["value"]
+        assert of_candidates["union"]["recall"]["1000"] == pytest.approx(deep)
+        assert facts["requests"] >= facts["users"] > 0 and facts["used"] is (facts["gains"] != {})
         assert of_lists["lists"]["reranked"]["ndcg"] == measured["recommenders"]["reranked"]["ndcg@10"]["value"]
         assert of_lists["curve"].keys() == {"mmr", "dpp", "calibrated"}
         assert content["rival"][task] not in ("reranked", None) and "reranked" not in content["paired"][task]
     assert "leave_last" not in content
     cold = content["tasks"]["cold_start"]["recommenders"]
-    assert set(cold) == {"random", "same_artist", "two_tower", "two_tower_alone"}
+    assert set(cold) == {"random", "same_artist", "two_tower", "two_tower_alone", "ranked"}
     assert cold["same_artist"]["ndcg@10"]["value"] > cold["random"]["ndcg@10"]["value"]
     personal = {
         task: content["tasks"][task]["recommenders"]["personal_decayed"] for task in ("discovery", "next_listen")
@@ -263,7 +275,7 @@ def test_a_second_run_reuses_every_step(copied_home: Path, materialize: Material
 
 def test_another_seed_makes_again_only_what_the_seed_touches(finished: Finished, other_seed: Finished) -> None:
     home, result = other_seed
-    retrained = {"trained_towers", "track_embeddings", "faiss_index", "evaluation"}
+    retrained = {"trained_towers", "trained_ranker", "track_embeddings", "faiss_index", "evaluation"}
     assert result.success and reused(result) == {asset: asset not in retrained for asset in CHAIN}
     before, after = latest(finished[0]), latest(home)
     assert {asset for asset in CHAIN if after[asset].version != before[asset].version} == retrained

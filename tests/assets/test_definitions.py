@@ -13,6 +13,7 @@ CHECKS = {
     "temporal_splits": {"files_intact", "split_counts", "no_time_leakage", "ids_in_catalog"},
     "baselines": {"files_intact", "lists_valid", "baselines_tuned"},
     "trained_towers": {"files_intact", "loss_falls", "weights_load"},
+    "trained_ranker": {"files_intact", "rankers_load"},
     "track_embeddings": {"files_intact", "embeddings_healthy"},
     "faiss_index": {"files_intact", "index_size", "index_recall"},
     "evaluation": {
@@ -46,8 +47,9 @@ def test_the_assets_are_one_graph_with_the_baselines_and_the_ablation_parallel_t
         "temporal_splits": {"interactions"},
         "baselines": {"temporal_splits"},
         "trained_towers": {"temporal_splits"},
+        "trained_ranker": {"trained_towers"},
         "track_embeddings": {"trained_towers"},
-        "faiss_index": {"track_embeddings"},
+        "faiss_index": {"track_embeddings", "trained_ranker"},
         "evaluation": {"faiss_index", "baselines"},
         "bundle": {"faiss_index", "evaluation"},
         "ablation": {"temporal_splits"},

@@ -31,9 +31,9 @@ def test_each_seed_is_what_its_evaluation_says_and_the_difference_that_of_the_me
                 expected = [run["tasks"][task]["recommenders"][who][metric]["value"] for run in told]
                 np.testing.assert_allclose(values, expected, rtol=1e-9)
                 assert of["mean"][who][metric]["value"] == pytest.approx(np.mean(expected))
-        served, rival = (of["mean"][who]["ndcg@10"]["value"] for who in ("two_tower", of["rival"]))
-        assert of["against_rival"]["two_tower"]["ndcg@10"]["difference"] == pytest.approx(served - rival)
-    values = [run["tasks"]["discovery"]["recommenders"]["two_tower"]["ndcg@10"]["value"] for run in told]
+        served, rival = (of["mean"][who]["ndcg@10"]["value"] for who in ("ranked", of["rival"]))
+        assert of["against_rival"]["ranked"]["ndcg@10"]["difference"] == pytest.approx(served - rival)
+    values = [run["tasks"]["discovery"]["recommenders"]["ranked"]["ndcg@10"]["value"] for run in told]
     assert values[0] != values[1], "the seed made no difference, so a mean over seeds says nothing"
 
 
@@ -48,14 +48,14 @@ def test_requests_at_moments_are_averaged_over_seeds_too(homes):
                 for metric, values in metrics.items():
                     expected = [run["recommenders"][who][metric]["value"] for run in runs]
                     np.testing.assert_allclose(values, expected, rtol=1e-9)
-            against = of["against_rival"]["two_tower"]["ndcg@10"]
+            against = of["against_rival"]["ranked"]["ndcg@10"]
             differences = [run["paired"][of["rival"]]["ndcg@10"]["difference"] for run in runs]
             assert against["difference"] == pytest.approx(np.mean(differences))
             assert against["low"] < against["difference"] < against["high"]
 
 
 def test_the_interval_of_the_difference_holds_it(homes):
-    against = over_seeds(homes)["tasks"]["discovery"]["against_rival"]["two_tower"]["ndcg@10"]
+    against = over_seeds(homes)["tasks"]["discovery"]["against_rival"]["ranked"]["ndcg@10"]
     assert against["low"] <= against["difference"] <= against["high"]
     assert against["low"] < against["high"]
 

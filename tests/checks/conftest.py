@@ -211,7 +211,7 @@ def trained(chain, planted_bundle):
     )
 
     def evaluation(folder):
-        write_report(folder, {"two_tower": 0.3, "popularity_users": 0.2})
+        write_report(folder, {"ranked": 0.3, "popularity_users": 0.2})
         return {}
 
     chain.sound["evaluation"] = chain.publish("evaluation", evaluation, ["faiss_index", "baselines"])

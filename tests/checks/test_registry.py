@@ -42,6 +42,7 @@ def test_every_asset_has_checks_and_every_check_a_description():
         "temporal_splits",
         "baselines",
         "trained_towers",
+        "trained_ranker",
         "track_embeddings",
         "faiss_index",
         "evaluation",
@@ -54,6 +55,7 @@ def test_every_asset_has_checks_and_every_check_a_description():
         "temporal_splits": ["files_intact", "split_counts", "no_time_leakage", "ids_in_catalog"],
         "baselines": ["files_intact", "lists_valid", "baselines_tuned"],
         "trained_towers": ["files_intact", "loss_falls", "weights_load"],
+        "trained_ranker": ["files_intact", "rankers_load"],
         "track_embeddings": ["files_intact", "embeddings_healthy"],
         "faiss_index": ["files_intact", "index_size", "index_recall"],
         "evaluation": [

@@ -18,7 +18,7 @@ FEW_USERS = EvaluationSettings.model_construct(ks=[1, 2], min_users=1, resamples
 class FixedTowers:
     """Recommends the same track to everyone."""
 
-    def __init__(self, track, name="two_tower"):
+    def __init__(self, track, name="ranked"):
         self.id, self.track = name, track
 
     def fit(self, data):
@@ -41,7 +41,7 @@ def evaluate(splits, settings, others=(), **more):
 def test_values_are_means_over_users(hand_splits):
     result = evaluate(hand_splits, FEW_USERS)
     assert (len(result.task.users), len(result.task.positives.values)) == (2, 3)
-    towers, popular = result.means["two_tower"], result.means["popularity_plays"]
+    towers, popular = result.means["ranked"], result.means["popularity_plays"]
     assert towers["hit_rate@1"]["value"] == 0.5
     assert towers["recall@2"]["value"] == 0.25
     assert popular["recall@1"]["value"] == 0.75  # [4, 1] and [0, 4]
@@ -88,7 +88,7 @@ def test_another_preset_is_compared_too_and_changes_no_p_of_a_baseline(hand_spli
 
 def test_too_few_users_leave_values_without_intervals_or_p(hand_splits):
     found = evaluate(hand_splits, EvaluationSettings.model_construct(ks=[1], min_users=3))
-    assert found.means["two_tower"]["hit_rate@1"] == {"value": 0.5, "low": None, "high": None}
+    assert found.means["ranked"]["hit_rate@1"] == {"value": 0.5, "low": None, "high": None}
     comparison = found.comparisons["popularity_plays"]["hit_rate@1"]
     assert comparison["difference"] == -0.5
     assert comparison["low"] is comparison["high"] is comparison["p"] is comparison["p_holm"] is None
@@ -99,7 +99,7 @@ def test_a_task_without_users_has_counts_and_no_values(hand_splits):
     object.__setattr__(hand_splits, "test", nothing)
     found = evaluate(hand_splits, FEW_USERS)
     assert len(found.task.users) == 0
-    assert found.means["two_tower"]["ndcg@1"] == {"value": None, "low": None, "high": None}
+    assert found.means["ranked"]["ndcg@1"] == {"value": None, "low": None, "high": None}
     assert found.comparisons == {}
     assert found.recommendations().is_empty()
 
@@ -115,7 +115,7 @@ def test_recommendations_list_what_was_shown_and_nothing_else(hand_splits):
     popular = found.filter(recommender="popularity_plays")
     assert popular.select("user", "rank", "track").rows() == [(0, 1, 4), (0, 2, 1), (2, 1, 0), (2, 2, 4)]
     assert popular["score"].to_list() == [2, 1, 4, 2]
-    assert found.filter(recommender="two_tower").select("task", "rank", "track", "score").rows() == [
+    assert found.filter(recommender="ranked").select("task", "rank", "track", "score").rows() == [
         ("discovery", 1, 1, 0.5),
         ("discovery", 1, 1, 0.5),
     ]

@@ -34,7 +34,7 @@ def run():
                 "users": 75,
                 "positives": 1500,
                 "recommenders": {
-                    "two_tower": {
+                    "ranked": {
                         "ndcg@10": mean(0.02, 0.01, 0.03),
                         "recall@100": mean(0.05, 0.04, 0.06),
                         "coverage@10": mean(0.25),
@@ -100,7 +100,7 @@ def test_a_table_lists_the_recommenders_by_ndcg_and_those_that_cannot_answer_las
         "| recommender | ndcg@10 | hit_rate@10 | recall@100 | recall@1000 |",
         "| --- | ---: | ---: | ---: | ---: |",
         "| recent_artist (rival) | 0.0670 [0.0330, 0.1070] | – | – | – |",
-        "| **two_tower** | 0.0200 [0.0100, 0.0300] | – | 0.0500 [0.0400, 0.0600] | – |",
+        "| **ranked** | 0.0200 [0.0100, 0.0300] | – | 0.0500 [0.0400, 0.0600] | – |",
         "| random | 0.0000 [0.0000, 0.0000] | 0.0050 | – | – |",
         "| personal_decayed | – | – | – | – |",
     ]
@@ -156,7 +156,7 @@ def test_segments_show_recall_by_tracks_and_ndcg_by_users(run):
         "| recommender | head | mid | tail |",
         "| --- | ---: | ---: | ---: |",
         "| recent_artist | – | – | – |",
-        "| **two_tower** | – | – | – |",
+        "| **ranked** | – | – | – |",
         "| random | – | – | 0.0010 [0.0000, 0.0020] |",
         "| personal_decayed | – | – | – |",
         "",
@@ -165,7 +165,7 @@ def test_segments_show_recall_by_tracks_and_ndcg_by_users(run):
         "| recommender | light | medium | heavy | repeaters | explorers |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",
         "| recent_artist | – | – | – | – | – |",
-        "| **two_tower** | – | – | – | – | – |",
+        "| **ranked** | – | – | – | – | – |",
         "| random | – | – | – | – | – |",
         "| personal_decayed | – | – | – | – | – |",
     ]
@@ -177,7 +177,7 @@ def test_beyond_accuracy_leaves_out_recommenders_without_values(run):
         "| popularity_amplification@10 |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
         "| recent_artist | – | 0.9000 | – | – | – | – |",
-        "| **two_tower** | 0.2500 | – | – | – | 1,234.6 [1,000.0, 1,500.0] | – |",
+        "| **ranked** | 0.2500 | – | – | – | 1,234.6 [1,000.0, 1,500.0] | – |",
     ]
 
 
@@ -409,9 +409,9 @@ def seeds():
     task = {
         "users": 75,
         "rival": "ease",
-        "each": {"two_tower": {"ndcg@10": [0.1, 0.2, 0.3]}},
-        "mean": dict.fromkeys(("two_tower", "two_tower_alone", "ease"), means),
-        "against_rival": {"two_tower": metrics},
+        "each": {"ranked": {"ndcg@10": [0.1, 0.2, 0.3]}},
+        "mean": dict.fromkeys(("ranked", "two_tower_alone", "ease"), means),
+        "against_rival": {"ranked": metrics},
     }
     facts = {"schema": 1, "seeds": [0, 1, 2], "versions": ["a", "b", "c"], "resamples": 2000}
     return {**facts, "tasks": {"next_listen": task}}

@@ -76,7 +76,7 @@ def test_the_training_curve_names_its_metric_and_takes_a_single_epoch(tmp_path):
 
 
 def test_an_evaluation_is_drawn_task_by_task_and_a_task_without_users_is_not(tmp_path):
-    recommenders = {"two_tower": metrics(0.3), "recent_artist": metrics(0.4), "random": metrics(0.01), "ease": None}
+    recommenders = {"ranked": metrics(0.3), "recent_artist": metrics(0.4), "random": metrics(0.01), "ease": None}
     plot_evaluation(
         {
             "tasks": {
@@ -91,29 +91,29 @@ def test_an_evaluation_is_drawn_task_by_task_and_a_task_without_users_is_not(tmp
     drawn = sorted(path.name for path in tmp_path.glob("*.png"))
     assert drawn == ["ndcg_discovery.png", "recall_discovery.png", "segments_discovery.png"]
     forest = texts(read(tmp_path / "ndcg_discovery.png"))
-    places = [forest.index(name) for name in ("random", "two_tower", "recent_artist (rival)")]  # from the bottom up
+    places = [forest.index(name) for name in ("random", "ranked", "recent_artist (rival)")]  # from the bottom up
     assert places == sorted(places) and "ease" not in forest
     assert {"head", "explorers", "tracks"} <= set(texts(read(tmp_path / "segments_discovery.png")))
 
 
 def test_recall_names_emphasised_recommenders_alone(tmp_path):
-    recommenders = {name: metrics(0.1) for name in ("two_tower", "two_tower_index", "ease", "ials", "random")}
+    recommenders = {name: metrics(0.1) for name in ("ranked", "two_tower_index", "ease", "ials", "random")}
     plot_recall(recommenders, "ease", tmp_path / "recall.png", "Discovery")
-    assert {"two_tower", "ease", "random", "10", "100", "1000"} <= set(texts(read(tmp_path / "recall.png")))
+    assert {"ranked", "ease", "random", "10", "100", "1000"} <= set(texts(read(tmp_path / "recall.png")))
     assert not {"ials", "two_tower_index"} & set(texts(read(tmp_path / "recall.png")))
 
 
 def test_recall_without_a_hit_is_still_a_picture(tmp_path):
-    plot_recall({"two_tower": metrics(0.0)}, None, tmp_path / "recall.png", "Discovery")
+    plot_recall({"ranked": metrics(0.0)}, None, tmp_path / "recall.png", "Discovery")
     assert "Discovery" in texts(read(tmp_path / "recall.png"))
 
 
 def test_the_popularity_plot_names_played_tracks_and_emphasised_recommenders(tmp_path):
     lists = np.array([[0, 1], [1, NOTHING]])
-    rankings = {name: Ranking(lists, lists.astype(np.float32)) for name in ("two_tower", "ease", "ials")}
+    rankings = {name: Ranking(lists, lists.astype(np.float32)) for name in ("ranked", "ease", "ials")}
     path = tmp_path / "popularity.png"
     plot_popularity(np.array([9, 4, 1]), np.array([2, 2, 0]), rankings, 10, path, "ease")
-    assert {"played in test", "two_tower", "ease"} <= set(texts(read(path)))
+    assert {"played in test", "ranked", "ease"} <= set(texts(read(path)))
     assert "ials" not in texts(read(path))
 
 
@@ -193,17 +193,17 @@ def test_every_colour_is_legible_on_the_light_and_on_the_dark_page(name, page):
 
 def test_every_baseline_has_a_colour_and_variants_of_the_towers_have_theirs():
     assert set(BASELINES) <= set(COLOURS) and len(set(COLOURS.values())) == len(COLOURS)
-    assert colour("two_tower:my.toml") == colour("two_tower_index") == COLOURS["two_tower"]
+    assert colour("two_tower:my.toml") == colour("two_tower_index") == COLOURS["ranked"]
 
 
 def test_another_preset_is_emphasised_by_its_own_line_style():
     assert emphasised(["two_tower:reference", "ease"], None) == ["two_tower:reference"]
-    assert line("two_tower:reference") != line("two_tower")
+    assert line("two_tower:reference") != line("ranked")
 
 
 def test_the_towers_the_rival_popularity_and_random_are_emphasised():
-    names = ["two_tower", "two_tower_alone", "two_tower_index", "ease", "ials", "popularity_users", "random"]
-    assert emphasised(names, "ials") == ["two_tower", "ials", "popularity_users", "random"]
+    names = ["ranked", "two_tower", "two_tower_alone", "two_tower_index", "ease", "ials", "popularity_users", "random"]
+    assert emphasised(names, "ials") == ["ranked", "ials", "popularity_users", "random"]
 
 
 def test_differences_at_moments_stand_beside_the_official_ones(tmp_path):
@@ -217,7 +217,7 @@ def test_differences_at_moments_stand_beside_the_official_ones(tmp_path):
     columns = {"official cut": compared(0.1, 0.02, 0.3), "moments": compared(0.08)}
     plot_moments(columns, "ease", tmp_path / "moments_discovery.png", "Discovery")
     shown = texts(read(tmp_path / "moments_discovery.png"))
-    assert {"official cut", "moments", "recent_artist", "ease (rival)", "ndcg@10: two_tower minus it"} <= set(shown)
+    assert {"official cut", "moments", "recent_artist", "ease (rival)", "ndcg@10: ranked minus it"} <= set(shown)
     assert "random" not in shown
 
 
@@ -228,7 +228,7 @@ def test_re_ranking_is_drawn_along_the_dial_with_the_shipped_point(tmp_path):
     measured = {
         "choice": {"method": "dpp", "diversity": 0.5},
         "curve": {"mmr": dial, "dpp": dial},
-        "lists": {"reranked": dial[1], "two_tower": dial[0], "ease": dial[2]},
+        "lists": {"reranked": dial[1], "ranked": dial[0], "ease": dial[2]},
     }
     plot_reranking(measured, "ease", tmp_path / "reranking_discovery.png", "Discovery")
     shown = set(texts(read(tmp_path / "reranking_discovery.png")))

@@ -29,18 +29,18 @@ def evaluation():
     recommenders = {
         "random": metrics(0.001),
         "personal_decayed": None,
-        "two_tower": metrics(0.2),
+        "ranked": metrics(0.2),
         "two_tower_alone": metrics(0.2),
         "popularity_users": metrics(0.0),
         "recent_artist": metrics(0.1),
     }
-    few = {"two_tower": {"ndcg@10": mean(0.25)}, "recent_artist": {"ndcg@10": mean(0.5)}}
+    few = {"ranked": {"ndcg@10": mean(0.25)}, "recent_artist": {"ndcg@10": mean(0.5)}}
     tasks = {
         "discovery": {"users": 100, "positives": 900, "recommenders": recommenders},
         "next_listen": {"users": 1100, "positives": 5000, "recommenders": recommenders},
-        "cold_start": {"users": 0, "positives": 0, "recommenders": {"two_tower": {"ndcg@10": mean(None)}}},
+        "cold_start": {"users": 0, "positives": 0, "recommenders": {"ranked": {"ndcg@10": mean(None)}}},
         "new_users": {"users": 3, "positives": 7, "recommenders": few},
-        "reference_protocol": {"users": 100, "positives": 900, "recommenders": {"two_tower": metrics(0.3)}},
+        "reference_protocol": {"users": 100, "positives": 900, "recommenders": {"ranked": metrics(0.3)}},
     }
     return {
         "source": {"name": "listens.tsv", "events": 9000, "users": 120, "tracks": 800, "artists": 70},
@@ -122,13 +122,13 @@ def test_a_table_is_sorted_by_the_main_metric_marks_who_matters_and_shows_a_dash
     section = written(evaluation)[0].split("## Discovery")[1].split("## ")[0]
     table = section.split("\n\n")[2].splitlines()[2:]
     assert [line.split(" | ")[0] for line in table] == [
-        "| **two_tower**",
+        "| **ranked**",
         "| recent_artist",
         "| random",
         "| popularity_users",
         "| personal_decayed",
     ]
-    assert table[0].startswith("| **two_tower** | best | 0.2000 [0.1000, 0.4000] |")
+    assert table[0].startswith("| **ranked** | best | 0.2000 [0.1000, 0.4000] |")
     assert table[1].startswith("| recent_artist | rival | 0.1000 [0.0500, 0.2000] |")
     assert table[-1] == "| personal_decayed |  | – | – | – |"
 
@@ -138,7 +138,7 @@ def test_the_towers_alone_have_a_row_only_when_something_else_is_served(evaluati
     assert "two_tower_alone" not in [row["recommender"] for row in metric_rows(task, ["ndcg@10"])]
     task["recommenders"]["two_tower_alone"] = metrics(0.15)
     rows = [(row["recommender"], row["ndcg@10"]) for row in metric_rows(task, ["ndcg@10"])]
-    assert rows[:2] == [("two_tower", 0.2), ("two_tower_alone", 0.15)]
+    assert rows[:2] == [("ranked", 0.2), ("two_tower_alone", 0.15)]
 
 
 def test_a_task_without_users_and_one_with_few_say_so(evaluation, written):
@@ -166,11 +166,11 @@ def test_what_later_versions_measure_is_shown_when_it_is_there(evaluation, writt
     assert (
         "Recall at larger K" not in plain and "Beyond accuracy" not in plain and "Check of the evaluator" not in plain
     )
-    evaluation["tasks"]["discovery"]["recommenders"]["two_tower"] |= {
+    evaluation["tasks"]["discovery"]["recommenders"]["ranked"] |= {
         "recall@1000": mean(0.7654, 0.7, 0.8),
         "coverage@10": mean(0.4321),
     }
-    evaluation["segments"] = {"discovery": {"tail": {"two_tower": {"ndcg@10": mean(0.0123, 0.01, 0.02)}}}}
+    evaluation["segments"] = {"discovery": {"tail": {"ranked": {"ndcg@10": mean(0.0123, 0.01, 0.02)}}}}
     evaluation["tuning"] = {
         "discovery": {"ease": {"settings": {"regularisation": 500}, "ndcg@10": 0.0613, "trials": [{}, {}]}}
     }
@@ -181,9 +181,9 @@ def test_what_later_versions_measure_is_shown_when_it_is_there(evaluation, writt
         "tasks": {"discovery": {"hits@10": count}},
     }
     text, _ = written(evaluation)
-    assert "| **two_tower** | best | 0.7654 [0.7000, 0.8000] |" in text
-    assert "| **two_tower** | best | 0.4321 |" in text
-    assert "| **two_tower** |  | 0.0123 [0.0100, 0.0200] |" in text
+    assert "| **ranked** | best | 0.7654 [0.7000, 0.8000] |" in text
+    assert "| **ranked** | best | 0.4321 |" in text
+    assert "| **ranked** |  | 0.0123 [0.0100, 0.0200] |" in text
     assert "| discovery | ease | regularisation 500 | 0.0613 | 2 |" in text
     assert "Not built: `ease`, because it would need 40 GB" in text
     assert "agrees with the closed form" in text and "| discovery | hits@10 | 1,500 | 7.3 | 1 to 18 | 9 | 0.5 |" in text
@@ -202,7 +202,7 @@ def test_only_pictures_next_to_the_report_are_shown(evaluation, written, tmp_pat
 
 def example(name):
     tracks = [Recommended(name, name, f"you played {name} once")]
-    return Example(name, "light", 3, [(name, 2)], {"two_tower": tracks, "recent_artist": tracks * 2})
+    return Example(name, "light", 3, [(name, 2)], {"ranked": tracks, "recent_artist": tracks * 2})
 
 
 def test_a_listener_has_a_row_per_place_with_both_lists_and_their_reasons(evaluation, written):
@@ -277,10 +277,10 @@ def test_re_ranking_has_a_section_with_what_diversity_cost(evaluation, written):
             },
             "lists": {
                 "reranked": dial_point(0.3, 0.1971, 6.25),
-                "two_tower": dial_point(0.3, 0.2, 3.5),
+                "ranked": dial_point(0.3, 0.2, 3.5),
                 "recent_artist": dial_point(0.3, 0.1, 2.5),
             },
-            "against": {"two_tower": paired(-0.0029, -0.005, 0.001, 0.2)},
+            "against": {"ranked": paired(-0.0029, -0.005, 0.001, 0.2)},
             "users_of_curve": 100,
             "curve": {"mmr": dial, "dpp": dial},
         }
@@ -289,15 +289,13 @@ def test_re_ranking_has_a_section_with_what_diversity_cost(evaluation, written):
     assert "costs at most 1 % of ndcg@10" in report and "begins with at most 2 tracks of one artist" in report
     assert "`mmr` at 0.3: chosen by 40 users of validation, where ndcg@10 is 0.1980 instead of 0.2000." in report
     assert "| **reranked** | 0.1971 | 0.400 | 6.250 | 1.500 | – |" in report
-    assert "| two_tower | 0.2000 | 0.400 | 3.500 | 1.500 | -0.0029 [-0.0050, +0.0010] |" in report
+    assert "| ranked | 0.2000 | 0.400 | 3.500 | 1.500 | -0.0029 [-0.0050, +0.0010] |" in report
     assert "recent_artist (rival)" in report and "| dpp | 0.3 | 0.1980 |" in report
     assert "Re-ranking" in page
 
 
 def at_moments(requests, difference):
-    recommenders = {
-        name: metrics(value) for name, value in (("two_tower", 0.2), ("recent_artist", 0.1), ("ease", 0.15))
-    }
+    recommenders = {name: metrics(value) for name, value in (("ranked", 0.2), ("recent_artist", 0.1), ("ease", 0.15))}
     compared = {
         "recent_artist": paired(difference, difference - 0.02, difference + 0.02, 0.001, 40, 20, 15),
         "ease": paired(0.05, 0.01, 0.09, 0.04),
@@ -321,7 +319,7 @@ def test_moments_have_a_section_with_both_horizons(asked_again, written):
     assert f"{row} +0.0600 [+0.0400, +0.0800] | 0.001 | 40 / 20 / 15 |" in near
     assert f"{row} +0.0700 [+0.0500, +0.0900] | 0.001 | 40 / 20 / 15 |" in rest
     assert [line.split(" | ")[0] for line in near.splitlines() if line.startswith("| ")][2:] == [
-        "| **two_tower**",
+        "| **ranked**",
         "| ease",
         "| recent_artist",
     ]
@@ -356,8 +354,8 @@ def test_the_one_next_listen_has_a_section_where_it_was_measured(evaluation, wri
     evaluation["leave_last"] = {
         **{"users": 6038, "known": 0.25, "outside_catalog": 0.001},
         "recommenders": {
-            "everything": {"two_tower": of, "ease": {**of, "ndcg@10": mean(0.2)}},
-            "unknown": {"two_tower": of, "personal_decayed": None},
+            "everything": {"ranked": of, "ease": {**of, "ndcg@10": mean(0.2)}},
+            "unknown": {"ranked": of, "personal_decayed": None},
         },
     }
     text, _ = written(evaluation)
@@ -369,7 +367,7 @@ def test_the_one_next_listen_has_a_section_where_it_was_measured(evaluation, wri
     )
     columns = "| recommender |  | hit_rate@10 | hit_rate@50 | hit_rate@100 | ndcg@10 | ndcg@50 | ndcg@100 |"
     assert columns in everything and columns in unknown
-    assert everything.index("| ease |") < everything.index("| **two_tower** |")
+    assert everything.index("| ease |") < everything.index("| **ranked** |")
     assert "personal_decayed" not in unknown
 
 

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from loopback_core.evaluation.ablation_json import Ablation, recipe_of
-from loopback_core.recommenders.lists import TOWERS
+from loopback_core.recommenders.lists import SERVED
 from loopback_core.reporting.plots.colours import INK, colour
 from loopback_core.reporting.plots.figure import figure
 from loopback_core.reporting.plots.mean_marks import draw_mean
 from loopback_core.tasks.metrics import MAIN_METRIC
 
-MARKS = {"served": ("o", colour(TOWERS), 0.14, "what is served"), "alone": ("D", INK, -0.14, "the towers alone")}
+MARKS = {"served": ("o", colour(SERVED), 0.14, "what is served"), "alone": ("D", INK, -0.14, "the towers alone")}
 """alone or served -> mark, colour, offset within the row, name in the legend."""
 
 

@@ -3,21 +3,21 @@
 from collections.abc import Iterable
 
 from loopback_core.recommenders.baselines import BASELINES
-from loopback_core.recommenders.lists import OTHER_PRESET, RANDOM, RERANKED, TOWERS, is_ours
+from loopback_core.recommenders.lists import OTHER_PRESET, RANDOM, RERANKED, SERVED, TOWERS, is_ours
 
 INK = "#1b2433"
 """Text and axes. In an SVG it becomes `currentColor`, the colour of the text of the page."""
 
-COLOURS = {TOWERS: "#e8590c", RANDOM: "#7d858c", **{name: baseline.colour for name, baseline in BASELINES.items()}}
+COLOURS = {SERVED: "#e8590c", RANDOM: "#7d858c", **{name: baseline.colour for name, baseline in BASELINES.items()}}
 """The same in every plot, legible on white and on black."""
 
-VARIANTS = ("two_tower_index", "two_tower_alone", RERANKED)
-"""Variants of the towers, whose lines would cover those of the towers."""
+VARIANTS = (TOWERS, f"{TOWERS}_index", f"{TOWERS}_alone", RERANKED)
+"""Variants of what is served, whose lines would cover its own."""
 
 
 def colour(name: str) -> str:
     """The colour of a recommender: one for all variants of the towers; INK for an unknown baseline."""
-    return COLOURS[TOWERS] if is_ours(name) else COLOURS.get(name, INK)
+    return COLOURS[SERVED] if is_ours(name) else COLOURS.get(name, INK)
 
 
 def line(name: str) -> tuple[str, float]:

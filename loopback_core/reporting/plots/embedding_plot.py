@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from loopback_core.data import Catalog, Floats
-from loopback_core.recommenders.lists import TOWERS
+from loopback_core.recommenders.lists import SERVED
 from loopback_core.reporting.plots.colours import INK, colour
 from loopback_core.reporting.plots.figure import figure
 from loopback_core.reporting.safe_text import plain
@@ -50,7 +50,7 @@ def plot_embedding(vectors: Floats, catalog: Catalog, track_names: pl.DataFrame,
             points[:ARTISTS_NAMED, 0],
             points[:ARTISTS_NAMED, 1],
             sizes[:ARTISTS_NAMED],
-            color=colour(TOWERS),
+            color=colour(SERVED),
             alpha=0.7,
             lw=0,
         )

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from loopback_core.evaluation.reranking_json import DialPointJson, RerankingJson
-from loopback_core.recommenders.lists import TOWERS
+from loopback_core.recommenders.lists import SERVED
 from loopback_core.reporting.plots.colours import INK, colour
 from loopback_core.reporting.plots.figure import figure
 from loopback_core.tasks.metrics import MAIN_METRIC
 
-INK_OF_METHOD = {"mmr": colour(TOWERS), "dpp": "#2f86d6", "calibrated": "#2b8a3e"}
+INK_OF_METHOD = {"mmr": colour(SERVED), "dpp": "#2f86d6", "calibrated": "#2b8a3e"}
 
 AXES = {"distance": "mean distance of two of the first 10 tracks", "artists": "artists among the first 10"}
 

@@ -17,7 +17,7 @@ def presets_section(evaluation: Evaluation) -> Iterator[str]:
     named = ", ".join(f"{code(name)} (seed {preset['seed']})" for name, preset in presets.items())
     yield (
         f"Trained on the same splits as {code(evaluation['preset'])}: {named}. Each is served with the weights of its own "
-        f"training; every candidate is scored exactly. The difference is that of {MAIN_METRIC}, `two_tower` minus the "
+        f"training; every candidate is scored exactly. The difference is that of {MAIN_METRIC}, `ranked` minus the "
         "preset, on the same users; its p is corrected for the number of presets."
     )
     rows = []

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from loopback_core.evaluation.evaluation_json import Recommenders, TaskJson
 from loopback_core.evaluation.significance import Comparison, Mean
-from loopback_core.recommenders.lists import TOWERS, is_ours
+from loopback_core.recommenders.lists import SERVED, TOWERS, is_ours
 from loopback_core.reporting.safe_text import markdown
 from loopback_core.tasks.metrics import MAIN_METRIC
 
@@ -31,7 +31,7 @@ def metric_rows(task: TaskJson, columns: Sequence[str]) -> list[MetricRow]:
 def best_first(recommenders: Recommenders) -> list[str]:
     """The recommenders by nDCG@10. Those that could not answer come last; the towers alone are left out while they
     are what is served."""
-    alone, served = recommenders.get(TOWERS_ALONE_ID) or {}, recommenders.get(TOWERS) or {}
+    alone, served = recommenders.get(TOWERS_ALONE_ID) or {}, recommenders.get(SERVED) or {}
     differs = any(alone[metric] != served[metric] for metric in alone.keys() & served.keys())
     listed = [name for name in recommenders if name != TOWERS_ALONE_ID or differs]
     listed.sort(key=lambda name: value_of(recommenders[name], MAIN_METRIC) or 0.0, reverse=True)

@@ -11,6 +11,7 @@ from loopback_core.reporting.report.leave_last_section import leave_last_section
 from loopback_core.reporting.report.limits import limits
 from loopback_core.reporting.report.moments_section import moments_section, no_moments
 from loopback_core.reporting.report.presets_section import presets_section
+from loopback_core.reporting.report.ranking_section import ranking_section
 from loopback_core.reporting.report.report_tables import markdown_table
 from loopback_core.reporting.report.reranking_section import reranking_section
 from loopback_core.reporting.report.search_section import search_section
@@ -36,6 +37,7 @@ def report_text(evaluation: Evaluation, examples: Sequence[Example], pictures: C
         *_setting(evaluation),
         *(line for name in evaluation["tasks"] for line in task_section(name, evaluation, pictures)),
         *moments_section(evaluation, pictures),
+        *ranking_section(evaluation),
         *reranking_section(evaluation, pictures),
         *leave_last_section(evaluation),
         *presets_section(evaluation),
@@ -120,9 +122,9 @@ def _formulas(evaluation: Evaluation) -> Iterator[str]:
         f"({evaluation['settings']['evaluation']['resamples']:,} resamples, the same for all recommenders). Lists are not "
         "padded: what is missing in a short list counts as a miss. A dash: the recommender cannot answer the task, or the "
         f"metric is not defined there. The *rival* of a task is the baseline with the best {MAIN_METRIC} on validation, "
-        "chosen before test was read; *best* is the best on test. `two_tower` is what would be served, `two_tower_index` "
-        "the same through the index, `reranked` the same in the order for diversity, `two_tower_alone` the dot product without further terms, `two_tower:NAME` the towers "
-        "of another preset."
+        "chosen before test was read; *best* is the best on test. `ranked` is what is served: `two_tower_index` with its best candidates put in "
+        "order by trees, where these pay; `reranked` the same in the order for diversity. `two_tower` is the linear score over all tracks, "
+        "`two_tower_index` the same through the index, `two_tower_alone` the dot product without further terms, `two_tower:NAME` the towers of another preset."
     )
 
 

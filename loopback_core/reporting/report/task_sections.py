@@ -5,6 +5,7 @@ from collections.abc import Container, Iterator, Mapping
 from loopback_core.evaluation.beyond_accuracy import BEYOND_ACCURACY
 from loopback_core.evaluation.evaluation_json import Evaluation
 from loopback_core.evaluation.significance import Mean
+from loopback_core.recommenders.lists import SERVED
 from loopback_core.reporting.report.report_tables import recommender_table, rows_of_recommenders
 from loopback_core.tasks.metrics import DEEP_CUTOFFS, MAIN_METRIC, METRICS
 
@@ -92,7 +93,7 @@ def _segments(name: str, evaluation: Evaluation, pictures: Container[str]) -> It
     if shown := pictures_there({f"segments_{name}.png": caption}, pictures):
         yield shown
     compared = [
-        r for r in ("two_tower", rival, "popularity_users", "random") if r in evaluation["tasks"][name]["recommenders"]
+        r for r in (SERVED, rival, "popularity_users", "random") if r in evaluation["tasks"][name]["recommenders"]
     ]
     cells: dict[str, dict[str, Mean]] = {
         str(recommender): {

@@ -113,6 +113,10 @@ class RecommendationRequest(_Body):
     familiarity: float | None = Field(
         None, ge=0, le=1, description="Share of the list that the user knows already; None: as the task says."
     )
+    rank: bool = Field(
+        True,
+        description="Whether trees put the best candidates in order, where the model has any; false: the linear score.",
+    )
     diversity: float | None = Field(
         None,
         ge=0,
@@ -147,6 +151,7 @@ class RecommendationRequest(_Body):
             None if self.at is None else _seconds(self.at),
             self.explain,
             self.familiarity,
+            self.rank,
             self.diversity,
         )
 

@@ -1,0 +1,59 @@
+"""The cascade: what candidates there are, and what orders them."""
+
+from collections.abc import Iterator
+
+from loopback_core.evaluation.candidates_json import GeneratorJson
+from loopback_core.evaluation.evaluation_json import Evaluation
+from loopback_core.ranking.tree_facts import TreeFacts
+from loopback_core.recommenders.lists import SERVED, TOWERS
+from loopback_core.reporting.report.report_tables import markdown_table
+from loopback_core.reporting.report.task_sections import folded
+from loopback_core.reporting.safe_text import markdown
+from loopback_core.tasks.metrics import DEEP_CUTOFFS, MAIN_METRIC
+
+MOST_FEATURES = 20
+
+
+def ranking_section(evaluation: Evaluation) -> Iterator[str]:
+    """Paragraphs of the section; nothing where the towers are served without further terms."""
+    candidates, trees = evaluation.get("candidates"), evaluation.get("trees")
+    if not candidates:
+        return
+    yield "## Retrieve and rank: the candidates, and their order"
+    yield (
+        "A ranker cannot find what is not among the candidates. *recall* is the share of a user's positives among the best "
+        "of a generator, *adds* the share that no other generator finds; *together* is the linear score over all of them, "
+        "and what it adds is all that they find."
+    )
+    for task, measured in candidates.items():
+        rows = {**measured["generators"], "**together**": measured["union"]}
+        yield f"### {task.replace('_', ' ').capitalize()}"
+        yield _generators(rows)
+        if trees and task in trees:
+            yield _trees(trees[task])
+            if gains := trees[task]["gains"]:
+                first = sorted(gains, key=lambda name: -gains[name])[:MOST_FEATURES]
+                shares = [[markdown(name), f"{gains[name]:.3f}"] for name in first]
+                yield from folded("What the trees split by", markdown_table(["feature", "share of gain"], shares, 1))
+
+
+def _generators(rows: dict[str, GeneratorJson]) -> str:
+    cells = [
+        [name, f"{of['tracks']:,.0f}", *(f"{of['recall'][str(k)]:.4f}" for k in DEEP_CUTOFFS), f"{of['adds']:.4f}"]
+        for name, of in rows.items()
+    ]
+    columns = ["generator", "tracks of a user", *(f"recall@{k}" for k in DEEP_CUTOFFS), "adds"]
+    return markdown_table(columns, cells, words=1)
+
+
+def _trees(facts: TreeFacts) -> str:
+    if not facts["rounds"]:
+        return f"`{SERVED}` is in the order of the linear score: validation has too few users to fit trees on."
+    difference = (
+        f"{facts['rounds']} trees change {MAIN_METRIC} by {facts['difference']:+.4f} (standard error {facts['error']:.4f}) from "
+        f"{facts['linear']:.4f}, over {facts['requests']:,} requests of {facts['users']:,} users of validation, each ranked by "
+        "trees that were fitted on other users"
+    )
+    if facts["used"]:
+        return f"`{SERVED}` is `{TOWERS}` corrected by trees: {difference}."
+    return f"`{SERVED}` is in the order of the linear score, since trees do not surely pay: {difference}."

@@ -24,7 +24,7 @@ SURE = 2.0
 """Standard errors that a difference must be above zero. The best of several numbers of trees is looked at, and a list by the
 linear score is simpler to explain."""
 
-ROUNDS = (25, 50, 100, 150, 200, 300)
+ROUNDS = (20, 40, 70, 100, 150, 200, 300)
 """The numbers of trees that are compared."""
 
 PARAMETERS: Mapping[str, Any] = {

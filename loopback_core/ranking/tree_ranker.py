@@ -52,13 +52,14 @@ class TreeRanker:
     @cached_property
     def booster(self) -> "Booster":
         """The model, ready to predict."""
-        return lightgbm().Booster(model_str=self.model)
+        booster: Booster = lightgbm().Booster(model_str=self.model)
+        return booster
 
     def corrected(self, features: Floats, scores: Floats, lengths: Ids) -> Floats:
         """(n,) float32 scores. The arguments are those of :func:`tree_features`."""
         columns = tree_features(features, scores, lengths)
-        corrections = np.asarray(self.booster.predict(columns, num_threads=1))
-        return (scores + corrections).astype(np.float32)
+        corrected: Floats = (scores + np.asarray(self.booster.predict(columns, num_threads=1))).astype(np.float32)
+        return corrected
 
 
 def lightgbm() -> Any:

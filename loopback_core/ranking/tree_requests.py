@@ -51,7 +51,8 @@ class TreeRequests:
         place = np.arange(len(scores)) - ends[row]
         gains = np.where(self.is_positive[order] & (place < k), 1 / np.log2(place + 2), 0.0)
         ideal = np.cumsum(1 / np.log2(np.arange(k) + 2))[np.minimum(self.n_positives, k) - 1]
-        return np.bincount(row, gains, minlength=len(self)) / ideal
+        ndcg: NDArray[np.float64] = np.bincount(row, gains, minlength=len(self)) / ideal
+        return ndcg
 
 
 def tree_requests_of(scorer: Scorer, task: Task, places: int, seed: int) -> TreeRequests:

@@ -100,8 +100,8 @@ class Bundle:
         index = store.latest("faiss_index")
         index.verify()
         assets = ("temporal_splits", "trained_towers", "trained_ranker", "track_embeddings")
-        splits, *parts = (store.upstream(index, name).folder for name in assets)
-        return cls.load(Splits(splits), *parts, index.folder)
+        splits, towers, ranker, vectors = (store.upstream(index, name).folder for name in assets)
+        return cls.load(Splits(splits), towers, ranker, vectors, index.folder)
 
     @classmethod
     def load(cls, splits: Splits, towers: Path, ranker: Path, vectors: Path, index: Path) -> Self:

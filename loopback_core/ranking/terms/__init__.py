@@ -52,6 +52,7 @@ __all__ = [
     "POPULARITY_COLUMN",
     "TERMS",
     "TRACK_TERMS",
+    "ArtistPlaysTerm",
     "ArtistTerm",
     "CatalogTerm",
     "Knowledge",
@@ -60,5 +61,6 @@ __all__ = [
     "PersonalTerm",
     "RelatedTerm",
     "Term",
+    "TrackPlaysTerm",
     "TrackTerm",
 ]

@@ -13,9 +13,8 @@ import pyarrow as pa
 from loopback_core.errors import BadLogError
 from loopback_core.listens.archive import DAMAGE, listing, members
 from loopback_core.listens.log_file import open_log
-from loopback_core.listens.log_rules import MOST_LINES, TEXT_LENGTH
+from loopback_core.listens.log_rules import BYTE_ORDER_MARK, MOST_LINES, TEXT_LENGTH
 
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 LONGEST_LINE = 1 << 26  # bytes; a file without line ends would otherwise be read into memory whole
 SHORTEST_LINE = 64  # bytes; the bound on a frame counts shorter lines as this long: each costs some 500 bytes of memory
 
@@ -42,13 +41,24 @@ def read_lines(
     names = _pick_members(path, pick, sha256) if path.name.endswith(".tar.gz") else []
     with open_log(path, sha256) as file, _damage_named(path):
         for stream in _streams(path, file, names):
-            for lines in _split(stream, path, block_bytes):
-                if first + len(lines) > MOST_LINES:
-                    raise BadLogError(f"{path} has more than {MOST_LINES:,} lines: split it into several files.")
-                yield _decoded(lines, first)
-                first += len(lines)
+            for lines in read_lines_of(stream, path, block_bytes, first):
+                yield lines
+                first += lines.height
                 advance(file.tell() - advanced)
                 advanced = file.tell()
+
+
+def read_lines_of(stream: IO[bytes], path: Path, block_bytes: int, first: int) -> Iterator[pl.DataFrame]:
+    """The lines of one stream, like :func:`read_lines`, counted from `first`. path: the file, for sentences.
+
+    Raises:
+        BadLogError: there are too many lines, or one that is too long.
+    """
+    for lines in _split(stream, path, block_bytes):
+        if first + len(lines) > MOST_LINES:
+            raise BadLogError(f"{path} has more than {MOST_LINES:,} lines: split it into several files.")
+        yield _decoded(lines, first)
+        first += len(lines)
 
 
 @contextmanager

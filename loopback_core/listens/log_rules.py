@@ -8,8 +8,13 @@ import polars as pl
 RAW_COLUMNS = ("user_id", "timestamp", "artist_mbid", "artist_name", "track_mbid", "track_name")
 """The six tab-separated fields of a Last.fm line, in their order."""
 
+RAW_SCHEMA = {"line": pl.UInt32, **dict.fromkeys((*RAW_COLUMNS, "problem", "text"), pl.String)}
+"""The columns of a raw row: a line and its fields as text, or why it has none (see `RawRow`)."""
+
 PROFILE_COLUMNS = ("user_id", "gender", "age", "country", "registered")
 """The five tab-separated fields of userid-profile.tsv, which has a header."""
+
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # of UTF-8
 
 FIRST_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 LAST_TIME = datetime(2100, 1, 1, tzinfo=UTC)

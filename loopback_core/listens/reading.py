@@ -8,9 +8,9 @@ import polars as pl
 from loopback_core.errors import BadLogError
 from loopback_core.listens.lines import Advance, read_lines
 from loopback_core.listens.log_paths import PROFILES
-from loopback_core.listens.log_rules import RAW_COLUMNS, Reason
+from loopback_core.listens.log_rules import RAW_COLUMNS, RAW_SCHEMA, Reason
 from loopback_core.listens.schema import RawRow, validate
-from loopback_core.listens.tables import RAW_SCHEMA, read_csv, read_parquet
+from loopback_core.listens.tables import read_csv, read_parquet
 from loopback_core.settings import SourceSettings
 
 BLOCK_BYTES = 1 << 26

@@ -53,8 +53,8 @@ class RawRow(pa.DataFrameModel):
     track_name: pl.String = pa.Field(nullable=True)
     problem: pl.String = pa.Field(
         nullable=True,
-        isin=[Reason.UNDECODABLE_BYTES.value, Reason.WRONG_FIELD_COUNT.value],
-        description="Why the row could not be split.",
+        isin=[reason.value for reason in Reason],
+        description="Why the row could not be split, or is by its nature no listen.",
     )
     text: pl.String = pa.Field(description="The raw line without its line end, undecodable bytes replaced.")
 

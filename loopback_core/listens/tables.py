@@ -12,14 +12,12 @@ import pyarrow.parquet as pq
 from loopback_core.errors import BadLogError, SettingsError
 from loopback_core.listens.lines import LONGEST_LINE, Advance, decode
 from loopback_core.listens.log_file import open_log
-from loopback_core.listens.log_rules import MOST_LINES, RAW_COLUMNS, Reason
+from loopback_core.listens.log_rules import MOST_LINES, RAW_COLUMNS, RAW_SCHEMA, Reason
 from loopback_core.settings import SourceSettings
 
 ROW_BYTES = 512  # what a row of Python strings takes, roughly
 
 OPTIONAL_COLUMNS = ("artist_mbid", "track_mbid")
-
-RAW_SCHEMA = {"line": pl.UInt32, **dict.fromkeys((*RAW_COLUMNS, "problem", "text"), pl.String)}
 
 
 def find_columns(path: Path, in_file: list[str], mapping: Mapping[str, str]) -> dict[str, str]:

@@ -5,12 +5,14 @@ from datetime import UTC, datetime
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, field_serializer
 
+from loopback_core.settings.addresses import shown_address, without_secrets
 from loopback_core.settings.section import ReadIf, Section, Seed, Text
 
 EPOCH_FORMATS = ("epoch_seconds", "epoch_milliseconds")
 
+Query = Annotated[str, Field(max_length=1 << 16, pattern=r"^[^\x00]*$")]
 SplitStrategy = Literal["global", "dates", "per_user", "leave_last"]
 
 
@@ -41,7 +43,15 @@ class SourceSettings(Section):
     """
 
     name: Text = Field(
-        "sample", description="'sample', 'lastfm-1k', or the path of a log: a file or a folder of files."
+        "sample",
+        description="'sample', 'lastfm-1k', the path of a log (a file or a folder of files), or the address of a database, an "
+        "object store or a lake; ${NAME} in an address is taken from the environment.",
+    )
+    query: Query | None = Field(
+        None, description="For an address of a database: the SELECT whose rows are the listens. Read-only."
+    )
+    table: Text | None = Field(
+        None, description="For an address of a database: the table of listens, instead of a query."
     )
     sample_events: int = Field(300_000, ge=1, le=10**9, description="Events of the generated sample log.")
     sample_users: int = Field(300, ge=1, le=10**7, description="Users of the generated sample log.")
@@ -100,7 +110,13 @@ class SourceSettings(Section):
             return (
                 f"source.time_zone is given, but source.time_format = {self.time_format!r} counts from 1970-01-01 UTC"
             )
+        if self.query is not None and self.table is not None:
+            return "source.query and source.table are both given: leave one, the query may name the table"
         return ""
+
+    @field_serializer("name", "query")
+    def _dump_no_secret(self, value: str | None) -> str | None:
+        return None if value is None else without_secrets(shown_address(value))
 
 
 class SplitSettings(Section):

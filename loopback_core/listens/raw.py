@@ -1,4 +1,4 @@
-"""`raw_listens` as an artifact: the generated log, or a pointer to files that are read in place.
+"""`raw_listens` as an artifact: the generated log, a copy of a remote one, or a pointer to files that are read in place.
 
 With them a copy of the listens that the service has received, and of who was erased, when the store of the home holds any:
 `interactions` reads them as a part of the log. Without, versions and manifests are those of the log alone.
@@ -17,6 +17,8 @@ from loopback_core.listens.fingerprint import file_digests, log_digest
 from loopback_core.listens.listen_store import ListenStore
 from loopback_core.listens.log_file import refuse_other_digest
 from loopback_core.listens.log_rules import LAST_TIME
+from loopback_core.listens.remote.copying import RemoteCopy, copy_remote
+from loopback_core.listens.remote.remote_address import remote_address
 from loopback_core.listens.sample import SAMPLE_VERSION, write_sample
 from loopback_core.listens.schema import RawLog
 from loopback_core.listens.served import ERASED_USERS, SERVED_LISTENS
@@ -57,19 +59,27 @@ class RawSummary:
 
 
 def publish_raw(store: ArtifactStore, source: SourceSettings) -> tuple[Artifact, bool]:
-    """Find, download or generate the log that `source` names; returns the artifact and whether it was reused.
+    """Find, download, copy or generate the log that `source` names; returns the artifact and whether it was reused.
 
-    The version is a digest of the log's bytes: the same log at another place is the same version. That of the
-    generated log is a digest of all that its bytes depend on. What the service has received counts by its content.
+    The version is a digest of the log's bytes: the same log at another place is the same version. That of a remote log
+    is a digest of the rows that were read, in any order; that of the generated log one of all that its bytes depend on.
+    What the service has received counts by its content.
 
     Raises:
         BadLogError, DownloadError: the log cannot be obtained.
         ListensError: what the service has received cannot be read.
     """
-    with ListenStore.existing(store.home) or nullcontext() as listens:
+    address = remote_address(source.name)
+    with (
+        ListenStore.existing(store.home) or nullcontext() as listens,
+        store.staging("raw_listens") if address else nullcontext() as staged,
+    ):
+        copy = copy_remote(address, source, staged) if address and staged else None
         for _ in range(ATTEMPTS):
             served = _Served(listens, served_content(listens)) if listens and listens.version() else None
             try:
+                if copy:
+                    return _publish_copy(store, copy, served)
                 return (
                     _publish_sample(store, source, served)
                     if source.name == "sample"
@@ -164,6 +174,31 @@ def _publish_log(store: ArtifactStore, source: SourceSettings, served: _Served |
         code="",
         version=version,
         still_good=lambda raw: raw.summary == described,  # the same bytes may have been moved to another place
+    )
+
+
+def _publish_copy(store: ArtifactStore, copy: RemoteCopy, served: _Served | None) -> tuple[Artifact, bool]:
+    bytes_digest = version = digest({"rows": copy.digest})
+    if served:
+        version = digest({"rows": bytes_digest, "served": served.content.digest})
+    first_seen = _first_seen(store, bytes_digest)
+
+    def make(folder: Path) -> dict[str, Any]:
+        if served:
+            served.export(folder)  # before the copy is moved: it may have to be done again
+        files = tuple(file.rename(folder / file.name) for file in copy.files)
+        log = RawLog(copy.name, files, None)
+        log = replace(log, sha256=file_digests(log))
+        return _described(log, bytes_digest, first_seen, served, relative_to=folder)
+
+    return store.build(
+        "raw_listens",
+        make,
+        upstream={},
+        settings={"name": copy.name},
+        code="",
+        version=version,
+        still_good=lambda raw: raw.summary.get("name") == copy.name,  # the same rows may have moved to another address
     )
 
 

@@ -1,0 +1,67 @@
+import pytest
+
+from loopback_core.errors import SettingsError
+from loopback_core.listens.remote.remote_address import remote_address
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "rest"),
+    [
+        ("postgres://db/x", "postgresql", "db/x"),
+        ("SQLITE:///a.db", "sqlite", "/a.db"),
+        ("duckdb:////data/a.db", "duckdb", "//data/a.db"),
+        ("gs://bucket/*.parquet", "store", "bucket/*.parquet"),
+        ("az://container/a.parquet", "store", "container/a.parquet"),
+        ("https://host/a.parquet", "store", "host/a.parquet"),
+        ("delta://s3://bucket/t", "delta", "s3://bucket/t"),
+        ("iceberg://music/log.plays", "iceberg", "music/log.plays"),
+    ],
+)
+def test_the_scheme_says_what_reads_an_address(name, kind, rest):
+    address = remote_address(name, {})
+    assert (address.kind, address.rest, address.shown) == (kind, rest, name)
+
+
+@pytest.mark.parametrize(
+    "name", ["plays.csv", "/data/plays/", "~/x", "lastfm-1k", "a:b", "${HOME}.csv", "C:\\plays.csv", "\x00"]
+)
+def test_a_path_is_no_address(name):
+    assert remote_address(name, {"HOME": "home"}) is None
+
+
+def test_the_folder_of_a_table_is_an_address(tmp_path):
+    (tmp_path / "delta" / "_delta_log").mkdir(parents=True)
+    (tmp_path / "iceberg" / "metadata").mkdir(parents=True)
+    (tmp_path / "iceberg" / "metadata" / "v1.metadata.json").touch()
+    for kind in ("delta", "iceberg"):
+        address = remote_address(str(tmp_path / kind), {})
+        assert (address.kind, address.rest, address.shown) == (kind, str(tmp_path / kind), str(tmp_path / kind))
+
+
+def test_variables_are_encoded_where_they_are_a_part_of_the_address():
+    environ = {"ME": "a@b", "SECRET": "p/w?", "HOST": "db:5432", "URL": "postgresql://me:hidden@db/x"}
+    address = remote_address("postgresql://${ME}:${SECRET}@${HOST}/plays?application_name=${ME}", environ)
+    assert address.text == "postgresql://a%40b:p%2Fw%3F@db:5432/plays?application_name=a%40b"
+    assert address.shown == "postgresql://a%40b@db:5432/plays?application_name=a%40b"
+    assert remote_address("${URL}", environ).shown == "postgresql://me@db/x"
+
+
+def test_a_variable_that_is_not_set_is_named():
+    with pytest.raises(
+        SettingsError, match=r"uses \$\{SECRET\}, which is not set in the environment: export SECRET=..."
+    ):
+        remote_address("postgresql://me:${SECRET}@db/x", {})
+
+
+def test_another_database_is_refused_without_its_password():
+    with pytest.raises(SettingsError, match=r"'mysql://me@db/x' begins with mysql://, which cannot be read") as caught:
+        remote_address("mysql://me:hidden@db/x", {})
+    assert "hidden" not in str(caught.value)
+
+
+def test_an_address_hides_its_own_secrets_and_those_of_the_environment():
+    address = remote_address(
+        "postgresql://me:hidden%21@db/x", {"AWS_SECRET_ACCESS_KEY": "secret-key", "HOME": "/home/me"}
+    )
+    assert address.hides("hidden! hidden%21 secret-key /home/me") == "*** *** *** /home/me"
+    assert "hidden" not in repr(address) and "secret-key" not in repr(address)

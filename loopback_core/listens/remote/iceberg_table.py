@@ -1,5 +1,6 @@
 """An Iceberg table, by the library pyiceberg: its current snapshot."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ class IcebergTableSource(LazyScan):
         """The rows of the current snapshot."""
         table = optional_library("pyiceberg.table", "iceberg")
         if address.rest.endswith(".metadata.json"):
-            found: Any = table.StaticTable.from_metadata(address.rest)
+            found: Any = table.StaticTable.from_metadata(address.rest, _store_properties())
         elif "://" in address.rest:
             raise SettingsError(
                 f"{address.shown} names no metadata file: give the address of the newest metadata/....metadata.json of the table, "
@@ -32,6 +33,12 @@ class IcebergTableSource(LazyScan):
                 raise BadLogError(f"There is no folder {folder} ({address.shown}): correct source.name.")
             found = optional_library("pyiceberg.catalog", "iceberg").load_catalog(catalog).load_table(name)
         return pl.scan_iceberg(found)
+
+
+def _store_properties() -> dict[str, str]:
+    """The place of a store of objects, from the variables that the other readers of one take it from."""
+    variables = {"s3.endpoint": "AWS_ENDPOINT_URL", "s3.region": "AWS_REGION"}
+    return {key: os.environ[name] for key, name in variables.items() if os.environ.get(name)}
 
 
 def _newest_metadata(folder: Path) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from loopback_core.errors import SettingsError
-from loopback_core.settings.addresses import secrets_of, shown_address, without_secrets
+from loopback_core.settings.addresses import LONG_SECRET, secrets_of, shown_address, without_secrets
 
 DATABASES = {"postgresql": "postgresql", "postgres": "postgresql", "sqlite": "sqlite", "duckdb": "duckdb"}
 STORES = {
@@ -20,8 +20,11 @@ STORES = {
 KIND_OF_SCHEME = DATABASES | STORES | {"delta": "delta", "iceberg": "iceberg"}
 KNOWN = "postgresql://, sqlite:///, duckdb:///, s3://, gs://, az://, https://, delta:// or iceberg://"
 
-SECRET_VARIABLE = re.compile(r"PASSWORD|SECRET|TOKEN|CREDENTIAL|ACCESS_KEY|ACCOUNT_KEY|SAS", re.IGNORECASE)
-"""Names of environment variables whose values are never shown."""
+SECRET_VARIABLE = re.compile(r"PASSWORD|SECRET|TOKEN|ACCESS_KEY|ACCOUNT_KEY|SAS", re.IGNORECASE)
+"""Names of environment variables whose values are never shown, unless they are as short as a switch ("1")."""
+
+PASSWORD_VARIABLES = ("LOOPBACK_SOURCE_PASSWORD", "PGPASSWORD")
+"""Those that a database reads: never shown, however short."""
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _SCHEME_OF = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
@@ -77,7 +80,11 @@ def _kind_of_folder(name: str) -> str:
 
 
 def _of_environment(environ: Mapping[str, str]) -> tuple[str, ...]:
-    return tuple(value for name, value in environ.items() if value and SECRET_VARIABLE.search(name))
+    return tuple(
+        value
+        for name, value in environ.items()
+        if name in PASSWORD_VARIABLES or (len(value) >= LONG_SECRET and SECRET_VARIABLE.search(name))
+    )
 
 
 def _filled(name: str, environ: Mapping[str, str]) -> str:

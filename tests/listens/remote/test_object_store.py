@@ -5,6 +5,7 @@ import zlib
 import boto3
 import polars as pl
 import pytest
+from pyiceberg.catalog.sql import SqlCatalog
 from remote_rows import EXPECTED, FRAME, listens_of, source_at
 
 from loopback_core.errors import BadLogError, DownloadError, SettingsError
@@ -71,6 +72,20 @@ def test_parquet_files_of_a_bucket_are_read_by_pattern_folder_or_name(bucket, st
 def test_a_delta_table_of_a_bucket_is_read(bucket, store, tmp_path):
     FRAME.write_delta(f"s3://{bucket[0]}/delta", storage_options={"AWS_S3_ALLOW_UNSAFE_RENAME": "true"})
     assert listens_of(store, source_at(f"delta://s3://{bucket[0]}/delta"), tmp_path / "listens")[1] == EXPECTED
+
+
+@pytest.mark.filterwarnings("ignore:Iceberg scan planning")
+def test_an_iceberg_table_of_a_bucket_is_read(bucket, endpoint, store, tmp_path):
+    catalog = SqlCatalog(
+        "music",
+        uri=f"sqlite:///{tmp_path}/catalog.db",
+        warehouse=f"s3://{bucket[0]}/warehouse",
+        **{"s3.endpoint": endpoint, "s3.region": "us-east-1"},
+    )
+    catalog.create_namespace("log")
+    table = catalog.create_table("log.plays", schema=FRAME.to_arrow().schema)
+    table.append(FRAME.to_arrow())
+    assert listens_of(store, source_at(f"iceberg://{table.metadata_location}"), tmp_path / "listens")[1] == EXPECTED
 
 
 def test_a_new_file_of_a_bucket_is_another_version(bucket, store):

@@ -60,8 +60,7 @@ def test_another_database_is_refused_without_its_password():
 
 
 def test_an_address_hides_its_own_secrets_and_those_of_the_environment():
-    address = remote_address(
-        "postgresql://me:hidden%21@db/x", {"AWS_SECRET_ACCESS_KEY": "secret-key", "HOME": "/home/me"}
-    )
-    assert address.hides("hidden! hidden%21 secret-key /home/me") == "*** *** *** /home/me"
+    environ = {"AWS_SECRET_ACCESS_KEY": "secret-key", "PGPASSWORD": "pw", "USE_TOKEN": "1", "HOME": "/home/me"}
+    address = remote_address("postgresql://me:hidden%21@db/x", environ)
+    assert address.hides("hidden! hidden%21 secret-key pw 1 /home/me") == "*** *** *** *** 1 /home/me"
     assert "hidden" not in repr(address) and "secret-key" not in repr(address)

@@ -13,6 +13,9 @@ from loopback_core.settings import SourceSettings
 RETRIES: dict[str, Any] = {"max_retries": 2, "retry_timeout_ms": 20_000}
 """Of a request to a store; without, a host that is not there is asked for minutes."""
 
+HIDDEN_FILES = ("_", ".")
+"""What such names begin with in a folder is no data: Spark writes _SUCCESS and .part.crc next to its files."""
+
 
 class LazyScan(RemoteSource):
     """All rows of a scan, in its order. Its store finds the credentials in the environment."""
@@ -26,8 +29,17 @@ class LazyScan(RemoteSource):
         self._scan = self.scan(address)
 
     def scan(self, address: RemoteAddress) -> pl.LazyFrame:
-        """The files at an address; a folder or a pattern with * stands for all of its Parquet files."""
-        return pl.scan_parquet(address.text, storage_options=RETRIES)
+        """The files at an address; a folder or a pattern with * stands for all of its Parquet files.
+
+        The columns are those of the first file: a later file may lack one, or have more.
+        """
+        return pl.scan_parquet(
+            address.text,
+            storage_options=RETRIES,
+            hidden_file_prefix=HIDDEN_FILES,
+            missing_columns="insert",
+            extra_columns="ignore",
+        )
 
     def columns(self) -> list[str]:
         """See :class:`RemoteSource`."""

@@ -69,6 +69,15 @@ def test_parquet_files_of_a_bucket_are_read_by_pattern_folder_or_name(bucket, st
     assert SECRET.encode() not in written
 
 
+def test_what_spark_leaves_in_a_folder_and_columns_that_come_later_do_no_harm(bucket, store, tmp_path):
+    name, put = bucket
+    put("plays/_SUCCESS", FRAME)
+    put("plays/.1.parquet.crc", FRAME)
+    put("plays/day=1/1.parquet", FRAME[:2].with_columns(track_mbid=pl.lit("an-id")))
+    put("plays/day=2/2.parquet", FRAME[2:].with_columns(device=pl.lit("phone")))
+    assert listens_of(store, source_at(f"s3://{name}/plays/"), tmp_path / "listens")[1] == EXPECTED
+
+
 def test_a_delta_table_of_a_bucket_is_read(bucket, store, tmp_path):
     FRAME.write_delta(f"s3://{bucket[0]}/delta", storage_options={"AWS_S3_ALLOW_UNSAFE_RENAME": "true"})
     assert listens_of(store, source_at(f"delta://s3://{bucket[0]}/delta"), tmp_path / "listens")[1] == EXPECTED

@@ -131,6 +131,15 @@ def test_a_function_that_writes_is_refused_by_the_transaction(database, store):
         )
 
 
+def test_a_table_that_the_user_may_not_read_is_a_matter_of_credentials(database, store, cluster):
+    address, run = database
+    run(f"create role reader login password '{cluster.password}'", "create table forbidden_404 (timed_out int)")
+    with pytest.raises(BadLogError, match=r"refuses the credentials \(.*permission denied for table plays"):
+        publish_raw(store, source_at(address.replace("owner@", "reader@"), table="plays"))
+    with pytest.raises(BadLogError, match=r"cannot be read \(.*syntax error"):  # the words of a query tell nothing
+        publish_raw(store, source_at(address, query="select timed_out, from from forbidden_404"))
+
+
 def test_an_error_in_the_middle_of_the_rows_publishes_nothing(database, store):
     query = "select listener, 1 / (rating - 4) as played, artist, title from plays"
     with pytest.raises(BadLogError, match=r"cannot be read \(.*division by zero\)"):

@@ -32,7 +32,7 @@ LISTED_LEFT_OUT = 100
     },
 )
 def raw_listens(step: Step) -> dg.MaterializeResult[Any]:
-    """The raw listening log: generated, downloaded, or found at the path in LOOPBACK_SOURCE; and what was served since."""
+    """The raw log: generated, downloaded, or found at the path or the address in LOOPBACK_SOURCE; and what was served since."""
     from loopback_core.listens.raw import publish_raw, raw_summary
 
     artifact, reused = publish_raw(step.store, step.settings.source)

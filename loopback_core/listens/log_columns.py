@@ -48,8 +48,8 @@ OTHER_NAMES: dict[str, tuple[str, ...]] = {
 """Names that other programs give to our columns, the likelier first. They are suggested, never taken."""
 
 
-def find_columns(path: Path, in_file: Sequence[str], source: SourceSettings) -> dict[str, str]:
-    """Our column name -> the file's, for each of ours that the file has.
+def find_columns(path: Path | str, in_file: Sequence[str], source: SourceSettings) -> dict[str, str]:
+    """Our column name -> the file's, for each of ours that the file has. path: of the file, or the address of a table.
 
     Names are compared without regard to case, to white space and quotes around them, and to spaces for underscores. Where
     `source.user` is set, `user_id` may be missing.
@@ -113,7 +113,7 @@ def shown_mapping(columns: Mapping[str, str]) -> str:
     return f"columns = {{ {pairs} }}"
 
 
-def _missing(path: Path, in_file: Sequence[str], missing: list[tuple[str, str]], source: SourceSettings) -> str:
+def _missing(path: Path | str, in_file: Sequence[str], missing: list[tuple[str, str]], source: SourceSettings) -> str:
     shown = ", ".join(map(repr, in_file[:SHOWN_COLUMNS])) + ", ..." * (len(in_file) > SHOWN_COLUMNS)
     if not looks_like_header(in_file):
         return (

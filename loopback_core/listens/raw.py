@@ -187,7 +187,8 @@ def _publish_copy(store: ArtifactStore, copy: RemoteCopy, served: _Served | None
         if served:
             served.export(folder)  # before the copy is moved: it may have to be done again
         files = tuple(file.rename(folder / file.name) for file in copy.files)
-        log = RawLog(copy.name, files, None)
+        users = dict.fromkeys(files, copy.user) if copy.user else {}
+        log = RawLog(copy.name, files, None, users=users)
         log = replace(log, sha256=file_digests(log))
         return _described(log, bytes_digest, first_seen, served, relative_to=folder)
 
@@ -198,7 +199,10 @@ def _publish_copy(store: ArtifactStore, copy: RemoteCopy, served: _Served | None
         settings={"name": copy.name},
         code="",
         version=version,
-        still_good=lambda raw: raw.summary.get("name") == copy.name,  # the same rows may have moved to another address
+        # the same rows may have moved to another address, or be said to be another user's
+        still_good=lambda raw: (
+            raw.summary["name"] == copy.name and all(file.get("user") == copy.user for file in raw.summary["files"])
+        ),
     )
 
 

@@ -9,12 +9,13 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from loopback_core.errors import BadLogError
+from loopback_core.errors import BadLogError, SettingsError
+from loopback_core.listens.log_columns import find_columns
 from loopback_core.listens.remote.opening import open_remote
 from loopback_core.listens.remote.remote_address import RemoteAddress
 from loopback_core.listens.remote.remote_errors import drivers_errors
 from loopback_core.listens.remote.row_digest import RowDigest
-from loopback_core.listens.tables import find_columns
+from loopback_core.listens.users_of_files import FROM_FILE
 from loopback_core.runtime.progress import progress
 from loopback_core.settings import SourceSettings
 
@@ -32,6 +33,7 @@ class RemoteCopy:
     name: str  # its address as it may be shown
     files: tuple[Path, ...]  # Parquet, with the columns that are needed under their own names
     digest: str  # of the rows, whatever their order: another one means other rows
+    user: str | None = None  # who listened, where the rows do not say it
 
 
 def copy_remote(address: RemoteAddress, source: SourceSettings, folder: Path, part_rows: int = PART_ROWS) -> RemoteCopy:
@@ -46,19 +48,24 @@ def copy_remote(address: RemoteAddress, source: SourceSettings, folder: Path, pa
         with drivers_errors(address):
             remote = opened.enter_context(open_remote(address, source))
             found = remote.columns()
-        if twice := sorted({name for name in found if found.count(name) > 1}):
-            raise BadLogError(
-                f"{address.shown} gives the column {', '.join(map(repr, twice))} more than once: name each of them once, in "
-                'source.query by "as".'
-            )
-        wanted = find_columns(address.shown, found, source.columns)
+        wanted = find_columns(address.shown, found, source)
+        user = None if "user_id" in wanted else _user_of_table(source, address)
         columns = list(dict.fromkeys(wanted.values()))
         digest = RowDigest(columns)
         batches = _counted(remote.batches(columns, wanted["timestamp"]), digest, address)
         files = tuple(_write_parts(batches, folder, part_rows))
     if not digest.rows:
         raise BadLogError(f"{address.shown} gives no row: correct source.query or source.table, or wait for listens.")
-    return RemoteCopy(address.shown, files, digest.hexdigest())
+    return RemoteCopy(address.shown, files, digest.hexdigest(), user)
+
+
+def _user_of_table(source: SourceSettings, address: RemoteAddress) -> str | None:
+    if source.user == FROM_FILE:
+        raise SettingsError(
+            f"source.user = {FROM_FILE!r} names users after files, and {address.shown} is none: give a name, or map a column "
+            "to user_id."
+        )
+    return source.user
 
 
 def _counted(batches: Iterator[pl.DataFrame], digest: RowDigest, address: RemoteAddress) -> Iterator[pl.DataFrame]:

@@ -94,7 +94,7 @@ def test_text_times_are_read_as_iso(database, store, tmp_path):
         ({"table": "nope"}, BadLogError, "has no such table or database .*nope"),
         ({"query": "select * from plays where false"}, BadLogError, "gives no row"),
         ({"query": "select listener, played from plays"}, BadLogError, r"has no column 'artist' \(for artist_name\), 'title'"),
-        ({"query": "select *, listener from plays"}, BadLogError, "gives the column 'listener' more than once"),
+        ({"query": "select *, listener from plays"}, BadLogError, "has 2 columns named 'listener' \\(for user_id\\): rename or remove"),
         ({"query": "delete from plays"}, SettingsError, "source.query must be one SELECT"),
         ({"query": "select 1) as q; delete from plays; select * from (select 1"}, Exception, "one SELECT|one statement"),
         ({}, SettingsError, r'A database needs \[source\] table'),

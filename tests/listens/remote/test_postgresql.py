@@ -106,7 +106,11 @@ def test_times_and_ids_of_every_type_are_read(database, store, tmp_path):
         ({"table": "nope"}, BadLogError, r'has no such table or database \(.*"nope" does not exist\): correct'),
         ({"table": "empty"}, BadLogError, "gives no row: correct source.query or source.table, or wait for listens"),
         ({"query": "select 1 as played"}, BadLogError, r"has no column 'listener' \(for user_id\), .*Map the columns"),
-        ({"query": "select *, 1 as title from plays"}, BadLogError, "gives the column 'title' more than once"),
+        (
+            {"query": "select *, 1 as title from plays"},
+            BadLogError,
+            "has 2 columns named 'title' \\(for track_name\\): rename or remove",
+        ),
         ({"query": "selec 1"}, SettingsError, "source.query must be one SELECT"),
         ({"query": "delete from plays"}, SettingsError, "source.query must be one SELECT"),
         ({"query": "with x as (select 1) delete from plays"}, BadLogError, "cannot be read .*syntax error"),

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 from remote_rows import EXPECTED, ROWS, listens_of, source_at
 
-from loopback_core.errors import BadLogError
+from loopback_core.errors import BadLogError, SettingsError
 from loopback_core.listens import raw as raw_module
 from loopback_core.listens.listen_store import ListenStore
 from loopback_core.listens.raw import log_of, publish_raw, raw_summary, refuse_changed
@@ -91,6 +91,17 @@ def test_a_column_that_the_mapping_adds_is_another_version(store, source):
     second, _ = publish_raw(store, more)
     assert second.version != first.version
     assert "rating" in pl.read_parquet_schema(log_of(second).files[0])
+
+
+def test_the_listens_of_one_person_need_no_column_of_users(store, source, tmp_path):
+    columns = {ours: theirs for ours, theirs in source.columns.items() if ours != "user_id"}
+    source = source.model_copy(update={"columns": columns, "user": "anna"})
+    raw, listens, _ = listens_of(store, source, tmp_path / "listens")
+    assert {user for user, *_ in listens} == {"anna"}
+    ben, reused = publish_raw(store, source.model_copy(update={"user": "ben"}))
+    assert (ben.version, reused, raw_summary(ben).files[0].user) == (raw.version, False, "ben")
+    with pytest.raises(SettingsError, match=r"source\.user = 'file' names users after files, and sqlite:.* is none"):
+        publish_raw(store, source.model_copy(update={"user": "file"}))
 
 
 def test_what_the_service_received_is_published_with_the_copy(store, source, tmp_path):

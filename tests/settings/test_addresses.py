@@ -1,4 +1,8 @@
+from urllib.parse import quote
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from loopback_core.errors import SettingsError
 from loopback_core.settings import SourceSettings, load_settings
@@ -68,3 +72,23 @@ def test_a_sentence_about_a_wrong_address_holds_no_password():
 def test_a_query_and_a_table_contradict_each_other():
     with pytest.raises(SettingsError, match=r"source\.query and source\.table are both given: leave one"):
         load_settings({"source": {"query": "select 1", "table": "plays"}}, {})
+
+
+SECRETS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=4).map(lambda text: f"<{text}>")
+"""Marked, so that no address holds one by chance; with @, :, /, ?, & and spaces."""
+
+
+@given(SECRETS, st.sampled_from(["postgresql", "https", "delta://s3"]), st.booleans())
+def test_no_password_of_any_letters_is_shown(secret, scheme, encoded):
+    written = quote(secret, safe="") if encoded else secret
+    address = f"{scheme}://me:{written}@host:5432/plays?sslmode=require"
+    assert shown_address(address) == f"{scheme}://me@host:5432/plays?sslmode=require"
+    text = without_secrets(f"cannot open {address} with {secret!r} or {secret}", secrets_of(address))
+    assert secret not in text and written not in text
+
+
+@given(SECRETS)
+def test_no_signature_of_any_letters_is_shown(secret):
+    address = f"https://host/a.parquet?part=1&sig={quote(secret, safe='')}"
+    assert shown_address(address) == "https://host/a.parquet?part=***&sig=***"
+    assert secret not in without_secrets(f"{address} and {secret}", secrets_of(address))

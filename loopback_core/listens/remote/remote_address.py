@@ -27,6 +27,9 @@ PASSWORD_VARIABLES = ("LOOPBACK_SOURCE_PASSWORD", "PGPASSWORD")
 """Those that a database reads: never shown, however short."""
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_OTHER_ADDRESS = re.compile(r"://|(?:^|\s)(?:host|hostaddr|dbname|service)\s*=", re.IGNORECASE)
+"""jdbc:postgresql://..., or the connection string of libpq: both may hold a password."""
+
 _SCHEME_OF = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 
 
@@ -54,19 +57,30 @@ def remote_address(name: str, environ: Mapping[str, str] = os.environ) -> Remote
         SettingsError: it has a scheme that is not known, or names a variable that is not set.
     """
     text = _filled(name, environ) if _VARIABLE.search(name) and ("://" in name or name.startswith("${")) else name
-    parts = _SCHEME_OF.fullmatch(text)
-    if parts is None:
-        kind = _kind_of_folder(name)
-        place = str(Path(name).expanduser().absolute()) if kind else ""
-        return RemoteAddress(kind, place, place, place, _of_environment(environ)) if kind else None
-    scheme, rest = parts[1].lower(), parts[2]
+    if parts := _SCHEME_OF.fullmatch(text):
+        return _of_scheme(parts[1].lower(), parts[2], text, environ)
+    if _OTHER_ADDRESS.search(text):
+        raise SettingsError(
+            f"source.name = {without_secrets(text)!r} is no address that can be read: write it as "
+            "postgresql://user@host:5432/database, with the password in LOOPBACK_SOURCE_PASSWORD."
+        )
+    if kind := _kind_of_folder(name):
+        place = str(Path(name).expanduser().absolute())
+        return RemoteAddress(kind, place, place, place, _of_environment(environ))
+    return None
+
+
+def _of_scheme(scheme: str, rest: str, text: str, environ: Mapping[str, str]) -> RemoteAddress:
+    shown = shown_address(text)
+    if (database := scheme.partition("+")[0]) in DATABASES:
+        scheme = database  # postgresql+psycopg2:// names a driver of SQLAlchemy
     if scheme not in KIND_OF_SCHEME:
         raise SettingsError(
-            f"source.name = {shown_address(text)!r} begins with {scheme}://, which cannot be read; an address begins with "
-            f"{KNOWN}. Of another database export the listens as Parquet, and give the path of that file."
+            f"source.name = {shown!r} begins with {scheme}://, which cannot be read; an address begins with {KNOWN}. Of another "
+            "database export the listens as Parquet, and give the path of that file."
         )
     secrets = (*secrets_of(text), *_of_environment(environ))
-    return RemoteAddress(KIND_OF_SCHEME[scheme], text, rest, shown_address(text), secrets)
+    return RemoteAddress(KIND_OF_SCHEME[scheme], f"{scheme}://{rest}", rest, shown, secrets)
 
 
 def _kind_of_folder(name: str) -> str:

@@ -9,6 +9,7 @@ from loopback_core.listens.remote.remote_address import remote_address
     [
         ("postgres://db/x", "postgresql", "db/x"),
         ("SQLITE:///a.db", "sqlite", "/a.db"),
+        ("sqlite+pysqlite:///a.db", "sqlite", "/a.db"),
         ("duckdb:////data/a.db", "duckdb", "//data/a.db"),
         ("gs://bucket/*.parquet", "store", "bucket/*.parquet"),
         ("az://container/a.parquet", "store", "container/a.parquet"),
@@ -57,6 +58,21 @@ def test_another_database_is_refused_without_its_password():
     with pytest.raises(SettingsError, match=r"'mysql://me@db/x' begins with mysql://, which cannot be read") as caught:
         remote_address("mysql://me:hidden@db/x", {})
     assert "hidden" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["jdbc:postgresql://me:hidden@db/x", "host=db user=me password=hidden", "x://y://z:hidden@"]
+)
+def test_a_connection_string_is_refused_without_its_password(name):
+    with pytest.raises(
+        SettingsError, match=r"no address that can be read: write it as postgresql|cannot be read"
+    ) as caught:
+        remote_address(name, {})
+    assert "hidden" not in str(caught.value)
+
+
+def test_the_driver_in_an_address_of_sqlalchemy_is_left_out():
+    assert remote_address("postgresql+psycopg2://me@db/x", {}).text == "postgresql://me@db/x"
 
 
 def test_an_address_hides_its_own_secrets_and_those_of_the_environment():

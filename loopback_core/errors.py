@@ -18,7 +18,7 @@ class BadLogError(LoopbackError):
 
 
 class DownloadError(LoopbackError):
-    """No mirror delivered the file, or what it delivered is not the published file."""
+    """A log cannot be fetched: no mirror delivered the published file, or the place of a remote log is not reached."""
 
 
 class ArtifactError(LoopbackError):

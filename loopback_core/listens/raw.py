@@ -1,22 +1,24 @@
-"""`raw_listens` as an artifact: the generated log, or a pointer to files that are read in place.
+"""`raw_listens` as an artifact: the generated log, a copy of a remote one, or a pointer to files that are read in place.
 
 With them a copy of the listens that the service has received, and of who was erased, when the store of the home holds any:
 `interactions` reads them as a part of the log. Without, versions and manifests are those of the log alone.
 """
 
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from loopback_core.errors import ArtifactError, BadLogError, ListensError
+from loopback_core.errors import ArtifactError, ListensError
 from loopback_core.listens.fingerprint import file_digests, log_digest
 from loopback_core.listens.listen_store import ListenStore
-from loopback_core.listens.log_file import file_digest
+from loopback_core.listens.log_file import refuse_other_digest
 from loopback_core.listens.log_rules import LAST_TIME
+from loopback_core.listens.remote.copying import RemoteCopy, copy_remote
+from loopback_core.listens.remote.remote_address import remote_address
 from loopback_core.listens.sample import SAMPLE_VERSION, write_sample
 from loopback_core.listens.schema import RawLog
 from loopback_core.listens.served import ERASED_USERS, SERVED_LISTENS
@@ -37,6 +39,7 @@ class RawFile:
     path: str  # absolute, or within the folder of the artifact
     bytes: int
     sha256: str
+    user: str | None = None  # who listened, where the file does not say; not in the manifest when it does
 
 
 @dataclass(frozen=True)
@@ -49,23 +52,34 @@ class RawSummary:
     profiles_sha256: str | None
     bytes_digest: str
     first_seen: date | None  # the day, UTC, on which these bytes were first published; None: the generated log
+    left_out: dict[str, str] = field(
+        default_factory=dict
+    )  # files that are not read, with the reason; not there when none
     served: ServedContent | None = None  # what the service has received; not in the manifest when it is nothing
 
 
 def publish_raw(store: ArtifactStore, source: SourceSettings) -> tuple[Artifact, bool]:
-    """Find, download or generate the log that `source` names; returns the artifact and whether it was reused.
+    """Find, download, copy or generate the log that `source` names; returns the artifact and whether it was reused.
 
-    The version is a digest of the log's bytes: the same log at another place is the same version. That of the
-    generated log is a digest of all that its bytes depend on. What the service has received counts by its content.
+    The version is a digest of the log's bytes: the same log at another place is the same version. That of a remote log
+    is a digest of the rows that were read, in any order; that of the generated log one of all that its bytes depend on.
+    What the service has received counts by its content.
 
     Raises:
         BadLogError, DownloadError: the log cannot be obtained.
         ListensError: what the service has received cannot be read.
     """
-    with ListenStore.existing(store.home) or nullcontext() as listens:
+    address = remote_address(source.name)
+    with (
+        ListenStore.existing(store.home) or nullcontext() as listens,
+        store.staging("raw_listens") if address else nullcontext() as staged,
+    ):
+        copy = copy_remote(address, source, staged) if address and staged else None
         for _ in range(ATTEMPTS):
             served = _Served(listens, served_content(listens)) if listens and listens.version() else None
             try:
+                if copy:
+                    return _publish_copy(store, copy, served)
                 return (
                     _publish_sample(store, source, served)
                     if source.name == "sample"
@@ -102,7 +116,8 @@ def log_of(raw: Artifact) -> RawLog:
     files, profiles = tuple(sha256), raw.folder / summary.profiles if summary.profiles else None
     if profiles and summary.profiles_sha256:
         sha256[profiles] = summary.profiles_sha256
-    return RawLog(summary.name, files, profiles, sha256, last_moment(summary), served, erased)
+    users = {raw.folder / file.path: file.user for file in summary.files if file.user is not None}
+    return RawLog(summary.name, files, profiles, sha256, last_moment(summary), served, erased, users, summary.left_out)
 
 
 def last_moment(summary: RawSummary) -> datetime:
@@ -122,8 +137,7 @@ def refuse_changed(raw: Artifact) -> None:
         BadLogError: a file is gone, cannot be read or was changed.
     """
     for path, sha256 in log_of(raw).sha256.items():
-        if file_digest(path) != sha256:
-            raise BadLogError(f"{path} was changed after raw_listens was materialized: materialize it again.")
+        refuse_other_digest(path, sha256)
 
 
 _SUMMARY = TypeAdapter(RawSummary)
@@ -160,6 +174,35 @@ def _publish_log(store: ArtifactStore, source: SourceSettings, served: _Served |
         code="",
         version=version,
         still_good=lambda raw: raw.summary == described,  # the same bytes may have been moved to another place
+    )
+
+
+def _publish_copy(store: ArtifactStore, copy: RemoteCopy, served: _Served | None) -> tuple[Artifact, bool]:
+    bytes_digest = version = digest({"rows": copy.digest})
+    if served:
+        version = digest({"rows": bytes_digest, "served": served.content.digest})
+    first_seen = _first_seen(store, bytes_digest)
+
+    def make(folder: Path) -> dict[str, Any]:
+        if served:
+            served.export(folder)  # before the copy is moved: it may have to be done again
+        files = tuple(file.rename(folder / file.name) for file in copy.files)
+        users = dict.fromkeys(files, copy.user) if copy.user else {}
+        log = RawLog(copy.name, files, None, users=users)
+        log = replace(log, sha256=file_digests(log))
+        return _described(log, bytes_digest, first_seen, served, relative_to=folder)
+
+    return store.build(
+        "raw_listens",
+        make,
+        upstream={},
+        settings={"name": copy.name},
+        code="",
+        version=version,
+        # the same rows may have moved to another address, or be said to be another user's
+        still_good=lambda raw: (
+            raw.summary["name"] == copy.name and all(file.get("user") == copy.user for file in raw.summary["files"])
+        ),
     )
 
 
@@ -202,14 +245,21 @@ def _described(
 
     summary = RawSummary(
         name=log.name,
-        files=tuple(RawFile(shown(path), path.stat().st_size, log.sha256[path]) for path in log.files),
+        files=tuple(
+            RawFile(shown(path), path.stat().st_size, log.sha256[path], log.users.get(path)) for path in log.files
+        ),
         profiles=shown(log.profiles) if log.profiles else None,
         profiles_sha256=log.sha256[log.profiles] if log.profiles else None,
         bytes_digest=bytes_digest,
         first_seen=first_seen,
+        left_out=dict(log.left_out),
         served=served.content if served else None,
     )
     described: dict[str, Any] = _SUMMARY.dump_python(summary, mode="json")
-    if not served:
-        del described["served"]
+    for key in ("served", "left_out"):
+        if not described[key]:
+            del described[key]
+    for file in described["files"]:
+        if file["user"] is None:
+            del file["user"]
     return described

@@ -20,10 +20,10 @@ SORT_KEYS = ("user_id", "timestamp", "file", "line")
 class RawLog:
     """A raw log: files that are read in place, and the profiles when there are any.
 
-    `files` are .tsv, .tsv.gz, .tar.gz (the member `userid-timestamp-*.tsv` or every `.tsv` but the profiles), .csv or
-    .parquet. `profiles` is a file, or an archive that holds `userid-profile.tsv`, or None. `sha256` are the digests
+    `files` are of a known layout in a known container; `survey.py` tells which. `profiles` is a file, or an archive that holds `userid-profile.tsv`, or None. `sha256` are the digests
     that these files must have when they are read; a file that it does not name may have any. No listen of the log can
-    be later than `last_moment`.
+    be later than `last_moment`. `users` says who listened to what a file holds, where the file does not say it. `left_out` are
+    the files and members of archives that are not read, by name, with the reason.
 
     `served` is the last of the files when the service has received listens (:class:`ServedRow`), `erased` says who was
     erased and when (:class:`ErasedUser`), when anybody was.
@@ -36,6 +36,8 @@ class RawLog:
     last_moment: datetime = LAST_TIME
     served: Path | None = None
     erased: Path | None = None
+    users: Mapping[Path, str] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
 
 class RawRow(pa.DataFrameModel):
@@ -53,8 +55,8 @@ class RawRow(pa.DataFrameModel):
     track_name: pl.String = pa.Field(nullable=True)
     problem: pl.String = pa.Field(
         nullable=True,
-        isin=[Reason.UNDECODABLE_BYTES.value, Reason.WRONG_FIELD_COUNT.value],
-        description="Why the row could not be split.",
+        isin=[reason.value for reason in Reason],
+        description="Why the row could not be split, or is by its nature no listen.",
     )
     text: pl.String = pa.Field(description="The raw line without its line end, undecodable bytes replaced.")
 
@@ -71,10 +73,8 @@ class Listen(pa.DataFrameModel):
     timestamp: Annotated[pl.Datetime, "us", "UTC"] = pa.Field(
         ge=FIRST_TIME, lt=LAST_TIME, description="When it began, UTC."
     )
-    artist_name: pl.String = pa.Field(description="Artist, NFC-normalised and trimmed.")
-    track_name: pl.String = pa.Field(
-        description="Title, NFC-normalised and trimmed; with the artist the track's identity."
-    )
+    artist_name: pl.String = pa.Field(description="Artist, in normal form.")
+    track_name: pl.String = pa.Field(description="Title, in normal form; with the artist the track's identity.")
     artist_mbid: pl.String = pa.Field(nullable=True, description="MusicBrainz id of the artist, when the log has it.")
     track_mbid: pl.String = pa.Field(nullable=True, description="MusicBrainz id of the recording, when the log has it.")
     file: pl.UInt16 = pa.Field(description="Which file of the log the row came from, from 0.")

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from loopback_core.errors import SettingsError
+from loopback_core.settings.addresses import shown_address, without_secrets
 from loopback_core.settings.moved_keys import old_key
 from loopback_core.settings.section import PART_OF_SETTINGS, Section
 from loopback_core.settings.settings import Settings
@@ -127,7 +128,9 @@ def _short(key: str) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value in a message: short, whatever it is."""
+    """A value in a message: short, whatever it is, and without the password of an address."""
+    if isinstance(value, str):
+        value = without_secrets(shown_address(value))  # before it is cut: half an address is not known as one
     try:
         return _REPR.repr(value)
     except (ValueError, RecursionError):  # Python writes no integer of more than 4,300 digits

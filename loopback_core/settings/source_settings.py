@@ -1,13 +1,39 @@
 """The settings of the listening log and of its split."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, field_serializer
 
+from loopback_core.settings.addresses import shown_address, without_secrets
 from loopback_core.settings.section import ReadIf, Section, Seed, Text
 
+EPOCH_FORMATS = ("epoch_seconds", "epoch_milliseconds")
+
+Query = Annotated[str, Field(max_length=1 << 16, pattern=r"^[^\x00]*$")]
 SplitStrategy = Literal["global", "dates", "per_user", "leave_last"]
+
+
+def _known_time_format(text: str) -> str:
+    if text == "iso" or text in EPOCH_FORMATS:
+        return text
+    moment = datetime(2021, 2, 13, 14, 45, tzinfo=UTC)
+    with suppress(ValueError):
+        if datetime.strptime(moment.strftime(text), text).date() == moment.date():
+            return text
+    raise ValueError(
+        "it is neither iso, epoch_seconds nor epoch_milliseconds, nor a pattern that reads day, month and year, such as "
+        "'%d %b %Y %H:%M'"
+    )
+
+
+def _known_time_zone(text: str) -> str:
+    with suppress(KeyError, ValueError, OSError):  # not found; no name of one; a folder of time zones
+        if text == "UTC" or ZoneInfo(text):
+            return text
+    raise ValueError("it is no IANA time zone, such as 'Europe/Berlin'")
 
 
 class SourceSettings(Section):
@@ -17,7 +43,15 @@ class SourceSettings(Section):
     """
 
     name: Text = Field(
-        "sample", description="'sample', 'lastfm-1k', or the path of a log: a file or a folder of files."
+        "sample",
+        description="'sample', 'lastfm-1k', the path of a log (a file or a folder of files), or the address of a database, an "
+        "object store or a lake; ${NAME} in an address is taken from the environment.",
+    )
+    query: Query | None = Field(
+        None, description="For an address of a database: the SELECT whose rows are the listens. Read-only."
+    )
+    table: Text | None = Field(
+        None, description="For an address of a database: the table of listens, instead of a query."
     )
     sample_events: int = Field(300_000, ge=1, le=10**9, description="Events of the generated sample log.")
     sample_users: int = Field(300, ge=1, le=10**7, description="Users of the generated sample log.")
@@ -25,11 +59,23 @@ class SourceSettings(Section):
     columns: dict[Text, Text] = Field(
         default_factory=dict,
         max_length=1000,
-        description="For .csv and .parquet: our column name -> the file's, e.g. {artist_name = 'artist'}. "
+        description="For text with a header (.csv, .tsv) and .parquet: our column name -> the file's, e.g. {artist_name = 'artist'}. "
         "Ours are user_id, timestamp, artist_mbid, artist_name, track_mbid, track_name.",
     )
-    time_format: Literal["iso", "epoch_seconds"] = Field(
-        "iso", description="How times are written: ISO 8601, or seconds since 1970-01-01 UTC."
+    user: Text | None = Field(
+        None,
+        min_length=1,
+        description="Who listened, where a log does not say: a name, or 'file' for the name of each file or sub-folder. Unset: "
+        "'file' in exports that are always of one person; other logs need a column user_id.",
+    )
+    time_format: Annotated[str, AfterValidator(_known_time_format)] = Field(
+        "iso",
+        max_length=100,
+        description="How times are written: 'iso' (ISO 8601), 'epoch_seconds' or 'epoch_milliseconds' (since 1970-01-01 UTC), "
+        "or a pattern of strptime such as '%d %b %Y %H:%M'.",
+    )
+    time_zone: Annotated[str, AfterValidator(_known_time_zone)] = Field(
+        "UTC", max_length=100, description="Time zone of times that do not name theirs, such as 'Europe/Berlin'."
     )
     earliest: datetime = Field(
         datetime(2000, 1, 1, tzinfo=UTC),
@@ -60,7 +106,17 @@ class SourceSettings(Section):
         """See :class:`Section`."""
         if self.latest is not None and in_utc(self.latest) < in_utc(self.earliest):
             return "source.earliest must not lie after source.latest"
+        if self.time_zone != "UTC" and self.time_format in EPOCH_FORMATS:
+            return (
+                f"source.time_zone is given, but source.time_format = {self.time_format!r} counts from 1970-01-01 UTC"
+            )
+        if self.query is not None and self.table is not None:
+            return "source.query and source.table are both given: leave one, the query may name the table"
         return ""
+
+    @field_serializer("name", "query")
+    def _dump_no_secret(self, value: str | None) -> str | None:
+        return None if value is None else without_secrets(shown_address(value))
 
 
 class SplitSettings(Section):

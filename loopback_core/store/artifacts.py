@@ -8,9 +8,11 @@ it published, and reuses it. What is damaged, or was made from other bytes than 
 import logging
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
@@ -153,6 +155,33 @@ class ArtifactStore:
     def forget_scratch(self, building: Path) -> None:
         """Remove the checkpoints for the version that is made in `building`."""
         shutil.rmtree(self.home / ".checkpoints" / building.name, ignore_errors=True)
+
+    @contextmanager
+    def staging(self, asset: str) -> Iterator[Path]:
+        """A folder for what has to be read before the version is known; removed at the end, also after a killed run.
+
+        It lies on the disk of the artifacts, so that `make` can move files from it.
+
+        Raises:
+            ArtifactError: the home cannot be written to, or its disk is full.
+        """
+        folder = self.home / ".building" / f"{asset}-{uuid4().hex}"
+        lock = FileLock(self.home / ".locks" / f"{folder.name}.lock")
+        with writing(self.home, asset):
+            (self.home / ".locks").mkdir(parents=True, exist_ok=True)
+            self._sweep()
+            lock.acquire()  # before the folder is there: what is not locked is swept
+            folder.mkdir(parents=True)
+        try:
+            yield folder
+        except Exception as error:
+            if not is_disk_full(error, folder):
+                raise
+            raise disk_full(self.home, asset) from error
+        finally:
+            remove(folder)
+            lock.release()
+            remove(Path(lock.lock_file))
 
     def build(
         self,

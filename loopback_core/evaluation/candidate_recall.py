@@ -30,7 +30,8 @@ def measure_candidates(scorer: Scorer, task: Task, best: np.ndarray, seed: int) 
     whole: list[list[float]] = []
     number = 0
     for histories, exclude in blocks_of_users(asked):
-        users = replace(scorer.encode(histories), bags=personal_bags(Listened(histories, scorer.knowledge)))
+        listened = Listened(histories, scorer.knowledge)
+        users = replace(scorer.encode(histories, listened), bags=personal_bags(listened))
         for lists in generated(scorer, users, DEPTH, exclude, tie_rank):
             positives = asked.positives[number]
             hits = {name: np.isin(positives, tracks) for name, tracks in lists.items()}

@@ -24,13 +24,13 @@ SURE = 2.0
 """Standard errors that a difference must be above zero. The best of several numbers of trees is looked at, and a list by the
 linear score is simpler to explain."""
 
-ROUNDS = (20, 40, 70, 100, 150, 200, 300)
+ROUNDS = (10, 20, 35, 50, 75, 100, 150)
 """The numbers of trees that are compared."""
 
 PARAMETERS: Mapping[str, Any] = {
     "objective": "lambdarank",
     "lambdarank_truncation_level": 30,
-    "learning_rate": 0.05,
+    "learning_rate": 0.1,
     "num_leaves": 15,
     "min_data_in_leaf": 100,
     "lambda_l2": 10.0,

@@ -75,7 +75,8 @@ def all_requests(parts: Sequence[TreeRequests]) -> TreeRequests:
 
 
 def _requests(scorer: Scorer, task: Task, places: int, tie_rank: Ids) -> TreeRequests:
-    users = scorer.encode(task.histories)
+    listened = Listened(task.histories, scorer.knowledge)
+    users = scorer.encode(task.histories, listened)
     scores = users.vectors @ scorer.vectors.T
     scorer.add_terms(scores, users.prior)
     best = top_k(scores, min(places, task.n_candidates), tie_rank, task.exclude)
@@ -85,7 +86,7 @@ def _requests(scorer: Scorer, task: Task, places: int, tie_rank: Ids) -> TreeReq
     has_any = np.bincount(row, is_positive, minlength=len(task.users)) > 0
     kept = has_any[row]
     row, place, track = row[kept], place[kept], track[kept]
-    bags = personal_bags(Listened(task.histories, scorer.knowledge))
+    bags = personal_bags(listened)
     lengths, by_score = np.bincount(row, minlength=len(task.users))[has_any], best.scores[row, place]
     return TreeRequests(
         tree_features(scorer.features(users.vectors, bags, row, track), by_score, lengths),

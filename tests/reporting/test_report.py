@@ -294,6 +294,34 @@ def test_re_ranking_has_a_section_with_what_diversity_cost(evaluation, written):
     assert "Re-ranking" in page
 
 
+def generator(tracks, adds):
+    return {"tracks": tracks, "recall": {"500": 0.25, "1000": 0.5}, "adds": adds}
+
+
+def test_the_cascade_has_a_section_with_every_generator_and_whether_trees_pay(evaluation, written):
+    assert "Retrieve and rank" not in written(evaluation)[0]
+    facts = {"requests": 2712, "users": 970, "rounds": 70, "linear": 0.08, "difference": 0.0115, "error": 0.0027}
+    evaluation["candidates"] = {
+        task: {"users": 5, "union": generator(2500.4, 0.75), "generators": {"towers": generator(1000.0, 0.125)}}
+        for task in ("discovery", "next_listen")
+    }
+    evaluation["trees"] = {
+        "discovery": {**facts, "used": True, "gains": {"towers": 0.0, "related": 0.625}},
+        "next_listen": {**facts, "rounds": 0, "used": False, "gains": {}},
+    }
+    report, page = written(evaluation)
+    assert "| towers | 1,000 | 0.2500 | 0.5000 | 0.1250 |" in report
+    assert "| **together** | 2,500 | 0.2500 | 0.5000 | 0.7500 |" in report
+    assert (
+        "`ranked` is `two_tower` corrected by trees: 70 trees change ndcg@10 by +0.0115 (standard error 0.0027)"
+        in report
+    )
+    assert "validation has too few users to fit trees on" in report
+    assert page.index("What the trees split by") < page.index("0.625")
+    evaluation["trees"]["discovery"] |= {"used": False, "gains": {}}
+    assert "is in the order of the linear score, since trees do not surely pay: 70 trees" in written(evaluation)[0]
+
+
 def at_moments(requests, difference):
     recommenders = {name: metrics(value) for name, value in (("ranked", 0.2), ("recent_artist", 0.1), ("ease", 0.15))}
     compared = {

@@ -11,6 +11,7 @@ from loopback_core.ranking.pair_features import personal_bags
 from loopback_core.ranking.scorer import Scorer
 from loopback_core.ranking.terms import Listened
 from loopback_core.recommenders.lists import DEPTH, blocks_of_users
+from loopback_core.recommenders.towers_recommender import TowersRecommender
 from loopback_core.retrieval.top_k import tie_order
 from loopback_core.tasks.metrics import DEEP_CUTOFFS
 from loopback_core.tasks.task import Task
@@ -19,20 +20,19 @@ ASKED_USERS = 500
 """Users whose candidates are looked at, at most, drawn by seed."""
 
 
-def measure_candidates(scorer: Scorer, task: Task, best: np.ndarray, seed: int) -> CandidatesJson:
-    """Measure the generators of a task whose candidates are the catalog.
-
-    best: (users, DEPTH) tracks of every user by the linear score.
-    """
+def measure_candidates(scorer: Scorer, task: Task, seed: int) -> CandidatesJson:
+    """Measure the generators of a task whose candidates are the catalog. seed: of the users, and of ties."""
     rows = np.sort(np.random.default_rng(seed).permutation(len(task.users))[:ASKED_USERS])
     asked, tie_rank = task.of_rows(rows), tie_order(task.n_candidates, seed)
+    by_score = TowersRecommender(scorer, seed)
     found: dict[str, list[list[float]]] = {name: [] for name in GENERATORS}
     whole: list[list[float]] = []
     number = 0
     for histories, exclude in blocks_of_users(asked):
         listened = Listened(histories, scorer.knowledge)
         users = replace(scorer.encode(histories, listened), bags=personal_bags(listened))
-        for lists in generated(scorer, users, DEPTH, exclude, tie_rank):
+        best = by_score.rank(users, DEPTH, exclude).tracks
+        for lists, of_user in zip(generated(scorer, users, DEPTH, exclude, tie_rank), best, strict=True):
             positives = asked.positives[number]
             hits = {name: np.isin(positives, tracks) for name, tracks in lists.items()}
             times = np.sum(list(hits.values()), axis=0)
@@ -41,7 +41,7 @@ def measure_candidates(scorer: Scorer, task: Task, best: np.ndarray, seed: int) 
                     [len(tracks), *_recalls(tracks, positives), float((hits[name] & (times == 1)).mean())]
                 )
             every = np.unique(np.concatenate(list(lists.values())))
-            whole.append([len(every), *_recalls(best[rows[number]], positives), float((times > 0).mean())])
+            whole.append([len(every), *_recalls(of_user, positives), float((times > 0).mean())])
             number += 1
     return {
         "users": len(rows),

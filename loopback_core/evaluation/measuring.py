@@ -23,7 +23,7 @@ from loopback_core.evaluation.segments import segments_json
 from loopback_core.ranking.linear_ranker import TOWERS_ALONE
 from loopback_core.recommenders.baselines.baseline_lists import BaselineLists
 from loopback_core.recommenders.bundle import SERVED_TASKS, Bundle, Towers
-from loopback_core.recommenders.lists import DEPTH, RERANKED, ROLLING_DEPTH, SERVED, TOWERS, rank_users
+from loopback_core.recommenders.lists import DEPTH, RERANKED, ROLLING_DEPTH, SERVED, rank_users
 from loopback_core.recommenders.towers_recommender import TowersRecommender
 from loopback_core.reranking.reranker import Reranker
 from loopback_core.retrieval.latency import QUERIES, measure_latency
@@ -138,9 +138,7 @@ def _rankings(
 def _candidates(results: Mapping[str, TaskResult], bundle: Bundle, seed: int) -> dict[str, CandidatesJson]:
     """The candidates of every task that is served, where there is more to them than the towers."""
     return {
-        name: measure_candidates(
-            bundle.towers.scorer(task, bundle.vectors), task, results[name].rankings[TOWERS].tracks, seed
-        )
+        name: measure_candidates(bundle.towers.scorer(task, bundle.vectors), task, seed)
         for name in SERVED_TASKS
         if len((task := results[name].task).users) and bundle.towers.rankers[name] != TOWERS_ALONE
     }

@@ -283,7 +283,7 @@ def test_an_unchanged_report_is_shown_from_a_home_that_cannot_be_written_to(
 
 def test_on_an_empty_store_data_quality_says_that_there_is_nothing_and_how_to_build_it(tmp_path: Path) -> None:
     failed = data_quality(tmp_path)
-    assert sum(map(len, failed.values())) == 26
+    assert sum(map(len, failed.values())) == 28
     for asset, checks in failed.items():
         assert set(checks.values()) == {
             f"There is no {asset} in {tmp_path}; build it first: "

@@ -25,7 +25,8 @@ def test_a_preset_trained_on_the_same_splits_stands_in_the_report_until_its_towe
     assert content["presets"] == {}
 
     reference = {"preset": "reference_sparse", "epochs": 1}
-    assert materialize(copied_home, "trained_towers or trained_ranker", training=reference).success
+    for asset in ("trained_towers", "trained_ranker"):
+        assert materialize(copied_home, asset, training=reference).success
     first = store.latest("trained_towers")
     materialize(copied_home, training=default)
     both, content, report = evaluated(copied_home)
@@ -37,7 +38,8 @@ def test_a_preset_trained_on_the_same_splits_stands_in_the_report_until_its_towe
     assert "| **two_tower:reference_sparse** |" in report and "## Presets" in report
     assert content["preset"] == "default"
 
-    assert materialize(copied_home, "trained_towers or trained_ranker", training=reference | {"seed": 1}).success
+    for asset in ("trained_towers", "trained_ranker"):
+        assert materialize(copied_home, asset, training=reference | {"seed": 1}).success
     second = store.latest("trained_towers")
     materialize(copied_home, training=default)
     retrained, content, _ = evaluated(copied_home)

@@ -9,7 +9,7 @@ from loopback_core.listens.layouts.dialect import Dialect, dialect_of
 from loopback_core.listens.layouts.layout import HEAD_BYTES, Head, Layout, LayoutFile
 from loopback_core.listens.layouts.quoted_lines import QUOTE, QuotedLines, is_all_quoted, split_plain, split_quoted
 from loopback_core.listens.lines import decode, line_blocks, refuse_too_many
-from loopback_core.listens.log_columns import find_columns, match_columns
+from loopback_core.listens.log_columns import OPTIONAL_COLUMNS, find_columns, match_columns
 from loopback_core.listens.log_rules import RAW_COLUMNS, RAW_SCHEMA, Reason
 
 LINES_SCHEMA = {"line": pl.UInt32, "text": pl.String, "raw": pl.String, "undecodable": pl.Boolean}
@@ -40,7 +40,8 @@ class DelimitedText(Layout):
         dialect = _dialect(Head(file.name or file.path.name, start, file.source))
         columns = find_columns(file.path, dialect.header, file.source)
         places = {ours: dialect.header.index(theirs) for ours, theirs in columns.items()}
-        records = QuotedLines(dialect.delimiter, len(dialect.header), places["timestamp"])
+        needed = [place for ours, place in places.items() if ours not in OPTIONAL_COLUMNS]
+        records = QuotedLines(dialect.delimiter, len(dialect.header), places["timestamp"], needed)
         before, line = dialect.lines_before, file.first_line
         held = pl.DataFrame(schema=LINES_SCHEMA)
         for block in line_blocks(stream, file.path, block_bytes, start):

@@ -112,7 +112,8 @@ def _of_records(lines: pl.DataFrame, read: list[tuple[int, int, list[str] | None
     names = [f"field_{number}" for number in range(width)]
     nothing: list[str | None] = [None] * width
     values = [fields or nothing for _, _, fields in read]
-    fields = pl.DataFrame(values, dict.fromkeys(names, pl.String), orient="row").to_struct("fields")
+    columns = zip(names, zip(*values, strict=True), strict=True)
+    fields = pl.DataFrame([pl.Series(name, column, pl.String) for name, column in columns]).to_struct("fields")
     ragged = pl.Series([fields is None for _, _, fields in read])
     return starts.with_columns(pl.Series("text", texts, pl.String), fields, ragged.alias("ragged"))
 

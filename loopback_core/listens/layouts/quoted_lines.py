@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import polars as pl
 
@@ -66,7 +66,7 @@ class QuotedLines:
         when its record may go on beyond the last line.
         """
         free = 0
-        for index, line in zip(quoted, lines.gather(quoted), strict=True):
+        for index, line in zip(quoted, lines.gather(quoted).to_list(), strict=True):
             if index < free:
                 continue
             fields, is_open = self._alone(line)
@@ -87,18 +87,19 @@ class QuotedLines:
 
     def _alone(self, line: str) -> tuple[Fields, bool]:
         """The fields of a line by itself, and whether a quote in it may close in a later line."""
+        text = _without_end(line)
         try:
-            fields = self._read(iter([line]))
+            fields = self._read((text,))
         except csv.Error as error:
-            bare = _without_end(line).split(self._delimiter)
+            bare = text.split(self._delimiter)
             return bare if len(bare) == self._width else None, "unexpected end" in str(error)
         return fields if len(fields) == self._width else None, False
 
-    def _read(self, lines: Iterator[str]) -> list[str]:
-        """The fields of the first record of `lines`, each with its end."""
-        hidden = (BARE_CR.sub(HIDDEN_CR, line) for line in lines)
-        fields = next(csv.reader(hidden, delimiter=self._delimiter, strict=True), [])
-        return [field.replace(HIDDEN_CR, "\r") for field in fields]
+    def _read(self, lines: Iterable[str]) -> list[str]:
+        r"""The fields of the first record of `lines`; a bare "\r" is a part of them."""
+        shown = (BARE_CR.sub(HIDDEN_CR, line) if "\r" in line else line for line in lines)
+        fields = next(csv.reader(shown, delimiter=self._delimiter, strict=True), [])
+        return [field.replace(HIDDEN_CR, "\r") for field in fields] if HIDDEN_CR in "".join(fields) else fields
 
     def _joined(self, index: int, lines: pl.Series, usable: pl.Series) -> Record | None:
         """The record over several lines that begins at `index`; None: it is not regular. 0 lines: the lines end before it."""
@@ -126,7 +127,7 @@ class QuotedLines:
     def _is_listen(self, line: str) -> bool:
         """Whether a line could be a listen by itself. Inside of a quoted field it has no quotes that begin a field."""
         try:
-            return self._are_of_listen(self._read(iter([line])))
+            return self._are_of_listen(self._read((_without_end(line),)))
         except csv.Error:
             return False
 

@@ -118,6 +118,12 @@ def test_the_sentence_says_which_other_encoding_it_is(tmp_path: Path, encoding: 
     )
 
 
+def test_a_few_damaged_lines_of_utf8_are_no_other_encoding(tmp_path: Path) -> None:
+    rows = f"u1,{NIGHT},A,Jóga\n".encode() * 5 + f"u1,{NIGHT},A,J".encode() + b"\xf3ga\n"
+    summary, _ = read(written(tmp_path / "plays.csv", HEADER.encode() + rows))
+    assert (summary.rejected["undecodable bytes"], summary.advice) == (1, ())
+
+
 def test_a_column_that_is_there_twice_is_refused_in_text_and_in_parquet(tmp_path: Path) -> None:
     text = written(tmp_path / "plays.csv", f"user_id,timestamp,artist_name,track_name,artist_name\nu,{NIGHT},A,S,B\n")
     table = pl.read_csv(io.StringIO(HEADER + f"u,{NIGHT},A,S\n")).to_arrow()

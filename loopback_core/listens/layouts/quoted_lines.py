@@ -10,7 +10,7 @@ QUOTE = '"'
 BARE_CR = re.compile(r"\r(?!\n)")
 HIDDEN_CR = "\udc0d"  # not in any text; csv takes a bare "\r" for the end of a line
 MOST_LINES_OF_RECORD = 1000
-MOST_FIELDS = 100  # of a line that is split by a regular expression, whose size they multiply
+MOST_FIELDS_AT_ONCE = 100  # of a line that is split by a regular expression, whose size they multiply
 SHORTEST_TIME = 4  # digits
 
 Fields = list[str] | None
@@ -34,7 +34,7 @@ def split_regular(lines: pl.DataFrame, delimiter: str, width: int, places: Colle
 
     `fields` has only those of `places`. One regular expression for the line: Python's csv would take five times as long.
     """
-    if width > MOST_FIELDS:
+    if width > MOST_FIELDS_AT_ONCE:
         return lines.with_columns(pl.lit(False).alias("regular"), pl.lit(False).alias("ragged"))
     other = re.escape(delimiter)
     whole = other.join(

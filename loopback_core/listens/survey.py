@@ -37,7 +37,8 @@ class Survey:
     """How a file of a log is to be read.
 
     layout: None for Parquet, whose rows need the whole file. chosen: the streams that are read, by their number in the
-    file; all have the same layout. names_users: whether all their rows say who listened.
+    file; all have the same layout. promised: whether only the name tells the layout. names_users: whether all rows say who
+    listened.
     """
 
     container: Container
@@ -46,6 +47,7 @@ class Survey:
     names_users: bool = True
     left_out: tuple[LeftOut, ...] = ()
     has_profiles: bool = False
+    promised: bool = False
 
     @property
     def layout_name(self) -> str:
@@ -79,10 +81,11 @@ def survey(path: Path, source: SourceSettings) -> Survey:
             return _of_archive(path, container, [_seen(number, member, source) for number, member in members])
         stream = next(streams(path, file, container))
         head = Head(stream.name, head_of(stream.content), source)
-    layout = layout_of(head) or layout_by_name(head)
+    recognised = layout_of(head)
+    layout = recognised or layout_by_name(head)
     if layout is None:
         raise refusal(path, head, ACCEPTED)
-    return Survey(container, layout, names_users=layout.names_users(head))
+    return Survey(container, layout, names_users=layout.names_users(head), promised=recognised is None)
 
 
 def head_of(stream: IO[bytes] | None) -> bytes:

@@ -41,7 +41,7 @@ def advice_on_bytes(path: Path, rejected: int) -> list[str]:
 
 
 def _encoding_of(path: Path) -> str | None:
-    """Windows-1252 or Latin-1, by the first bytes that are not UTF-8; None: none are at the beginning of the file."""
+    """Windows-1252 or Latin-1, by the first bytes that are not UTF-8; None: it is UTF-8 for the most part."""
     try:
         with open_log(path) as file, damage_named(path):
             container = container_of(path, file.peek())
@@ -51,8 +51,9 @@ def _encoding_of(path: Path) -> str | None:
             beginning = CountedStream(content, HEAD_BYTES * 16).head
     except BadLogError:
         return None
-    wrong = [line for line in beginning.split(b"\n")[:-1] if not _is_utf8(line)]
-    if not wrong:
+    beyond_ascii = [line for line in beginning.split(b"\n") if not line.isascii()]
+    wrong = [line for line in beyond_ascii[:-1] or beyond_ascii if not _is_utf8(line)]
+    if 2 * len(wrong) <= len(beyond_ascii):  # most is UTF-8: some lines are damaged
         return None
     return "WINDOWS-1252" if any(byte in C1_CONTROLS for line in wrong for byte in line) else "ISO-8859-1"
 

@@ -100,7 +100,10 @@ def ingest(
 
 def _look_for_room(log: RawLog, folder: Path, bucket_rows: int) -> None:
     """Of a text, parts and table together take less than the text; packed ones and Parquet grow."""
-    size = sum(path.stat().st_size * (1 if path.suffix == ".tsv" else 6) for path in log.files if path.is_file())
+    packed = (".gz", ".tgz", ".zip", ".parquet")
+    size = sum(
+        path.stat().st_size * (6 if path.name.lower().endswith(packed) else 1) for path in log.files if path.is_file()
+    )
     need_disk(folder.parent, size, f"Reading the log {log.name}")
     share = min(1.0, size / (100 * bucket_rows))  # of a log that fits into one range
     need_memory(int(share * MEMORY_BYTES), f"Reading the log {log.name}", "bring a shorter log")

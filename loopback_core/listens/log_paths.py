@@ -12,7 +12,7 @@ ACCEPTED = (
     "a .tsv, .csv, .json, .jsonl, .log or .parquet file, packed as .gz, .zip or .tar.gz or not, or a folder of files of one "
     "such kind"
 )
-MUST_BE_LOGS = (".tsv", ".csv", ".parquet", ".jsonl", ".gz", ".tgz", ".zip")
+MUST_BE_LOGS = (".tsv", ".csv", ".parquet", ".gz", ".tgz", ".zip")
 """A file of a folder with such a name is never passed over: what is wrong with it is an error."""
 
 MOST_FILES = 1 << 16

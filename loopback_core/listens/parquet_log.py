@@ -15,6 +15,9 @@ from loopback_core.listens.log_rules import MOST_LINES, RAW_COLUMNS, Reason
 from loopback_core.listens.time_forms import form_of
 from loopback_core.settings import SourceSettings
 
+PARQUET_DAMAGE = (pa.ArrowException, OSError, KeyError, ValueError, OverflowError)
+"""What pyarrow raises on a file that is no Parquet or is damaged; names of columns may be no UTF-8."""
+
 ROW_BYTES = 512  # what a row of Python strings takes, roughly
 
 
@@ -32,9 +35,13 @@ def read_parquet(
     with open_log(path, sha256) as file:
         try:
             yield from _parquet_batches(path, source, max(block_bytes // ROW_BYTES, 1), advance)
-        except (pa.ArrowException, OSError, KeyError) as error:
-            raise BadLogError(f"{path} is not a readable Parquet file ({error}): write it again.") from None
+        except PARQUET_DAMAGE as error:
+            raise _unreadable(path, error) from None
         file.raw.refuse_changed()
+
+
+def _unreadable(path: Path, error: Exception) -> BadLogError:
+    return BadLogError(f"{path} is not a readable Parquet file ({' '.join(str(error).split())}): write it again.")
 
 
 def parquet_names_users(path: Path, source: SourceSettings) -> bool:
@@ -45,8 +52,8 @@ def parquet_names_users(path: Path, source: SourceSettings) -> bool:
     """
     try:
         return "user_id" in match_columns(pq.read_schema(path).names, source)[0]
-    except (pa.ArrowException, OSError) as error:
-        raise BadLogError(f"{path} is not a readable Parquet file ({error}): write it again.") from None
+    except PARQUET_DAMAGE as error:
+        raise _unreadable(path, error) from None
 
 
 def _parquet_batches(path: Path, source: SourceSettings, batch_rows: int, advance: Advance) -> Iterator[pl.DataFrame]:

@@ -65,4 +65,4 @@ def read_served(
 
 def as_exported(source: SourceSettings) -> SourceSettings:
     """The settings that say how the export is laid out: those about the files of the user do not hold of it."""
-    return source.model_copy(update={"columns": {}, "time_format": "iso"})
+    return source.model_copy(update={"columns": {}, "user": None, "time_format": "iso", "time_zone": "UTC"})

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from loopback_core.errors import BadLogError
 from loopback_core.listens.lastfm import EVENTS_MD5, lastfm_1k
+from loopback_core.listens.layouts import GENERAL_LAYOUTS
 from loopback_core.listens.log_paths import (
     ACCEPTED,
     PROFILES,
@@ -16,7 +17,7 @@ from loopback_core.listens.log_paths import (
     refuse_other_encoding,
 )
 from loopback_core.listens.schema import RawLog
-from loopback_core.listens.survey import Survey, survey
+from loopback_core.listens.survey import OTHER_LAYOUT, Survey, survey
 from loopback_core.listens.users_of_files import user_of
 from loopback_core.settings import SourceSettings
 
@@ -90,6 +91,11 @@ def _surveys_in(folder: Path, settings: SourceSettings) -> tuple[dict[Path, Surv
             if must_be_log(path):
                 raise
             left_out[name] = str(error)
+    exports = {one.layout_name for one in surveys.values() if not one.promised and one.layout not in GENERAL_LAYOUTS}
+    if exports:  # they come with other tables, which are no listens
+        for path in [path for path, one in surveys.items() if one.promised]:
+            del surveys[path]
+            left_out[path.relative_to(folder).as_posix()] = OTHER_LAYOUT
     if not surveys:
         raise BadLogError(f"The folder {folder} holds no log{_first_of(left_out)}: put {ACCEPTED} into it.")
     return surveys, left_out

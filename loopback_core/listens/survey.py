@@ -37,7 +37,8 @@ class Survey:
     """How a file of a log is to be read.
 
     layout: None for Parquet, whose rows need the whole file. chosen: the streams that are read, by their number in the
-    file; all have the same layout. names_users: whether all their rows say who listened.
+    file; all have the same layout. promised: whether only the name tells the layout. names_users: whether all rows say who
+    listened.
     """
 
     container: Container
@@ -46,6 +47,7 @@ class Survey:
     names_users: bool = True
     left_out: tuple[LeftOut, ...] = ()
     has_profiles: bool = False
+    promised: bool = False
 
     @property
     def layout_name(self) -> str:
@@ -79,10 +81,11 @@ def survey(path: Path, source: SourceSettings) -> Survey:
             return _of_archive(path, container, [_seen(number, member, source) for number, member in members])
         stream = next(streams(path, file, container))
         head = Head(stream.name, head_of(stream.content), source)
-    layout = layout_of(head) or layout_by_name(head)
+    recognised = layout_of(head)
+    layout = recognised or layout_by_name(head)
     if layout is None:
         raise refusal(path, head, ACCEPTED)
-    return Survey(container, layout, names_users=layout.names_users(head))
+    return Survey(container, layout, names_users=layout.names_users(head), promised=recognised is None)
 
 
 def head_of(stream: IO[bytes] | None) -> bytes:
@@ -125,6 +128,7 @@ def _of_archive(path: Path, container: Container, seen: list[_Seen]) -> Survey:
     if best is None:
         held = ", ".join(one.name + f" ({one.reason})" * (one.reason != "") for one in seen[:SHOWN_MEMBERS])
         raise BadLogError(f"{path} holds no log of a known layout, but {held or 'no files'}: give {ACCEPTED}.")
+    _refuse_several_layouts(path, [one for one in events or usable if not one.promised])
     chosen = {one.number for one in events or usable if one.layout is best.layout}
     others = [one for one in seen if one.number not in chosen and not _is_profiles(one)]
     return Survey(
@@ -135,6 +139,16 @@ def _of_archive(path: Path, container: Container, seen: list[_Seen]) -> Survey:
         tuple(LeftOut(f"{path.name}: {one.name}", one.reason or OTHER_LAYOUT) for one in others),
         any(map(_is_profiles, seen)),
     )
+
+
+def _refuse_several_layouts(path: Path, recognised: list[_Seen]) -> None:
+    names = {one.layout.name: one.name for one in recognised if one.layout}
+    if len(names) > 1:
+        shown = " and ".join(f"{name} ({layout})" for layout, name in names.items())
+        raise BadLogError(
+            f"{path} holds listens in several layouts, {shown}: unpack it and give those of one layout, so that no listen is "
+            "read twice."
+        )
 
 
 def _is_profiles(one: _Seen) -> bool:

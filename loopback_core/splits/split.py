@@ -52,7 +52,7 @@ def split_listens(interactions: Path, folder: Path, settings: SplitSettings) -> 
     timestamp = rows["timestamp"].to_numpy()
     cut_part = cut(user_row, timestamp, settings)
     part = hold_out_users(user_row, cut_part, settings)
-    _refuse_unusable(user_row, part, settings)
+    _refuse_unusable(user_row, timestamp, part, settings)
 
     names = listens.group_by(TRACK).agg(pl.col("track_mbid").min(), pl.col("artist_mbid").min())
     names = names.sort(TRACK).with_row_index("row")
@@ -116,8 +116,15 @@ def split_listens(interactions: Path, folder: Path, settings: SplitSettings) -> 
     )
 
 
-def _refuse_unusable(user_row: NDArray[np.int64], part: NDArray[np.int8], settings: SplitSettings) -> None:
+def _refuse_unusable(
+    user_row: NDArray[np.int64], timestamp: NDArray[np.int64], part: NDArray[np.int8], settings: SplitSettings
+) -> None:
     for p, name in enumerate(PART_NAMES):
+        if not np.any(part == p) and timestamp.min() == timestamp.max():
+            raise BadLogError(
+                f"All {len(part):,} listens have the same time: say which column holds the time of each listen, [source] "
+                'columns = { timestamp = "..." }.'
+            )
         if not np.any(part == p):
             raise BadLogError(
                 f"The {settings.strategy!r} split leaves no {name} events out of {len(part):,}: bring a longer log, or "

@@ -142,3 +142,22 @@ def test_the_sample_is_generated_inside_its_artifact_as_the_settings_say(store):
     assert len(log.files[0].read_bytes().splitlines()) == 50
     other, _ = publish_raw(store, SourceSettings(sample_events=50, sample_users=3, sample_seed=2))
     assert other.version != raw.version
+
+
+def test_users_who_are_named_after_files_are_a_part_of_the_version_and_of_the_manifest(store, tmp_path):
+    text = "timestamp,artist_name,track_name\n2009-05-04,Deep Dish,Say Hello\n"
+    versions = {}
+    for name, user in (("anna.csv", "file"), ("ben.csv", "file"), ("ben.csv", "Ben K.")):
+        path = tmp_path / name
+        path.write_text(text, "utf-8")
+        raw, _ = publish_raw(store, SourceSettings(name=str(path), user=user))
+        versions[raw.version] = log_of(raw).users[path]
+    assert sorted(versions.values()) == ["Ben K.", "anna", "ben"]
+
+
+def test_the_manifest_names_what_is_left_out(store, tmp_path):
+    log_at(tmp_path / "logs" / "a.tsv")
+    log_at(tmp_path / "logs" / "README")
+    raw, _ = publish_raw(store, SourceSettings(name=str(tmp_path / "logs")))
+    assert raw.summary["left_out"] == {"README": "about the log"}
+    assert log_of(raw).left_out == {"README": "about the log"}

@@ -341,6 +341,24 @@ def test_epoch_seconds_are_read_and_nothing_else(text: str, moment: datetime | N
     assert parse_times(pl.Series([text]), "epoch_seconds").to_list() == [moment]
 
 
+@pytest.mark.parametrize(
+    ("text", "form", "zone", "moment"),
+    [
+        ("05 May 2009 01:08", "%d %b %Y %H:%M", "Europe/Berlin", MOMENT.replace(second=0)),
+        ("2009-05-05 01:08:57", "iso", "Europe/Berlin", MOMENT),
+        ("2009-05-04T23:08:57Z", "iso", "Europe/Berlin", MOMENT),
+        ("04.05.2009", "%d.%m.%Y", "UTC", datetime(2009, 5, 4, tzinfo=UTC)),
+        ("05 May 2009 01:08:57.25 +0200", "%d %b %Y %H:%M:%S.%f %z", "UTC", MOMENT.replace(microsecond=250_000)),
+        ("1241478537000", "epoch_milliseconds", "UTC", MOMENT),
+        ("29 Mar 2020 02:30", "%d %b %Y %H:%M", "Europe/Berlin", None),
+        ("25 Oct 2020 02:30", "%d %b %Y %H:%M", "Europe/Berlin", datetime(2020, 10, 25, 0, 30, tzinfo=UTC)),
+        ("yesterday", "%d %b %Y %H:%M", "UTC", None),
+    ],
+)
+def test_times_are_read_by_a_pattern_in_their_zone(text: str, form: str, zone: str, moment: datetime | None) -> None:
+    assert parse_times(pl.Series([text]), form, zone).to_list() == [moment]
+
+
 @pytest.mark.parametrize("line", [b"\n", b"a\tb\n", b"x" * 63 + b"\n"])
 def test_a_frame_of_short_lines_holds_no_more_lines_than_one_of_64_bytes_each(tmp_path: Path, line: bytes) -> None:
     path = tmp_path / "log.tsv.gz"

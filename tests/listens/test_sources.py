@@ -15,6 +15,8 @@ import pytest
 from loopback_core.errors import BadLogError, DownloadError
 from loopback_core.listens import lastfm as lastfm_module
 from loopback_core.listens.lastfm import ARCHIVE, EVENTS, EVENTS_MD5, FOLDER, lastfm_1k
+from loopback_core.listens.layouts import LAYOUTS, recognition
+from loopback_core.listens.layouts.layout import Layout
 from loopback_core.listens.log_paths import ACCEPTED, PROFILES
 from loopback_core.listens.schema import RawLog
 from loopback_core.listens.sources import find_log
@@ -200,6 +202,23 @@ def test_a_file_of_an_unknown_kind_is_refused_and_left_out_of_a_folder_by_name(t
     log = found(tmp_path / "logs", tmp_path)
     assert log.files == (good,)
     assert log.left_out[name].startswith(f"{path} {sentence}")
+
+
+def test_other_tables_of_an_export_are_left_out_by_name(tmp_path, monkeypatch):
+    class Export(Layout):
+        name = "an export"
+
+        def recognises(self, head):
+            return head.text.startswith("export")
+
+        def rows(self, stream, file, block_bytes):
+            yield from ()
+
+    monkeypatch.setattr(recognition, "LAYOUTS", (Export(), *LAYOUTS))
+    path = written(tmp_path / "logs" / "plays.csv", b"export")
+    written(tmp_path / "logs" / "devices.csv", b"device,name\n1,2\n")
+    log = found(tmp_path / "logs", tmp_path)
+    assert (log.files, log.left_out) == ((path,), {"devices.csv": "of another layout than the listens"})
 
 
 def test_sub_folders_are_read_too_but_not_links_to_folders(tmp_path):

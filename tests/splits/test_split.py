@@ -192,13 +192,23 @@ def test_profiles_are_joined_and_a_user_without_one_stays(tmp_path, ten_listens,
 
 
 @pytest.mark.parametrize(
-    ("seconds", "empty"), [([1] * 10, "validation"), ([*range(9), 8], "test"), ([1, 2], "validation")]
+    ("seconds", "empty"), [([1] * 9 + [2], "validation"), ([*range(9), 8], "test"), ([1, 2], "validation")]
 )
 def test_a_part_that_would_be_empty_is_named(tmp_path, write_interactions, seconds, empty):
     log = sorted((f"user {n % 2}", second, "Air", "Mer") for n, second in enumerate(seconds))
     log_folder = write_interactions(tmp_path / "interactions", log)
     with pytest.raises(BadLogError, match=f"'global' split leaves no {empty} events out of {len(log)}: bring a longer"):
         split_listens(log_folder, tmp_path / "splits", SplitSettings())
+
+
+def test_a_log_in_which_all_times_are_equal_asks_for_the_right_column(tmp_path, write_interactions):
+    log = write_interactions(tmp_path / "interactions", [(f"user {n}", 1, "Air", "Mer") for n in range(10)])
+    with pytest.raises(BadLogError) as raised:
+        split_listens(log, tmp_path / "splits", SplitSettings())
+    assert str(raised.value) == (
+        "All 10 listens have the same time: say which column holds the time of each listen, [source] columns = "
+        '{ timestamp = "..." }.'
+    )
 
 
 def test_a_log_of_one_user_is_refused(tmp_path, write_interactions):

@@ -6,5 +6,8 @@ from loopback_core.listens.layouts.layout import Layout
 
 DELIMITED_TEXT, LASTFM_LINES = DelimitedText(), LastfmLines()
 
+GENERAL_LAYOUTS: tuple[Layout | None, ...] = (DELIMITED_TEXT, LASTFM_LINES, None)
+"""Those of any log; the others are those of exports, which come with tables that are no listens. None: Parquet."""
+
 LAYOUTS: tuple[Layout, ...] = (DELIMITED_TEXT, LASTFM_LINES)
 """In the order in which they are asked; the first that recognises a stream reads it. Special ones before general ones."""

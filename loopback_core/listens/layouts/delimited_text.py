@@ -7,9 +7,9 @@ import polars as pl
 
 from loopback_core.listens.layouts.dialect import Dialect, dialect_of
 from loopback_core.listens.layouts.layout import HEAD_BYTES, Head, Layout, LayoutFile
-from loopback_core.listens.layouts.quoted_lines import QUOTE, QuotedLines, is_all_quoted, split_plain, split_quoted
+from loopback_core.listens.layouts.quoted_lines import QUOTE, QuotedLines, split_plain, split_regular
 from loopback_core.listens.lines import decode, line_blocks, refuse_too_many
-from loopback_core.listens.log_columns import find_columns, match_columns
+from loopback_core.listens.log_columns import OPTIONAL_COLUMNS, find_columns, match_columns
 from loopback_core.listens.log_rules import RAW_COLUMNS, RAW_SCHEMA, Reason
 
 LINES_SCHEMA = {"line": pl.UInt32, "text": pl.String, "raw": pl.String, "undecodable": pl.Boolean}
@@ -40,7 +40,8 @@ class DelimitedText(Layout):
         dialect = _dialect(Head(file.name or file.path.name, start, file.source))
         columns = find_columns(file.path, dialect.header, file.source)
         places = {ours: dialect.header.index(theirs) for ours, theirs in columns.items()}
-        records = QuotedLines(dialect.delimiter, len(dialect.header), places["timestamp"])
+        needed = [place for ours, place in places.items() if ours not in OPTIONAL_COLUMNS]
+        records = QuotedLines(dialect.delimiter, len(dialect.header), places["timestamp"], needed)
         before, line = dialect.lines_before, file.first_line
         held = pl.DataFrame(schema=LINES_SCHEMA)
         for block in line_blocks(stream, file.path, block_bytes, start):
@@ -77,26 +78,25 @@ def _rows(
     lines = lines.with_columns(has_quote.alias("quoted"))
     if not lines["quoted"].any():
         return _framed([split_plain(lines, delimiter, width)], places), lines.clear().select(LINES_SCHEMA.keys())
-    lines = lines.with_columns((pl.col("quoted") & is_all_quoted(delimiter, width)).alias("all_quoted"))
-    odd = lines.select((pl.col("quoted") & ~pl.col("all_quoted")).arg_true()).to_series()
-    taken = pl.Series(lines["all_quoted"].is_null())  # by a record that begins at an odd line
+    lines = lines.with_row_index("place")
+    regular = split_regular(lines.filter("quoted"), delimiter, width, {*places.values()})
+    odd = regular.filter(~pl.col("regular"))["place"]
+    free = pl.repeat(True, lines.height, dtype=pl.Boolean, eager=True)  # of records that begin at an odd line
     parts: list[pl.DataFrame] = []
-    held = lines.clear()
+    held, end = lines.clear(), lines.height
     if len(odd):
         read: list[tuple[int, int, list[str] | None]] = []
         for record in records.records(lines["raw"], odd.to_list(), ~lines["undecodable"], last):
             if isinstance(record, int):
-                held, lines, taken = lines.slice(record), lines.head(record), taken.head(record)
+                held, end = lines[record:], record
                 break
             read.append(record)
         if read:
-            of_odd = [start + more for start, count, _ in read for more in range(count)]
-            taken = taken.scatter(of_odd, True)
+            free = free.scatter([start + more for start, count, _ in read for more in range(count)], False)
             parts.append(_of_records(lines, read, width))
-    rest = lines.filter(~taken)
     parts += [
-        split_plain(rest.filter(~pl.col("all_quoted")), delimiter, width),
-        split_quoted(rest.filter("all_quoted"), delimiter, width),
+        split_plain(lines[:end].filter(free[:end] & ~lines["quoted"][:end]), delimiter, width),
+        regular.filter(pl.col("regular") & free[regular["place"]] & (pl.col("place") < end)),
     ]
     return _framed(parts, places), held.select(LINES_SCHEMA.keys())
 
@@ -111,7 +111,8 @@ def _of_records(lines: pl.DataFrame, read: list[tuple[int, int, list[str] | None
     names = [f"field_{number}" for number in range(width)]
     nothing: list[str | None] = [None] * width
     values = [fields or nothing for _, _, fields in read]
-    fields = pl.DataFrame(values, dict.fromkeys(names, pl.String), orient="row").to_struct("fields")
+    columns = zip(names, zip(*values, strict=True), strict=True)
+    fields = pl.DataFrame([pl.Series(name, column, pl.String) for name, column in columns]).to_struct("fields")
     ragged = pl.Series([fields is None for _, _, fields in read])
     return starts.with_columns(pl.Series("text", texts, pl.String), fields, ragged.alias("ragged"))
 
@@ -129,8 +130,7 @@ def _framed(parts: list[pl.DataFrame], places: dict[str, int]) -> list[pl.DataFr
     for part in parts:
         if part.is_empty():
             continue
-        names = [field.name for field in part.schema["fields"].fields]  # type: ignore[attr-defined]
-        field = {ours: pl.col("fields").struct.field(names[place]) for ours, place in places.items()}
+        field = {ours: pl.col("fields").struct.field(f"field_{place}") for ours, place in places.items()}
         values = [
             (pl.when(usable).then(field[ours]) if ours in field else pl.lit(None, pl.String)).alias(ours)
             for ours in RAW_COLUMNS

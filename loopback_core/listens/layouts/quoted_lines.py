@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 import polars as pl
 
@@ -10,6 +10,7 @@ QUOTE = '"'
 BARE_CR = re.compile(r"\r(?!\n)")
 HIDDEN_CR = "\udc0d"  # not in any text; csv takes a bare "\r" for the end of a line
 MOST_LINES_OF_RECORD = 1000
+MOST_FIELDS_AT_ONCE = 100  # of a line that is split by a regular expression, whose size they multiply
 SHORTEST_TIME = 4  # digits
 
 Fields = list[str] | None
@@ -20,7 +21,7 @@ Record = tuple[int, int, Fields]
 
 
 def split_plain(lines: pl.DataFrame, delimiter: str, width: int) -> pl.DataFrame:
-    """`lines` (with a column text, no quote in it) with a column `fields`, a struct of `width`; `ragged` where it has others."""
+    """`lines` (with a column text, no quote in it) with a struct `fields` (field_0, ...); `ragged` where it has others than `width`."""
     text = pl.col("text")
     return lines.with_columns(
         text.str.split_exact(delimiter, width - 1).alias("fields"),
@@ -28,23 +29,24 @@ def split_plain(lines: pl.DataFrame, delimiter: str, width: int) -> pl.DataFrame
     )
 
 
-def split_quoted(lines: pl.DataFrame, delimiter: str, width: int) -> pl.DataFrame:
-    """The same of lines in which every field is quoted and none holds a quote (see :func:`is_all_quoted`)."""
-    inside = pl.col("text").str.slice(1, pl.col("text").str.len_chars() - 2)
-    return lines.with_columns(
-        inside.str.split_exact(f"{QUOTE}{delimiter}{QUOTE}", width - 1).alias("fields"), pl.lit(False).alias("ragged")
-    )
+def split_regular(lines: pl.DataFrame, delimiter: str, width: int, places: Collection[int]) -> pl.DataFrame:
+    """The same of lines in which some fields are quoted and none holds a quote; `regular` is False at all others.
 
-
-def is_all_quoted(delimiter: str, width: int) -> pl.Expr:
-    """Whether a text is `width` quoted fields that hold no quote: two quotes for each, all of them at its ends."""
-    text = pl.col("text")
-    return (
-        text.str.starts_with(QUOTE)
-        & text.str.ends_with(QUOTE)
-        & (text.str.count_matches(QUOTE, literal=True) == 2 * width)
-        & (text.str.count_matches(f"{QUOTE}{delimiter}{QUOTE}", literal=True) == width - 1)
+    `fields` has only those of `places`. One regular expression for the line: Python's csv would take five times as long.
+    """
+    if width > MOST_FIELDS_AT_ONCE:
+        return lines.with_columns(pl.lit(False).alias("regular"), pl.lit(False).alias("ragged"))
+    other = re.escape(delimiter)
+    whole = other.join(
+        f'(?:"(?<quoted_{place}>[^"]*)"|(?<bare_{place}>[^"{other}]*))'
+        if place in places
+        else f'(?:"[^"]*"|[^"{other}]*)'
+        for place in range(width)
     )
+    groups = lines["text"].str.extract_groups(f"^(?:{whole})$").struct.unnest()
+    fields = groups.select(pl.coalesce(f"quoted_{place}", f"bare_{place}").alias(f"field_{place}") for place in places)
+    regular = fields[:, 0].is_not_null().alias("regular")
+    return lines.with_columns(fields.to_struct("fields"), regular, pl.lit(False).alias("ragged"))
 
 
 class QuotedLines:
@@ -55,8 +57,8 @@ class QuotedLines:
     they are part of the names.
     """
 
-    def __init__(self, delimiter: str, width: int, time_at: int) -> None:
-        self._delimiter, self._width, self._time_at = delimiter, width, time_at
+    def __init__(self, delimiter: str, width: int, time_at: int, needed: list[int]) -> None:
+        self._delimiter, self._width, self._time_at, self._needed = delimiter, width, time_at, needed
 
     def records(self, lines: pl.Series, quoted: list[int], usable: pl.Series, last: bool) -> Iterator[Record | int]:
         """The records that begin at the lines `quoted` (indices), in their order.
@@ -66,7 +68,7 @@ class QuotedLines:
         when its record may go on beyond the last line.
         """
         free = 0
-        for index, line in zip(quoted, lines.gather(quoted), strict=True):
+        for index, line in zip(quoted, lines.gather(quoted).to_list(), strict=True):
             if index < free:
                 continue
             fields, is_open = self._alone(line)
@@ -87,18 +89,19 @@ class QuotedLines:
 
     def _alone(self, line: str) -> tuple[Fields, bool]:
         """The fields of a line by itself, and whether a quote in it may close in a later line."""
+        text = _without_end(line)
         try:
-            fields = self._read(iter([line]))
+            fields = self._read((text,))
         except csv.Error as error:
-            bare = _without_end(line).split(self._delimiter)
+            bare = text.split(self._delimiter)
             return bare if len(bare) == self._width else None, "unexpected end" in str(error)
         return fields if len(fields) == self._width else None, False
 
-    def _read(self, lines: Iterator[str]) -> list[str]:
-        """The fields of the first record of `lines`, each with its end."""
-        hidden = (BARE_CR.sub(HIDDEN_CR, line) for line in lines)
-        fields = next(csv.reader(hidden, delimiter=self._delimiter, strict=True), [])
-        return [field.replace(HIDDEN_CR, "\r") for field in fields]
+    def _read(self, lines: Iterable[str]) -> list[str]:
+        r"""The fields of the first record of `lines`; a bare "\r" is a part of them."""
+        shown = (BARE_CR.sub(HIDDEN_CR, line) if "\r" in line else line for line in lines)
+        fields = next(csv.reader(shown, delimiter=self._delimiter, strict=True), [])
+        return [field.replace(HIDDEN_CR, "\r") for field in fields] if HIDDEN_CR in "".join(fields) else fields
 
     def _joined(self, index: int, lines: pl.Series, usable: pl.Series) -> Record | None:
         """The record over several lines that begins at `index`; None: it is not regular. 0 lines: the lines end before it."""
@@ -117,15 +120,24 @@ class QuotedLines:
             at_end = index + len(read) == len(lines)
             return (index, 0, None) if at_end and "unexpected end" in str(error) else None
         first, *middle, end = read
-        swallowed = any(map(self._is_listen, middle)) or (self._is_listen(first) and self._is_listen(end))
+        bare = _without_end(first).split(self._delimiter)
+        swallowed = any(map(self._is_listen, middle)) or (self._are_of_listen(bare) and self._is_listen(end))
         if len(fields) != self._width or swallowed:
             return None
         return index, len(read), fields
 
     def _is_listen(self, line: str) -> bool:
-        """Whether a line could be a listen by itself: the right number of fields, none empty but ids, a time in its place."""
-        fields, _ = self._alone(line)
-        return fields is not None and sum(map(str.isdigit, fields[self._time_at])) >= SHORTEST_TIME
+        """Whether a line could be a listen by itself. Inside of a quoted field it has no quotes that begin a field."""
+        try:
+            return self._are_of_listen(self._read((_without_end(line),)))
+        except csv.Error:
+            return False
+
+    def _are_of_listen(self, fields: list[str]) -> bool:
+        """Whether they are as many as the columns, with a time in its place, and none of those that are needed is blank."""
+        if len(fields) != self._width or sum(map(str.isdigit, fields[self._time_at])) < SHORTEST_TIME:
+            return False
+        return all(fields[place].strip() for place in self._needed)
 
 
 def _without_end(line: str) -> str:

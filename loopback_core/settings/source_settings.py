@@ -31,6 +31,12 @@ class SourceSettings(Section):
     time_format: Literal["iso", "epoch_seconds"] = Field(
         "iso", description="How times are written: ISO 8601, or seconds since 1970-01-01 UTC."
     )
+    least_seconds_played: float = Field(
+        30.0,
+        ge=0,
+        le=86_400,
+        description="Shorter plays are no listens, in layouts that say how long a play lasted; 0 keeps them all.",
+    )
     earliest: datetime = Field(
         datetime(2000, 1, 1, tzinfo=UTC),
         strict=False,

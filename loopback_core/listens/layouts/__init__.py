@@ -2,6 +2,19 @@
 
 from loopback_core.listens.layouts.lastfm_lines import LastfmLines
 from loopback_core.listens.layouts.layout import Layout
+from loopback_core.listens.layouts.listenbrainz import ListenBrainzArray, ListenBrainzLines
+from loopback_core.listens.layouts.scrobbler_log import ScrobblerLog
+from loopback_core.listens.layouts.spotify_account import SpotifyAccount
+from loopback_core.listens.layouts.spotify_extended import SpotifyExtended
+from loopback_core.listens.layouts.youtube_music import YouTubeMusic
 
-LAYOUTS: tuple[Layout, ...] = (LastfmLines(),)
+LAYOUTS: tuple[Layout, ...] = (
+    SpotifyExtended(),
+    SpotifyAccount(),
+    ListenBrainzLines(),
+    ListenBrainzArray(),
+    YouTubeMusic(),
+    ScrobblerLog(),
+    LastfmLines(),
+)
 """In the order in which they are asked; the first that recognises a stream reads it."""

@@ -1,8 +1,11 @@
 """The layouts of logs that are known: one file each, recognised by content."""
 
+from loopback_core.listens.layouts.deezer import DeezerWorkbook
 from loopback_core.listens.layouts.lastfm_lines import LastfmLines
 from loopback_core.listens.layouts.layout import Layout
+from loopback_core.listens.layouts.lfm_sets import Lastfm360k, Lfm1b, Lfm2b
 from loopback_core.listens.layouts.listenbrainz import ListenBrainzArray, ListenBrainzLines
+from loopback_core.listens.layouts.movielens import MovieLensCsv, MovieLensDat
 from loopback_core.listens.layouts.scrobbler_log import ScrobblerLog
 from loopback_core.listens.layouts.spotify_account import SpotifyAccount
 from loopback_core.listens.layouts.spotify_extended import SpotifyExtended
@@ -15,6 +18,12 @@ LAYOUTS: tuple[Layout, ...] = (
     ListenBrainzArray(),
     YouTubeMusic(),
     ScrobblerLog(),
+    DeezerWorkbook(),
+    Lastfm360k(),
+    Lfm1b(),
+    Lfm2b(),
+    MovieLensDat(),
+    MovieLensCsv(),
     LastfmLines(),
 )
 """In the order in which they are asked; the first that recognises a stream reads it."""

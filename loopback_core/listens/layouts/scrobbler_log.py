@@ -7,14 +7,17 @@ from typing import IO
 import polars as pl
 
 from loopback_core.listens.layouts.layout import Head, Layout, LayoutFile
+from loopback_core.listens.layouts.separated_lines import Separated
 from loopback_core.listens.lines import read_lines_of
-from loopback_core.listens.log_rules import RAW_SCHEMA, Reason
+from loopback_core.listens.log_rules import Reason
 
 log = logging.getLogger("loopback")
 
 MAGIC = "#AUDIOSCROBBLER/"
-FIELDS = ("artist", "album", "title", "number", "length", "rating", "time", "mbid")
-LEAST_FIELDS = 7  # the last one may be missing
+RATING = 5
+SEPARATED = Separated(
+    "\t", {"artist_name": 0, "track_name": 2, "timestamp": 6, "track_mbid": 7}, 7, 8
+)  # the id may be missing
 
 
 class ScrobblerLog(Layout):
@@ -50,34 +53,7 @@ class ScrobblerLog(Layout):
                         file.path,
                     )
             if lines.height:
-                yield _split(lines)
-
-
-def _split(lines: pl.DataFrame) -> pl.DataFrame:
-    text = pl.col("text")
-    tabs = text.str.count_matches("\t", literal=True)
-    fields = text.str.split_exact("\t", len(FIELDS) - 1).struct.rename_fields(list(FIELDS))
-    problem = (
-        pl.when("undecodable")
-        .then(pl.lit(Reason.UNDECODABLE_BYTES.value))
-        .when(~tabs.is_between(LEAST_FIELDS - 1, len(FIELDS) - 1))
-        .then(pl.lit(Reason.WRONG_FIELD_COUNT.value))
-        .when(pl.col("rating").str.strip_chars() == "S")
-        .then(pl.lit(Reason.SKIPPED.value))
-    )
-    return (
-        lines.with_columns(fields.alias("fields"))
-        .unnest("fields")
-        .select(
-            "line",
-            pl.lit(None, pl.String).alias("user_id"),
-            pl.col("time").alias("timestamp"),
-            pl.lit(None, pl.String).alias("artist_mbid"),
-            pl.col("artist").alias("artist_name"),
-            pl.col("mbid").alias("track_mbid"),
-            pl.col("title").alias("track_name"),
-            problem.alias("problem"),
-            "text",
-        )
-        .select(RAW_SCHEMA.keys())
-    )
+                rows = SEPARATED.split(lines)
+                rating = rows["text"].str.split_exact("\t", RATING).struct.field(f"field_{RATING}").str.strip_chars()
+                skipped = pl.when(rating == "S").then(pl.lit(Reason.SKIPPED.value))
+                yield rows.with_columns(pl.coalesce("problem", skipped).alias("problem"))

@@ -1,6 +1,7 @@
 """The layouts of logs that are known: one file each, recognised by content."""
 
 from loopback_core.listens.layouts.deezer import DeezerWorkbook
+from loopback_core.listens.layouts.lastfm_json import LastfmPages, LastfmStatsJson, LastfmTracks
 from loopback_core.listens.layouts.lastfm_lines import LastfmLines
 from loopback_core.listens.layouts.layout import Layout
 from loopback_core.listens.layouts.lfm_sets import Lastfm360k, Lfm1b, Lfm2b
@@ -16,6 +17,9 @@ LAYOUTS: tuple[Layout, ...] = (
     SpotifyAccount(),
     ListenBrainzLines(),
     ListenBrainzArray(),
+    LastfmPages(),
+    LastfmTracks(),
+    LastfmStatsJson(),
     YouTubeMusic(),
     ScrobblerLog(),
     DeezerWorkbook(),

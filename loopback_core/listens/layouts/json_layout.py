@@ -38,17 +38,23 @@ class JsonLayout(Layout):
         """See :class:`Layout`."""
         records = json_records(stream, file.path, self.opening)
         yield from raw_frames(
-            ((self._fields(value, text, file.source), _shown(text)) for value, text in records),
+            ((self.checked(value, text, file.source), self.shown(text)) for value, text in records),
             file.first_line,
             block_bytes,
         )
 
-    def _fields(self, value: object, text: str, source: SourceSettings) -> RawFields:
+    def checked(self, value: object, text: str, source: SourceSettings) -> RawFields:
+        """The fields of a value, or what is wrong with it. text: its raw text, "" where that is known to be UTF-8."""
         if not _decodable(text):
             return problem(Reason.UNDECODABLE_BYTES)
         if not isinstance(value, dict):
             return problem(Reason.UNREADABLE_RECORD)
         return self.fields(value, source)
+
+    @staticmethod
+    def shown(text: str) -> str:
+        """Raw text with U+FFFD for each byte that is not UTF-8."""
+        return text if _decodable(text) else text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
     @abstractmethod
     def fields(self, record: dict[str, Any], source: SourceSettings) -> RawFields:
@@ -70,7 +76,7 @@ class JsonLinesLayout(JsonLayout):
         for lines in read_lines_of(stream, file.path, block_bytes, file.first_line):
             records = (
                 (
-                    problem(Reason.UNDECODABLE_BYTES) if undecodable else self._fields(_parsed(text), "", file.source),
+                    problem(Reason.UNDECODABLE_BYTES) if undecodable else self.checked(_parsed(text), "", file.source),
                     text,
                 )
                 for text, undecodable in lines.select("text", "undecodable").iter_rows()
@@ -144,7 +150,3 @@ def _decodable(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _shown(text: str) -> str:
-    return text if _decodable(text) else text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -8,7 +8,7 @@ import codecs
 import io
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -23,7 +23,7 @@ LONGEST_RECORD = 1 << 24  # characters
 
 _GAP = re.compile(r"[\s,]*")
 _NOTHING = re.compile(r"\s*\Z")
-_NO_OTHER_ARRAY = re.compile(r"[^\[]*\Z")
+_NO_OTHER_ARRAY = re.compile(r"[^\[]{0,65536}\Z")  # the rest of an object is short
 _ENDS = '"]}'  # a number may go on
 _DECODER = json.JSONDecoder(strict=False)  # line ends within a string are no reason to lose it
 
@@ -46,17 +46,15 @@ class _Window:
         self.at = 0
         return not self.ended
 
-    def skip(self, pattern: re.Pattern[str]) -> bool:
-        """Pass what `pattern` matches here, reading on as far as needed; False if it does not match."""
+    def skip(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
+        """Pass what `pattern` matches here, reading on as far as needed; None if it does not match."""
         while True:
             found = pattern.match(self.text, self.at)
-            if found and found.end() < len(self.text):
-                self.at = found.end()
-                return True
-            if len(self.text) - self.at > LONGEST_RECORD or not self.read_on():
+            whole = found and found.end() < len(self.text)
+            if whole or len(self.text) - self.at > LONGEST_RECORD or not self.read_on():
                 if found:
                     self.at = found.end()
-                return found is not None
+                return found
 
     def record(self) -> tuple[object, str] | None:
         """The next value and its text; None if there is none within LONGEST_RECORD characters."""
@@ -75,18 +73,24 @@ class _Window:
                 return None
 
 
-def json_records(stream: IO[bytes], path: Path, opening: re.Pattern[str] = ARRAY) -> Iterator[tuple[object, str]]:
+def json_records(
+    stream: IO[bytes],
+    path: Path,
+    opening: re.Pattern[str] = ARRAY,
+    opened: Callable[[re.Match[str]], object] = lambda _: None,
+) -> Iterator[tuple[object, str]]:
     """The elements of the array that `opening` leads into, each with its raw text. path: the file, for sentences.
 
     opening: matches from the beginning of the document up to the bracket. Documents that were joined are read on; what
-    follows the array in the object that holds it is not looked at.
+    follows the array in the object that holds it is not looked at. opened: is called with what `opening` matched.
 
     Raises:
         BadLogError: the document is cut off, is no JSON, or has another form.
     """
     window, count = _Window(stream), 0
     try:
-        while window.skip(opening):
+        while begun := window.skip(opening):
+            opened(begun)
             while True:
                 window.skip(_GAP)
                 if window.text[window.at : window.at + 1] == "]":

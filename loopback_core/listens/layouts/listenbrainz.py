@@ -34,7 +34,7 @@ class ListenBrainzArray(JsonLayout):
     name = "ListenBrainz export (one array)"
     time_format = "epoch_seconds"
     keys = KEYS
-    opening = re.compile(r'\s*(?:\[|\{[^\[\]]*?"listens"\s*:\s*\[)')
+    opening = re.compile(r'\s*\[|[^\[]*?"listens"\s*:\s*\[')
 
     def fields(self, record: dict[str, Any], source: SourceSettings) -> RawFields:
         """See :class:`JsonLayout`."""

@@ -80,3 +80,4 @@ def test_older_exports_are_one_array_and_answers_of_the_api_hold_one(read_stream
     answer = f'{{"payload": {{"count": 3, "user_id": "anna", "listens": {records}, "latest_listen_ts": 1}}}}'
     assert fields(read_stream(ARRAY, records.encode())) == ROWS
     assert fields(read_stream(ARRAY, answer.encode())) == ROWS
+    assert fields(read_stream(ARRAY, f"{answer}\n{answer}".encode())) == ROWS * 2

@@ -9,7 +9,6 @@ import polars as pl
 from loopback_core.errors import BadLogError
 from loopback_core.listens.layouts.layout import Head, Layout, LayoutFile
 from loopback_core.listens.layouts.separated_lines import Separated, pass_header
-from loopback_core.listens.log_rules import RAW_SCHEMA
 
 LOOKED_AT = 100  # lines
 
@@ -88,4 +87,3 @@ class Lastfm360k(Layout):
             f"{file.path} holds the plays of Last.fm-360K: how often each user played an artist, but no tracks and no times, "
             "which everything here is built on. Give a log of single listens, such as Last.fm-1K (LOOPBACK_SOURCE=lastfm-1k)."
         )
-        yield pl.DataFrame(schema=RAW_SCHEMA)

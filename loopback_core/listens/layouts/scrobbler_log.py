@@ -41,11 +41,10 @@ class ScrobblerLog(Layout):
         in_header, in_utc = True, False
         for lines in read_lines_of(stream, file.path, block_bytes, file.first_line):
             if in_header:
-                of_header = lines["text"].str.starts_with("#")
-                length = of_header.arg_min() if not of_header.all() else lines.height
+                length = int(lines["text"].str.starts_with("#").cast(pl.UInt8).cum_min().sum())
                 header = lines["text"].head(length).to_list()
                 in_utc |= "#TZ/UTC" in (line.strip() for line in header)  # "#TZ/UTC+2" is not it
-                lines = lines.slice(length or 0)
+                lines = lines.slice(length)
                 in_header = lines.is_empty()
                 if not in_header and not in_utc:
                     log.warning(

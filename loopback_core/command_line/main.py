@@ -1,4 +1,4 @@
-"""`loopback`: serve a bundle, or ask it from a terminal."""
+"""`loopback`: serve a bundle, ask it from a terminal, or look at a log."""
 
 import errno
 from collections.abc import Callable
@@ -49,7 +49,7 @@ AS_JSON = click.option("--json", "as_json", is_flag=True, help="JSON instead of 
 
 @click.group()
 def main() -> None:
-    """Serve a trained bundle, or ask it from a terminal."""
+    """Serve a trained bundle, ask it from a terminal, or look at a log."""
 
 
 @main.command()
@@ -152,3 +152,13 @@ def bundles(home: Path, as_json: bool, version: str | None) -> None:
     from loopback_core.command_line.bundle_list import list_bundles
 
     list_bundles(home, as_json, version)
+
+
+@main.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@_sentences
+def inspect(path: Path) -> None:
+    """Show what a log seems to be: its layout, columns and first listens, what would be rejected, the settings for it."""
+    from loopback_core.command_line.inspecting import show_log
+
+    show_log(path)

@@ -33,7 +33,8 @@ class ApplePlayActivity(DelimitedExport):
         if title is None or not set(header) >= {STARTS, MILLISECONDS}:
             return None
         columns = {"timestamp": STARTS, "track_name": title, "milliseconds": MILLISECONDS}
-        columns |= {"artist_name": name for name in reversed(ARTISTS) if name in header}
+        if artist := next((name for name in ARTISTS if name in header), None):
+            columns["artist_name"] = artist
         others = {"end": ENDS, "event": "Event Type", "media": "Media Type"}
         return columns | {ours: theirs for ours, theirs in others.items() if theirs in header}
 
@@ -61,7 +62,9 @@ class ApplePlayActivity(DelimitedExport):
         rows = with_problem(rows, too_short("milliseconds", source), Reason.SHORT_PLAY)
         if "end" in rows.columns:
             start = pl.col("timestamp")
-            rows = rows.with_columns(pl.when(start.str.strip_chars() != "").then(start).otherwise("end").alias("timestamp"))
+            rows = rows.with_columns(
+                pl.when(start.str.strip_chars() != "").then(start).otherwise("end").alias("timestamp")
+            )
         return rows
 
 

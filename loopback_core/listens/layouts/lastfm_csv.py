@@ -70,9 +70,16 @@ class LastfmDatesOnly(LastfmDates):
     def recognises(self, head: Head) -> bool:
         """Most lines are four fields, of which the last is a time in this form."""
         lines = head.lines[:LOOKED_AT]
-        fields = [next(csv.reader([line]), []) for line in lines]
-        fitting = [four for four in fields if len(four) == len(self.header) and DATE.fullmatch(four[-1].strip())]
-        return 2 * len(fitting) > len(lines)
+        return 2 * sum(map(self._fits, lines)) > len(lines)
+
+    def _fits(self, line: str) -> bool:
+        if DATE.search(line) is None:
+            return False
+        try:
+            fields = next(csv.reader([line]), [])
+        except csv.Error:  # a carriage return in it
+            return False
+        return len(fields) == len(self.header) and DATE.fullmatch(fields[-1].strip()) is not None
 
     def dialect(self, head: Head) -> Dialect:
         """See :class:`DelimitedText`."""

@@ -52,6 +52,10 @@ class Lfm2b(Layout):
         columns = set(head.lines[0].split("\t")) if head.lines else set()
         return columns >= {"user_id", "track_id", "timestamp"} and not columns & {"track_name", "artist_name"}
 
+    def header_lines(self, head: Head) -> int:
+        """See :class:`Layout`."""
+        return 1
+
     def rows(self, stream: IO[bytes], file: LayoutFile, block_bytes: int) -> Iterator[pl.DataFrame]:
         """See :class:`Layout`."""
         header, file = pass_header(stream, file)

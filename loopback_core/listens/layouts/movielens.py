@@ -45,6 +45,10 @@ class MovieLensCsv(Layout):
         """The first line is the header."""
         return head.lines[:1] == [self.header]
 
+    def header_lines(self, head: Head) -> int:
+        """See :class:`Layout`."""
+        return 1
+
     def rows(self, stream: IO[bytes], file: LayoutFile, block_bytes: int) -> Iterator[pl.DataFrame]:
         """See :class:`Layout`."""
         _, file = pass_header(stream, file)

@@ -1,19 +1,22 @@
 """The log of portable players, `.scrobbler.log`: "Portable Player Logging" of the Audioscrobbler wiki, 1.0 and 1.1."""
 
 import logging
+import re
 from collections.abc import Iterator
+from itertools import takewhile
 from typing import IO
 
 import polars as pl
 
 from loopback_core.listens.layouts.layout import Head, Layout, LayoutFile
 from loopback_core.listens.layouts.separated_lines import Separated
-from loopback_core.listens.lines import read_lines_of
+from loopback_core.listens.lines import read_lines
 from loopback_core.listens.log_rules import Reason
 
 log = logging.getLogger("loopback")
 
 MAGIC = "#AUDIOSCROBBLER/"
+HEADER = r"^#[^\t]*$"
 RATING = 5
 SEPARATED = Separated(
     "\t", {"artist_name": 0, "track_name": 2, "timestamp": 6, "track_mbid": 7}, 7, 8
@@ -36,12 +39,16 @@ class ScrobblerLog(Layout):
         """The first line says so."""
         return head.text.startswith(MAGIC)
 
+    def header_lines(self, head: Head) -> int:
+        """See :class:`Layout`."""
+        return sum(1 for _ in takewhile(re.compile(HEADER).match, head.lines))
+
     def rows(self, stream: IO[bytes], file: LayoutFile, block_bytes: int) -> Iterator[pl.DataFrame]:
         """See :class:`Layout`."""
         in_header, in_utc = True, False
-        for lines in read_lines_of(stream, file.path, block_bytes, file.first_line):
+        for lines in read_lines(stream, file.path, block_bytes, file.first_line):
             if in_header:
-                length = int(lines["text"].str.starts_with("#").cast(pl.UInt8).cum_min().sum())
+                length = int(lines["text"].str.contains(HEADER).cast(pl.UInt8).cum_min().sum())
                 header = lines["text"].head(length).to_list()
                 in_utc |= "#TZ/UTC" in (line.strip() for line in header)  # "#TZ/UTC+2" is not it
                 lines = lines.slice(length)

@@ -11,10 +11,25 @@ from loopback_core.errors import BadLogError
 ACTIVITY, DAILY = "Apple Music play activity", "Apple Music daily tracks"
 
 OLD = (
-    *("Apple Id Number", "Artist Name", "Content Name", "End Reason Type", "Event End Timestamp", "Event Start Timestamp"),
+    *(
+        "Apple Id Number",
+        "Artist Name",
+        "Content Name",
+        "End Reason Type",
+        "Event End Timestamp",
+        "Event Start Timestamp",
+    ),
     *("Event Type", "Media Type", "Play Duration Milliseconds", "UTC Offset In Seconds"),
 )
-HOURS = ("Country", "Track Identifier", "Media type", "Date Played", "Hours", "Play Duration Milliseconds", "Track Description")
+HOURS = (
+    "Country",
+    "Track Identifier",
+    "Media type",
+    "Date Played",
+    "Hours",
+    "Play Duration Milliseconds",
+    "Track Description",
+)
 
 
 def table(header: Sequence[str], *rows: Sequence[str]) -> bytes:
@@ -23,14 +38,24 @@ def table(header: Sequence[str], *rows: Sequence[str]) -> bytes:
     return text.getvalue().encode()
 
 
-def event(kind: str = "PLAY_END", milliseconds: str = "180000", start: str = "2021-06-15T19:57:00.5Z", media: str = "AUDIO"):
+def event(
+    kind: str = "PLAY_END", milliseconds: str = "180000", start: str = "2021-06-15T19:57:00.5Z", media: str = "AUDIO"
+):
     return ("1", "ABBA", "Waterloo, live", "NATURAL", "2021-06-15T20:00:00Z", start, kind, media, milliseconds, "0")
 
 
 def test_the_ends_of_plays_are_listens(read_stream, fields):
     rows = read_stream(
         ACTIVITY,
-        table(OLD, event(), event(""), event(start=""), event("PLAY_START"), event(media="VIDEO"), event(milliseconds="29999")),
+        table(
+            OLD,
+            event(),
+            event(""),
+            event(start=""),
+            event("PLAY_START"),
+            event(media="VIDEO"),
+            event(milliseconds="29999"),
+        ),
     )
     listen = (None, "2021-06-15T19:57:00.5Z", None, "ABBA", None, "Waterloo, live", None)
     assert fields(rows)[:3] == [listen, listen, (None, "2021-06-15T20:00:00Z", *listen[2:])]

@@ -1,5 +1,6 @@
 """The assets of the raw log and of the clean listens."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from loopback_assets.stage_asset import stage_asset
 from loopback_assets.step import Step
 from loopback_assets.ui import column_schema, columns, result, table
 from loopback_core.listens.schema import Listen
+
+LISTED_LEFT_OUT = 100
 
 
 @stage_asset(
@@ -40,8 +43,13 @@ def raw_listens(step: Step) -> dg.MaterializeResult[Any]:
         source=summary.name,
         files=table([{"file": file.path, "bytes": file.bytes} for file in summary.files]),
         bytes=sum(file.bytes for file in summary.files),
+        **({"left_out": table(_left_out(summary.left_out))} if summary.left_out else {}),
         **({"served_listens": served.listens, "erased_users": served.erased} if (served := summary.served) else {}),
     )
+
+
+def _left_out(reasons: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"file": name, "reason": reason} for name, reason in list(reasons.items())[:LISTED_LEFT_OUT]]
 
 
 @stage_asset(

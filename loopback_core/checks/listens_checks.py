@@ -33,6 +33,7 @@ def reject_share(artifact: Artifact, store: ArtifactStore, settings: Settings) -
     sentence = f"{100 * share:.2f} % of {rows:,} rows were rejected; the limit is {100 * limit:.2f} %"
     if share > limit:
         sentence += f" ({', '.join(f'{n:,} {reason}' for reason, n in counts.items())}; see rejects.parquet)"
+        sentence += "".join(f". {advice.removesuffix('.')}" for advice in artifact.summary.get("advice", ()))
     return Verdict(share <= limit, sentence, {"reject_share": share, "by_reason": counts, "first_rejects": offenders})
 
 

@@ -5,9 +5,12 @@ import tarfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import IO, BinaryIO, cast
+from typing import IO, BinaryIO, Self, cast
 
 TAR_BUFFER = 1 << 20
+MOST_MEMBERS = 100_000
+MOST_HEADER_BYTES = 1 << 20  # of a long name or of the attributes of one entry; tarfile reads them into memory
+_SPARSE_GOES_ON = 482  # the byte of a header that says whether more pieces of a sparse file follow
 
 DAMAGE = (EOFError, zlib.error, gzip.BadGzipFile, tarfile.TarError)
 """What Python raises on a gzip or tar file that is truncated or damaged."""
@@ -20,6 +23,13 @@ _KINDS = {
     tarfile.BLKTYPE: "a device",
     tarfile.GNUTYPE_SPARSE: "a sparse file",
 }
+_OF_THE_NEXT_ENTRY = (
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+)
 
 
 @dataclass(frozen=True)
@@ -31,6 +41,18 @@ class Member:
     content: IO[bytes] | None
 
 
+class _BoundedHeader(tarfile.TarInfo):
+    """A header that cannot make tarfile read gigabytes into memory, as one packed into a few kilobytes could."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        header = super().frombuf(buf, encoding, errors)
+        too_long = header.type in _OF_THE_NEXT_ENTRY and header.size > MOST_HEADER_BYTES
+        if too_long or (header.type == tarfile.GNUTYPE_SPARSE and buf[_SPARSE_GOES_ON]):
+            raise tarfile.ReadError("a header is too long")
+        return header
+
+
 def members(file: BinaryIO) -> Iterator[Member]:
     """The entries of a .tar.gz in their order; the content of each is to be read before the next is taken.
 
@@ -38,16 +60,23 @@ def members(file: BinaryIO) -> Iterator[Member]:
     a damaged header for the end of the archive, and only gzip's checksum shows it.
 
     Raises:
-        one of DAMAGE: the archive is truncated or damaged.
+        one of DAMAGE: the archive is truncated or damaged, or has over MOST_MEMBERS entries.
     """
     unzipped = gzip.GzipFile(fileobj=file)
     stream = cast(BinaryIO, unzipped)  # has the methods, lacks the base class
     try:
         # backslashreplace: names that are not UTF-8 are shown in messages
         with tarfile.open(
-            fileobj=stream, mode="r|", bufsize=TAR_BUFFER, encoding="utf-8", errors="backslashreplace"
+            fileobj=stream,
+            mode="r|",
+            bufsize=TAR_BUFFER,
+            encoding="utf-8",
+            errors="backslashreplace",
+            tarinfo=_BoundedHeader,
         ) as tar:
-            for entry in tar:
+            for number, entry in enumerate(tar):
+                if number == MOST_MEMBERS:
+                    raise tarfile.ReadError(f"it has more than {MOST_MEMBERS:,} entries")
                 if entry.isreg() and not entry.issparse():  # a sparse file may claim any number of bytes
                     yield Member(entry.name, "a file", tar.extractfile(entry))
                 elif not entry.isdir():

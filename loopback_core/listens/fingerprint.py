@@ -21,10 +21,14 @@ def log_digest(log: RawLog, sha256: Mapping[Path, str]) -> str:
     """SHA-256 over all files of a log, in order, and its profiles, from their digests.
 
     Paths do not count, so the same log in another place has the same digest. Suffixes do: they decide how bytes are
-    read, and a log that was renamed from .tsv to .csv is another log.
+    read, and a log that was renamed from .tsv to .csv is another log. So do the users who are named after files.
     """
-    lines = [f"{role} {path.suffix} {sha256[path]}\n" for role, path in _parts(log)]
+    lines = [f"{role} {path.suffix} {sha256[path]}{_user(log, path)}\n" for role, path in _parts(log)]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _user(log: RawLog, path: Path) -> str:
+    return f" {log.users[path]!r}" if path in log.users else ""
 
 
 def _parts(log: RawLog) -> list[tuple[str, Path]]:

@@ -11,13 +11,16 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import polars as pl
+import pyarrow.parquet as pq
 
 from loopback_core.errors import BadLogError
+from loopback_core.listens.advice import TIMES_LOOKED_AT, advice_on_bytes, advice_on_times
 from loopback_core.listens.cleaning import clean
 from loopback_core.listens.erasure import leave_out_erased, read_erased
+from loopback_core.listens.log_paths import MOST_FILES
 from loopback_core.listens.log_rules import BLAMELESS, RAW_COLUMNS, TEXT_LENGTH, Reason
 from loopback_core.listens.profiles import read_profiles
-from loopback_core.listens.reading import BLOCK_BYTES, read_rows
+from loopback_core.listens.reading import BLOCK_BYTES, look_at, read_rows
 from loopback_core.listens.schema import SORT_KEYS, Listen, RawLog, Reject
 from loopback_core.listens.served import LATEST_OF_SERVED, as_exported, read_served
 from loopback_core.listens.writing import TableWriter
@@ -28,10 +31,10 @@ from loopback_core.settings import SourceSettings
 
 BUCKET_ROWS = 2_000_000
 PART_ROW_GROUP_ROWS = 1 << 15  # small: pass 2 skips the row groups without its users
-MOST_FILES = 1 << 16
 MEMORY_BYTES = 2_500_000_000
 """Peak memory of both passes, whatever the log's size: blocks, and a range of users (`full_size.py`)."""
 SHOWN_REJECTS = 3
+SHOWN_ADVICE = 3
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class IngestSummary:
     last_timestamp: str
     profiles: int  # users of the log that have one
     odd_profile_values: int
+    advice: tuple[str, ...] = ()  # what would make rejected rows usable; sentences
 
 
 def ingest(
@@ -107,6 +111,7 @@ class _Read:
     rows: int
     users: pl.DataFrame  # user_id, len: clean rows before duplicates go; sorted
     first_rejects: pl.DataFrame  # Reject
+    advice: tuple[str, ...]
 
 
 def _write_parts(
@@ -118,6 +123,7 @@ def _write_parts(
     rejects: TableWriter,
 ) -> _Read:
     rows = 0
+    advice: list[str] = []
     users = [pl.DataFrame(schema={"user_id": pl.String, "len": pl.UInt32})]
     first_rejects = [
         pl.DataFrame(schema={"file": pl.UInt16, "line": pl.UInt32, "reason": pl.String, "text": pl.String})
@@ -132,13 +138,17 @@ def _write_parts(
                 blocks = read_served(path, source, read.append, block_bytes, sha256)
                 layout, latest = as_exported(source), source.latest or LATEST_OF_SERVED
             else:
-                blocks, layout = read_rows(path, source, read.append, block_bytes, sha256), source
+                surveyed = look_at(path, source, sha256)
+                layout = surveyed.settings(source)
+                blocks = read_rows(path, source, read.append, block_bytes, sha256, surveyed, log.users.get(path))
+            hints = _Hints(path, layout)
             for raw in prefetch(blocks, ahead=1):
                 while read:
                     shown.advance(read.pop())
                 rows += raw.height
                 cleaned = clean(raw, layout, latest).with_columns(pl.lit(index, pl.UInt16).alias("file"))
                 cleaned = cleaned.drop("received_at", strict=False)
+                hints.see(raw["timestamp"], cleaned["reason"])
                 if erased is not None:
                     cleaned = leave_out_erased(cleaned, erased)
                 usable = cleaned.filter(pl.col("reason").is_null()).drop("reason").sort("user_id")
@@ -149,8 +159,33 @@ def _write_parts(
                 usable.write_parquet(
                     parts / f"{len(users):06}.parquet", compression="lz4", row_group_size=PART_ROW_GROUP_ROWS
                 )
+            advice += hints.sentences()
     counts = pl.concat(users).group_by("user_id").agg(pl.col("len").sum()).sort("user_id")
-    return _Read(rows, counts, pl.concat(first_rejects).head(SHOWN_REJECTS))
+    return _Read(
+        rows, counts, pl.concat(first_rejects).head(SHOWN_REJECTS), tuple(dict.fromkeys(advice))[:SHOWN_ADVICE]
+    )
+
+
+class _Hints:
+    """Gathers what the rejected rows of a file suggest."""
+
+    def __init__(self, path: Path, source: SourceSettings) -> None:
+        self._path, self._source = path, source
+        self._times: dict[str, list[str | None]] = {}
+        self._undecodable = 0
+
+    def see(self, times: pl.Series, reasons: pl.Series) -> None:
+        """Rows with the text of their times, and why they were rejected (null: they were not)."""
+        if reasons.null_count() == len(reasons):
+            return
+        self._undecodable += int((reasons == Reason.UNDECODABLE_BYTES.value).sum())
+        for reason in (Reason.UNREADABLE_TIMESTAMP.value, Reason.IMPLAUSIBLE_DATE.value):
+            seen = self._times.setdefault(reason, [])
+            if len(seen) < TIMES_LOOKED_AT:
+                seen += times.filter((reasons == reason).fill_null(False)).head(TIMES_LOOKED_AT - len(seen)).to_list()
+
+    def sentences(self) -> list[str]:
+        return advice_on_times(self._times, self._source) + advice_on_bytes(self._path, self._undecodable)
 
 
 def _rejected(frame: pl.DataFrame) -> pl.DataFrame:
@@ -166,9 +201,12 @@ def _refuse_useless(log: RawLog, read: _Read) -> None:
             for row in read.first_rejects.iter_rows(named=True)
         )
         raise BadLogError(
-            f"No row of the log {log.name} can be used, of {read.rows:,} ({shown}). A row is UTF-8 text: "
-            f"{', '.join(RAW_COLUMNS)}; in a .tsv separated by tabs and without a header. [source] time_format says "
-            "how times are written."
+            f"No row of the log {log.name} can be used, of {read.rows:,} ({shown}). "
+            + (
+                " ".join(read.advice)
+                or f"A row is UTF-8 text: {', '.join(RAW_COLUMNS)}; in a .tsv without a header separated by tabs. [source] "
+                "time_format says how times are written."
+            )
         )
 
 
@@ -223,9 +261,15 @@ def _summary(folder: Path, read: _Read, profiles: int, odd_profile_values: int) 
     time = pl.col("timestamp")
     first, last = listens.select(first=time.min(), last=time.max()).collect().row(0)
     blameless = sum(rejected[reason] for reason in BLAMELESS)
+    kept = pq.read_metadata(folder / "interactions.parquet").num_rows
+    if kept + sum(rejected.values()) != read.rows:
+        raise BadLogError(
+            f"{read.rows:,} rows were read, but {kept:,} kept and {sum(rejected.values()):,} rejected: listens would be lost. "
+            "This is a fault of loopback: report it."
+        )
     return IngestSummary(
         rows=read.rows,
-        kept=read.rows - sum(rejected.values()),
+        kept=kept,
         rejected=rejected,
         reject_share=(sum(rejected.values()) - blameless) / read.rows,
         users=read.users.height,
@@ -235,4 +279,5 @@ def _summary(folder: Path, read: _Read, profiles: int, odd_profile_values: int) 
         last_timestamp=last.isoformat(),
         profiles=profiles,
         odd_profile_values=odd_profile_values,
+        advice=read.advice,
     )

@@ -16,7 +16,7 @@ from loopback_core.listens.sources import find_log
 from loopback_core.listens.survey import Survey, survey
 from loopback_core.settings import SourceSettings
 
-BLOCK_BYTES = 1 << 22
+INSPECTED_BYTES = 1 << 22
 MOST_BLOCKS = 16
 SHOWN_LISTENS = 10
 LISTEN = ("user_id", "timestamp", "artist_name", "track_name")
@@ -70,7 +70,7 @@ def _look_into(file: Path, source: SourceSettings, blocks_left: int, found: Insp
     """Counts the rows of a file; returns how many blocks may be looked at after it."""
     surveyed = survey(file, source)
     latest = source.latest or datetime.now(UTC) + timedelta(days=1)
-    rows = read_rows(file, source, lambda _: None, BLOCK_BYTES, surveyed=surveyed, user=found.log.users.get(file))
+    rows = read_rows(file, source, lambda _: None, INSPECTED_BYTES, surveyed=surveyed, user=found.log.users.get(file))
     for raw in rows:
         cleaned = clean(raw, surveyed.settings(source), latest)
         listens = cleaned.filter(pl.col("reason").is_null())

@@ -11,7 +11,7 @@ from typing import IO, BinaryIO, cast
 from loopback_core.errors import BadLogError
 from loopback_core.listens.archive import DAMAGE, members
 from loopback_core.listens.log_file import file_digest, open_log
-from loopback_core.listens.log_paths import PROFILES, absolute, profiles_in, refuse_useless
+from loopback_core.listens.log_paths import PROFILES, absolute, profiles_in, refuse_empty
 from loopback_core.listens.schema import RawLog
 from loopback_core.settings import SourceSettings
 
@@ -49,7 +49,7 @@ def lastfm_1k(settings: SourceSettings, home: Path, *, events_md5: str = EVENTS_
             defect_of=lambda part: _defect(part, archive, events_md5),
             first_wait=first_wait,
         )
-    refuse_useless(path)
+    refuse_empty(path)
     if defect := _defect(path, path, events_md5):
         raise BadLogError(
             f"{path} is not the published lastfm-1k log: {defect}. Delete that file and it will be downloaded again, "

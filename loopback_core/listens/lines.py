@@ -1,19 +1,15 @@
-"""Text files as numbered lines: plain, gzipped or in a tar archive, read in blocks."""
+"""Text as numbered lines, read in blocks."""
 
-import gzip
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, BinaryIO, cast
+from typing import IO
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 
 from loopback_core.errors import BadLogError
-from loopback_core.listens.archive import DAMAGE, listing, members
-from loopback_core.listens.log_file import open_log
-from loopback_core.listens.log_rules import BYTE_ORDER_MARK, MOST_LINES, TEXT_LENGTH
+from loopback_core.listens.log_rules import BLANK, MOST_LINES, TEXT_LENGTH
 
 LONGEST_LINE = 1 << 26  # bytes; a file without line ends would otherwise be read into memory whole
 SHORTEST_LINE = 64  # bytes; the bound on a frame counts shorter lines as this long: each costs some 500 bytes of memory
@@ -21,96 +17,62 @@ SHORTEST_LINE = 64  # bytes; the bound on a frame counts shorter lines as this l
 Advance = Callable[[int], object]
 """Called with the number of bytes of the file on disk that were read since the last call."""
 
-PickMembers = Callable[[list[str]], list[str]]
-"""Picks from the names of an archive's .tsv files those to read."""
 
-
-def read_lines(
-    path: Path, pick: PickMembers, block_bytes: int, advance: Advance, sha256: str | None = None
-) -> Iterator[pl.DataFrame]:
-    r"""Lines of a .tsv, .tsv.gz or .tar.gz in frames of at most about `block_bytes`: line (from 1), text, undecodable.
+def read_lines(stream: IO[bytes], path: Path, block_bytes: int, first: int) -> Iterator[pl.DataFrame]:
+    r"""Lines of a stream in frames of at most about `block_bytes`: line (from `first`), text, undecodable.
 
     A line ends at "\n" or "\r\n" and nowhere else: names may hold every other separator that Unicode knows. The last
-    line may lack its end. One blank line at the end of a file is not a line. The members of an archive count as one
-    text. sha256: the digest that the bytes of the file must have; None: any.
-
-    Raises:
-        BadLogError: the file is missing, truncated, damaged, changed, or an archive without such a member.
-    """
-    first, advanced = 1, 0
-    names = _pick_members(path, pick, sha256) if path.name.endswith(".tar.gz") else []
-    with open_log(path, sha256) as file, _damage_named(path):
-        for stream in _streams(path, file, names):
-            for lines in read_lines_of(stream, path, block_bytes, first):
-                yield lines
-                first += lines.height
-                advance(file.tell() - advanced)
-                advanced = file.tell()
-
-
-def read_lines_of(stream: IO[bytes], path: Path, block_bytes: int, first: int) -> Iterator[pl.DataFrame]:
-    """The lines of one stream, like :func:`read_lines`, counted from `first`. path: the file, for sentences.
+    line may lack its end. One blank line at the end is not a line. path: the file, for sentences.
 
     Raises:
         BadLogError: there are too many lines, or one that is too long.
     """
-    for lines in _split(stream, path, block_bytes):
-        if first + len(lines) > MOST_LINES:
-            raise BadLogError(f"{path} has more than {MOST_LINES:,} lines: split it into several files.")
-        yield _decoded(lines, first)
+    for lines in line_blocks(stream, path, block_bytes):
+        refuse_too_many(first + len(lines), path)
+        text, undecodable = decode(lines)
+        number = pl.Series(np.arange(first, first + len(lines), dtype=np.uint32))
+        yield pl.DataFrame({"line": number, "text": text.str.strip_chars_end("\r\n"), "undecodable": undecodable})
         first += len(lines)
 
 
-@contextmanager
-def _damage_named(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except DAMAGE as error:
-        raise BadLogError(
-            f"{path} is truncated or damaged ({error}): fetch it again, or repack it and check it with 'gzip --test'."
-        ) from None
+def refuse_too_many(lines: int, path: Path) -> None:
+    """Raise when a file has more lines than their numbers can count.
+
+    Raises:
+        BadLogError: it has.
+    """
+    if lines > MOST_LINES:
+        raise BadLogError(f"{path} has more than {MOST_LINES:,} lines: split it into several files.")
 
 
-def _pick_members(path: Path, pick: PickMembers, sha256: str | None) -> list[str]:
-    with open_log(path, sha256) as file, _damage_named(path):
-        entries = list(members(file))
-    # "._name" is what macOS's tar keeps of a file's attributes
-    texts = [member.name for member in entries if member.content and member.name.endswith(".tsv")]
-    names = pick([name for name in texts if not Path(name).name.startswith(".")])
-    if not names:
-        raise BadLogError(
-            f"The archive {path} holds no such .tsv file: it has {listing(entries)}. Pack a TSV in the Last.fm-1K layout, "
-            "or set LOOPBACK_SOURCE to the file itself."
-        )
-    return names
+def line_blocks(stream: IO[bytes], path: Path, block_bytes: int, start: bytes = b"") -> Iterator[pl.Series]:
+    """The lines of a stream as binary series of about `block_bytes`, their ends included (see :func:`read_lines`).
 
+    start: what was read of the stream already.
 
-def _streams(path: Path, file: BinaryIO, names: list[str]) -> Iterator[IO[bytes]]:
-    if path.name.endswith(".tar.gz"):
-        for member in members(file):
-            if member.name in names and member.content is not None:
-                yield member.content
-    elif path.name.endswith(".gz"):
-        yield cast(IO[bytes], gzip.GzipFile(fileobj=file))  # has the methods, lacks the base class
-    else:
-        yield file
-
-
-def _split(stream: IO[bytes], path: Path, block_bytes: int) -> Iterator[pl.Series]:
-    """The lines as binary series, their ends included."""
+    Raises:
+        BadLogError: a line is too long.
+    """
     most = max(block_bytes // SHORTEST_LINE, 1)
-    rest = stream.read(len(BYTE_ORDER_MARK)).removeprefix(BYTE_ORDER_MARK)
+    rest = start
     while block := stream.read(block_bytes):
         rest += block
         # The last line is held back: it may be incomplete, or the blank one at the end.
         end = rest.rfind(b"\n", 0, len(rest) - 1) + 1
-        for start, stop in _ranges(rest, 0, end, most):
-            yield _cut(rest, start, stop)
+        for begin, stop in _ranges(rest, 0, end, most):
+            yield _cut(rest, begin, stop)
         rest = rest[end:]
         if len(rest) > LONGEST_LINE:
             raise BadLogError(f"{path} has a line of over {LONGEST_LINE >> 20} MiB: it is not a listening log.")
-    if rest.strip(b"\r\n"):
-        yield _cut(rest, 0, len(rest))
+    yield from _last(rest, most)
+
+
+def _last(rest: bytes, most: int) -> Iterator[pl.Series]:
+    end = rest.rfind(b"\n", 0, len(rest) - 1) + 1
+    if rest[end:] in (b"", *BLANK):
+        rest = rest[:end]
+    for begin, stop in _ranges(rest, 0, len(rest), most):
+        yield _cut(rest, begin, stop)
 
 
 def _ranges(data: bytes, start: int, stop: int, most: int) -> Iterator[tuple[int, int]]:
@@ -131,12 +93,6 @@ def _cut(data: bytes, start: int, stop: int) -> pl.Series:
     offsets = np.concatenate([[start], ends]).astype(np.int64)
     buffers = [None, pa.py_buffer(offsets), pa.py_buffer(data)]
     return pl.Series(pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(offsets) - 1, buffers))
-
-
-def _decoded(lines: pl.Series, first: int) -> pl.DataFrame:
-    text, undecodable = decode(lines)
-    number = pl.Series(np.arange(first, first + len(lines), dtype=np.uint32))
-    return pl.DataFrame({"line": number, "text": text.str.strip_chars_end("\r\n"), "undecodable": undecodable})
 
 
 def decode(values: pl.Series) -> tuple[pl.Series, pl.Series]:

@@ -26,6 +26,8 @@ class LogFile(io.RawIOBase):
             # without O_NONBLOCK the opening of a pipe waits until something writes to it
             descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         except (FileNotFoundError, NotADirectoryError):
+            if path.is_symlink():
+                raise BadLogError(f"{path} is a link that leads nowhere: correct the link, or remove it.") from None
             raise BadLogError(f"There is no file {path}: correct the path.") from None
         except (OSError, ValueError) as error:
             raise BadLogError(f"{path} cannot be read ({reason(error)}): make it readable and run again.") from None
@@ -95,7 +97,7 @@ def open_log(path: Path, sha256: str | None = None) -> "Iterator[io.BufferedRead
 
         def refuse_others() -> None:
             if sha256 is not None and raw.sha256() != sha256:
-                raise BadLogError(f"{path} was changed after raw_listens was materialized: materialize it again.")
+                raise changed(path)
 
         with io.BufferedReader(raw, BUFFER_BYTES) as file:
             try:
@@ -104,6 +106,21 @@ def open_log(path: Path, sha256: str | None = None) -> "Iterator[io.BufferedRead
                 refuse_others()
                 raise
             refuse_others()
+
+
+def changed(path: Path) -> BadLogError:
+    """What to raise when a file has other bytes than were published."""
+    return BadLogError(f"{path} was changed after raw_listens was materialized: materialize it again.")
+
+
+def refuse_other_digest(path: Path, sha256: str) -> None:
+    """Raise unless the bytes of a file have that digest.
+
+    Raises:
+        BadLogError: they have another, or cannot be read.
+    """
+    if file_digest(path) != sha256:
+        raise changed(path)
 
 
 def file_digest(path: Path) -> str:

@@ -1,5 +1,6 @@
 """The paths of a log: which files can be one, and which lie in a folder."""
 
+import os
 from pathlib import Path
 
 from loopback_core.errors import BadLogError
@@ -7,14 +8,14 @@ from loopback_core.listens.log_file import LogFile, reason
 
 PROFILES = "userid-profile.tsv"
 
-KIND_OF_SUFFIX = {
-    ".tsv": "tsv",
-    ".tsv.gz": "tsv.gz",
-    ".tar.gz": "tar.gz",
-    ".csv": "csv",
-    ".parquet": "parquet",
-}
-ACCEPTED = "a .tsv, .tsv.gz, .tar.gz, .csv or .parquet file, or a folder of files of one such kind"
+ACCEPTED = (
+    "a .tsv, .csv, .json, .jsonl, .log or .parquet file, packed as .gz, .zip or .tar.gz or not, or a folder of files of one "
+    "such kind"
+)
+MUST_BE_LOGS = (".tsv", ".csv", ".parquet", ".jsonl", ".gz", ".tgz", ".zip")
+"""A file of a folder with such a name is never passed over: what is wrong with it is an error."""
+
+MOST_FILES = 1 << 16
 
 SHOWN_CHARACTERS = 100
 
@@ -51,41 +52,59 @@ def refuse_other_encoding(path: Path) -> None:
         raise BadLogError(f"The path {str(path)!r} is not UTF-8: rename the file or the folder.") from None
 
 
-def kind_of(path: Path) -> str:
-    """The kind of a file by its suffix; "" when it is not one of the accepted."""
-    return next((kind for suffix, kind in KIND_OF_SUFFIX.items() if path.name.endswith(suffix)), "")
+def ignored_because(name: str) -> str:
+    """Why a file of that name is no log, whatever is in it; "": it may be one."""
+    if name.startswith("."):
+        return "hidden"
+    if name == PROFILES:
+        return "the profiles of the users"
+    if name.upper().startswith(("README", "LICENSE")) or name == "manifest.json":
+        return "about the log"
+    return ""
 
 
-def files_in(folder: Path) -> tuple[Path, ...]:
-    """What may be a log among the files of a folder: all but the profiles, hidden files, README and LICENSE.
-
-    Raises:
-        BadLogError: the folder cannot be read, or holds no such file.
-    """
-    ignored = ("README", "LICENSE", "manifest.json", PROFILES, ".", "_")
-    try:
-        files = tuple(sorted(path for path in folder.iterdir() if not path.name.startswith(ignored)))
-    except OSError as error:
-        raise BadLogError(f"{folder} cannot be read ({reason(error)}): make it readable and run again.") from None
-    if not files:
-        raise BadLogError(f"The folder {folder} holds no log: it must hold .tsv, .tsv.gz, .tar.gz, .csv or .parquet.")
-    return files
+def must_be_log(path: Path) -> bool:
+    """Whether a file of a folder is an error where it cannot be read as a log."""
+    return path.name.lower().endswith(MUST_BE_LOGS)
 
 
-def refuse_useless(path: Path) -> None:
-    """Raise unless a path is that of a regular file of an accepted kind that can be read and is not empty.
+def files_in(folder: Path) -> list[Path]:
+    """All files in a folder and in its sub-folders, in the order of their paths. Links to folders are not followed.
 
     Raises:
-        BadLogError: it is not; the message says why.
+        BadLogError: a folder cannot be read, or holds too many files.
     """
-    refuse_other_encoding(path)
-    if path.name == PROFILES:
-        raise BadLogError(f"{path} holds the profiles of the users, not their listens: give the log next to it.")
-    if path.is_dir() or not kind_of(path):
-        raise BadLogError(f"{path} is not a log: accepted is {ACCEPTED}. Give another path, or move it elsewhere.")
+    found: list[Path] = []
+    folders = [folder]
+    while folders:
+        here = folders.pop()
+        try:
+            for entry in os.scandir(here):
+                (folders if entry.is_dir(follow_symlinks=False) else found).append(here / entry.name)
+        except OSError as error:
+            raise BadLogError(f"{here} cannot be read ({reason(error)}): make it readable and run again.") from None
+        folders = [place for place in folders if not place.name.startswith(".")]
+        if len(found) > MOST_FILES:
+            raise BadLogError(
+                f"The folder {folder} has more than {MOST_FILES:,} files: give a folder that holds only the log."
+            )
+    return sorted(found)
+
+
+def empty(path: Path) -> BadLogError:
+    """What to raise when a file has no byte."""
+    return BadLogError(f"{path} is empty: give a log with listens in it, or move it elsewhere.")
+
+
+def refuse_empty(path: Path) -> None:
+    """Raise unless a path is that of a regular file that can be read and is not empty.
+
+    Raises:
+        BadLogError: it is not.
+    """
     with LogFile(path) as file:
         if not file.read(1):
-            raise BadLogError(f"{path} is empty: give a log with listens in it, or move it elsewhere.")
+            raise empty(path)
 
 
 def profiles_in(folder: Path) -> Path | None:

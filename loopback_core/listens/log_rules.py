@@ -16,6 +16,8 @@ PROFILE_COLUMNS = ("user_id", "gender", "age", "country", "registered")
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # of UTF-8
 
+BLANK = (b"\n", b"\r\n", b"\r")  # one such line at the end of a text is not a line
+
 FIRST_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 LAST_TIME = datetime(2100, 1, 1, tzinfo=UTC)
 """No listen lies outside of these two, whatever the settings allow."""

@@ -1,17 +1,23 @@
 """The profiles that come with a log: read, joined with its users; implausible values are removed and listed."""
 
+import io
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
 import polars as pl
 
 from loopback_core.errors import BadLogError
+from loopback_core.listens.containers import ARCHIVES, container_of, damage_named, streams
 from loopback_core.listens.erasure import UNREAD, names_any
+from loopback_core.listens.layouts.layout import HEAD_BYTES
 from loopback_core.listens.lines import read_lines
+from loopback_core.listens.log_file import open_log
 from loopback_core.listens.log_paths import PROFILES
 from loopback_core.listens.log_rules import OLDEST, PROFILE_COLUMNS, TEXT_LENGTH, YOUNGEST, normal_form
 from loopback_core.listens.reading import BLOCK_BYTES
 from loopback_core.listens.schema import Profile, ProfileReject, validate
+from loopback_core.listens.text_stream import CountedStream
 from loopback_core.settings import SourceSettings
 
 MOST_PROFILES = 1 << 22  # lines; they are in memory at once
@@ -38,7 +44,7 @@ def read_profiles(
         BadLogError: the file is missing, truncated, damaged, changed or too long.
     """
     blocks = [pl.DataFrame(schema={"line": pl.UInt32, "text": pl.String, "undecodable": pl.Boolean})]
-    for block in read_lines(path, _profile_members, BLOCK_BYTES, lambda _: None, sha256):
+    for block in _lines(path, sha256):
         blocks.append(block)
         if block["line"][-1] > MOST_PROFILES:
             raise BadLogError(f"{path} has more than {MOST_PROFILES:,} lines: keep only the users of the log in it.")
@@ -76,8 +82,17 @@ def read_profiles(
     return validate(Profile, profiles), validate(ProfileReject, rejects)
 
 
-def _profile_members(names: list[str]) -> list[str]:
-    return [name for name in names if Path(name).name == PROFILES][:1]
+def _lines(path: Path, sha256: str | None) -> Iterator[pl.DataFrame]:
+    """The lines of a file of profiles, or of the first in an archive."""
+    with open_log(path, sha256) as file, damage_named(path):
+        container = container_of(path, file.peek())
+        found = False
+        for member in streams(path, file, container):
+            wanted = container not in ARCHIVES or Path(member.name).name == PROFILES
+            if wanted and member.content is not None and not found:
+                found = True
+                stream = io.BufferedReader(CountedStream(member.content, HEAD_BYTES))
+                yield from read_lines(stream, path, BLOCK_BYTES, 1)
 
 
 def _is_header() -> pl.Expr:

@@ -5,17 +5,17 @@ With them a copy of the listens that the service has received, and of who was er
 """
 
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from loopback_core.errors import ArtifactError, BadLogError, ListensError
+from loopback_core.errors import ArtifactError, ListensError
 from loopback_core.listens.fingerprint import file_digests, log_digest
 from loopback_core.listens.listen_store import ListenStore
-from loopback_core.listens.log_file import file_digest
+from loopback_core.listens.log_file import refuse_other_digest
 from loopback_core.listens.log_rules import LAST_TIME
 from loopback_core.listens.sample import SAMPLE_VERSION, write_sample
 from loopback_core.listens.schema import RawLog
@@ -37,6 +37,7 @@ class RawFile:
     path: str  # absolute, or within the folder of the artifact
     bytes: int
     sha256: str
+    user: str | None = None  # who listened, where the file does not say; not in the manifest when it does
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,9 @@ class RawSummary:
     profiles_sha256: str | None
     bytes_digest: str
     first_seen: date | None  # the day, UTC, on which these bytes were first published; None: the generated log
+    left_out: dict[str, str] = field(
+        default_factory=dict
+    )  # files that are not read, with the reason; not there when none
     served: ServedContent | None = None  # what the service has received; not in the manifest when it is nothing
 
 
@@ -102,7 +106,8 @@ def log_of(raw: Artifact) -> RawLog:
     files, profiles = tuple(sha256), raw.folder / summary.profiles if summary.profiles else None
     if profiles and summary.profiles_sha256:
         sha256[profiles] = summary.profiles_sha256
-    return RawLog(summary.name, files, profiles, sha256, last_moment(summary), served, erased)
+    users = {raw.folder / file.path: file.user for file in summary.files if file.user is not None}
+    return RawLog(summary.name, files, profiles, sha256, last_moment(summary), served, erased, users, summary.left_out)
 
 
 def last_moment(summary: RawSummary) -> datetime:
@@ -122,8 +127,7 @@ def refuse_changed(raw: Artifact) -> None:
         BadLogError: a file is gone, cannot be read or was changed.
     """
     for path, sha256 in log_of(raw).sha256.items():
-        if file_digest(path) != sha256:
-            raise BadLogError(f"{path} was changed after raw_listens was materialized: materialize it again.")
+        refuse_other_digest(path, sha256)
 
 
 _SUMMARY = TypeAdapter(RawSummary)
@@ -202,14 +206,21 @@ def _described(
 
     summary = RawSummary(
         name=log.name,
-        files=tuple(RawFile(shown(path), path.stat().st_size, log.sha256[path]) for path in log.files),
+        files=tuple(
+            RawFile(shown(path), path.stat().st_size, log.sha256[path], log.users.get(path)) for path in log.files
+        ),
         profiles=shown(log.profiles) if log.profiles else None,
         profiles_sha256=log.sha256[log.profiles] if log.profiles else None,
         bytes_digest=bytes_digest,
         first_seen=first_seen,
+        left_out=dict(log.left_out),
         served=served.content if served else None,
     )
     described: dict[str, Any] = _SUMMARY.dump_python(summary, mode="json")
-    if not served:
-        del described["served"]
+    for key in ("served", "left_out"):
+        if not described[key]:
+            del described[key]
+    for file in described["files"]:
+        if file["user"] is None:
+            del file["user"]
     return described

@@ -20,10 +20,10 @@ SORT_KEYS = ("user_id", "timestamp", "file", "line")
 class RawLog:
     """A raw log: files that are read in place, and the profiles when there are any.
 
-    `files` are .tsv, .tsv.gz, .tar.gz (the member `userid-timestamp-*.tsv` or every `.tsv` but the profiles), .csv or
-    .parquet. `profiles` is a file, or an archive that holds `userid-profile.tsv`, or None. `sha256` are the digests
+    `files` are of a known layout in a known container; `survey.py` tells which. `profiles` is a file, or an archive that holds `userid-profile.tsv`, or None. `sha256` are the digests
     that these files must have when they are read; a file that it does not name may have any. No listen of the log can
-    be later than `last_moment`.
+    be later than `last_moment`. `users` says who listened to what a file holds, where the file does not say it. `left_out` are
+    the files and members of archives that are not read, by name, with the reason.
 
     `served` is the last of the files when the service has received listens (:class:`ServedRow`), `erased` says who was
     erased and when (:class:`ErasedUser`), when anybody was.
@@ -36,6 +36,8 @@ class RawLog:
     last_moment: datetime = LAST_TIME
     served: Path | None = None
     erased: Path | None = None
+    users: Mapping[Path, str] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
 
 class RawRow(pa.DataFrameModel):

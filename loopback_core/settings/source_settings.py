@@ -1,13 +1,37 @@
 """The settings of the listening log and of its split."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from loopback_core.settings.section import ReadIf, Section, Seed, Text
 
+EPOCH_FORMATS = ("epoch_seconds", "epoch_milliseconds")
+
 SplitStrategy = Literal["global", "dates", "per_user", "leave_last"]
+
+
+def _known_time_format(text: str) -> str:
+    if text == "iso" or text in EPOCH_FORMATS:
+        return text
+    moment = datetime(2021, 2, 13, 14, 45, tzinfo=UTC)
+    with suppress(ValueError):
+        if datetime.strptime(moment.strftime(text), text).date() == moment.date():
+            return text
+    raise ValueError(
+        "it is neither iso, epoch_seconds nor epoch_milliseconds, nor a pattern that reads day, month and year, such as "
+        "'%d %b %Y %H:%M'"
+    )
+
+
+def _known_time_zone(text: str) -> str:
+    with suppress(KeyError, ValueError, OSError):  # not found; no name of one; a folder of time zones
+        if text == "UTC" or ZoneInfo(text):
+            return text
+    raise ValueError("it is no IANA time zone, such as 'Europe/Berlin'")
 
 
 class SourceSettings(Section):
@@ -25,11 +49,23 @@ class SourceSettings(Section):
     columns: dict[Text, Text] = Field(
         default_factory=dict,
         max_length=1000,
-        description="For .csv and .parquet: our column name -> the file's, e.g. {artist_name = 'artist'}. "
+        description="For text with a header (.csv, .tsv) and .parquet: our column name -> the file's, e.g. {artist_name = 'artist'}. "
         "Ours are user_id, timestamp, artist_mbid, artist_name, track_mbid, track_name.",
     )
-    time_format: Literal["iso", "epoch_seconds"] = Field(
-        "iso", description="How times are written: ISO 8601, or seconds since 1970-01-01 UTC."
+    user: Text | None = Field(
+        None,
+        min_length=1,
+        description="Who listened, where a log does not say: a name, or 'file' for the name of each file or sub-folder. Unset: "
+        "'file' in exports that are always of one person; other logs need a column user_id.",
+    )
+    time_format: Annotated[str, AfterValidator(_known_time_format)] = Field(
+        "iso",
+        max_length=100,
+        description="How times are written: 'iso' (ISO 8601), 'epoch_seconds' or 'epoch_milliseconds' (since 1970-01-01 UTC), "
+        "or a pattern of strptime such as '%d %b %Y %H:%M'.",
+    )
+    time_zone: Annotated[str, AfterValidator(_known_time_zone)] = Field(
+        "UTC", max_length=100, description="Time zone of times that do not name theirs, such as 'Europe/Berlin'."
     )
     least_seconds_played: float = Field(
         30.0,
@@ -66,6 +102,10 @@ class SourceSettings(Section):
         """See :class:`Section`."""
         if self.latest is not None and in_utc(self.latest) < in_utc(self.earliest):
             return "source.earliest must not lie after source.latest"
+        if self.time_zone != "UTC" and self.time_format in EPOCH_FORMATS:
+            return (
+                f"source.time_zone is given, but source.time_format = {self.time_format!r} counts from 1970-01-01 UTC"
+            )
         return ""
 
 

@@ -126,7 +126,8 @@ def _refuse_unusable(user_row: NDArray[np.int64], part: NDArray[np.int8], settin
     if _count_distinct(user_row[part == TRAIN]) < 2:
         raise BadLogError(
             "Train holds the listens of one user only; towers learn from the differences between users: "
-            "bring a log of at least two users."
+            "bring a log of at least two users. One person's history can be what a service is asked with that was trained on "
+            "others: loopback recommend --history FILE."
         )
 
 

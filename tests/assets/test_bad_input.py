@@ -10,6 +10,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
+from loopback_core.listens.log_paths import ACCEPTED
 from loopback_core.stages import CHAIN
 from loopback_core.store.artifacts import Artifact, ArtifactStore
 
@@ -63,6 +64,12 @@ def last_good_is_untouched(home: Path, before: dict[str, Artifact], failed: str)
     )
 
 
+ADVICE = {
+    "undecodable bytes": ". log.tsv seems to be in Latin-1, not UTF-8: save it as UTF-8, or convert it with "
+    "'iconv -f ISO-8859-1 -t UTF-8'"
+}
+
+
 @pytest.mark.parametrize(
     ("reason", "lines"),
     [
@@ -90,6 +97,7 @@ def test_rows_that_cannot_be_used_are_counted_by_reason_and_stop_the_run(
     assert failed.check_name == "reject_share"
     assert failed.description == (
         f"10.00 % of 100 rows were rejected; the limit is 5.00 % (10 {reason}; see rejects.parquet)"
+        + ADVICE.get(reason, "")
     )
     assert last_good_is_untouched(copied_home, before, "temporal_splits")
     rejects = pl.read_parquet(artifacts(copied_home)["interactions"].folder / "rejects.parquet")
@@ -144,7 +152,7 @@ def missing(folder: Path) -> dict[str, Any]:
 
 
 def other_kind(folder: Path) -> dict[str, Any]:
-    (folder / "log.txt").write_bytes(tsv(GOOD))
+    (folder / "log.txt").write_bytes(b"a text of something else\n")
     return {"source": {"name": f"{folder}/log.txt"}}
 
 
@@ -177,20 +185,18 @@ def nothing_in_test(folder: Path) -> dict[str, Any]:
             missing,
             "raw_listens",
             "There is no file or folder {folder}/nowhere.tsv: set LOOPBACK_SOURCE (source.name, now "
-            "'{folder}/nowhere.tsv') to 'sample', 'lastfm-1k', or the path of a .tsv, .tsv.gz, .tar.gz, .csv or "
-            ".parquet file, or a folder of files of one such kind.",
+            "'{folder}/nowhere.tsv') to 'sample', 'lastfm-1k', or the path of " + ACCEPTED + ".",
         ),
         (
             other_kind,
             "raw_listens",
-            "{folder}/log.txt is not a log: accepted is a .tsv, .tsv.gz, .tar.gz, .csv or .parquet file, or a folder of "
-            "files of one such kind. Give another path, or move it elsewhere.",
+            "{folder}/log.txt is not a log: accepted is " + ACCEPTED + ". Give another path, or move it elsewhere.",
         ),
         (
             truncated,
             "raw_listens",
             "{folder}/log.tar.gz is truncated or damaged (Compressed file ended before the end-of-stream marker was "
-            "reached): get it again.",
+            "reached): fetch it again, or repack it and check it with 'gzip --test'.",
         ),
         (
             not_the_published_log,
@@ -202,7 +208,7 @@ def nothing_in_test(folder: Path) -> dict[str, Any]:
         ),
         (
             truncated_gzip,
-            "interactions",
+            "raw_listens",
             "{folder}/log.tsv.gz is truncated or damaged (Compressed file ended before the end-of-stream marker was "
             "reached): fetch it again, or repack it and check it with 'gzip --test'.",
         ),
@@ -212,20 +218,20 @@ def nothing_in_test(folder: Path) -> dict[str, Any]:
             "interactions",
             "No row of the log log.tsv can be used, of 1 (log.tsv line 1: wrong number of fields in 'a line of "
             "something else'). A row is UTF-8 text: user_id, timestamp, artist_mbid, artist_name, track_mbid, "
-            "track_name; in a .tsv separated by tabs and without a header. [source] time_format says how times are "
-            "written.",
+            "track_name; in a .tsv without a header separated by tabs. [source] time_format says how times are written.",
         ),
         (
             other_columns,
             "interactions",
             "{folder}/log.csv has no column user_id; its columns are 'user', 'timestamp', 'artist_name', 'track_name'. "
-            'Map the columns in the settings file: [source] columns = {{ user_id = "..." }}.',
+            'Map the columns in the settings file: [source] columns = {{ user_id = "user" }}.',
         ),
         (
             one_user,
             "temporal_splits",
             "Train holds the listens of one user only; towers learn from the differences between users: bring a log "
-            "of at least two users.",
+            "of at least two users. One person's history can be what a service is asked with that was trained on others: "
+            "loopback recommend --history FILE.",
         ),
         (
             nothing_in_test,

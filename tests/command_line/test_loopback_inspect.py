@@ -14,7 +14,9 @@ def test_it_prints_layout_columns_counts_listens_and_settings(tmp_path):
     path.write_text("listener,song,band,played_at\nanna,Waterloo,ABBA,1609462137\nben,,ABBA,1609462137\n")
     result = inspect(path)
     assert result.exit_code == 0
-    assert result.stdout == f"""\
+    assert (
+        result.stdout
+        == f"""\
 log         {path}
 container   plain
 layout      text with a header
@@ -34,6 +36,7 @@ name = "{path}"
 columns = {{ user_id = "listener", timestamp = "played_at", artist_name = "band", track_name = "song" }}
 time_format = "epoch_seconds"
 """
+    )
 
 
 def test_settings_that_are_given_are_not_proposed_again(tmp_path):

@@ -68,7 +68,7 @@ def test_an_archive_without_a_regular_tsv_is_refused_with_what_it_holds(
     path = archive(tmp_path / "log.tar.gz", *entries)
     with pytest.raises(BadLogError) as raised:
         found(path)
-    assert str(raised.value).startswith(f"{path} holds no .tsv with listens, but {shown}: give an archive")
+    assert str(raised.value).startswith(f"{path} holds no log of a known layout, but {shown}: give a .tsv")
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE])
@@ -78,11 +78,10 @@ def test_links_among_regular_files_are_named_and_not_read(
 ) -> None:
     path = archive(tmp_path / "log.tar.gz", listens(), link("other.tsv", target, kind), link(PROFILES, target, kind))
     log = found(path)
-    assert log == RawLog("log.tar.gz", (path,), None)
     shown = "a symbolic link" if kind == tarfile.SYMTYPE else "a hard link"
-    assert caplog.messages == [
-        f"{path}: not read, since only regular files are: other.tsv ({shown}), {PROFILES} ({shown})"
-    ]
+    left_out = {f"log.tar.gz: {name}": shown for name in ("other.tsv", PROFILES)}
+    assert log == RawLog("log.tar.gz", (path,), None, left_out=left_out)
+    assert caplog.messages == [f"{path}: not read: " + ", ".join(f"{name} ({shown})" for name in left_out)]
     assert ingest(log, tmp_path / "out", SourceSettings()).rows == 2
 
 
@@ -106,7 +105,7 @@ def test_names_that_are_not_utf8_can_be_shown(tmp_path: Path) -> None:
     path = tmp_path / "log.tar.gz"
     with tarfile.open(path, "w:gz", format=tarfile.GNU_FORMAT, errors="surrogateescape") as tar:
         tar.addfile(info)
-    with pytest.raises(BadLogError, match=r"but log\\xff\.csv: give an archive"):
+    with pytest.raises(BadLogError, match=r"but log\\xff\.csv \(empty\): give a \.tsv"):
         found(path)
 
 

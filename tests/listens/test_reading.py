@@ -102,7 +102,7 @@ def test_lines_are_counted_on_through_the_members_of_an_archive(tmp_path: Path) 
 
 def test_an_archive_without_a_tsv_is_refused_with_what_it_holds(tmp_path: Path) -> None:
     path = write_tar(tmp_path / "log.tar.gz", {"README.txt": b"hello"})
-    with pytest.raises(BadLogError, match=r"holds no such \.tsv file: it has README\.txt"):
+    with pytest.raises(BadLogError, match=r"holds no log of a known layout, but README\.txt \(about the log\)"):
         read(path)
 
 
@@ -135,8 +135,9 @@ def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
 
 
 def test_a_file_of_an_unknown_kind_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadLogError, match=r"is not a \.tsv"):
-        read(tmp_path / "log.xlsx")
+    (tmp_path / "log.bin").write_bytes(bytes(range(256)))
+    with pytest.raises(BadLogError, match=r"log\.bin is not a log: accepted is"):
+        read(tmp_path / "log.bin")
 
 
 def test_the_bytes_read_add_up_to_the_file(tmp_path: Path) -> None:
@@ -183,15 +184,14 @@ def test_csv_bytes_that_are_no_utf8_are_seen(tmp_path: Path) -> None:
     ]
 
 
-def test_csv_quote_that_never_closes_costs_the_rows_that_it_swallows_and_no_more(tmp_path: Path) -> None:
+def test_csv_quote_that_never_closes_costs_no_other_line(tmp_path: Path) -> None:
     path = tmp_path / "log.csv"
     good = "x,u1,2009-05-04T23:08:57Z,A,7\n"
     path.write_text(HEADER + good + '"open,u1,2009-05-04T23:08:57Z,A,7\n' + good * 6000)
     raw = read(path)
-    assert raw["problem"].drop_nulls().to_list() == ["wrong number of fields"]
-    assert raw.filter(pl.col("problem").is_not_null())["line"].to_list() == [3]
-    assert raw.height > 1000
-    assert raw["line"].max() == 6003
+    assert raw["problem"].drop_nulls().to_list() == []
+    assert raw["line"].to_list() == list(range(2, 6004))
+    assert raw["track_name"][1] == '"open'
 
 
 def test_csv_batches_change_nothing(tmp_path: Path) -> None:
@@ -206,7 +206,7 @@ def test_a_missing_column_is_named_with_those_that_are_there_and_how_to_map_them
     with pytest.raises(BadLogError) as caught:
         read(path)
     assert "no column artist_name; its columns are 'user_id', 'timestamp', 'artist', 'track_name'" in str(caught.value)
-    assert '[source] columns = { artist_name = "..." }' in str(caught.value)
+    assert '[source] columns = { artist_name = "artist" }' in str(caught.value)
 
 
 def test_a_mapped_column_that_is_not_there_is_named(tmp_path: Path) -> None:

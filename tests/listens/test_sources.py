@@ -9,12 +9,13 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from loopback_core.errors import BadLogError, DownloadError
 from loopback_core.listens import lastfm as lastfm_module
 from loopback_core.listens.lastfm import ARCHIVE, EVENTS, EVENTS_MD5, FOLDER, lastfm_1k
-from loopback_core.listens.log_paths import PROFILES
+from loopback_core.listens.log_paths import ACCEPTED, PROFILES
 from loopback_core.listens.schema import RawLog
 from loopback_core.listens.sources import find_log
 from loopback_core.settings import SourceSettings
@@ -60,9 +61,9 @@ def count_walks(monkeypatch):
 # a path
 
 
-@pytest.mark.parametrize("name", ["log.tsv", "log.csv", "log.parquet", "log.tsv.gz", "lastfm.2009.tsv"])
+@pytest.mark.parametrize("name", ["log.tsv", "log.csv", "LOG.TSV", "log", "lastfm.2009.tsv", "log.tsv.gz", "log.gz"])
 def test_one_file_is_a_log(tmp_path, name):
-    path = written(tmp_path / name)
+    path = written(tmp_path / name, gzip.compress(LISTENS) if name.endswith(".gz") else LISTENS)
     assert found(path, tmp_path) == RawLog(name, (path,), None)
 
 
@@ -76,7 +77,7 @@ def test_an_archive_may_hold_its_profiles(tmp_path, name):
 
 @pytest.mark.parametrize("name", ["log.tsv", "log.csv", "log.tar.gz"])
 def test_profiles_next_to_a_file_belong_to_it(tmp_path, name):
-    path = written(tmp_path / name, tar_gz(**{"listens.tsv": LISTENS}))
+    path = written(tmp_path / name, tar_gz(**{"listens.tsv": LISTENS}) if name.endswith(".gz") else LISTENS)
     profiles = written(tmp_path / PROFILES, WHO)
     assert found(path, tmp_path) == RawLog(name, (path,), profiles)
 
@@ -84,11 +85,19 @@ def test_profiles_next_to_a_file_belong_to_it(tmp_path, name):
 def test_a_folder_is_read_in_the_order_of_names_without_what_is_no_log(tmp_path):
     folder = tmp_path / "logs"
     files = tuple(written(folder / name) for name in ["2008.tsv", "2009.tsv", "2010.tsv"][::-1])[::-1]
-    for name in ["README.txt", "manifest.json", ".DS_Store", "_SUCCESS"]:
+    for name in ["README.txt", "manifest.json", ".DS_Store", "notes.pdf"]:
         written(folder / name, b"words")
-    assert found(folder, tmp_path) == RawLog("logs", files, None)
+    written(folder / "_SUCCESS", b"")
+    left_out = {
+        ".DS_Store": "hidden",
+        "README.txt": "about the log",
+        "_SUCCESS": f"{folder / '_SUCCESS'} is empty: give a log with listens in it, or move it elsewhere.",
+        "manifest.json": "about the log",
+        "notes.pdf": f"{folder / 'notes.pdf'} is not a log: accepted is {ACCEPTED}. Give another path, or move it elsewhere.",
+    }
+    assert found(folder, tmp_path) == RawLog("logs", files, None, left_out=left_out)
     profiles = written(folder / PROFILES, WHO)
-    assert found(folder, tmp_path) == RawLog("logs", files, profiles)
+    assert found(folder, tmp_path) == RawLog("logs", files, profiles, left_out=left_out)
 
 
 def test_in_a_folder_of_archives_the_first_with_profiles_has_them(tmp_path):
@@ -114,8 +123,7 @@ def test_what_is_neither_a_known_name_nor_a_path_is_refused(tmp_path, name, monk
     monkeypatch.chdir(tmp_path)
     assert refusal(name, tmp_path) == (
         f"There is no file or folder {tmp_path / name}: set LOOPBACK_SOURCE (source.name, now {name!r}) to 'sample', "
-        "'lastfm-1k', or the path of a .tsv, .tsv.gz, .tar.gz, .csv or .parquet file, or a folder of files of "
-        "one such kind."
+        f"'lastfm-1k', or the path of {ACCEPTED}."
     )
 
 
@@ -171,18 +179,36 @@ def test_profiles_that_are_not_a_file_are_refused(tmp_path, make):
     assert str(tmp_path / PROFILES) in refusal(path, tmp_path)
 
 
-@pytest.mark.parametrize("name", ["log.json", "log", "log.tsv.bz2", "log.gz", "log.zip"])
-def test_a_file_of_an_unknown_kind_is_refused(tmp_path, name):
-    path = written(tmp_path / "logs" / name)
-    expected = f"{path} is not a log: accepted is a .tsv, .tsv.gz, .tar.gz, .csv or .parquet file"
-    assert refusal(path, tmp_path).startswith(expected)
-    written(tmp_path / "logs" / "good.tsv")
-    assert refusal(tmp_path / "logs", tmp_path).startswith(expected)  # nothing is left out silently
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("log.json", b'{"a": 1}', "is not a log: it holds JSON in no layout that is known."),
+        ("log", b"words", f"is not a log: accepted is {ACCEPTED}."),
+        ("log.tsv.bz2", b"BZh91AY", "is packed by bzip2, which is not read: unpack it, or repack it with gzip."),
+        ("log.zip", b"words", "is truncated or damaged (File is not a zip file): fetch it again"),
+        ("log.gz", b"words", "is truncated or damaged (Not a gzipped file (b'wo')): fetch it again"),
+        ("log.txt", "user".encode("utf-16-le"), "seems to be UTF-16 without a byte order mark: save it as UTF-8."),
+    ],
+)
+def test_a_file_of_an_unknown_kind_is_refused_and_left_out_of_a_folder_by_name(tmp_path, name, content, sentence):
+    path = written(tmp_path / "logs" / name, content)
+    assert refusal(path, tmp_path).startswith(f"{path} {sentence}")
+    good = written(tmp_path / "logs" / "good.tsv")
+    if name in ("log.zip", "log.gz"):  # these must be logs
+        assert refusal(tmp_path / "logs", tmp_path).startswith(f"{path} {sentence}")
+        return
+    log = found(tmp_path / "logs", tmp_path)
+    assert log.files == (good,)
+    assert log.left_out[name].startswith(f"{path} {sentence}")
 
 
-def test_a_folder_inside_a_folder_is_refused(tmp_path):
-    path = written(tmp_path / "logs" / "2009.tsv" / "log.tsv")
-    assert refusal(tmp_path / "logs", tmp_path).startswith(f"{path.parent} is not a log")
+def test_sub_folders_are_read_too_but_not_links_to_folders(tmp_path):
+    deep = written(tmp_path / "logs" / "2009.tsv" / "log.tsv")
+    flat = written(tmp_path / "logs" / "a.tsv")
+    (tmp_path / "logs" / "loop").symlink_to(tmp_path / "logs")
+    log = found(tmp_path / "logs", tmp_path)
+    assert log.files == (deep, flat)
+    assert list(log.left_out) == ["loop"]
 
 
 def test_an_empty_file_is_refused(tmp_path):
@@ -214,13 +240,19 @@ def test_a_folder_with_nothing_usable_is_refused(tmp_path, others):
     folder.mkdir()
     for name in others:
         written(folder / name)
-    assert refusal(folder, tmp_path).startswith(f"The folder {folder} holds no log: it must hold .tsv")
+    assert refusal(folder, tmp_path).startswith(f"The folder {folder} holds no log")
 
 
 @pytest.mark.parametrize(("one", "other"), [("a.tsv", "a.csv"), ("a.tsv", "a.tsv.gz"), ("a.parquet", "b.csv")])
 def test_files_of_several_kinds_in_a_folder_are_refused(tmp_path, one, other):
-    for name in [one, other]:
-        written(tmp_path / "logs" / name)
+    (tmp_path / "logs").mkdir()
+    listens = pl.DataFrame({"user_id": ["u"], "timestamp": ["2009-05-04"], "artist_name": ["A"], "track_name": ["T"]})
+    contents = {".tsv": LISTENS, ".csv": listens.write_csv().encode(), ".gz": gzip.compress(LISTENS)}
+    for path in (tmp_path / "logs" / one, tmp_path / "logs" / other):
+        if path.suffix == ".parquet":
+            listens.write_parquet(path)
+        else:
+            written(path, contents[path.suffix])
     sentence = refusal(tmp_path / "logs", tmp_path)
     assert sentence.startswith(f"The folder {tmp_path / 'logs'} holds files of several kinds (")
     assert one in sentence
@@ -256,13 +288,13 @@ def test_a_truncated_or_damaged_archive_is_refused(tmp_path, damage):
     path = written(tmp_path / "log.tar.gz", damage(tar_gz()))
     sentence = refusal(path, tmp_path)
     assert sentence.startswith(f"{path} is truncated or damaged (")
-    assert sentence.endswith("): get it again.")
+    assert sentence.endswith("): fetch it again, or repack it and check it with 'gzip --test'.")
 
 
 @pytest.mark.parametrize("members", [{"README.txt": b"words"}, {PROFILES: WHO}, {"._log.tsv": b"\0\5\x16\7"}])
 def test_an_archive_without_listens_is_refused(tmp_path, members):
     path = written(tmp_path / "log.tar.gz", tar_gz(**members))
-    assert refusal(path, tmp_path).startswith(f"{path} holds no .tsv with listens")
+    assert refusal(path, tmp_path).startswith(f"{path} holds no log of a known layout")
 
 
 # lastfm-1k
@@ -413,4 +445,5 @@ def test_a_corrupt_download_is_not_accepted_by_the_next_run(tmp_path, mirror):
 def test_a_download_folder_can_be_read_by_its_path_afterwards(tmp_path, mirror):
     written(tmp_path / "mirror" / "good.tar.gz", tar_gz())
     archive = lastfm(tmp_path, f"{mirror.address}/good.tar.gz").files[0]
-    assert found(tmp_path / "downloads", tmp_path) == RawLog("downloads", (archive,), archive)
+    hidden = dict.fromkeys([f".{ARCHIVE}.lock", f".{ARCHIVE}.verified"], "hidden")
+    assert found(tmp_path / "downloads", tmp_path) == RawLog("downloads", (archive,), archive, left_out=hidden)

@@ -1,6 +1,9 @@
 """The layouts of logs that are known: one file each, recognised by content."""
 
+from loopback_core.listens.layouts.apple_music import AppleDailyTracks, ApplePlayActivity
 from loopback_core.listens.layouts.deezer import DeezerWorkbook
+from loopback_core.listens.layouts.delimited_text import DelimitedText
+from loopback_core.listens.layouts.lastfm_csv import LastfmDates, LastfmDatesOnly, LastfmStatsCsv, LastfmUts
 from loopback_core.listens.layouts.lastfm_json import LastfmPages, LastfmStatsJson, LastfmTracks
 from loopback_core.listens.layouts.lastfm_lines import LastfmLines
 from loopback_core.listens.layouts.layout import Layout
@@ -12,6 +15,8 @@ from loopback_core.listens.layouts.spotify_account import SpotifyAccount
 from loopback_core.listens.layouts.spotify_extended import SpotifyExtended
 from loopback_core.listens.layouts.youtube_music import YouTubeMusic
 
+DELIMITED_TEXT, LASTFM_LINES = DelimitedText(), LastfmLines()
+
 LAYOUTS: tuple[Layout, ...] = (
     SpotifyExtended(),
     SpotifyAccount(),
@@ -20,7 +25,13 @@ LAYOUTS: tuple[Layout, ...] = (
     LastfmPages(),
     LastfmTracks(),
     LastfmStatsJson(),
+    LastfmStatsCsv(),
+    LastfmUts(),
+    LastfmDates(),
+    LastfmDatesOnly(),
     YouTubeMusic(),
+    ApplePlayActivity(),
+    AppleDailyTracks(),
     ScrobblerLog(),
     DeezerWorkbook(),
     Lastfm360k(),
@@ -28,6 +39,7 @@ LAYOUTS: tuple[Layout, ...] = (
     Lfm2b(),
     MovieLensDat(),
     MovieLensCsv(),
-    LastfmLines(),
+    DELIMITED_TEXT,
+    LASTFM_LINES,
 )
-"""In the order in which they are asked; the first that recognises a stream reads it."""
+"""In the order in which they are asked; the first that recognises a stream reads it. Special ones before general ones."""

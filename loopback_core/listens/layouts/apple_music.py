@@ -11,10 +11,10 @@ from loopback_core.listens.layouts.layout import LayoutFile
 from loopback_core.listens.log_rules import Reason
 from loopback_core.settings import SourceSettings
 
-ARTISTS = ("Artist Name", "Container Artist Name")
-TITLES = ("Song Name", "Content Name")
+APPLE_ARTISTS = ("Artist Name", "Container Artist Name")
+APPLE_TITLES = ("Song Name", "Content Name")
 MILLISECONDS = "Play Duration Milliseconds"
-STARTS, ENDS = "Event Start Timestamp", "Event End Timestamp"
+EVENT_START, EVENT_END = "Event Start Timestamp", "Event End Timestamp"
 
 
 class ApplePlayActivity(DelimitedExport):
@@ -29,13 +29,13 @@ class ApplePlayActivity(DelimitedExport):
 
     def columns_of(self, header: Sequence[str]) -> dict[str, str] | None:
         """See :class:`DelimitedExport`."""
-        title = next((name for name in TITLES if name in header), None)
-        if title is None or not set(header) >= {STARTS, MILLISECONDS}:
+        title = next((name for name in APPLE_TITLES if name in header), None)
+        if title is None or not set(header) >= {EVENT_START, MILLISECONDS}:
             return None
-        columns = {"timestamp": STARTS, "track_name": title, "milliseconds": MILLISECONDS}
-        if artist := next((name for name in ARTISTS if name in header), None):
+        columns = {"timestamp": EVENT_START, "track_name": title, "milliseconds": MILLISECONDS}
+        if artist := next((name for name in APPLE_ARTISTS if name in header), None):
             columns["artist_name"] = artist
-        others = {"end": ENDS, "event": "Event Type", "media": "Media Type"}
+        others = {"end": EVENT_END, "event": "Event Type", "media": "Media Type"}
         return columns | {ours: theirs for ours, theirs in others.items() if theirs in header}
 
     def columns(self, file: LayoutFile, dialect: Dialect) -> dict[str, str]:

@@ -13,12 +13,12 @@ import polars as pl
 
 from loopback_core.listens.layouts.json_records import ARRAY, head_records, json_records
 from loopback_core.listens.layouts.layout import Head, Layout, LayoutFile
-from loopback_core.listens.layouts.raw_rows import RawFields, problem, raw_frames
-from loopback_core.listens.lines import read_lines_of
+from loopback_core.listens.layouts.raw_rows import RawFields, no_listen, raw_frames
+from loopback_core.listens.lines import read_lines
 from loopback_core.listens.log_rules import Reason
 from loopback_core.settings import SourceSettings
 
-LOOKED_AT = 20  # records
+_LOOKED_AT = 20  # records
 LONGEST_PLAY = timedelta(days=1)
 
 
@@ -32,7 +32,7 @@ class JsonLayout(Layout):
 
     def recognises(self, head: Head) -> bool:
         """One of the first records has the keys."""
-        return any(record.keys() >= self.keys for record in islice(head_records(head, self.opening), LOOKED_AT))
+        return any(record.keys() >= self.keys for record in islice(head_records(head, self.opening), _LOOKED_AT))
 
     def rows(self, stream: IO[bytes], file: LayoutFile, block_bytes: int) -> Iterator[pl.DataFrame]:
         """See :class:`Layout`."""
@@ -46,9 +46,9 @@ class JsonLayout(Layout):
     def checked(self, value: object, text: str, source: SourceSettings) -> RawFields:
         """The fields of a value, or what is wrong with it. text: its raw text, "" where that is known to be UTF-8."""
         if not _decodable(text):
-            return problem(Reason.UNDECODABLE_BYTES)
+            return no_listen(Reason.UNDECODABLE_BYTES)
         if not isinstance(value, dict):
-            return problem(Reason.UNREADABLE_RECORD)
+            return no_listen(Reason.UNREADABLE_RECORD)
         return self.fields(value, source)
 
     @staticmethod
@@ -68,15 +68,17 @@ class JsonLinesLayout(JsonLayout):
 
     def recognises(self, head: Head) -> bool:
         """One of the first lines is an object with the keys."""
-        objects = (_parsed(line) for line in head.lines[:LOOKED_AT])
+        objects = (_parsed(line) for line in head.lines[:_LOOKED_AT])
         return any(isinstance(value, dict) and value.keys() >= self.keys for value in objects)
 
     def rows(self, stream: IO[bytes], file: LayoutFile, block_bytes: int) -> Iterator[pl.DataFrame]:
         """See :class:`Layout`. A line that is no JSON is one unreadable record."""
-        for lines in read_lines_of(stream, file.path, block_bytes, file.first_line):
+        for lines in read_lines(stream, file.path, block_bytes, file.first_line):
             records = (
                 (
-                    problem(Reason.UNDECODABLE_BYTES) if undecodable else self.checked(_parsed(text), "", file.source),
+                    no_listen(Reason.UNDECODABLE_BYTES)
+                    if undecodable
+                    else self.checked(_parsed(text), "", file.source),
                     text,
                 )
                 for text, undecodable in lines.select("text", "undecodable").iter_rows()

@@ -12,21 +12,28 @@ from loopback_core.listens.layouts.layout import Head
 from loopback_core.listens.time_forms import parse_times
 from loopback_core.settings import SourceSettings
 
-NAMES = {"artist": "artist_name", "track": "track_name", "artist_mbid": "artist_mbid", "track_mbid": "track_mbid"}
-OTHERS = {"uts", "utc_time", "date", "album", "album_mbid"}
+LASTFM_NAMES = {
+    "artist": "artist_name",
+    "track": "track_name",
+    "artist_mbid": "artist_mbid",
+    "track_mbid": "track_mbid",
+}
+LASTFM_OTHERS = {"uts", "utc_time", "date", "album", "album_mbid"}
 
-DATE = re.compile(r"\d\d? [A-Z][a-z]{2} \d{4},? \d\d?:\d\d")
-LOOKED_AT = 100  # lines
+LASTFM_DATE = re.compile(r"\d\d? [A-Z][a-z]{2} \d{4},? \d\d?:\d\d")
+_LOOKED_AT = 100  # lines
 
 
 def _columns(header: Sequence[str], *times: str) -> dict[str, str] | None:
     """The columns of an export of which `times` is the first column with times that it has."""
     by_name = {name.lower(): name for name in header}
-    known = by_name.keys() <= NAMES.keys() | OTHERS and by_name.keys() >= {"artist", "track"}
+    known = by_name.keys() <= LASTFM_NAMES.keys() | LASTFM_OTHERS and by_name.keys() >= {"artist", "track"}
     time = next((name for name in ("uts", "utc_time", "date") if name in by_name), None)
     if not known or time not in times:
         return None
-    return {"timestamp": by_name[time]} | {ours: by_name[name] for name, ours in NAMES.items() if name in by_name}
+    return {"timestamp": by_name[time]} | {
+        ours: by_name[name] for name, ours in LASTFM_NAMES.items() if name in by_name
+    }
 
 
 class LastfmUts(DelimitedExport):
@@ -52,7 +59,7 @@ class LastfmDates(DelimitedExport):
 
     def recognises(self, head: Head) -> bool:
         """The header has the names, and one of the first lines a time in this form."""
-        return super().recognises(head) and any(map(DATE.search, head.lines[1:LOOKED_AT]))
+        return super().recognises(head) and any(map(LASTFM_DATE.search, head.lines[1:_LOOKED_AT]))
 
     def finished(self, rows: pl.DataFrame, dialect: Dialect, source: SourceSettings) -> pl.DataFrame:
         """See :class:`DelimitedExport`."""
@@ -69,17 +76,17 @@ class LastfmDatesOnly(LastfmDates):
 
     def recognises(self, head: Head) -> bool:
         """Most lines are four fields, of which the last is a time in this form."""
-        lines = head.lines[:LOOKED_AT]
+        lines = head.lines[:_LOOKED_AT]
         return 2 * sum(map(self._fits, lines)) > len(lines)
 
     def _fits(self, line: str) -> bool:
-        if DATE.search(line) is None:
+        if LASTFM_DATE.search(line) is None:
             return False
         try:
             fields = next(csv.reader([line]), [])
         except csv.Error:  # a carriage return in it
             return False
-        return len(fields) == len(self.header) and DATE.fullmatch(fields[-1].strip()) is not None
+        return len(fields) == len(self.header) and LASTFM_DATE.fullmatch(fields[-1].strip()) is not None
 
     def dialect(self, head: Head) -> Dialect:
         """See :class:`DelimitedText`."""

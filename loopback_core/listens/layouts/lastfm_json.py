@@ -13,7 +13,7 @@ import polars as pl
 from loopback_core.listens.layouts.json_layout import JsonLayout, object_of, text_of
 from loopback_core.listens.layouts.json_records import json_records
 from loopback_core.listens.layouts.layout import LayoutFile
-from loopback_core.listens.layouts.raw_rows import RawFields, problem, raw_frames
+from loopback_core.listens.layouts.raw_rows import RawFields, no_listen, raw_frames
 from loopback_core.listens.log_rules import Reason
 from loopback_core.settings import SourceSettings
 
@@ -34,7 +34,7 @@ class LastfmPages(JsonLayout):
         """See :class:`JsonLayout`."""
         date = object_of(record.get("date"))
         if "uts" not in date:
-            return problem(Reason.NOT_A_LISTEN)
+            return no_listen(Reason.NOT_A_LISTEN)
         artist = object_of(record.get("artist"))
         return RawFields(
             None,

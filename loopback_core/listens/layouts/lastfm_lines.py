@@ -6,11 +6,11 @@ from typing import IO
 import polars as pl
 
 from loopback_core.listens.layouts.layout import Head, Layout, LayoutFile
-from loopback_core.listens.lines import read_lines_of
+from loopback_core.listens.lines import read_lines
 from loopback_core.listens.log_rules import RAW_COLUMNS, RAW_SCHEMA, Reason
 
 TABS = len(RAW_COLUMNS) - 1
-LOOKED_AT = 100  # lines
+LINES_LOOKED_AT = 100  # lines
 
 
 class LastfmLines(Layout):
@@ -20,13 +20,15 @@ class LastfmLines(Layout):
     by_lines = True
 
     def recognises(self, head: Head) -> bool:
-        """Half of the first lines or more have five tabs."""
-        lines = head.lines[:LOOKED_AT]
-        return 2 * sum(line.count("\t") == TABS for line in lines) >= max(len(lines), 1)
+        """Half of the first lines or more have five tabs, and the first names no column of the mapping."""
+        lines = head.lines[:LINES_LOOKED_AT]
+        if not lines or {*lines[0].split("\t")} & {*head.source.columns.values()}:
+            return False
+        return 2 * sum(line.count("\t") == TABS for line in lines) >= len(lines)
 
     def rows(self, stream: IO[bytes], file: LayoutFile, block_bytes: int) -> Iterator[pl.DataFrame]:
         """See :class:`Layout`."""
-        for lines in read_lines_of(stream, file.path, block_bytes, file.first_line):
+        for lines in read_lines(stream, file.path, block_bytes, file.first_line):
             yield _split_fields(lines)
 
 

@@ -47,12 +47,13 @@ class LayoutFile:
     """What a layout is told besides the stream.
 
     path: the file, for sentences. source: what the user said of the log. first_line: the number of the first line or
-    record; the members of an archive count as one text.
+    record; the members of an archive count as one text. name: that of the file or of the member, without folders.
     """
 
     path: Path
     source: SourceSettings
     first_line: int = 1
+    name: str = ""
 
 
 class Layout(ABC):
@@ -65,7 +66,7 @@ class Layout(ABC):
     """How its rows give times, as a value of `source.time_format`; None: as the settings say."""
 
     has_users: ClassVar[bool] = True
-    """False where the files never say who listened: `user_id` is null and comes from `source.user`, or else the name of the file."""
+    """False where the files never say who listened: `user_id` is null and comes from `source.user`, or the file's name."""
 
     several_files: ClassVar[bool] = False
     """Whether the history of one person comes as several files: then their folder, not each file, names the user."""
@@ -73,12 +74,20 @@ class Layout(ABC):
     by_lines: ClassVar[bool] = False
     """Whether a record is a line, or several lines that its `text` holds: then the reader compares the rows with the lines.
 
-    Lines before the first row (a header) and one blank line at the end are no rows.
+    One blank line at the end is no row, nor are the lines before the first row, which :meth:`header_lines` counts.
     """
 
     @abstractmethod
     def recognises(self, head: Head) -> bool:
         """Whether the stream has this layout: by its content; the name only tells apart what content cannot."""
+
+    def names_users(self, head: Head) -> bool:
+        """Whether the stream says who listened."""
+        return self.has_users
+
+    def header_lines(self, head: Head) -> int:
+        """How many lines come before the first row, where `by_lines`."""
+        return 0
 
     @abstractmethod
     def rows(self, stream: IO[bytes], file: LayoutFile, block_bytes: int) -> Iterator[pl.DataFrame]:

@@ -10,12 +10,12 @@ from loopback_core.errors import BadLogError
 from loopback_core.listens.layouts.layout import Head, Layout, LayoutFile
 from loopback_core.listens.layouts.separated_lines import Separated, pass_header
 
-LOOKED_AT = 100  # lines
+_LOOKED_AT = 100  # lines
 
 
 def most_match(pattern: re.Pattern[str], head: Head, first: int = 0) -> bool:
     """Whether more than half of the first lines, from `first` on, match as a whole."""
-    lines = head.lines[first : first + LOOKED_AT]
+    lines = head.lines[first : first + _LOOKED_AT]
     return 2 * sum(pattern.fullmatch(line) is not None for line in lines) > len(lines)
 
 

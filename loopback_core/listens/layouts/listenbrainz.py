@@ -4,11 +4,11 @@ import re
 from typing import Any
 
 from loopback_core.listens.layouts.json_layout import JsonLayout, JsonLinesLayout, object_of, text_of
-from loopback_core.listens.layouts.raw_rows import RawFields, problem
+from loopback_core.listens.layouts.raw_rows import RawFields, no_listen
 from loopback_core.listens.log_rules import Reason
 from loopback_core.settings import SourceSettings
 
-KEYS = frozenset({"listened_at", "track_metadata"})
+LISTEN_KEYS = frozenset({"listened_at", "track_metadata"})
 
 
 class ListenBrainzLines(JsonLinesLayout):
@@ -21,7 +21,7 @@ class ListenBrainzLines(JsonLinesLayout):
     name = "ListenBrainz export"
     time_format = "epoch_seconds"
     several_files = True
-    keys = KEYS
+    keys = LISTEN_KEYS
 
     def fields(self, record: dict[str, Any], source: SourceSettings) -> RawFields:
         """See :class:`JsonLayout`."""
@@ -33,7 +33,7 @@ class ListenBrainzArray(JsonLayout):
 
     name = "ListenBrainz export (one array)"
     time_format = "epoch_seconds"
-    keys = KEYS
+    keys = LISTEN_KEYS
     opening = re.compile(r'\s*\[|[^\[]*?"listens"\s*:\s*\[')
 
     def fields(self, record: dict[str, Any], source: SourceSettings) -> RawFields:
@@ -44,7 +44,7 @@ class ListenBrainzArray(JsonLayout):
 def _fields(record: dict[str, Any]) -> RawFields:
     user = text_of(record.get("user_name"))
     if record.get("listened_at") is None:  # what is being played now
-        return problem(Reason.NOT_A_LISTEN, user)
+        return no_listen(Reason.NOT_A_LISTEN, user)
     track = object_of(record.get("track_metadata"))
     ids = (object_of(track.get("mbid_mapping")), object_of(track.get("additional_info")))
     artists = next((found for held in ids if isinstance(found := held.get("artist_mbids"), list) and found), [])

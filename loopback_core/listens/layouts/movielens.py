@@ -10,7 +10,7 @@ from loopback_core.listens.layouts.layout import Head, Layout, LayoutFile
 from loopback_core.listens.layouts.lfm_sets import most_match
 from loopback_core.listens.layouts.separated_lines import Separated, pass_header
 
-PLACES = {"user_id": 0, "artist_name": 1, "track_name": 1, "timestamp": 3}
+RATING_FIELDS = {"user_id": 0, "artist_name": 1, "track_name": 1, "timestamp": 3}
 
 
 class MovieLensDat(Layout):
@@ -30,7 +30,7 @@ class MovieLensDat(Layout):
 
     def rows(self, stream: IO[bytes], file: LayoutFile, block_bytes: int) -> Iterator[pl.DataFrame]:
         """See :class:`Layout`."""
-        return Separated("::", PLACES, 4, 4).rows(stream, file, block_bytes)
+        return Separated("::", RATING_FIELDS, 4, 4).rows(stream, file, block_bytes)
 
 
 class MovieLensCsv(Layout):
@@ -52,4 +52,4 @@ class MovieLensCsv(Layout):
     def rows(self, stream: IO[bytes], file: LayoutFile, block_bytes: int) -> Iterator[pl.DataFrame]:
         """See :class:`Layout`."""
         _, file = pass_header(stream, file)
-        return Separated(",", PLACES, 4, 4).rows(stream, file, block_bytes)
+        return Separated(",", RATING_FIELDS, 4, 4).rows(stream, file, block_bytes)

@@ -7,7 +7,7 @@ import polars as pl
 
 from loopback_core.listens.log_rules import RAW_SCHEMA, Reason
 
-ROW_BYTES = 512  # what a row of Python strings takes besides its raw text, roughly
+RECORD_BYTES = 512  # what a row of Python strings takes besides its raw text, roughly
 
 
 class RawFields(NamedTuple):
@@ -22,7 +22,7 @@ class RawFields(NamedTuple):
     problem: str | None = None
 
 
-def problem(reason: Reason, user_id: str | None = None) -> RawFields:
+def no_listen(reason: Reason, user_id: str | None = None) -> RawFields:
     """The fields of a record that is no listen. user_id: whose record it is, where the record says so."""
     return RawFields(user_id, problem=reason.value)
 
@@ -36,7 +36,7 @@ def raw_frames(records: Iterable[tuple[RawFields, str]], first: int, block_bytes
     size = 0
     for line, (fields, text) in enumerate(records, first):
         batch.append((line, *fields, text))
-        size += ROW_BYTES + len(text)
+        size += RECORD_BYTES + len(text)
         if size >= block_bytes:
             yield pl.DataFrame(batch, RAW_SCHEMA, orient="row")
             batch, size = [], 0

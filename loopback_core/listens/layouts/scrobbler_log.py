@@ -16,7 +16,7 @@ from loopback_core.listens.log_rules import Reason
 log = logging.getLogger("loopback")
 
 MAGIC = "#AUDIOSCROBBLER/"
-HEADER = r"^#[^\t]*$"
+HEADER_LINE = r"^#[^\t]*$"
 RATING = 5
 SEPARATED = Separated(
     "\t", {"artist_name": 0, "track_name": 2, "timestamp": 6, "track_mbid": 7}, 7, 8
@@ -41,14 +41,14 @@ class ScrobblerLog(Layout):
 
     def header_lines(self, head: Head) -> int:
         """See :class:`Layout`."""
-        return sum(1 for _ in takewhile(re.compile(HEADER).match, head.lines))
+        return sum(1 for _ in takewhile(re.compile(HEADER_LINE).match, head.lines))
 
     def rows(self, stream: IO[bytes], file: LayoutFile, block_bytes: int) -> Iterator[pl.DataFrame]:
         """See :class:`Layout`."""
         in_header, in_utc = True, False
         for lines in read_lines(stream, file.path, block_bytes, file.first_line):
             if in_header:
-                length = int(lines["text"].str.contains(HEADER).cast(pl.UInt8).cum_min().sum())
+                length = int(lines["text"].str.contains(HEADER_LINE).cast(pl.UInt8).cum_min().sum())
                 header = lines["text"].head(length).to_list()
                 in_utc |= "#TZ/UTC" in (line.strip() for line in header)  # "#TZ/UTC+2" is not it
                 lines = lines.slice(length)

@@ -7,7 +7,7 @@ from typing import IO
 import polars as pl
 
 from loopback_core.listens.layouts.layout import LayoutFile
-from loopback_core.listens.lines import read_lines_of
+from loopback_core.listens.lines import read_lines
 from loopback_core.listens.log_rules import RAW_COLUMNS, RAW_SCHEMA, Reason
 
 LONGEST_HEADER = 1 << 16  # bytes
@@ -47,7 +47,7 @@ class Separated:
 
     def rows(self, stream: IO[bytes], file: LayoutFile, block_bytes: int) -> Iterator[pl.DataFrame]:
         """The lines of a stream as raw rows."""
-        for lines in read_lines_of(stream, file.path, block_bytes, file.first_line):
+        for lines in read_lines(stream, file.path, block_bytes, file.first_line):
             yield self.split(lines).select(RAW_SCHEMA.keys())
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from loopback_core.listens.layouts.json_layout import JsonLayout, is_short, seconds_played, start_of, text_of
-from loopback_core.listens.layouts.raw_rows import RawFields, problem
+from loopback_core.listens.layouts.raw_rows import RawFields, no_listen
 from loopback_core.listens.log_rules import Reason
 from loopback_core.settings import SourceSettings
 
@@ -23,9 +23,9 @@ class SpotifyAccount(JsonLayout):
     def fields(self, record: dict[str, Any], source: SourceSettings) -> RawFields:
         """See :class:`JsonLayout`."""
         if "trackName" not in record:
-            return problem(Reason.NOT_MUSIC)
+            return no_listen(Reason.NOT_MUSIC)
         seconds = seconds_played(record.get("msPlayed"))
         if is_short(seconds, source):
-            return problem(Reason.SHORT_PLAY)
+            return no_listen(Reason.SHORT_PLAY)
         began = start_of(record.get("endTime"), seconds)
         return RawFields(None, began, None, text_of(record.get("artistName")), None, text_of(record["trackName"]))

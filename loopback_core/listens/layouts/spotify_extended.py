@@ -3,7 +3,7 @@
 from typing import Any
 
 from loopback_core.listens.layouts.json_layout import JsonLayout, is_short, seconds_played, start_of, text_of
-from loopback_core.listens.layouts.raw_rows import RawFields, problem
+from loopback_core.listens.layouts.raw_rows import RawFields, no_listen
 from loopback_core.listens.log_rules import Reason
 from loopback_core.settings import SourceSettings
 
@@ -28,10 +28,10 @@ class SpotifyExtended(JsonLayout):
         track = text_of(record.get("master_metadata_track_name"))
         artist = text_of(record.get("master_metadata_album_artist_name"))
         if track is None and (_holds(record, OF_OTHER_THINGS) or not _holds(record, ("spotify_track_uri",))):
-            return problem(Reason.NOT_MUSIC, user)
+            return no_listen(Reason.NOT_MUSIC, user)
         seconds = seconds_played(record.get("ms_played"))
         if is_short(seconds, source):
-            return problem(Reason.SHORT_PLAY, user)
+            return no_listen(Reason.SHORT_PLAY, user)
         return RawFields(user, start_of(record.get("ts"), seconds), None, artist, None, track)
 
 

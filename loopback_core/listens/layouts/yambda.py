@@ -9,7 +9,7 @@ from loopback_core.settings import SourceSettings
 USER, TIME, ITEM, SHARE, LENGTH = "uid", "timestamp", "item_id", "played_ratio_pct", "track_length_seconds"
 EVENT, LISTENED = "event_type", "listen"  # in multi_event.parquet
 
-BEGIN = 946_684_800
+YAMBDA_BEGIN = 946_684_800
 """2000-01-01, UTC, in seconds since 1970. Yambda counts seconds from a day that it does not say: this one is taken for it."""
 
 
@@ -39,7 +39,7 @@ def yambda_rows(batch: pa.RecordBatch, line: int, source: SourceSettings) -> pl.
     if EVENT in frame.columns:
         other = (pl.col(EVENT).cast(pl.String) != LISTENED).fill_null(True)
         problem = pl.when(other).then(pl.lit(Reason.NOT_A_LISTEN.value)).otherwise(problem)
-    moment = pl.from_epoch(pl.col(TIME).cast(pl.Int64) + BEGIN, time_unit="s")
+    moment = pl.from_epoch(pl.col(TIME).cast(pl.Int64) + YAMBDA_BEGIN, time_unit="s")
     nothing = pl.lit(None, pl.String)
     return frame.select(
         pl.int_range(line, line + frame.height, dtype=pl.UInt32).alias("line"),

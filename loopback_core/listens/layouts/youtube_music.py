@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from loopback_core.listens.layouts.json_layout import JsonLayout, object_of, text_of
-from loopback_core.listens.layouts.raw_rows import RawFields, problem
+from loopback_core.listens.layouts.raw_rows import RawFields, no_listen
 from loopback_core.listens.log_rules import Reason
 from loopback_core.settings import SourceSettings
 
@@ -32,11 +32,11 @@ class YouTubeMusic(JsonLayout):
     def fields(self, record: dict[str, Any], source: SourceSettings) -> RawFields:
         """See :class:`JsonLayout`."""
         if record.get("header") != "YouTube Music":
-            return problem(Reason.NOT_MUSIC)
+            return no_listen(Reason.NOT_MUSIC)
         channels = record.get("subtitles")
         channel = text_of(object_of(channels[0]).get("name")) if isinstance(channels, list) and channels else None
         if channel is None:
-            return problem(Reason.NOT_A_LISTEN)
+            return no_listen(Reason.NOT_A_LISTEN)
         found = WATCHED.fullmatch(text_of(record.get("title")) or "")
         title = (found[1] or found[2]) if found else None
         return RawFields(None, text_of(record.get("time")), None, channel.removesuffix(TOPIC), None, title)

@@ -64,7 +64,7 @@ def test_the_ends_of_plays_are_listens(read_stream, fields):
 
 def test_an_export_that_names_no_artists_says_what_to_give_instead(read_stream):
     header = ("Album Name", "Song Name", "Event Start Timestamp", "Play Duration Milliseconds")
-    with pytest.raises(BadLogError, match="names no artists.*give 'Apple Music - Play History Daily Tracks.csv'"):
+    with pytest.raises(BadLogError, match=r"names no artists.*give 'Apple Music - Play History Daily Tracks\.csv'"):
         read_stream(ACTIVITY, table(header, ("Waterloo", "Waterloo", "2021-06-15T19:57:00Z", "180000")))
 
 

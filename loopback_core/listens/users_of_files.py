@@ -1,0 +1,39 @@
+"""Whose listens a file holds that does not say it: as the setting `source.user` says, or as the files are named."""
+
+from pathlib import Path
+
+from loopback_core.listens.survey import Survey
+from loopback_core.settings import SourceSettings
+
+FROM_FILE = "file"
+PACKED = (".gz", ".tgz", ".zip", ".tar")
+
+
+def user_of(path: Path, log: Path, surveyed: Survey, source: SourceSettings) -> str | None:
+    """Who listened to all that a file holds; None: its rows say it, or the members of an archive are named after users.
+
+    log: the file or the folder that was given. A sub-folder names the user of all its files. Where the history of one person
+    comes as several files, the folder that was given does.
+    """
+    if surveyed.names_users:
+        return None
+    if source.user is not None and source.user != FROM_FILE:
+        return source.user
+    inside = path.relative_to(log).parts if path != log else ()
+    if len(inside) > 1:
+        return inside[0]
+    if len(surveyed.chosen) > 1 and not _several_files(surveyed):
+        return None
+    return log.name if inside and _several_files(surveyed) else bare_name(path.name)
+
+
+def bare_name(name: str) -> str:
+    """The name of a file or a member without folders and suffixes."""
+    path = Path(name)
+    while path.suffix.lower() in PACKED:
+        path = path.with_suffix("")
+    return path.stem
+
+
+def _several_files(surveyed: Survey) -> bool:
+    return surveyed.layout is not None and surveyed.layout.several_files

@@ -1,11 +1,15 @@
 """Whose listens a file holds that does not say it: as the setting `source.user` says, or as the files are named."""
 
+import re
 from pathlib import Path
 
 from loopback_core.listens.survey import Survey
 from loopback_core.settings import SourceSettings
 
 FROM_FILE = "file"
+OF_EXPORTS = re.compile(r"listens|(?:19|20)\d\d")
+"""Sub-folders that ListenBrainz makes: they name nobody."""
+
 PACKED = (".gz", ".tgz", ".zip", ".tar")
 
 
@@ -19,7 +23,8 @@ def user_of(path: Path, log: Path, surveyed: Survey, source: SourceSettings) -> 
         return None
     if source.user is not None and source.user != FROM_FILE:
         return source.user
-    inside = path.relative_to(log).parts if path != log else ()
+    parts = path.relative_to(log).parts if path != log else ()
+    inside = [part for part in parts if not OF_EXPORTS.fullmatch(part)]
     if len(inside) > 1:
         return inside[0]
     if len(surveyed.chosen) > 1 and not _several_files(surveyed):
@@ -32,7 +37,7 @@ def bare_name(name: str) -> str:
     path = Path(name)
     while path.suffix.lower() in PACKED:
         path = path.with_suffix("")
-    return path.stem
+    return path.stem.lstrip(".") or path.stem
 
 
 def _several_files(surveyed: Survey) -> bool:

@@ -35,10 +35,13 @@ def yambda_rows(batch: pa.RecordBatch, line: int, source: SourceSettings) -> pl.
     """
     frame = pl.DataFrame(pa.Table.from_batches([batch]))
     seconds = pl.col(SHARE).cast(pl.Float64) / 100 * pl.col(LENGTH).cast(pl.Float64)
-    problem = pl.when(seconds < source.least_seconds_played).then(pl.lit(Reason.SHORT_PLAY.value))
-    if EVENT in frame.columns:
-        other = (pl.col(EVENT).cast(pl.String) != LISTENED).fill_null(True)
-        problem = pl.when(other).then(pl.lit(Reason.NOT_A_LISTEN.value)).otherwise(problem)
+    other = (pl.col(EVENT).cast(pl.String) != LISTENED).fill_null(True) if EVENT in frame.columns else pl.lit(False)
+    problem = (
+        pl.when(other)
+        .then(pl.lit(Reason.NOT_A_LISTEN.value))
+        .when(seconds < source.least_seconds_played)
+        .then(pl.lit(Reason.SHORT_PLAY.value))
+    )
     moment = pl.from_epoch(pl.col(TIME).cast(pl.Int64) + YAMBDA_BEGIN, time_unit="s")
     nothing = pl.lit(None, pl.String)
     return frame.select(

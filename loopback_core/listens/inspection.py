@@ -58,17 +58,17 @@ def inspect_log(path: Path, source: SourceSettings, most_blocks: int = MOST_BLOC
         log = find_log(source, path)
         surveyed = survey(log.files[0], source)
     found = Inspection(log, surveyed, proposal)
-    for file in log.files:
+    for number, file in enumerate(log.files):
         if most_blocks <= 0:
             found.whole = False
             break
-        most_blocks = _look_into(file, source, most_blocks, found)
+        of_file = surveyed if number == 0 else survey(file, source)  # of an archive it takes long
+        most_blocks = _look_into(file, of_file, source, most_blocks, found)
     return found
 
 
-def _look_into(file: Path, source: SourceSettings, blocks_left: int, found: Inspection) -> int:
+def _look_into(file: Path, surveyed: Survey, source: SourceSettings, blocks_left: int, found: Inspection) -> int:
     """Counts the rows of a file; returns how many blocks may be looked at after it."""
-    surveyed = survey(file, source)
     latest = source.latest or datetime.now(UTC) + timedelta(days=1)
     rows = read_rows(file, source, lambda _: None, INSPECTED_BYTES, surveyed=surveyed, user=found.log.users.get(file))
     for raw in rows:

@@ -54,6 +54,8 @@ def parquet_names_users(path: Path, source: SourceSettings) -> bool:
 def _parquet_batches(path: Path, source: SourceSettings, batch_rows: int, advance: Advance) -> Iterator[pl.DataFrame]:
     with pq.ParquetFile(path) as file:
         of_yambda = is_yambda(file.schema_arrow) and not source.columns
+        if of_yambda and source.time_format != "iso":
+            raise BadLogError(f"{path} holds listens of Yambda, whose times are known: remove [source] time_format.")
         columns = {} if of_yambda else find_columns(path, file.schema_arrow.names, source)
         in_file = yambda_columns(file.schema_arrow) if of_yambda else list(columns.values())
         if file.metadata.num_rows > MOST_LINES:

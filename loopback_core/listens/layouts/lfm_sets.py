@@ -37,6 +37,9 @@ class Lfm1b(Layout):
         return self.separated.rows(stream, file, block_bytes)
 
 
+LFM_COLUMNS = {"user_id", "track_id", "album_id", "timestamp", "age_at_listen", "artist_id"}
+
+
 class Lfm2b(Layout):
     """`listening-events.tsv`: a header with user_id, track_id, timestamp and others, by tabs; the ids serve as names.
 
@@ -48,9 +51,9 @@ class Lfm2b(Layout):
     by_lines = True
 
     def recognises(self, head: Head) -> bool:
-        """The header has its columns, none of ours that hold names, and no quotes."""
+        """The header has its columns, and none that may hold names."""
         columns = set(head.lines[0].split("\t")) if head.lines else set()
-        return columns >= {"user_id", "track_id", "timestamp"} and not columns & {"track_name", "artist_name"}
+        return columns >= {"user_id", "track_id", "timestamp"} and columns <= LFM_COLUMNS
 
     def header_lines(self, head: Head) -> int:
         """See :class:`Layout`."""

@@ -5,6 +5,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from loopback_core.errors import BadLogError
 from loopback_core.listens.log_rules import RAW_COLUMNS
 from loopback_core.listens.reading import read_rows
 from loopback_core.settings import SourceSettings
@@ -52,3 +53,9 @@ def test_a_mapping_of_the_user_comes_first(tmp_path):
     columns = {"user_id": "item_id", "track_name": "uid", "artist_name": "uid", "timestamp": "timestamp"}
     rows = read(tmp_path / "listens.parquet", columns=columns, time_format="epoch_seconds")
     assert rows.select("user_id", "timestamp").row(1) == ("8", "39420")
+
+
+def test_a_time_format_is_refused_since_it_would_not_be_read(tmp_path):
+    LISTENS.write_parquet(tmp_path / "listens.parquet")
+    with pytest.raises(BadLogError, match=r"whose times are known: remove \[source\] time_format"):
+        read(tmp_path / "listens.parquet", time_format="epoch_seconds")

@@ -62,12 +62,31 @@ BLAMELESS = (
 """Reasons that tell nothing bad of a log: counted, but not in its share of rejected rows."""
 
 
-ASCII_SPACE = " \t\n\v\f\r"  # what `normal_form` takes off ASCII; str.strip() would take more
+ASCII_INVISIBLE = "".join(map(chr, (*range(0x21), 0x7F)))
+"""What :func:`normal_form` takes off the ends of ASCII: white space and controls."""
+
+INVISIBLE = ASCII_INVISIBLE + "".join(
+    map(
+        chr,
+        (
+            *range(0x80, 0xA1),  # controls, and a space that does not break
+            *(0xAD, 0x61C, 0x1680, 0x180E),  # soft hyphen, Arabic letter mark, Ogham space, Mongolian vowel separator
+            *range(0x2000, 0x2010),  # spaces, zero width, marks of direction
+            *range(0x2028, 0x2030),  # ends of lines, embeddings of direction, a narrow space
+            *range(0x205F, 0x2070),  # a space, word joiner, invisible operators, isolates of direction
+            *(0x2800, 0x3000, 0x3164, 0xFFA0),  # blank Braille, ideographic space, Hangul fillers
+            0xFEFF,  # the byte order mark, left in the middle where files were joined
+            *range(0xFFF9, 0xFFFC),  # marks of annotations
+        ),
+    )
+)
+"""What it takes off the ends of all other names. Marks that change how a letter before them looks are no part of it."""
 
 
 def normal_form(names: pl.Series) -> pl.Series:
-    """Names as they are compared: Unicode NFC, no white space around them."""
+    """Names as they are compared, of users, artists and titles alike: Unicode NFC, nothing invisible at their ends."""
     beyond_ascii = (names.str.len_bytes() != names.str.len_chars()).arg_true()
     if len(beyond_ascii):  # NFC takes a tenth of the whole ingest, and leaves ASCII as it is
-        names = names.scatter(beyond_ascii, names.gather(beyond_ascii).str.normalize("NFC"))
-    return names.str.strip_chars()
+        others = names.gather(beyond_ascii).str.normalize("NFC").str.strip_chars(INVISIBLE)
+        names = names.scatter(beyond_ascii, others)
+    return names.str.strip_chars(ASCII_INVISIBLE)

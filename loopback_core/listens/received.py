@@ -8,7 +8,7 @@ from typing import NamedTuple
 import polars as pl
 
 from loopback_core.errors import RequestError
-from loopback_core.listens.log_rules import ASCII_SPACE, FIRST_TIME, normal_form
+from loopback_core.listens.log_rules import ASCII_INVISIBLE, FIRST_TIME, normal_form
 
 SHOWN_CHARACTERS_OF_NAME = 60
 
@@ -72,7 +72,7 @@ def normal_user(user_id: str) -> str:
     _refuse_unstorable(user_id, "user_id")
     # most are ASCII; asked at every request, and a Series takes ten times as long
     ascii_only = user_id.isascii()
-    normal = user_id.strip(ASCII_SPACE) if ascii_only else str(normal_form(pl.Series([user_id])).item())
+    normal = user_id.strip(ASCII_INVISIBLE) if ascii_only else str(normal_form(pl.Series([user_id])).item())
     if not normal:
         raise RequestError("The user_id is blank: name the user.")
     return normal

@@ -73,9 +73,9 @@ class Listen(pa.DataFrameModel):
     timestamp: Annotated[pl.Datetime, "us", "UTC"] = pa.Field(
         ge=FIRST_TIME, lt=LAST_TIME, description="When it began, UTC."
     )
-    artist_name: pl.String = pa.Field(description="Artist, NFC-normalised and trimmed.")
+    artist_name: pl.String = pa.Field(description="Artist, in normal form.")
     track_name: pl.String = pa.Field(
-        description="Title, NFC-normalised and trimmed; with the artist the track's identity."
+        description="Title, in normal form; with the artist the track's identity."
     )
     artist_mbid: pl.String = pa.Field(nullable=True, description="MusicBrainz id of the artist, when the log has it.")
     track_mbid: pl.String = pa.Field(nullable=True, description="MusicBrainz id of the recording, when the log has it.")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from loopback_core.data import Ids
 from loopback_core.errors import ArtifactError, RequestError
-from loopback_core.listens.log_rules import ASCII_SPACE, normal_form
+from loopback_core.listens.log_rules import ASCII_INVISIBLE, normal_form
 
 BETWEEN = "\x1f"
 """Between the artist and the title of a track: a control character that names do not hold."""
@@ -120,7 +120,7 @@ def _normal(values: Sequence[Any]) -> list[str]:
         return _normal(["" if value is None else value for value in texts(values)])
     others = [value for value in values if not value.isascii()]
     normal = iter(normal_form(texts(others)).to_list() if others else ())  # a Series costs more than a hundred names
-    return [value.strip(ASCII_SPACE) if value.isascii() else next(normal) for value in values]
+    return [value.strip(ASCII_INVISIBLE) if value.isascii() else next(normal) for value in values]
 
 
 def _is_unicode(text: str) -> bool:

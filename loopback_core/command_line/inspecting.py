@@ -51,7 +51,9 @@ def _facts(found: Inspection) -> list[tuple[str, str]]:
     for reason, rows in found.rejected.most_common():
         facts.append(("left out" if reason in BLAMELESS else "rejected", f"{rows:,} {reason}"))
     if found.whole and len(found.users) == 1:
-        facts.append(("use", "the history of one user: ask the service with it; training needs at least two users"))
+        facts.append(
+            ("use", "the history of one user: ask with it (loopback recommend --history); training needs at least two")
+        )
     return facts
 
 

@@ -87,7 +87,8 @@ def serve(home: Path, host: str, port: int, workers: int, api_keys: str, verify:
 @click.option(
     "--history",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="A file of listens: .csv with a header (artist, track, time), .json as in the API, or .tsv in the Last.fm layout.",
+    help="A file of listens: .csv with a header (artist, track, time), .json as in the API, .tsv in the Last.fm layout, or an "
+    "export of a service.",
 )
 @click.option(
     "-k", "--tracks", default=10, show_default=True, type=click.IntRange(1, 1000), help="Tracks to recommend."

@@ -74,9 +74,7 @@ class Listen(pa.DataFrameModel):
         ge=FIRST_TIME, lt=LAST_TIME, description="When it began, UTC."
     )
     artist_name: pl.String = pa.Field(description="Artist, in normal form.")
-    track_name: pl.String = pa.Field(
-        description="Title, in normal form; with the artist the track's identity."
-    )
+    track_name: pl.String = pa.Field(description="Title, in normal form; with the artist the track's identity.")
     artist_mbid: pl.String = pa.Field(nullable=True, description="MusicBrainz id of the artist, when the log has it.")
     track_mbid: pl.String = pa.Field(nullable=True, description="MusicBrainz id of the recording, when the log has it.")
     file: pl.UInt16 = pa.Field(description="Which file of the log the row came from, from 0.")

@@ -25,7 +25,7 @@ mapping     user_id = listener, timestamp = played_at, artist_name = band, track
 looked at   2 rows: all of it
 listens     1 of 1 user
 rejected    1 missing title
-use         the history of one user: ask the service with it; training needs at least two users
+use         the history of one user: ask with it (loopback recommend --history); training needs at least two
 
 user_id  timestamp            artist_name  track_name
 anna     2021-01-01 00:48:57  ABBA         Waterloo

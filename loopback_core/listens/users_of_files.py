@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from loopback_core.listens.containers import ARCHIVES
 from loopback_core.listens.survey import Survey
 from loopback_core.settings import SourceSettings
 
@@ -17,7 +18,7 @@ def user_of(path: Path, log: Path, surveyed: Survey, source: SourceSettings) -> 
     """Who listened to all that a file holds; None: its rows say it, or the members of an archive are named after users.
 
     log: the file or the folder that was given. A sub-folder names the user of all its files. Where the history of one person
-    comes as several files, the folder that was given does.
+    comes as several files with names that the service gave them, the folder that was given does. An archive is one history.
     """
     if surveyed.names_users:
         return None
@@ -29,7 +30,8 @@ def user_of(path: Path, log: Path, surveyed: Survey, source: SourceSettings) -> 
         return inside[0]
     if len(surveyed.chosen) > 1 and not _several_files(surveyed):
         return None
-    return log.name if inside and _several_files(surveyed) else bare_name(path.name)
+    part_of_folder = inside and surveyed.container not in ARCHIVES and _several_files(surveyed)
+    return log.name if part_of_folder and _names_nobody(path.name, surveyed) else bare_name(path.name)
 
 
 def bare_name(name: str) -> str:
@@ -42,3 +44,7 @@ def bare_name(name: str) -> str:
 
 def _several_files(surveyed: Survey) -> bool:
     return surveyed.layout is not None and surveyed.layout.several_files
+
+
+def _names_nobody(name: str, surveyed: Survey) -> bool:
+    return surveyed.layout is not None and surveyed.layout.own_names.match(name) is not None

@@ -93,6 +93,20 @@ def test_a_folder_of_exports_is_a_log_of_several_users(tmp_path):
     assert (summary.users, listens) == (2, [("anna", "One"), ("anna", "Two"), ("ben", "One"), ("ben", "Two")])
 
 
+def test_an_archive_each_names_its_user(tmp_path):
+    (tmp_path / "logs").mkdir()
+    pack(tmp_path / "logs" / "anna.zip", SPOTIFY)
+    pack(tmp_path / "logs" / "ben.zip", SPOTIFY)
+    assert {user for user, _ in run(tmp_path / "logs")[1]} == {"anna", "ben"}
+
+
+def test_files_with_the_names_of_the_service_belong_to_their_folder_and_others_name_users(tmp_path):
+    log = {"Streaming_History_Audio_2021_0.json": [stream("One", 1)], "endsong_3.json": [stream("Two", 9)]}
+    assert run(unpack(tmp_path / "one" / "anna", log))[1] == [("anna", "One"), ("anna", "Two")]
+    log = {"anna.json": [stream("One", 1)], "ben.json": [stream("Two", 9)]}
+    assert run(unpack(tmp_path / "two" / "logs", log))[1] == [("anna", "One"), ("ben", "Two")]
+
+
 def test_one_file_each_names_its_user(tmp_path):
     header = "uts,artist,track\n"
     log = unpack(

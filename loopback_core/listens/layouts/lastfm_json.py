@@ -27,6 +27,7 @@ class LastfmPages(JsonLayout):
     name = "Last.fm API pages"
     time_format = "epoch_seconds"
     several_files = True
+    own_names = re.compile(r"(?:page|recent_?tracks)?[-_ ]?\d*\.", re.IGNORECASE)
     keys = frozenset({"artist", "name", "date"})
     opening = re.compile(r'(?:\s*\[)?[^\[]*?"track"\s*:\s*\[')
 

@@ -21,6 +21,7 @@ class ListenBrainzLines(JsonLinesLayout):
     name = "ListenBrainz export"
     time_format = "epoch_seconds"
     several_files = True
+    own_names = re.compile(r"\d+\.")
     keys = LISTEN_KEYS
 
     def fields(self, record: dict[str, Any], source: SourceSettings) -> RawFields:

@@ -1,5 +1,6 @@
 """The streaming history in Spotify's account data: the last year, without ids; "Understanding my data" describes it."""
 
+import re
 from typing import Any
 
 from loopback_core.listens.layouts.json_layout import JsonLayout, is_short, seconds_played, start_of, text_of
@@ -18,6 +19,7 @@ class SpotifyAccount(JsonLayout):
     name = "Spotify account data"
     time_format = "iso"
     several_files = True
+    own_names = re.compile("StreamingHistory", re.IGNORECASE)
     keys = frozenset({"endTime", "msPlayed"})
 
     def fields(self, record: dict[str, Any], source: SourceSettings) -> RawFields:

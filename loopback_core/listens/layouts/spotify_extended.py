@@ -1,5 +1,6 @@
 """Spotify's extended streaming history, as the privacy page of an account sends it; its "ReadMeFirst" describes the fields."""
 
+import re
 from typing import Any
 
 from loopback_core.listens.layouts.json_layout import JsonLayout, is_short, seconds_played, start_of, text_of
@@ -20,6 +21,7 @@ class SpotifyExtended(JsonLayout):
     name = "Spotify extended streaming history"
     time_format = "iso"
     several_files = True
+    own_names = re.compile("Streaming_History_|endsong", re.IGNORECASE)
     keys = frozenset({"ts", "ms_played", "master_metadata_track_name"})
 
     def fields(self, record: dict[str, Any], source: SourceSettings) -> RawFields:

@@ -82,9 +82,7 @@ def _by_pattern(texts: pl.Series, pattern: str, time_zone: str) -> pl.Series:
     if not any(code in ours for code in ("%H", "%I", "%T", "%R", "%X", "%c")):  # a date means midnight
         texts, ours = texts + " 00:00", ours + " %H:%M"
     try:
-        times = texts.str.to_datetime(
-            ours, time_unit="us", strict=False, ambiguous="earliest", **({"time_zone": "UTC"} if with_offset else {})
-        )
+        times = texts.str.to_datetime(ours, time_unit="us", strict=False, time_zone="UTC" if with_offset else None)
     except pl.exceptions.PolarsError as error:
         raise SettingsError(f"source.time_format = {pattern!r} cannot be used ({error}): write it otherwise.") from None
     return times if with_offset else _in_utc(times, time_zone)

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import IO, BinaryIO, cast
 
 from loopback_core.errors import BadLogError
 from loopback_core.listens.archive import MOST_MEMBERS, Member
@@ -52,7 +52,8 @@ def zip_members(path: Path, file: BinaryIO) -> Iterator[Member]:
                 yield Member(printable(entry.filename), "a link or a device", None)
             else:
                 with archive.open(entry) as content:
-                    yield Member(printable(entry.filename), "a file", _Named(content, path))
+                    named = cast(IO[bytes], _Named(content, path))  # all that is asked of it is to read
+                    yield Member(printable(entry.filename), "a file", named)
 
 
 class _Named:

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 from loopback_core.data import Ids
 from loopback_core.errors import RequestError
-from loopback_core.listens.cleaning import parse_times
+from loopback_core.listens.time_forms import parse_times
 from loopback_core.recommenders.name_keys import texts
 
 Played = tuple[str, str, str | float | datetime]

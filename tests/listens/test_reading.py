@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 
 from loopback_core.errors import BadLogError, SettingsError
-from loopback_core.listens.cleaning import parse_times
 from loopback_core.listens.reading import read_rows
+from loopback_core.listens.time_forms import parse_times
 from loopback_core.settings import SourceSettings
 
 BJORK = "u1\t2009-05-04T23:08:57Z\ta-1\tBjörk\tt-1\tJóga"

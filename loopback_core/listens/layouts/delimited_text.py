@@ -116,7 +116,8 @@ def _of_records(lines: pl.DataFrame, read: list[tuple[int, int, list[str] | None
         if count > 1:
             texts[number] = "".join(raw.slice(start, count)).removesuffix("\n").removesuffix("\r")
     names = [f"field_{number}" for number in range(width)]
-    values = [fields or [None] * width for _, _, fields in read]
+    nothing: list[str | None] = [None] * width
+    values = [fields or nothing for _, _, fields in read]
     fields = pl.DataFrame(values, dict.fromkeys(names, pl.String), orient="row").to_struct("fields")
     ragged = pl.Series([fields is None for _, _, fields in read])
     return starts.with_columns(pl.Series("text", texts, pl.String), fields, ragged.alias("ragged"))

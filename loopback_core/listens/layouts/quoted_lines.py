@@ -1,11 +1,14 @@
 """Lines of delimited text to fields. A quote costs no other line than its own."""
 
 import csv
+import re
 from collections.abc import Iterator
 
 import polars as pl
 
 QUOTE = '"'
+BARE_CR = re.compile(r"\r(?!\n)")
+HIDDEN_CR = "\udc0d"  # not in any text; csv takes a bare "\r" for the end of a line
 MOST_LINES_OF_RECORD = 1000
 SHORTEST_TIME = 4  # digits
 
@@ -85,11 +88,17 @@ class QuotedLines:
     def _alone(self, line: str) -> tuple[Fields, bool]:
         """The fields of a line by itself, and whether a quote in it may close in a later line."""
         try:
-            fields = next(csv.reader([line], delimiter=self._delimiter, strict=True), [])
+            fields = self._read(iter([line]))
         except csv.Error as error:
             bare = _without_end(line).split(self._delimiter)
             return bare if len(bare) == self._width else None, "unexpected end" in str(error)
         return fields if len(fields) == self._width else None, False
+
+    def _read(self, lines: Iterator[str]) -> list[str]:
+        """The fields of the first record of `lines`, each with its end."""
+        hidden = (BARE_CR.sub(HIDDEN_CR, line) for line in lines)
+        fields = next(csv.reader(hidden, delimiter=self._delimiter, strict=True), [])
+        return [field.replace(HIDDEN_CR, "\r") for field in fields]
 
     def _joined(self, index: int, lines: pl.Series, usable: pl.Series) -> Record | None:
         """The record over several lines that begins at `index`; None: it is not regular. 0 lines: the lines end before it."""
@@ -102,9 +111,8 @@ class QuotedLines:
                 read.append(lines[place])
                 yield read[-1]
 
-        reader = csv.reader(following(), delimiter=self._delimiter, strict=True)
         try:
-            fields = next(reader)
+            fields = self._read(following())
         except csv.Error as error:
             at_end = index + len(read) == len(lines)
             return (index, 0, None) if at_end and "unexpected end" in str(error) else None

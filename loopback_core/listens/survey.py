@@ -125,6 +125,7 @@ def _of_archive(path: Path, container: Container, seen: list[_Seen]) -> Survey:
     if best is None:
         held = ", ".join(one.name + f" ({one.reason})" * (one.reason != "") for one in seen[:SHOWN_MEMBERS])
         raise BadLogError(f"{path} holds no log of a known layout, but {held or 'no files'}: give {ACCEPTED}.")
+    _refuse_several_layouts(path, [one for one in events or usable if not one.promised])
     chosen = {one.number for one in events or usable if one.layout is best.layout}
     others = [one for one in seen if one.number not in chosen and not _is_profiles(one)]
     return Survey(
@@ -135,6 +136,16 @@ def _of_archive(path: Path, container: Container, seen: list[_Seen]) -> Survey:
         tuple(LeftOut(f"{path.name}: {one.name}", one.reason or OTHER_LAYOUT) for one in others),
         any(map(_is_profiles, seen)),
     )
+
+
+def _refuse_several_layouts(path: Path, recognised: list[_Seen]) -> None:
+    names = {one.layout.name: one.name for one in recognised if one.layout}
+    if len(names) > 1:
+        shown = " and ".join(f"{name} ({layout})" for layout, name in names.items())
+        raise BadLogError(
+            f"{path} holds listens in several layouts, {shown}: unpack it and give those of one layout, so that no listen is "
+            "read twice."
+        )
 
 
 def _is_profiles(one: _Seen) -> bool:

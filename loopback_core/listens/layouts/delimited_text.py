@@ -9,7 +9,7 @@ from loopback_core.listens.layouts.dialect import Dialect, dialect_of
 from loopback_core.listens.layouts.layout import HEAD_BYTES, Head, Layout, LayoutFile
 from loopback_core.listens.layouts.quoted_lines import QUOTE, QuotedLines, is_all_quoted, split_plain, split_quoted
 from loopback_core.listens.lines import decode, line_blocks, refuse_too_many
-from loopback_core.listens.log_columns import find_columns, match_columns
+from loopback_core.listens.log_columns import OPTIONAL_COLUMNS, find_columns, match_columns
 from loopback_core.listens.log_rules import RAW_COLUMNS, Reason
 
 LINES_SCHEMA = {"line": pl.UInt32, "text": pl.String, "raw": pl.String, "undecodable": pl.Boolean}
@@ -54,7 +54,8 @@ class DelimitedText(Layout):
         """The rows of a stream of which `start` was read, with a column for each of `columns`."""
         columns = self.columns(file, dialect)
         places = {ours: dialect.header.index(theirs) for ours, theirs in columns.items()}
-        records = QuotedLines(dialect.delimiter, len(dialect.header), places["timestamp"])
+        needed = [places[ours] for ours in RAW_COLUMNS if ours in places and ours not in OPTIONAL_COLUMNS]
+        records = QuotedLines(dialect.delimiter, len(dialect.header), places["timestamp"], needed)
         before, line = dialect.lines_before, file.first_line
         held = pl.DataFrame(schema=LINES_SCHEMA)
         for block in line_blocks(stream, file.path, block_bytes, start):

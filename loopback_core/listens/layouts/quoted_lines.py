@@ -55,8 +55,8 @@ class QuotedLines:
     they are part of the names.
     """
 
-    def __init__(self, delimiter: str, width: int, time_at: int) -> None:
-        self._delimiter, self._width, self._time_at = delimiter, width, time_at
+    def __init__(self, delimiter: str, width: int, time_at: int, needed: list[int]) -> None:
+        self._delimiter, self._width, self._time_at, self._needed = delimiter, width, time_at, needed
 
     def records(self, lines: pl.Series, quoted: list[int], usable: pl.Series, last: bool) -> Iterator[Record | int]:
         """The records that begin at the lines `quoted` (indices), in their order.
@@ -117,15 +117,24 @@ class QuotedLines:
             at_end = index + len(read) == len(lines)
             return (index, 0, None) if at_end and "unexpected end" in str(error) else None
         first, *middle, end = read
-        swallowed = any(map(self._is_listen, middle)) or (self._is_listen(first) and self._is_listen(end))
+        bare = _without_end(first).split(self._delimiter)
+        swallowed = any(map(self._is_listen, middle)) or (self._are_of_listen(bare) and self._is_listen(end))
         if len(fields) != self._width or swallowed:
             return None
         return index, len(read), fields
 
     def _is_listen(self, line: str) -> bool:
-        """Whether a line could be a listen by itself: the right number of fields, none empty but ids, a time in its place."""
-        fields, _ = self._alone(line)
-        return fields is not None and sum(map(str.isdigit, fields[self._time_at])) >= SHORTEST_TIME
+        """Whether a line could be a listen by itself. Inside of a quoted field it has no quotes that begin a field."""
+        try:
+            return self._are_of_listen(self._read(iter([line])))
+        except csv.Error:
+            return False
+
+    def _are_of_listen(self, fields: list[str]) -> bool:
+        """Whether they are as many as the columns, with a time in its place, and none of those that are needed is blank."""
+        if len(fields) != self._width or sum(map(str.isdigit, fields[self._time_at])) < SHORTEST_TIME:
+            return False
+        return all(fields[place].strip() for place in self._needed)
 
 
 def _without_end(line: str) -> str:

@@ -38,7 +38,7 @@ def is_binary(head: Head) -> bool:
 def refusal(path: Path, head: Head, accepted: str) -> BadLogError:
     """What to raise when no layout is that of the stream. accepted: what could be given instead."""
     start = head.content.lstrip()[:1]
-    if head.content.count(0) > UTF16_SHARE * len(head.content):
+    if max(head.content[::2].count(0), head.content[1::2].count(0)) > UTF16_SHARE * len(head.content):
         return BadLogError(f"{path} seems to be UTF-16 without a byte order mark: save it as UTF-8.")
     if start in (b"{", b"[") and not is_binary(head):
         known = ", ".join(layout.name for layout in LAYOUTS)

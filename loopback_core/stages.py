@@ -47,7 +47,9 @@ def _only(section: Section, *keys: str) -> StageValues:
 
 
 def _interactions(settings: Settings) -> StageValues:
-    return _only(settings.source, "columns", "user", "time_format", "time_zone", "earliest", "latest")
+    return _only(
+        settings.source, "columns", "user", "time_format", "time_zone", "least_seconds_played", "earliest", "latest"
+    )
 
 
 def _baselines(settings: Settings) -> StageValues:

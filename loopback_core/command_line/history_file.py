@@ -1,17 +1,26 @@
 """A history from a file."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
 from pydantic import TypeAdapter, ValidationError
 
-from loopback_core.errors import RequestError
+from loopback_core.errors import BadLogError, RequestError
+from loopback_core.listens.cleaning import clean
+from loopback_core.listens.layouts import DELIMITED_TEXT, LASTFM_LINES
 from loopback_core.listens.log_rules import RAW_COLUMNS
+from loopback_core.listens.reading import read_rows
+from loopback_core.listens.survey import survey
 from loopback_core.serving.api.request_models import HistoryListen, RecommendationRequest
 from loopback_core.serving.question import LONGEST_HISTORY, HeardTrack
+from loopback_core.settings import SourceSettings
 
-HISTORY_FORMS = ".csv with a header (artist, track, time), .json as in the API, or .tsv in the Last.fm layout"
+HISTORY_FORMS = (
+    ".csv with a header (artist, track, time), .json as in the API, .tsv in the Last.fm layout, or an export that "
+    "docs/logs.md names"
+)
 
 _LISTENS = TypeAdapter(list[HistoryListen])
 
@@ -21,9 +30,11 @@ def read_history(path: Path) -> tuple[HeardTrack, ...]:
 
     Raises:
         RequestError: it is of no known form; the message says what is.
+        BadLogError: an export is damaged, or lacks what is needed.
     """
     try:
-        rows = _rows(path)[-LONGEST_HISTORY:]
+        exported = _rows_of_export(path)
+        rows = (_rows(path) if exported is None else exported)[-LONGEST_HISTORY:]
         return RecommendationRequest(history=_LISTENS.validate_python(rows)).question().history
     except ValidationError as error:
         first = error.errors()[0]
@@ -33,6 +44,26 @@ def read_history(path: Path) -> tuple[HeardTrack, ...]:
         ) from None
     except (OSError, ValueError, RecursionError, pl.exceptions.PolarsError) as error:
         raise RequestError(f"{path} cannot be read as a history ({error}): give {HISTORY_FORMS}.") from None
+
+
+def _rows_of_export(path: Path) -> list[dict[str, object]] | None:
+    """The listens of an export of a service, by time; None: the file is none. What the export leaves out is no listen here."""
+    source = SourceSettings(user="file")
+    try:
+        surveyed = survey(path, source)
+    except BadLogError:
+        return None
+    if surveyed.layout in (None, DELIMITED_TEXT, LASTFM_LINES):
+        return None
+    frames = read_rows(path, source, lambda _: None, surveyed=surveyed)
+    latest = datetime.now(UTC) + timedelta(days=1)
+    clean_rows = [clean(rows, surveyed.settings(source), latest).filter(pl.col("reason").is_null()) for rows in frames]
+    if not clean_rows:
+        return []
+    listens = pl.concat(clean_rows).sort("timestamp").tail(LONGEST_HISTORY)
+    names = {"artist_name": "artist", "track_name": "track", "timestamp": "time"}
+    listens = listens.select(*names, "artist_mbid", "track_mbid").rename(names)
+    return [{name: value for name, value in row.items() if value} for row in listens.iter_rows(named=True)]
 
 
 def _rows(path: Path) -> list[dict[str, object]]:

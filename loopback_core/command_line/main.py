@@ -1,4 +1,4 @@
-"""`loopback`: serve a bundle, or ask it from a terminal."""
+"""`loopback`: serve a bundle, ask it from a terminal, or look at a log."""
 
 import errno
 from collections.abc import Callable
@@ -49,7 +49,7 @@ AS_JSON = click.option("--json", "as_json", is_flag=True, help="JSON instead of 
 
 @click.group()
 def main() -> None:
-    """Serve a trained bundle, or ask it from a terminal."""
+    """Serve a trained bundle, ask it from a terminal, or look at a log."""
 
 
 @main.command()
@@ -87,7 +87,8 @@ def serve(home: Path, host: str, port: int, workers: int, api_keys: str, verify:
 @click.option(
     "--history",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="A file of listens: .csv with a header (artist, track, time), .json as in the API, or .tsv in the Last.fm layout.",
+    help="A file of listens: .csv with a header (artist, track, time), .json as in the API, .tsv in the Last.fm layout, or an "
+    "export of a service.",
 )
 @click.option(
     "-k", "--tracks", default=10, show_default=True, type=click.IntRange(1, 1000), help="Tracks to recommend."
@@ -152,3 +153,13 @@ def bundles(home: Path, as_json: bool, version: str | None) -> None:
     from loopback_core.command_line.bundle_list import list_bundles
 
     list_bundles(home, as_json, version)
+
+
+@main.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@_sentences
+def inspect(path: Path) -> None:
+    """Show what a log seems to be: its layout, columns and first listens, what would be rejected, the settings for it."""
+    from loopback_core.command_line.inspecting import show_log
+
+    show_log(path)

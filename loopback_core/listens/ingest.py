@@ -14,7 +14,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from loopback_core.errors import BadLogError
-from loopback_core.listens.advice import TIMES_LOOKED_AT, advice_on_bytes, advice_on_times
+from loopback_core.listens.advice import TIMES_LOOKED_AT, advice_on_bytes, advice_on_durations, advice_on_times
 from loopback_core.listens.cleaning import clean
 from loopback_core.listens.erasure import leave_out_erased, read_erased
 from loopback_core.listens.log_paths import MOST_FILES
@@ -175,12 +175,14 @@ class _Hints:
     def __init__(self, path: Path, source: SourceSettings) -> None:
         self._path, self._source = path, source
         self._times: dict[str, list[str | None]] = {}
-        self._undecodable = 0
+        self._undecodable = self._short = self._rows = 0
 
     def see(self, times: pl.Series, reasons: pl.Series) -> None:
         """Rows with the text of their times, and why they were rejected (null: they were not)."""
+        self._rows += len(reasons)
         if reasons.null_count() == len(reasons):
             return
+        self._short += int((reasons == Reason.SHORT_PLAY.value).sum())
         self._undecodable += int((reasons == Reason.UNDECODABLE_BYTES.value).sum())
         for reason in (Reason.UNREADABLE_TIMESTAMP.value, Reason.IMPLAUSIBLE_DATE.value):
             seen = self._times.setdefault(reason, [])
@@ -188,7 +190,11 @@ class _Hints:
                 seen += times.filter((reasons == reason).fill_null(False)).head(TIMES_LOOKED_AT - len(seen)).to_list()
 
     def sentences(self) -> list[str]:
-        return advice_on_times(self._times, self._source) + advice_on_bytes(self._path, self._undecodable)
+        return [
+            *advice_on_times(self._times, self._source),
+            *advice_on_bytes(self._path, self._undecodable),
+            *advice_on_durations(self._path, self._short, self._rows, self._source),
+        ]
 
 
 def _rejected(frame: pl.DataFrame) -> pl.DataFrame:

@@ -7,9 +7,14 @@ from loopback_core.errors import BadLogError
 from loopback_core.listens.log_file import LogFile, reason
 
 PROFILES = "userid-profile.tsv"
+PLAYER_LOG = ".scrobbler.log"
+"""The log of a portable player: the only hidden file that is read."""
+
+ABOUT_LOGS = ("manifest.json", "feedback.jsonl", "pinned_recording.jsonl")
+"""Of our own artifacts, and of the export of ListenBrainz."""
 
 ACCEPTED = (
-    "a .tsv, .csv, .json, .jsonl, .log or .parquet file, packed as .gz, .zip or .tar.gz or not, or a folder of files of one "
+    "a .tsv, .csv, .json, .jsonl, .log, .xlsx or .parquet file, packed as .gz, .zip or .tar.gz or not, or a folder of files of one "
     "such kind"
 )
 MUST_BE_LOGS = (".tsv", ".csv", ".parquet", ".gz", ".tgz", ".zip")
@@ -54,11 +59,11 @@ def refuse_other_encoding(path: Path) -> None:
 
 def ignored_because(name: str) -> str:
     """Why a file of that name is no log, whatever is in it; "": it may be one."""
-    if name.startswith("."):
+    if name.startswith(".") and name.lower() != PLAYER_LOG:
         return "hidden"
     if name == PROFILES:
         return "the profiles of the users"
-    if name.upper().startswith(("README", "LICENSE")) or name == "manifest.json":
+    if name.upper().startswith(("README", "LICENSE")) or name in ABOUT_LOGS:
         return "about the log"
     return ""
 

@@ -37,6 +37,11 @@ class Reason(StrEnum):
 
     UNDECODABLE_BYTES = "undecodable bytes"
     WRONG_FIELD_COUNT = "wrong number of fields"
+    UNREADABLE_RECORD = "unreadable record"
+    NOT_MUSIC = "not music"
+    NOT_A_LISTEN = "not a listen"
+    SKIPPED = "skipped"
+    SHORT_PLAY = "played too short"
     MISSING_USER = "missing user"
     ERASED_USER = "erased user"
     MISSING_ARTIST = "missing artist"
@@ -46,7 +51,14 @@ class Reason(StrEnum):
     EXACT_DUPLICATE = "exact duplicate"
 
 
-BLAMELESS = (Reason.EXACT_DUPLICATE.value, Reason.ERASED_USER.value)
+BLAMELESS = (
+    Reason.EXACT_DUPLICATE.value,
+    Reason.ERASED_USER.value,
+    Reason.NOT_MUSIC.value,
+    Reason.NOT_A_LISTEN.value,
+    Reason.SKIPPED.value,
+    Reason.SHORT_PLAY.value,
+)
 """Reasons that tell nothing bad of a log: counted, but not in its share of rejected rows."""
 
 

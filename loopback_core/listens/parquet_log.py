@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from loopback_core.errors import BadLogError
+from loopback_core.listens.layouts.yambda import is_yambda, yambda_columns, yambda_rows
 from loopback_core.listens.lines import Advance, decode
 from loopback_core.listens.log_columns import find_columns, match_columns
 from loopback_core.listens.log_file import open_log
@@ -51,20 +52,28 @@ def parquet_names_users(path: Path, source: SourceSettings) -> bool:
         BadLogError: it is damaged.
     """
     try:
-        return "user_id" in match_columns(pq.read_schema(path).names, source)[0]
+        schema = pq.read_schema(path)
+        return is_yambda(schema) or "user_id" in match_columns(schema.names, source)[0]
     except PARQUET_DAMAGE as error:
         raise _unreadable(path, error) from None
 
 
 def _parquet_batches(path: Path, source: SourceSettings, batch_rows: int, advance: Advance) -> Iterator[pl.DataFrame]:
     with pq.ParquetFile(path) as file:
-        columns = find_columns(path, file.schema_arrow.names, source)
+        of_yambda = is_yambda(file.schema_arrow) and not source.columns
+        if of_yambda and source.time_format != "iso":
+            raise BadLogError(f"{path} holds listens of Yambda, whose times are known: remove [source] time_format.")
+        columns = {} if of_yambda else find_columns(path, file.schema_arrow.names, source)
+        in_file = yambda_columns(file.schema_arrow) if of_yambda else list(columns.values())
         if file.metadata.num_rows > MOST_LINES:
             raise BadLogError(f"{path} has more than {MOST_LINES:,} rows: split it into several files.")
         share = path.stat().st_size / max(file.metadata.num_rows, 1)
         line = 1
-        for batch in file.iter_batches(batch_rows, columns=list(columns.values())):
-            yield _parquet_rows(batch, columns, line, path, source)
+        for batch in file.iter_batches(batch_rows, columns=in_file):
+            if of_yambda:
+                yield yambda_rows(batch, line, source)
+            else:
+                yield _parquet_rows(batch, columns, line, path, source)
             line += batch.num_rows
             advance(int(share * batch.num_rows))
         if line - 1 != file.metadata.num_rows:

@@ -77,6 +77,12 @@ class SourceSettings(Section):
     time_zone: Annotated[str, AfterValidator(_known_time_zone)] = Field(
         "UTC", max_length=100, description="Time zone of times that do not name theirs, such as 'Europe/Berlin'."
     )
+    least_seconds_played: float = Field(
+        30.0,
+        ge=0,
+        le=86_400,
+        description="Shorter plays are no listens, in layouts that say how long a play lasted; 0 keeps them all.",
+    )
     earliest: datetime = Field(
         datetime(2000, 1, 1, tzinfo=UTC),
         strict=False,

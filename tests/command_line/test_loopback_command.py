@@ -4,6 +4,7 @@ import csv
 import json
 import shutil
 import socket
+from datetime import datetime
 
 import polars as pl
 import pytest
@@ -94,12 +95,15 @@ def history_file(folder, kind):
         path.write_text("album,track,artist,time\n" + "".join(f"x,{t},{a},{at}\n" for a, t, at in HEARD))
     elif kind == "tsv":
         path.write_text("".join(f"me\t{at}\t\t{a}\t\t{t}\n" for a, t, at in reversed(HEARD)))
+    elif kind == "jsonl":  # of ListenBrainz
+        tracks = [({"artist_name": a, "track_name": t}, datetime.fromisoformat(at).timestamp()) for a, t, at in HEARD]
+        path.write_text("".join(json.dumps({"listened_at": at, "track_metadata": one}) + "\n" for one, at in tracks))
     else:
         path.write_text(json.dumps({"history": [{"artist": a, "track": t, "time": at} for a, t, at in HEARD]}))
     return path
 
 
-@pytest.mark.parametrize("kind", ["csv", "tsv", "json"])
+@pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl"])
 def test_a_history_in_a_file_of_each_form_gives_the_same_list(home, tmp_path, kind):
     answers = [
         json.loads(printed("recommend", "--history", history_file(tmp_path, one), "--json", home=home))["items"]

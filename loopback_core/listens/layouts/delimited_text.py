@@ -10,7 +10,7 @@ from loopback_core.listens.layouts.layout import HEAD_BYTES, Head, Layout, Layou
 from loopback_core.listens.layouts.quoted_lines import QUOTE, QuotedLines, split_plain, split_regular
 from loopback_core.listens.lines import decode, line_blocks, refuse_too_many
 from loopback_core.listens.log_columns import OPTIONAL_COLUMNS, find_columns, match_columns
-from loopback_core.listens.log_rules import RAW_COLUMNS, RAW_SCHEMA, Reason
+from loopback_core.listens.log_rules import RAW_COLUMNS, Reason
 
 LINES_SCHEMA = {"line": pl.UInt32, "text": pl.String, "raw": pl.String, "undecodable": pl.Boolean}
 
@@ -28,19 +28,33 @@ class DelimitedText(Layout):
 
     def names_users(self, head: Head) -> bool:
         """See :class:`Layout`."""
-        return "user_id" in match_columns(_dialect(head).header, head.source)[0]
+        return "user_id" in match_columns(self.dialect(head).header, head.source)[0]
 
     def header_lines(self, head: Head) -> int:
         """See :class:`Layout`."""
-        return _dialect(head).lines_before
+        return self.dialect(head).lines_before
 
     def rows(self, stream: IO[bytes], file: LayoutFile, block_bytes: int) -> Iterator[pl.DataFrame]:
         """See :class:`Layout`. A record over several lines counts as its first line."""
         start = stream.read(HEAD_BYTES)
-        dialect = _dialect(Head(file.name or file.path.name, start, file.source))
-        columns = find_columns(file.path, dialect.header, file.source)
+        dialect = self.dialect(Head(file.name or file.path.name, start, file.source))
+        yield from self.frames(stream, start, dialect, file, block_bytes)
+
+    def dialect(self, head: Head) -> Dialect:
+        """How the stream is separated. A text that nothing separates is one column."""
+        return dialect_of(head) or Dialect(",", (head.lines[0] if head.lines else "",), 1)
+
+    def columns(self, file: LayoutFile, dialect: Dialect) -> dict[str, str]:
+        """The name of a column of the rows -> that of the text. Names beyond RAW_COLUMNS come as further columns."""
+        return find_columns(file.path, dialect.header, file.source)
+
+    def frames(
+        self, stream: IO[bytes], start: bytes, dialect: Dialect, file: LayoutFile, block_bytes: int
+    ) -> Iterator[pl.DataFrame]:
+        """The rows of a stream of which `start` was read, with a column for each of `columns`."""
+        columns = self.columns(file, dialect)
         places = {ours: dialect.header.index(theirs) for ours, theirs in columns.items()}
-        needed = [place for ours, place in places.items() if ours not in OPTIONAL_COLUMNS]
+        needed = [places[ours] for ours in RAW_COLUMNS if ours in places and ours not in OPTIONAL_COLUMNS]
         records = QuotedLines(dialect.delimiter, len(dialect.header), places["timestamp"], needed)
         before, line = dialect.lines_before, file.first_line
         held = pl.DataFrame(schema=LINES_SCHEMA)
@@ -53,13 +67,6 @@ class DelimitedText(Layout):
             rows, held = _rows(pl.concat([held, lines]), dialect, places, records, last=False)
             yield from rows
         yield from _rows(held, dialect, places, records, last=True)[0]
-
-
-def _dialect(head: Head) -> Dialect:
-    """A text that nothing separates is one column."""
-    if dialect := dialect_of(head):
-        return dialect
-    return Dialect(",", (head.lines[0] if head.lines else "",), 1)
 
 
 def _numbered(block: pl.Series, first: int) -> pl.DataFrame:
@@ -133,9 +140,9 @@ def _framed(parts: list[pl.DataFrame], places: dict[str, int]) -> list[pl.DataFr
         field = {ours: pl.col("fields").struct.field(f"field_{place}") for ours, place in places.items()}
         values = [
             (pl.when(usable).then(field[ours]) if ours in field else pl.lit(None, pl.String)).alias(ours)
-            for ours in RAW_COLUMNS
+            for ours in dict.fromkeys((*RAW_COLUMNS, *places))
         ]
-        frames.append(part.select("line", *values, problem.alias("problem"), "text").select(RAW_SCHEMA.keys()))
+        frames.append(part.select("line", *values, problem.alias("problem"), "text"))
     if len(frames) < 2:
         return frames
     return [pl.concat(frames).sort("line")]

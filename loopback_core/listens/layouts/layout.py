@@ -1,5 +1,6 @@
 """What a layout of a log is: it recognises a stream of bytes by its beginning, and turns it into raw rows."""
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -70,6 +71,9 @@ class Layout(ABC):
 
     several_files: ClassVar[bool] = False
     """Whether the history of one person comes as several files: then their folder, not each file, names the user."""
+
+    own_names: ClassVar[re.Pattern[str]] = re.compile("")
+    """How the names begin that the service gives to these several files: they name nobody. Other names are those of users."""
 
     by_lines: ClassVar[bool] = False
     """Whether a record is a line, or several lines that its `text` holds: then the reader compares the rows with the lines.

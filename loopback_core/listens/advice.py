@@ -40,16 +40,6 @@ def advice_on_bytes(path: Path, rejected: int) -> list[str]:
     ]
 
 
-def advice_on_durations(path: Path, short: int, rows: int, source: SourceSettings) -> list[str]:
-    """What to set where all `rows` of a file were played too short."""
-    if not rows or short < rows:
-        return []
-    return [
-        f"All plays of {path.name} lasted less than {source.least_seconds_played:g} seconds: set [source] "
-        "least_seconds_played to less, or to 0."
-    ]
-
-
 def _encoding_of(path: Path) -> str | None:
     """Windows-1252 or Latin-1, by the first bytes that are not UTF-8; None: it is UTF-8 for the most part."""
     try:

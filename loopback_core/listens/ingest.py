@@ -4,9 +4,10 @@ Pass 1 cleans the files block by block into parts on disk, each sorted by user. 
 that they played comes together, exact duplicates go, the rest is sorted, validated and appended to the final table.
 """
 
+import logging
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from loopback_core.errors import BadLogError
-from loopback_core.listens.advice import TIMES_LOOKED_AT, advice_on_bytes, advice_on_durations, advice_on_times
+from loopback_core.listens.advice import TIMES_LOOKED_AT, advice_on_bytes, advice_on_times
 from loopback_core.listens.cleaning import clean
 from loopback_core.listens.erasure import leave_out_erased, read_erased
 from loopback_core.listens.log_paths import MOST_FILES
@@ -28,6 +29,8 @@ from loopback_core.runtime.capacity import need_disk, need_memory
 from loopback_core.runtime.prefetch import prefetch
 from loopback_core.runtime.progress import progress
 from loopback_core.settings import SourceSettings
+
+log = logging.getLogger("loopback")
 
 BUCKET_ROWS = 2_000_000
 PART_ROW_GROUP_ROWS = 1 << 15  # small: pass 2 skips the row groups without its users
@@ -56,7 +59,7 @@ class IngestSummary:
 
 
 def ingest(
-    log: RawLog,
+    raw: RawLog,
     folder: Path,
     source: SourceSettings,
     block_bytes: int = BLOCK_BYTES,
@@ -71,9 +74,26 @@ def ingest(
     The listens that the service received are read after the files of the log, like one file more; each may be as late as the
     day after its reception. What erased users listened to before their erasure is rejected, without its text.
 
+    Where no play of the log lasted `source.least_seconds_played`, its durations tell no listen from a skip, and all are read.
+
     Raises:
         BadLogError: a file cannot be read, has another digest than the log says, or the log has no usable row.
     """
+    try:
+        return _ingest(raw, folder, source, block_bytes, bucket_rows)
+    except _AllShortError:
+        said = f"No play of the log {raw.name} lasted {source.least_seconds_played:g} seconds: all were read, however short."
+        log.warning(said)
+        every = source.model_copy(update={"least_seconds_played": 0.0})
+        summary = _ingest(raw, folder, every, block_bytes, bucket_rows)
+        return replace(summary, advice=(said, *summary.advice))
+
+
+class _AllShortError(Exception):
+    """There is no usable row, and there are plays that were too short."""
+
+
+def _ingest(log: RawLog, folder: Path, source: SourceSettings, block_bytes: int, bucket_rows: int) -> IngestSummary:
     if len(log.files) > MOST_FILES:
         raise BadLogError(f"The log {log.name} has {len(log.files):,} files: join them into at most {MOST_FILES:,}.")
     _look_for_room(log, folder, bucket_rows)
@@ -84,6 +104,8 @@ def ingest(
     try:
         with TableWriter(folder / "rejects.parquet", Reject) as rejects:
             read = _write_parts(log, parts, source, erased, block_bytes, rejects)
+            if read.users.is_empty() and read.short:
+                raise _AllShortError
             _refuse_useless(log, read)
             _write_listens(parts, folder / "interactions.parquet", read.users, bucket_rows, rejects)
     finally:
@@ -115,6 +137,7 @@ class _Read:
     users: pl.DataFrame  # user_id, len: clean rows before duplicates go; sorted
     first_rejects: pl.DataFrame  # Reject
     advice: tuple[str, ...]
+    short: int  # plays that were too short
 
 
 def _write_parts(
@@ -125,7 +148,7 @@ def _write_parts(
     block_bytes: int,
     rejects: TableWriter,
 ) -> _Read:
-    rows = 0
+    rows = short = 0
     advice: list[str] = []
     users = [pl.DataFrame(schema={"user_id": pl.String, "len": pl.UInt32})]
     first_rejects = [
@@ -163,9 +186,14 @@ def _write_parts(
                     parts / f"{len(users):06}.parquet", compression="lz4", row_group_size=PART_ROW_GROUP_ROWS
                 )
             advice += hints.sentences()
+            short += hints.short
     counts = pl.concat(users).group_by("user_id").agg(pl.col("len").sum()).sort("user_id")
     return _Read(
-        rows, counts, pl.concat(first_rejects).head(SHOWN_REJECTS), tuple(dict.fromkeys(advice))[:SHOWN_ADVICE]
+        rows,
+        counts,
+        pl.concat(first_rejects).head(SHOWN_REJECTS),
+        tuple(dict.fromkeys(advice))[:SHOWN_ADVICE],
+        short,
     )
 
 
@@ -175,14 +203,13 @@ class _Hints:
     def __init__(self, path: Path, source: SourceSettings) -> None:
         self._path, self._source = path, source
         self._times: dict[str, list[str | None]] = {}
-        self._undecodable = self._short = self._rows = 0
+        self._undecodable = self.short = 0
 
     def see(self, times: pl.Series, reasons: pl.Series) -> None:
         """Rows with the text of their times, and why they were rejected (null: they were not)."""
-        self._rows += len(reasons)
         if reasons.null_count() == len(reasons):
             return
-        self._short += int((reasons == Reason.SHORT_PLAY.value).sum())
+        self.short += int((reasons == Reason.SHORT_PLAY.value).sum())
         self._undecodable += int((reasons == Reason.UNDECODABLE_BYTES.value).sum())
         for reason in (Reason.UNREADABLE_TIMESTAMP.value, Reason.IMPLAUSIBLE_DATE.value):
             seen = self._times.setdefault(reason, [])
@@ -193,7 +220,6 @@ class _Hints:
         return [
             *advice_on_times(self._times, self._source),
             *advice_on_bytes(self._path, self._undecodable),
-            *advice_on_durations(self._path, self._short, self._rows, self._source),
         ]
 
 

@@ -51,14 +51,17 @@ OTHER_NAMES: dict[str, tuple[str, ...]] = {
 def find_columns(path: Path | str, in_file: Sequence[str], source: SourceSettings) -> dict[str, str]:
     """Our column name -> the file's, for each of ours that the file has. path: of the file, or the address of a table.
 
-    Names are compared without regard to case, to white space and quotes around them, and to spaces for underscores. Where
-    `source.user` is set, `user_id` may be missing.
+    Names are compared without regard to case, to white space and quotes around them, and to spaces for underscores. `user_id`
+    may be missing where `source.user` is set, and where a file is mapped and no column of it looks like one of users: then it is
+    named after the file.
 
     Raises:
         SettingsError: the mapping names a column that is not one of ours.
         BadLogError: a column that is needed, or that the mapping names, is not in the file, or is there twice.
     """
     columns, missing = match_columns(in_file, source)
+    if "user_id" not in columns and source.user is None and not isinstance(path, Path):
+        missing = missing or [("user_id", "user_id")]  # a table is no file that could name its user
     counts = Counter(map(_key, in_file))
     exactly = Counter(in_file)
     for ours, theirs in columns.items():
@@ -84,6 +87,7 @@ def match_columns(in_file: Sequence[str], source: SourceSettings) -> tuple[dict[
             f"source.columns: {', '.join(sorted(unknown))} is not one of our columns; they are {', '.join(RAW_COLUMNS)}."
         )
     by_key = {_key(name): name for name in reversed(in_file)}
+    names_nobody = bool(mapping) and not suggested(in_file, ["user_id"], list(mapping.values()))
     columns: dict[str, str] = {}
     missing: list[tuple[str, str]] = []
     for ours in RAW_COLUMNS:
@@ -92,7 +96,7 @@ def match_columns(in_file: Sequence[str], source: SourceSettings) -> tuple[dict[
             columns[ours] = wanted
         elif _key(wanted) in by_key:
             columns[ours] = by_key[_key(wanted)]
-        elif ours in mapping or not (ours in OPTIONAL_COLUMNS or (ours == "user_id" and source.user)):
+        elif ours in mapping or not (ours in OPTIONAL_COLUMNS or (ours == "user_id" and (source.user or names_nobody))):
             missing.append((ours, wanted))
     return columns, missing
 

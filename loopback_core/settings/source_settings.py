@@ -66,7 +66,7 @@ class SourceSettings(Section):
         None,
         min_length=1,
         description="Who listened, where a log does not say: a name, or 'file' for the name of each file or sub-folder. Unset: "
-        "'file' in exports that are always of one person; other logs need a column user_id.",
+        "'file' in exports of one person, and where `columns` maps a file in which no column looks like one of users.",
     )
     time_format: Annotated[str, AfterValidator(_known_time_format)] = Field(
         "iso",

@@ -190,11 +190,22 @@ MAPPING = {"artist_name": "Artist", "track_name": "title ", "timestamp": "TIMEST
 def test_a_mapping_is_used_for_a_tsv_with_a_header(tmp_path: Path) -> None:
     path = written(tmp_path / "anna.tsv", FIVE)
     given = {"columns": MAPPING, "time_format": "epoch_seconds"}
-    assert refusal(path, **given).endswith(
-        'If all listens are of one person, say who it is: [source] user = "name", or "file" for the name of the file.'
-    )
-    assert listens(path, user="file", **given) == [("anna", "A", "S1")]
+    assert listens(path, **given) == listens(path, user="file", **given) == [("anna", "A", "S1")]
     assert listens(path, user="Anna K.", **given) == [("Anna K.", "A", "S1")]
+
+
+@pytest.mark.parametrize(
+    ("content", "columns"),
+    [
+        (FIVE, {}),  # nothing says that the user knows what the columns are
+        (FIVE.replace("Album", "Listener"), MAPPING),  # there is a column that looks like one of users
+    ],
+)
+def test_a_log_is_not_of_one_person_for_want_of_a_mapping(
+    tmp_path: Path, content: str, columns: dict[str, str]
+) -> None:
+    path = written(tmp_path / "anna.tsv", content)
+    assert "user_id" in refusal(path, columns=columns, time_format="epoch_seconds")
 
 
 @pytest.mark.parametrize("others", ["", "\tx\ty"])

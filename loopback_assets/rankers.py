@@ -36,6 +36,7 @@ def trained_ranker(step: Step) -> dg.MaterializeResult[Any]:
         scoring=table(_weights(summary["scoring"])),
         trees=table([{"task": task, **_without_gains(fit)} for task, fit in summary["trees"].items()]),
         **{f"{task} gains": table(_gains(fit["gains"])) for task, fit in summary["trees"].items() if fit["gains"]},
+        **{f"{task} losses": table(_losses(fit["losses"])) for task, fit in summary["trees"].items() if fit["losses"]},
     )
 
 
@@ -47,6 +48,12 @@ def _gains(gains: dict[str, float]) -> list[dict[str, str | float]]:
     """The features that trees split by, the largest gain first."""
     order = sorted(gains, key=lambda name: -gains[name])
     return [{"feature": name, "share of the gain": round(gains[name], 4)} for name in order if gains[name]]
+
+
+def _losses(losses: dict[str, float]) -> list[dict[str, str | float]]:
+    """What is lost where the values of a group of features are shuffled, the largest first."""
+    order = sorted(losses, key=lambda name: -losses[name])
+    return [{"features": name, "ndcg@10 lost": round(losses[name], 4)} for name in order]
 
 
 def _weights(rankers: "dict[str, RankerJson]") -> list[dict[str, str | float]]:

@@ -14,3 +14,6 @@ class TreeFacts(TypedDict):
     error: float  # standard error of the difference, by users
     used: bool
     gains: dict[str, float]  # feature -> share of the gain of all splits, where trees are used
+    losses: dict[
+        str, float
+    ]  # group of features -> nDCG@10 that is lost where its values are shuffled within each request

@@ -1,13 +1,15 @@
 """Fitting the trees of a task, and telling on users that they were not fitted on whether they pay."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from loopback_core.data import Floats
+from loopback_core.ranking.feature_groups import feature_groups
 from loopback_core.ranking.fitting import FOLDS
 from loopback_core.ranking.tree_facts import TreeFacts
 from loopback_core.ranking.tree_ranker import TREE_FEATURES, TreeRanker, lightgbm
@@ -23,6 +25,9 @@ FEWEST_USERS = 30
 SURE = 2.0
 """Standard errors that a difference must be above zero. The best of several numbers of trees is looked at, and a list by the
 linear score is simpler to explain."""
+
+SHUFFLED_REQUESTS = 500
+"""Requests of each part, at most, on which features are shuffled."""
 
 ROUNDS = (10, 20, 35, 50, 75, 100, 150)
 """The numbers of trees that are compared."""
@@ -61,16 +66,13 @@ def fit_trees(task: str, requests: TreeRequests, settings: RankingSettings, seed
     if len(users) < FEWEST_USERS:
         return TreeFit(None, _facts(requests, len(users)))
     fold = (np.random.default_rng(seed).permutation(len(users)) % FOLDS)[user]
-    differences = np.zeros((len(ROUNDS), len(requests)))
+    differences, boosters = np.zeros((len(ROUNDS), len(requests))), []
     for number in range(FOLDS):
-        inside, outside = requests.where(fold != number), requests.where(fold == number)
-        booster, linear = _boosted(inside, max(ROUNDS), seed), outside.ndcg(outside.scores)
+        outside = requests.where(fold == number)
+        boosters.append(_boosted(requests.where(fold != number), max(ROUNDS), seed))
+        linear = outside.ndcg(outside.scores)
         for place, rounds in enumerate(ROUNDS):
-            corrections = booster.predict(
-                outside.features, num_iteration=rounds, num_threads=compute_threads()["torch"]
-            )
-            scores = (outside.scores + corrections).astype(np.float32)
-            differences[place, fold == number] = outside.ndcg(scores) - linear
+            differences[place, fold == number] = _ndcg(boosters[number], outside, outside.features, rounds) - linear
     best = int(np.argmax(differences.mean(axis=1)))
     difference, error = float(differences[best].mean()), _error_by_users(differences[best], user)
     used = settings.ranker == "lightgbm" or difference > SURE * error
@@ -81,6 +83,7 @@ def fit_trees(task: str, requests: TreeRequests, settings: RankingSettings, seed
     )
     if not used:
         return TreeFit(None, facts)
+    facts["losses"] = _losses_when_shuffled(boosters, requests, fold, ROUNDS[best], seed)
     booster = _boosted(requests, ROUNDS[best], seed)
     gains = booster.feature_importance("gain")
     facts["gains"] = dict(zip(TREE_FEATURES, (gains / max(gains.sum(), 1e-9)).tolist(), strict=True))
@@ -96,6 +99,32 @@ def _boosted(requests: TreeRequests, rounds: int, seed: int) -> Any:
         init_score=requests.scores.astype(np.float64),
     )
     return library.train({**PARAMETERS, "seed": seed, "num_threads": compute_threads()["torch"]}, data, rounds)
+
+
+def _ndcg(booster: Any, requests: TreeRequests, features: Floats, rounds: int) -> NDArray[np.float64]:
+    """(requests,): nDCG@10 of the corrected scores. features: those of the requests, or others in their place."""
+    corrections = booster.predict(features, num_iteration=rounds, num_threads=compute_threads()["torch"])
+    return requests.ndcg((requests.scores + corrections).astype(np.float32))
+
+
+def _losses_when_shuffled(
+    boosters: Sequence[Any], requests: TreeRequests, fold: NDArray[np.int64], rounds: int, seed: int
+) -> dict[str, float]:
+    """What is lost by each group of features (permutation importance: Breiman 2001), of users who were not fitted on."""
+    rng = np.random.default_rng(seed)
+    lost: dict[str, list[NDArray[np.float64]]] = {name: [] for name in feature_groups()}
+    for number, booster in enumerate(boosters):
+        some = np.zeros(len(requests), np.bool_)
+        some[rng.permutation(np.flatnonzero(fold == number))[:SHUFFLED_REQUESTS]] = True
+        asked = requests.where(some)
+        row = np.repeat(np.arange(len(asked)), asked.lengths)
+        others = np.lexsort((rng.random(len(row)), row))  # the candidates of each request, shuffled
+        whole = _ndcg(booster, asked, asked.features, rounds)
+        for name, columns in feature_groups().items():
+            shuffled = asked.features.copy()
+            shuffled[:, columns] = asked.features[np.ix_(others, columns)]
+            lost[name].append(whole - _ndcg(booster, asked, shuffled, rounds))
+    return {name: float(np.concatenate(of_folds).mean()) for name, of_folds in lost.items()}
 
 
 def _error_by_users(differences: NDArray[np.float64], user: NDArray[np.int64]) -> float:
@@ -121,4 +150,5 @@ def _facts(
         "error": error,
         "used": used,
         "gains": {},
+        "losses": {},
     }

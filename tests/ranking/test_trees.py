@@ -9,6 +9,7 @@ from planted_log import planted_splits
 
 from loopback_core.data import NOTHING, Ranking
 from loopback_core.errors import ArtifactError
+from loopback_core.ranking.feature_groups import feature_groups
 from loopback_core.ranking.linear_ranker import FEATURES, PRODUCT, LinearRanker
 from loopback_core.ranking.relations import Relations
 from loopback_core.ranking.reordering import reordered
@@ -110,12 +111,21 @@ def test_trees_are_used_where_other_users_are_ranked_better():
     assert fit.trees is not None and fit.facts["used"] and fit.facts["users"] == 300
     assert fit.facts["difference"] > 0.2 > 10 * fit.facts["error"]
     assert max(fit.facts["gains"], key=fit.facts["gains"].get) == TREE_FEATURES[0]
+    first = next(name for name, columns in feature_groups().items() if 0 in columns)
+    assert max(fit.facts["losses"], key=fit.facts["losses"].get) == first and fit.facts["losses"][first] > 0.2
+
+
+def test_every_column_is_in_one_group_of_features():
+    columns = sorted(number for group in feature_groups().values() for number in group)
+    assert columns == list(range(len(TREE_FEATURES)))
+    assert feature_groups()["towers"] == (TREE_FEATURES.index("towers below the best"),)
+    assert all(TREE_FEATURES[number].startswith("track plays") for number in feature_groups()["track plays"])
 
 
 def test_trees_that_learn_nothing_are_left_out_unless_they_are_asked_for():
-    noise = learnable(300, signal=0.0)
-    assert fit_trees("discovery", noise, RankingSettings(), 0).trees is None
-    forced = fit_trees("discovery", noise, RankingSettings(ranker="lightgbm"), 0)
+    noise = learnable(300, signal=0.0, seed=1)
+    assert fit_trees("discovery", noise, RankingSettings(), 1).trees is None
+    forced = fit_trees("discovery", noise, RankingSettings(ranker="lightgbm"), 1)
     assert forced.trees is not None and forced.facts["difference"] < 2 * forced.facts["error"]
 
 

@@ -306,8 +306,8 @@ def test_the_cascade_has_a_section_with_every_generator_and_whether_trees_pay(ev
         for task in ("discovery", "next_listen")
     }
     evaluation["trees"] = {
-        "discovery": {**facts, "used": True, "gains": {"towers": 0.0, "related": 0.625}},
-        "next_listen": {**facts, "rounds": 0, "used": False, "gains": {}},
+        "discovery": {**facts, "used": True, "gains": {"related": 0.625}, "losses": {"towers": 0.0125}},
+        "next_listen": {**facts, "rounds": 0, "used": False, "gains": {}, "losses": {}},
     }
     report, page = written(evaluation)
     assert "| towers | 1,000 | 0.2500 | 0.5000 | 0.1250 |" in report
@@ -318,6 +318,7 @@ def test_the_cascade_has_a_section_with_every_generator_and_whether_trees_pay(ev
     )
     assert "validation has too few users to fit trees on" in report
     assert page.index("What the trees split by") < page.index("0.625")
+    assert "| towers | +0.0125 |" in report
     evaluation["trees"]["discovery"] |= {"used": False, "gains": {}}
     assert "is in the order of the linear score, since trees do not surely pay: 70 trees" in written(evaluation)[0]
 

@@ -35,6 +35,11 @@ def ranking_section(evaluation: Evaluation) -> Iterator[str]:
                 first = sorted(gains, key=lambda name: -gains[name])[:MOST_FEATURES]
                 shares = [[markdown(name), f"{gains[name]:.3f}"] for name in first]
                 yield from folded("What the trees split by", markdown_table(["feature", "share of gain"], shares, 1))
+                losses = trees[task]["losses"]
+                order = sorted(losses, key=lambda name: -losses[name])
+                lost = [[name, f"{losses[name]:+.4f}"] for name in order]
+                columns = ["features", f"{MAIN_METRIC} lost"]
+                yield from folded("What is lost where features are shuffled", markdown_table(columns, lost, 1))
 
 
 def _generators(rows: dict[str, GeneratorJson]) -> str:

@@ -1,7 +1,8 @@
 """A home with bundles at any size, for benchmarks of the service.
 
 The log is the generated one. Splits and relations are made as by the graph; the towers have the recipe's shape and are not
-trained, and every feature of the score has a weight: training changes answers, not their time.
+trained, every feature of the score has a weight, and as many trees as are ever fitted correct it: training changes answers, not
+their time.
 
     uv run python benchmarks/serving_home.py HOME --events N --encoder pooled
 """
@@ -80,6 +81,7 @@ def _write_bundle(store, events: int, encoder: str, folder: Path) -> dict:
 
     from loopback_core.bundle.build_bundle import Evaluated, build_bundle
     from loopback_core.ranking.linear_ranker import save_rankers
+    from loopback_core.ranking.tree_ranker import save_trees
     from loopback_core.recommenders.build_retrieval import embed_catalog, index_catalog
     from loopback_core.settings import load_settings
     from loopback_core.splits import Splits
@@ -102,6 +104,7 @@ def _write_bundle(store, events: int, encoder: str, folder: Path) -> dict:
         model.save(towers)
         learn_relations(splits.testing, settings).save(towers)
         save_rankers(dict.fromkeys(("discovery", "next_listen"), every_feature()), ranker)
+        save_trees(dict.fromkeys(("discovery", "next_listen"), trees_of_noise()), ranker)
         del model
         embed_catalog(splits, towers, vectors)
         index_catalog(splits, towers, ranker, vectors, settings.index, index)
@@ -121,6 +124,29 @@ def every_feature():
     bounds = sign_bounds()
     weights = {name: -WEIGHT if high <= 0 else WEIGHT for name, high in zip(FEATURES, bounds.high, strict=True)}
     return LinearRanker.of(weights | {PRODUCT: OF_TOWERS})
+
+
+def trees_of_noise():
+    """The largest number of trees that is ever fitted, of requests in which nothing can be learned."""
+    import numpy as np
+
+    from loopback_core.ranking.tree_fitting import ROUNDS, boosted
+    from loopback_core.ranking.tree_ranker import TREE_FEATURES, TreeRanker
+    from loopback_core.ranking.tree_requests import TreeRequests
+    from loopback_core.settings import RankingSettings
+
+    requests, places = 200, RankingSettings().places
+    rng = np.random.default_rng(0)
+    n = requests * places
+    noise = TreeRequests(
+        rng.standard_normal((n, len(TREE_FEATURES)), np.float32),
+        np.zeros(n, np.float32),
+        np.full(requests, places),
+        rng.random(n) < 0.05,
+        np.full(requests, 15),
+        np.arange(requests),
+    )
+    return TreeRanker(boosted(noise, max(ROUNDS), 0).model_to_string(), places)
 
 
 if __name__ == "__main__":

@@ -69,7 +69,7 @@ def fit_trees(task: str, requests: TreeRequests, settings: RankingSettings, seed
     differences, boosters = np.zeros((len(ROUNDS), len(requests))), []
     for number in range(FOLDS):
         outside = requests.where(fold == number)
-        boosters.append(_boosted(requests.where(fold != number), max(ROUNDS), seed))
+        boosters.append(boosted(requests.where(fold != number), max(ROUNDS), seed))
         linear = outside.ndcg(outside.scores)
         for place, rounds in enumerate(ROUNDS):
             differences[place, fold == number] = _ndcg(boosters[number], outside, outside.features, rounds) - linear
@@ -84,13 +84,14 @@ def fit_trees(task: str, requests: TreeRequests, settings: RankingSettings, seed
     if not used:
         return TreeFit(None, facts)
     facts["losses"] = _losses_when_shuffled(boosters, requests, fold, ROUNDS[best], seed)
-    booster = _boosted(requests, ROUNDS[best], seed)
+    booster = boosted(requests, ROUNDS[best], seed)
     gains = booster.feature_importance("gain")
     facts["gains"] = dict(zip(TREE_FEATURES, (gains / max(gains.sum(), 1e-9)).tolist(), strict=True))
     return TreeFit(TreeRanker(booster.model_to_string(), settings.places), facts)
 
 
-def _boosted(requests: TreeRequests, rounds: int, seed: int) -> Any:
+def boosted(requests: TreeRequests, rounds: int, seed: int) -> Any:
+    """A booster of LightGBM that begins at the linear scores. seed: of bagging."""
     library = lightgbm()
     data = library.Dataset(
         requests.features,

@@ -80,8 +80,8 @@ def _write_bundle(store, events: int, encoder: str, folder: Path) -> dict:
     import torch
 
     from loopback_core.bundle.build_bundle import Evaluated, build_bundle
+    from loopback_core.ranking.corrector_files import save_correctors
     from loopback_core.ranking.linear_ranker import save_rankers
-    from loopback_core.ranking.tree_ranker import save_trees
     from loopback_core.recommenders.build_retrieval import embed_catalog, index_catalog
     from loopback_core.settings import load_settings
     from loopback_core.splits import Splits
@@ -104,7 +104,7 @@ def _write_bundle(store, events: int, encoder: str, folder: Path) -> dict:
         model.save(towers)
         learn_relations(splits.testing, settings).save(towers)
         save_rankers(dict.fromkeys(("discovery", "next_listen"), every_feature()), ranker)
-        save_trees(dict.fromkeys(("discovery", "next_listen"), trees_of_noise()), ranker)
+        save_correctors(dict.fromkeys(("discovery", "next_listen"), trees_of_noise()), ranker)
         del model
         embed_catalog(splits, towers, vectors)
         index_catalog(splits, towers, ranker, vectors, settings.index, index)
@@ -130,23 +130,27 @@ def trees_of_noise():
     """The largest number of trees that is ever fitted, of requests in which nothing can be learned."""
     import numpy as np
 
-    from loopback_core.ranking.tree_fitting import ROUNDS, boosted
-    from loopback_core.ranking.tree_ranker import TREE_FEATURES, TreeRanker
-    from loopback_core.ranking.tree_requests import TreeRequests
+    from loopback_core.data import Ragged
+    from loopback_core.ranking.best_candidates import RANK_FEATURES
+    from loopback_core.ranking.rank_requests import RankRequests
+    from loopback_core.ranking.tree_fitting import Trees
     from loopback_core.settings import RankingSettings
 
     requests, places = 200, RankingSettings().places
     rng = np.random.default_rng(0)
     n = requests * places
-    noise = TreeRequests(
-        rng.standard_normal((n, len(TREE_FEATURES)), np.float32),
+    noise = RankRequests(
+        rng.standard_normal((n, len(RANK_FEATURES)), np.float32),
         np.zeros(n, np.float32),
         np.full(requests, places),
+        np.zeros(n, np.int64),
+        Ragged(np.zeros(requests + 1, np.int64), np.zeros(0, np.int64)),
         rng.random(n) < 0.05,
         np.full(requests, 15),
         np.arange(requests),
     )
-    return TreeRanker(boosted(noise, max(ROUNDS), 0).model_to_string(), places)
+    trees, most = Trees(), Trees.steps[-1]
+    return trees.corrector(trees.fit(noise, most, 0), most, places)
 
 
 if __name__ == "__main__":

@@ -10,13 +10,13 @@ from loopback_assets.step import Step
 from loopback_assets.ui import result, table
 
 if TYPE_CHECKING:
+    from loopback_core.ranking.corrector_facts import CorrectorFacts
     from loopback_core.ranking.linear_ranker import RankerJson
-    from loopback_core.ranking.tree_facts import TreeFacts
 
 
 @stage_asset("trained_ranker", group_name="training", kinds={"lightgbm", "numpy"})
 def trained_ranker(step: Step) -> dg.MaterializeResult[Any]:
-    """The linear score of each task, the trees that correct it where they pay, and the re-ranking: fitted on validation."""
+    """The linear score of each task, what corrects it where that pays, and the re-ranking: fitted on validation."""
     from loopback_core.splits import Splits
     from loopback_core.training.train import with_settings_of
     from loopback_core.training.train_ranker import train_ranker
@@ -34,14 +34,18 @@ def trained_ranker(step: Step) -> dg.MaterializeResult[Any]:
         reused=reused,
         preset=summary["preset"],
         scoring=table(_weights(summary["scoring"])),
-        trees=table([{"task": task, **_without_gains(fit)} for task, fit in summary["trees"].items()]),
-        **{f"{task} gains": table(_gains(fit["gains"])) for task, fit in summary["trees"].items() if fit["gains"]},
-        **{f"{task} losses": table(_losses(fit["losses"])) for task, fit in summary["trees"].items() if fit["losses"]},
+        correctors=table([{"task": task, **_without_gains(fit)} for task, fit in summary["correctors"].items()]),
+        **{f"{task} gains": table(_gains(fit["gains"])) for task, fit in summary["correctors"].items() if fit["gains"]},
+        **{
+            f"{task} losses": table(_losses(fit["losses"]))
+            for task, fit in summary["correctors"].items()
+            if fit["losses"]
+        },
     )
 
 
-def _without_gains(fit: "TreeFacts") -> dict[str, str | float | bool]:
-    return {name: value for name, value in fit.items() if isinstance(value, (int, float))}
+def _without_gains(fit: "CorrectorFacts") -> dict[str, str | float | bool]:
+    return {name: value for name, value in fit.items() if isinstance(value, (int, float, str))}
 
 
 def _gains(gains: dict[str, float]) -> list[dict[str, str | float]]:

@@ -19,9 +19,9 @@ from loopback_core.bundle.served_bundle import ServedBundle
 from loopback_core.data import FitData, ListensByUser
 from loopback_core.errors import SettingsError
 from loopback_core.features.track_content import track_content
+from loopback_core.ranking.corrector_files import TREES
 from loopback_core.ranking.index_space import catalog_values, indexed_vectors
 from loopback_core.ranking.linear_ranker import RANKERS
-from loopback_core.ranking.tree_ranker import TREES
 from loopback_core.reranking.choosing import RERANKING
 from loopback_core.reranking.versions import works_of
 from loopback_core.retrieval.embed import track_vectors

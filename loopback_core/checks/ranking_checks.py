@@ -8,16 +8,22 @@ from loopback_core.store.artifacts import Artifact, ArtifactStore
 
 
 def rankers_load(artifact: Artifact, store: ArtifactStore, settings: Settings) -> Verdict:
-    """Rankers, trees and re-ranking can be loaded, and give finite scores."""
-    from loopback_core.ranking.linear_ranker import FEATURES, load_rankers
-    from loopback_core.ranking.tree_ranker import load_trees
+    """Rankers, correctors and re-ranking can be loaded, and give finite scores."""
+    from loopback_core.data import Ragged
+    from loopback_core.ranking.best_candidates import RANK_FEATURES, BestCandidates
+    from loopback_core.ranking.corrector_files import load_correctors
+    from loopback_core.ranking.linear_ranker import load_rankers
     from loopback_core.reranking.choosing import load_reranking
 
-    rankers, trees = load_rankers(artifact.folder), load_trees(artifact.folder)
+    rankers, correctors = load_rankers(artifact.folder), load_correctors(artifact.folder)
     load_reranking(artifact.folder)
-    scores, pair = np.zeros(2, np.float32), np.zeros((2, len(FEATURES)), np.float32)
-    broken = [task for task, of in trees.items() if not np.isfinite(of.corrected(pair, scores, np.array([2]))).all()]
-    sentence = f"the rankers of {len(rankers)} tasks can be loaded; trees correct {', '.join(trees) or 'none'}"
+    dim = store.upstream(artifact, "trained_towers").summary["settings"]["towers"]["output_dim"] if correctors else 1
+    zeros, two = np.zeros(2, np.int64), np.array([2])
+    features = np.zeros((2, len(RANK_FEATURES)), np.float32)
+    pair = BestCandidates(features, np.zeros(2, np.float32), two, zeros, Ragged(np.array([0, 1]), zeros[:1]))
+    vectors = np.zeros((1, dim), np.float32)
+    broken = [task for task, of in correctors.items() if not np.isfinite(of.corrected(pair, vectors)).all()]
+    sentence = f"the rankers of {len(rankers)} tasks can be loaded; corrected are {', '.join(correctors) or 'none'}"
     if broken:
-        sentence = f"the trees of {', '.join(broken)} give scores that are not finite"
-    return Verdict(not broken, sentence, {"rankers": len(rankers), "trees": len(trees)})
+        sentence = f"the corrector of {', '.join(broken)} gives scores that are not finite"
+    return Verdict(not broken, sentence, {"rankers": len(rankers), "correctors": len(correctors)})

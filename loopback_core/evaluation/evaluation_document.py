@@ -50,8 +50,8 @@ def evaluation_document(
     }
     if measured.candidates:
         evaluation["candidates"] = measured.candidates
-    if trees := provenance.get("trees"):
-        evaluation["trees"] = trees
+    if correctors := provenance.get("correctors"):
+        evaluation["correctors"] = correctors
     if measured.reranking:
         evaluation["reranking"] = measured.reranking
     if measured.rolling:

@@ -26,7 +26,7 @@ def our_lists(
     served; None: candidates are found exactly. seed: of the permutation that breaks ties.
     """
     by_score, alone = TowersRecommender(scorer, seed), TowersRecommender(replace(scorer, ranker=TOWERS_ALONE), seed)
-    through_index = None if index is None else IndexRecommender(replace(scorer, trees=None), index, seed)
+    through_index = None if index is None else IndexRecommender(replace(scorer, corrector=None), index, seed)
     whole: dict[str, Ranking] = {}
     done = 0
     with progress(f"{task.name}: {SERVED}", len(task.users), "users") as shown:

@@ -1,17 +1,17 @@
-"""The columns that trees read, by what they say: a group for each term of the score."""
+"""The columns that correctors read, by what they say: a group for each term of the score."""
 
 import re
 from functools import cache
 
+from loopback_core.ranking.best_candidates import RANK_FEATURES
 from loopback_core.ranking.linear_ranker import popular
 from loopback_core.ranking.terms import TERMS, ArtistTerm, Term
-from loopback_core.ranking.tree_ranker import TREE_FEATURES
 
 
 @cache
 def feature_groups() -> dict[str, tuple[int, ...]]:
-    """Name of a group -> the numbers of its columns in TREE_FEATURES; every column is in one group."""
-    place = {name: number for number, name in enumerate(TREE_FEATURES)}
+    """Name of a group -> the numbers of its columns in RANK_FEATURES; every column is in one group."""
+    place = {name: number for number, name in enumerate(RANK_FEATURES)}
     groups = {_title(term): tuple(place[name] for name in _columns(term)) for term in TERMS}
     used = {number for columns in groups.values() for number in columns}
     rest = {name: number for name, number in place.items() if number not in used}

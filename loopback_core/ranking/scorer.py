@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from loopback_core.data import Floats, Histories, Ids, Ragged
 from loopback_core.features.track_content import track_content
+from loopback_core.ranking.corrector import Corrector
 from loopback_core.ranking.index_space import catalog_scale, catalog_values, index_queries
 from loopback_core.ranking.linear_ranker import PRODUCT, TOWERS_ALONE, LinearRanker
 from loopback_core.ranking.pair_features import (
@@ -20,11 +21,24 @@ from loopback_core.ranking.pair_features import (
 )
 from loopback_core.ranking.relations import NO_RELATIONS, Relations
 from loopback_core.ranking.terms import CATALOG_FEATURES, POPULARITY_COLUMN, Knowledge, Listened
-from loopback_core.ranking.tree_ranker import TreeRanker
 from loopback_core.retrieval.embed import track_vectors, user_vectors
 from loopback_core.tasks.task import Task
 from loopback_core.towers.two_tower import TwoTower
 from loopback_core.towers.user import ANYTHING, ONLY_NEW
+
+LAST_LISTENS = 50
+"""The last listens that a corrector may read."""
+
+NO_LISTENS = Ragged(np.zeros(1, np.int64), np.zeros(0, np.int64))
+
+
+def last_listens(histories: Histories, n_tracks: int) -> Ragged:
+    """Row r: the last LAST_LISTENS listens of history r, oldest first, those to tracks beyond the catalog left out."""
+    tracks = histories.tracks
+    starts = np.maximum(tracks.offsets[1:] - LAST_LISTENS, tracks.offsets[:-1])
+    last = Ragged.between(tracks.values, starts, tracks.offsets[1:])
+    known = last.values < n_tracks
+    return Ragged.from_pairs(last.row_numbers()[known], last.values[known].astype(np.int64), len(last))
 
 
 @dataclass(frozen=True)
@@ -33,12 +47,14 @@ class EncodedUsers:
 
     vectors: Floats  # (rows, D) divided by the temperature
     prior: Prior
-    bags: PersonalBags = field(default_factory=list)  # where trees read them
+    bags: PersonalBags = field(default_factory=list)  # where a corrector reads them
+    last: Ragged = NO_LISTENS  # row r: the last listens to tracks of the catalog, oldest first; also for a corrector
 
     def of_row(self, row: int) -> "EncodedUsers":
         """One of them."""
         bags = [(term, bag.of_row(row)) for term, bag in self.bags]
-        return EncodedUsers(self.vectors[row : row + 1].copy(), self.prior.of_row(row), bags)
+        last = self.last if self.last is NO_LISTENS else self.last.take(np.array([row]))
+        return EncodedUsers(self.vectors[row : row + 1].copy(), self.prior.of_row(row), bags, last)
 
 
 @dataclass(frozen=True)
@@ -53,7 +69,7 @@ class Scorer:
     ranker: LinearRanker = TOWERS_ALONE
     intent: int = ANYTHING
     first_candidate: int = 0  # id in the log of the first candidate
-    trees: TreeRanker | None = None  # added to the scores of the best candidates
+    corrector: Corrector | None = None  # of the scores of the best candidates
 
     def users(self, histories: Histories) -> Floats:
         """(rows, D): user vectors divided by the temperature."""
@@ -66,8 +82,11 @@ class Scorer:
         listened: of the same histories, where other tasks read them too.
         """
         listened = listened or Listened(histories, self.knowledge)
-        bags = [] if self.trees is None else personal_bags(listened)
-        return EncodedUsers(self.users(histories), personal_prior(listened, self.ranker), bags)
+        users, prior = self.users(histories), personal_prior(listened, self.ranker)
+        if self.corrector is None:
+            return EncodedUsers(users, prior)
+        last = last_listens(histories, self.knowledge.catalog.n_tracks)
+        return EncodedUsers(users, prior, personal_bags(listened), last)
 
     def add_terms(self, products: Floats, prior: Prior) -> None:
         """Make the scores of all candidates, (rows, n_candidates), of the products of users and candidates, in place."""
@@ -135,7 +154,7 @@ def scorer_of(
     vectors: Floats | None = None,
     relations: Relations = NO_RELATIONS,
     values: Floats | None = None,
-    trees: TreeRanker | None = None,
+    corrector: Corrector | None = None,
 ) -> Scorer:
     """The score of a task.
 
@@ -162,5 +181,5 @@ def scorer_of(
         ranker,
         intent,
         task.first_candidate,
-        trees,
+        corrector,
     )

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from loopback_core.data import NOTHING, Catalog, Floats, Histories, Ids, Ragged, Ranking
 from loopback_core.data.names import TrackNames
 from loopback_core.errors import RequestError
+from loopback_core.ranking.corrector import Corrector
+from loopback_core.ranking.corrector_files import load_correctors
 from loopback_core.ranking.linear_ranker import LinearRanker, load_rankers
 from loopback_core.ranking.relations import Relations
 from loopback_core.ranking.scorer import Scorer, scorer_of
 from loopback_core.ranking.terms import Knowledge
-from loopback_core.ranking.tree_ranker import TreeRanker, load_trees
 from loopback_core.recommenders.index_recommender import IndexRecommender
 from loopback_core.recommenders.name_keys import NameKeys
 from loopback_core.recommenders.request import Recommendation, Request
@@ -49,7 +50,7 @@ class Towers:
     rankers: Mapping[str, LinearRanker]  # by task
     relations: Relations
     reranking: Mapping[str, RerankingChoice] = field(default_factory=dict)  # by task; the others are served as scored
-    trees: Mapping[str, TreeRanker] = field(default_factory=dict)  # by task; the others are in the linear order
+    correctors: Mapping[str, Corrector] = field(default_factory=dict)  # by task; the others are in the linear order
 
     @classmethod
     def load(cls, towers: Path, ranker: Path) -> Self:
@@ -63,14 +64,14 @@ class Towers:
             load_rankers(ranker),
             Relations.load(towers),
             load_reranking(ranker),
-            load_trees(ranker),
+            load_correctors(ranker),
         )
 
     def scorer(self, task: Task, vectors: Floats | None = None) -> Scorer:
         """The served score in a task. vectors: (n_tracks, D) of the catalog, where they are known already."""
-        trees = self.trees.get(LIKE.get(task.name, task.name)) if task.name in IN_CATALOG else None
+        corrector = self.correctors.get(LIKE.get(task.name, task.name)) if task.name in IN_CATALOG else None
         ranker = self.rankers[task.name]
-        return scorer_of(task, self.model, ranker, vectors, self.relations, trees=trees)
+        return scorer_of(task, self.model, ranker, vectors, self.relations, corrector=corrector)
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,7 @@ class Bundle:
                 self.catalog.artist,
                 self.towers.rankers[task],
                 intent,
-                trees=self.towers.trees.get(task),
+                corrector=self.towers.correctors.get(task),
             )
             for task, intent in SERVED_TASKS.items()
         }
@@ -169,7 +170,7 @@ class Bundle:
     @cached_property
     def _retrievers(self) -> dict[str, IndexRecommender]:
         return {
-            task: IndexRecommender(replace(scorer, trees=None), self.index, self.tie_seed)
+            task: IndexRecommender(replace(scorer, corrector=None), self.index, self.tie_seed)
             for task, scorer in self._scorers.items()
         }
 

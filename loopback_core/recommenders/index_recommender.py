@@ -26,14 +26,14 @@ class IndexRecommender(TowersRecommender):
     The index finds the best by the towers and the catalog terms. The personal prior lifts tracks of the history, their
     neighbours, and those of its artists and of related ones: of these the MOST_LIFTED best of each user by all but the
     towers. They are scored together with what the index found, and the best of both are nearly always the best of all.
-    Where the scorer has trees, these put the best in order.
+    Where the scorer has a corrector, it puts the best in order.
     """
 
     def __init__(self, scorer: Scorer, index: VectorIndex, seed: int) -> None:
         """seed: of the permutation that breaks ties."""
         super().__init__(scorer, seed, "two_tower_index")
         self.index = index
-        self.places = 0 if scorer.trees is None else scorer.trees.places
+        self.places = 0 if scorer.corrector is None else scorer.corrector.places
 
     def rank(self, users: EncodedUsers, k: int, exclude: Ragged | None) -> Ranking:
         """The k best candidates of each user."""

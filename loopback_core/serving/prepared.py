@@ -19,8 +19,8 @@ from loopback_core.serving.reasons import Reasons
 KEPT_LISTENS = 2_000_000
 """Listens of the listeners who are kept, together: each takes some 50 bytes."""
 
-FOR_TREES = 8
-"""How many times as much a listen takes where trees read all features of a history."""
+FOR_CORRECTION = 8
+"""How many times as much a listen takes where a corrector reads all features of a history."""
 
 LISTENS_AT_ONCE = 200_000
 """Of histories that are encoded together: some kilobytes are held for each of them."""
@@ -103,7 +103,9 @@ class PreparedListeners:
                 self._listens -= self._cost(self._kept.pop(key))
 
     def _cost(self, prepared: Prepared) -> int:
-        return OF_A_LISTENER + len(prepared.listener.ids) * (FOR_TREES if self.served.bundle.towers.trees else 1)
+        return OF_A_LISTENER + len(prepared.listener.ids) * (
+            FOR_CORRECTION if self.served.bundle.towers.correctors else 1
+        )
 
     def encode(self, prepared: Sequence[Prepared], tasks: Sequence[TaskName]) -> None:
         """Encode those that are not yet for these tasks, many in one pass of the tower."""

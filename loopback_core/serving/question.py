@@ -38,5 +38,5 @@ class Question:
     at: int | None = None  # seconds since 1970-01-01 UTC; None: now, by the clock of the bundle
     explain: bool = False
     familiarity: float | None = None  # share of the list that the user knows, 0 to 1; None: as the task says
-    rank: bool = True  # whether trees put the best candidates in order; False: the linear score alone
+    rank: bool = True  # whether the ranker puts the best candidates in order; False: the linear score alone
     diversity: float | None = None  # 0 to 1; None: as the bundle says

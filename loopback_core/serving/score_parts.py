@@ -21,7 +21,7 @@ RELATED_FEATURES = {*NeighboursTerm.features, *RelatedTerm.features, *map(popula
 def score_parts(scorer: Scorer, histories: Histories, tracks: Ids, scores: Floats) -> list[dict[str, float]]:
     """Of one history: for each track the parts of its score, which add up to it.
 
-    `towers`, `popularity`, `prior` and `related` are those of the linear score, `trees` is what trees add, where there are any.
+    `towers`, `popularity`, `prior` and `related` are those of the linear score, `ranker` is what the corrector adds, where there is one.
     scores: (n,) as the tracks were served.
     """
     user = scorer.users(histories)[0]
@@ -34,8 +34,8 @@ def score_parts(scorer: Scorer, histories: Histories, tracks: Ids, scores: Float
     is_related = np.array([name in RELATED_FEATURES for name in PERSONAL])
     prior, related = weighted[:, ~is_related].sum(axis=1), weighted[:, is_related].sum(axis=1)
     parts = {"towers": towers, "popularity": popularity, "prior": prior, "related": related}
-    if scorer.trees is not None:
-        parts["trees"] = scores - towers - popularity - prior - related
+    if scorer.corrector is not None:
+        parts["ranker"] = scores - towers - popularity - prior - related
     return [
         {name: round(float(value), 5) for name, value in zip(parts, row, strict=True)}
         for row in zip(*parts.values(), strict=True)

@@ -10,17 +10,18 @@ from loopback_core.settings.section import Section
 class RankingSettings(Section):
     """The ranker that puts the best candidates of the linear score in order; see also `training.scoring`."""
 
-    ranker: Literal["auto", "lightgbm", "none"] = Field(
+    ranker: Literal["auto", "lightgbm", "cross_encoder", "none"] = Field(
         "auto",
-        description="lightgbm: trees correct the linear score. none: the linear score orders the list. auto: in each task what "
-        "ranks better for users of validation whom it was not fitted on.",
+        description="What corrects the linear score. lightgbm: trees. cross_encoder: a small network that also reads the last "
+        "listens. none: nothing does. auto: trees, in each task where they rank better for users of validation whom they were "
+        "not fitted on.",
     )
     places: int = Field(
         300,
         ge=10,
         le=1000,
-        description="The best candidates by the linear score, which trees put in order; those after them stay in theirs.",
+        description="The best candidates by the linear score, which are put in order; those after them stay in theirs.",
     )
     requests: int = Field(
-        4_000, ge=1, le=10**6, description="Requests of validation that trees are fitted on, at most, over all moments."
+        4_000, ge=1, le=10**6, description="Requests of validation that it is fitted on, at most, over all moments."
     )

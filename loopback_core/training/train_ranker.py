@@ -1,4 +1,4 @@
-"""The step of the chain that learns the order of candidates on validation: the linear score, trees, and re-ranking."""
+"""The step of the chain that learns the order of candidates on validation: the linear score, what corrects it, and re-ranking."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -8,16 +8,18 @@ from typing import Any
 
 from loopback_core.data import Floats
 from loopback_core.features.track_content import track_content
+from loopback_core.ranking.corrector_files import save_correctors
+from loopback_core.ranking.cross_encoder_fitting import CrossEncoding
+from loopback_core.ranking.cross_fitting import CorrectorFit, Method, fit_corrector
 from loopback_core.ranking.fit_requests import requests_of, together
 from loopback_core.ranking.fitting import MOMENTS, REQUESTS, fit_ranker
 from loopback_core.ranking.index_space import catalog_values
 from loopback_core.ranking.linear_ranker import TOWERS_ALONE, LinearRanker, save_rankers
 from loopback_core.ranking.listwise import FitRequests
+from loopback_core.ranking.rank_requests import RankRequests, all_requests, rank_requests_of
 from loopback_core.ranking.relations import Relations
 from loopback_core.ranking.scorer import Scorer, scorer_of
-from loopback_core.ranking.tree_fitting import TreeFit, fit_trees
-from loopback_core.ranking.tree_ranker import save_trees
-from loopback_core.ranking.tree_requests import TreeRequests, all_requests, tree_requests_of
+from loopback_core.ranking.tree_fitting import Trees
 from loopback_core.reranking.choosing import RerankingChoice, choose_reranking, save_reranking
 from loopback_core.reranking.versions import works_of
 from loopback_core.retrieval.embed import track_vectors
@@ -30,7 +32,7 @@ from loopback_core.towers.two_tower import TwoTower
 from loopback_core.training.train import tuned_towers
 
 RANKED_TASKS = ("discovery", "next_listen")
-"""The tasks whose candidates trees order; tracks that nobody has played have no features that trees could read."""
+"""The tasks whose candidates are put in order; tracks that nobody has played have no features to do it by."""
 
 
 def train_ranker(splits: Splits, towers: Path, settings: Settings, folder: Path) -> dict[str, Any]:
@@ -41,22 +43,21 @@ def train_ranker(splits: Splits, towers: Path, settings: Settings, folder: Path)
 
     towers: what `train_towers` wrote. settings: with those of its training. Returns a summary that JSON can hold.
     """
-    rankers = dict.fromkeys(TASKS, TOWERS_ALONE)
-    trees: dict[str, TreeFit] = {}
+    tuned = TunedTowers(splits, TwoTower.load(tuned_towers(towers)), Relations.load(tuned_towers(towers)), settings)
+    rankers = fit_rankers(tuned)
+    correctors: dict[str, CorrectorFit] = {}
     reranking: dict[str, RerankingChoice] = {}
     if settings.training.scoring == "fitted":
-        tuned = TunedTowers(splits, TwoTower.load(tuned_towers(towers)), Relations.load(tuned_towers(towers)), settings)
-        rankers = fit_rankers(tuned)
-        trees = fit_trees_of_tasks(tuned, rankers)
+        correctors = fit_correctors(tuned, rankers)
         reranking = choose_rerankings(tuned, rankers)
     save_rankers(rankers, folder)
-    save_trees({name: fit.trees for name, fit in trees.items() if fit.trees is not None}, folder)
+    save_correctors({name: fit.corrector for name, fit in correctors.items() if fit.corrector}, folder)
     save_reranking(reranking, folder)
     return {
         "preset": settings.training.preset,
         "seed": settings.training.seed,
         "scoring": {task: ranker.as_json() for task, ranker in rankers.items()},
-        "trees": {task: fit.facts for task, fit in trees.items()},
+        "correctors": {task: fit.facts for task, fit in correctors.items()},
         "reranking": {task: asdict(choice) for task, choice in reranking.items()},
         "settings": settings.model_dump(mode="json", include={"ranking", "reranking"}),
     }
@@ -115,6 +116,8 @@ class ValidationMoment:
 
 def fit_rankers(tuned: TunedTowers) -> dict[str, LinearRanker]:
     """The linear ranker of each task; a task that validation cannot measure takes that of the task most like it."""
+    if tuned.settings.training.scoring == "dot":
+        return dict.fromkeys(TASKS, TOWERS_ALONE)
     parts: dict[str, list[FitRequests]] = {name: [] for name in TASKS if name not in LIKE}
     for moment in tuned.moments():
         for name, of_task in parts.items():
@@ -126,24 +129,29 @@ def fit_rankers(tuned: TunedTowers) -> dict[str, LinearRanker]:
     return {name: fitted[LIKE.get(name, name)] for name in TASKS} | {"reference_protocol": TOWERS_ALONE}
 
 
-def fit_trees_of_tasks(tuned: TunedTowers, rankers: Mapping[str, LinearRanker]) -> dict[str, TreeFit]:
-    """The trees of each task that has candidates to order; none where the settings say so."""
+def fit_correctors(tuned: TunedTowers, rankers: Mapping[str, LinearRanker]) -> dict[str, CorrectorFit]:
+    """The corrector of each task that has candidates to order; none where the settings say so."""
     ranking, seed = tuned.settings.ranking, tuned.settings.evaluation.seed
     if ranking.ranker == "none":
         return {}
-    parts: dict[str, list[TreeRequests]] = {name: [] for name in RANKED_TASKS}
+    parts: dict[str, list[RankRequests]] = {name: [] for name in RANKED_TASKS}
     for moment in tuned.moments():
         for name, of_task in parts.items():
             task = moment.task(name, ranking.requests)
             scorer = moment.scorer(task, rankers[name])
-            of_task.append(tree_requests_of(scorer, task, ranking.places, moment.seed))
-    return {name: fit_trees(name, all_requests(of_task), ranking, seed) for name, of_task in parts.items()}
+            of_task.append(rank_requests_of(scorer, task, ranking.places, moment.seed))
+    method: Method = CrossEncoding(tuned.vectors) if ranking.ranker == "cross_encoder" else Trees()
+    always = ranking.ranker != "auto"
+    return {
+        name: fit_corrector(name, all_requests(of_task), method, ranking.places, seed, always=always)
+        for name, of_task in parts.items()
+    }
 
 
 def choose_rerankings(tuned: TunedTowers, rankers: Mapping[str, LinearRanker]) -> dict[str, RerankingChoice]:
     """How lists of the catalog are re-ranked in each task, chosen on lists of the linear score at the first moment.
 
-    Trees have seen these users: their lists would look too good to be changed.
+    A corrector has seen these users: its lists would look too good to be changed.
     """
     (moment,) = tuned.moments(1)
     catalog, settings = moment.period.fit.catalog, tuned.settings

@@ -12,7 +12,7 @@ from loopback_core.ablation.run import run_ablation
 from loopback_core.errors import ArtifactError, DivergedError
 from loopback_core.ranking import fitting
 from loopback_core.splits import Splits
-from loopback_core.training import train as training_step
+from loopback_core.training import train_ranker as ranker_step
 
 GIVEN = {
     "towers": {"mlp": {"id_dim": 4, "hidden_dim": 8}, "output_dim": 8, "pooled": {"listens": 50}},
@@ -30,7 +30,7 @@ def one_thread():
 @pytest.fixture(autouse=True)
 def quick_rankers(monkeypatch):
     """One moment and one strength: how rankers are fitted is tested elsewhere, and here some thirty choices fit three each."""
-    monkeypatch.setattr(training_step, "MOMENTS", (0.0,))
+    monkeypatch.setattr(ranker_step, "MOMENTS", (0.0,))
     monkeypatch.setattr(fitting, "STRENGTHS", (1.0,))
 
 

@@ -152,7 +152,7 @@ def test_evaluation_json_has_what_other_programs_read(finished: Finished) -> Non
         of_lists = content["reranking"][task]
         assert of_lists["lists"].keys() == {"reranked", "ranked", content["rival"][task]}
         assert of_lists["against"].keys() == {"ranked", content["rival"][task]}
-        of_candidates, facts = content["candidates"][task], content["trees"][task]
+        of_candidates, facts = content["candidates"][task], content["correctors"][task]
         every = of_candidates["generators"].values()
         assert of_candidates["users"] == measured["users"] and len(every) == 6
         assert all(

@@ -298,29 +298,37 @@ def generator(tracks, adds):
     return {"tracks": tracks, "recall": {"500": 0.25, "1000": 0.5}, "adds": adds}
 
 
-def test_the_cascade_has_a_section_with_every_generator_and_whether_trees_pay(evaluation, written):
+def test_the_cascade_has_a_section_with_every_generator_and_whether_a_correction_pays(evaluation, written):
     assert "Retrieve and rank" not in written(evaluation)[0]
-    facts = {"requests": 2712, "users": 970, "rounds": 70, "linear": 0.08, "difference": 0.0115, "error": 0.0027}
+    facts = {
+        "kind": "lightgbm",
+        "requests": 2712,
+        "users": 970,
+        "steps": 70,
+        "linear": 0.08,
+        "difference": 0.0115,
+        "error": 0.0027,
+    }
     evaluation["candidates"] = {
         task: {"users": 5, "union": generator(2500.4, 0.75), "generators": {"towers": generator(1000.0, 0.125)}}
         for task in ("discovery", "next_listen")
     }
-    evaluation["trees"] = {
+    evaluation["correctors"] = {
         "discovery": {**facts, "used": True, "gains": {"related": 0.625}, "losses": {"towers": 0.0125}},
-        "next_listen": {**facts, "rounds": 0, "used": False, "gains": {}, "losses": {}},
+        "next_listen": {**facts, "steps": 0, "used": False, "gains": {}, "losses": {}},
     }
     report, page = written(evaluation)
     assert "| towers | 1,000 | 0.2500 | 0.5000 | 0.1250 |" in report
     assert "| **together** | 2,500 | 0.2500 | 0.5000 | 0.7500 |" in report
-    assert (
-        "`ranked` is `two_tower` corrected by trees: 70 trees change ndcg@10 by +0.0115 (standard error 0.0027)"
-        in report
-    )
-    assert "validation has too few users to fit trees on" in report
+    assert "`ranked` is `two_tower`, corrected: 70 trees change ndcg@10 by +0.0115 (standard error 0.0027)" in report
+    assert "validation has too few users to fit more on" in report
     assert page.index("What the trees split by") < page.index("0.625")
     assert "| towers | +0.0125 |" in report
-    evaluation["trees"]["discovery"] |= {"used": False, "gains": {}}
-    assert "is in the order of the linear score, since trees do not surely pay: 70 trees" in written(evaluation)[0]
+    evaluation["correctors"]["discovery"] |= {"used": False, "gains": {}}
+    assert (
+        "is in the order of the linear score, since a correction does not surely pay: 70 trees"
+        in written(evaluation)[0]
+    )
 
 
 def at_moments(requests, difference):

@@ -8,14 +8,15 @@ import torch
 from planted_log import planted_splits
 
 from loopback_core.data import Events
+from loopback_core.ranking.corrector_files import load_correctors
 from loopback_core.ranking.linear_ranker import TOWERS_ALONE, load_rankers
 from loopback_core.ranking.relations import Relations
-from loopback_core.ranking.tree_ranker import load_trees
 from loopback_core.reranking.choosing import load_reranking
 from loopback_core.settings import load_settings
 from loopback_core.splits import Splits
 from loopback_core.tasks.task_builders import IN_CATALOG, TASKS
 from loopback_core.towers.two_tower import TwoTower, Vocabulary
+from loopback_core.training import train_ranker as ranker_step
 from loopback_core.training.train import TUNED
 from loopback_core.training.train_ranker import RANKED_TASKS, TunedTowers, train_ranker
 
@@ -39,41 +40,49 @@ def towers(planted, tmp_path_factory):
     return folder
 
 
+@pytest.fixture(autouse=True)
+def few_moments(monkeypatch):
+    monkeypatch.setattr(ranker_step, "MOMENTS", (0.0, 0.5))
+
+
 def settings_of(ranker="auto", **training):
     given = {"towers": {"output_dim": 8}, "training": training, "ranking": {"ranker": ranker, "places": 60}}
     return load_settings(given, environ={})
 
 
-def test_all_that_is_fitted_can_be_read_back(planted, towers, tmp_path):
-    summary = train_ranker(planted, towers, settings_of("lightgbm"), tmp_path)
-    assert json.loads(json.dumps(summary))["trees"] == summary["trees"]
-    rankers, trees = load_rankers(tmp_path), load_trees(tmp_path)
+@pytest.mark.parametrize("kind", ["lightgbm", "cross_encoder"])
+def test_all_that_is_fitted_can_be_read_back(planted, towers, tmp_path, kind):
+    summary = train_ranker(planted, towers, settings_of(kind), tmp_path)
+    assert json.loads(json.dumps(summary))["correctors"] == summary["correctors"]
+    rankers, correctors = load_rankers(tmp_path), load_correctors(tmp_path)
     assert {task: ranker.as_json() for task, ranker in rankers.items()} == summary["scoring"]
     assert set(rankers) == set(TASKS) and set(load_reranking(tmp_path)) == set(IN_CATALOG)
-    assert set(trees) == set(RANKED_TASKS) == {task for task, facts in summary["trees"].items() if facts["used"]}
-    assert {of.places for of in trees.values()} == {60}
-    for facts in summary["trees"].values():
-        assert sum(facts["gains"].values()) == pytest.approx(1) and facts["rounds"] > 0
+    assert (
+        set(correctors) == set(RANKED_TASKS) == {task for task, facts in summary["correctors"].items() if facts["used"]}
+    )
+    assert {of.places for of in correctors.values()} == {60}
+    for facts in summary["correctors"].values():
+        assert facts["kind"] == kind and facts["steps"] > 0 and bool(facts["gains"]) is (kind == "lightgbm")
         assert facts["users"] == 60 and facts["requests"] > facts["users"]
 
 
-def test_no_trees_are_fitted_where_the_settings_say_so(planted, towers, tmp_path):
+def test_nothing_is_fitted_where_the_settings_say_so(planted, towers, tmp_path):
     summary = train_ranker(planted, towers, settings_of("none"), tmp_path)
-    assert summary["trees"] == load_trees(tmp_path) == {}
+    assert summary["correctors"] == load_correctors(tmp_path) == {}
     assert summary["scoring"]["discovery"]["weights"]
 
 
 def test_towers_that_are_served_alone_have_no_ranker(planted, towers, tmp_path):
     summary = train_ranker(planted, towers, settings_of(scoring="dot"), tmp_path)
     assert set(load_rankers(tmp_path).values()) == {TOWERS_ALONE}
-    assert summary["trees"] == load_trees(tmp_path) == load_reranking(tmp_path) == {}
+    assert summary["correctors"] == load_correctors(tmp_path) == load_reranking(tmp_path) == {}
 
 
 def test_what_is_played_after_a_moment_changes_no_feature_of_its_requests(planted, towers):
     """The labels are the listens after the moment: with others in their place every feature is the same, bit for bit."""
     shuffled = Splits(planted.folder)
     known = planted.validation
-    moment = int(0.7 * len(known))
+    moment = int(0.5 * len(known))
     other = np.random.default_rng(0).permutation(known.track[moment:])
     shuffled.__dict__["validation"] = Events(known.user, np.r_[known.track[:moment], other], known.timestamp)
     features = []

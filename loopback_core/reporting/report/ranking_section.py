@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from loopback_core.evaluation.candidates_json import GeneratorJson
 from loopback_core.evaluation.evaluation_json import Evaluation
-from loopback_core.ranking.tree_facts import TreeFacts
+from loopback_core.ranking.corrector_facts import CorrectorFacts
 from loopback_core.recommenders.lists import SERVED, TOWERS
 from loopback_core.reporting.report.report_tables import markdown_table
 from loopback_core.reporting.report.task_sections import folded
@@ -16,7 +16,7 @@ MOST_FEATURES = 20
 
 def ranking_section(evaluation: Evaluation) -> Iterator[str]:
     """Paragraphs of the section; nothing where the towers are served without further terms."""
-    candidates, trees = evaluation.get("candidates"), evaluation.get("trees")
+    candidates, correctors = evaluation.get("candidates"), evaluation.get("correctors")
     if not candidates:
         return
     yield "## Retrieve and rank: the candidates, and their order"
@@ -29,13 +29,13 @@ def ranking_section(evaluation: Evaluation) -> Iterator[str]:
         rows = {**measured["generators"], "**together**": measured["union"]}
         yield f"### {task.replace('_', ' ').capitalize()}"
         yield _generators(rows)
-        if trees and task in trees:
-            yield _trees(trees[task])
-            if gains := trees[task]["gains"]:
+        if correctors and task in correctors:
+            yield _corrector(correctors[task])
+            if gains := correctors[task]["gains"]:
                 first = sorted(gains, key=lambda name: -gains[name])[:MOST_FEATURES]
                 shares = [[markdown(name), f"{gains[name]:.3f}"] for name in first]
                 yield from folded("What the trees split by", markdown_table(["feature", "share of gain"], shares, 1))
-                losses = trees[task]["losses"]
+            if losses := correctors[task]["losses"]:
                 order = sorted(losses, key=lambda name: -losses[name])
                 lost = [[name, f"{losses[name]:+.4f}"] for name in order]
                 columns = ["features", f"{MAIN_METRIC} lost"]
@@ -51,14 +51,18 @@ def _generators(rows: dict[str, GeneratorJson]) -> str:
     return markdown_table(columns, cells, words=1)
 
 
-def _trees(facts: TreeFacts) -> str:
-    if not facts["rounds"]:
-        return f"`{SERVED}` is in the order of the linear score: validation has too few users to fit trees on."
+STEPS_OF_KIND = {"lightgbm": "trees", "cross_encoder": "passes of a cross-encoder"}
+
+
+def _corrector(facts: CorrectorFacts) -> str:
+    if not facts["steps"]:
+        return f"`{SERVED}` is in the order of the linear score: validation has too few users to fit more on."
+    steps = STEPS_OF_KIND[facts["kind"]]
     difference = (
-        f"{facts['rounds']} trees change {MAIN_METRIC} by {facts['difference']:+.4f} (standard error {facts['error']:.4f}) from "
+        f"{facts['steps']} {steps} change {MAIN_METRIC} by {facts['difference']:+.4f} (standard error {facts['error']:.4f}) from "
         f"{facts['linear']:.4f}, over {facts['requests']:,} requests of {facts['users']:,} users of validation, each ranked by "
-        "trees that were fitted on other users"
+        "what was fitted on other users"
     )
     if facts["used"]:
-        return f"`{SERVED}` is `{TOWERS}` corrected by trees: {difference}."
-    return f"`{SERVED}` is in the order of the linear score, since trees do not surely pay: {difference}."
+        return f"`{SERVED}` is `{TOWERS}`, corrected: {difference}."
+    return f"`{SERVED}` is in the order of the linear score, since a correction does not surely pay: {difference}."

@@ -115,7 +115,7 @@ class RecommendationRequest(_Body):
     )
     rank: bool = Field(
         True,
-        description="Whether trees put the best candidates in order, where the model has any; false: the linear score.",
+        description="Whether the best candidates are put in order by the ranker, where validation said that it pays; false: by the linear score.",
     )
     diversity: float | None = Field(
         None,

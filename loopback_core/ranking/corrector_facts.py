@@ -1,16 +1,17 @@
-"""What the fitting of trees says of them."""
+"""What the fitting of a corrector says of it."""
 
 from typing_extensions import TypedDict
 
 
-class TreeFacts(TypedDict):
-    """What cross-fitting measured: users of every third part are ranked by trees that were fitted on the others."""
+class CorrectorFacts(TypedDict):
+    """What cross-fitting measured: every third part of the users is ranked by a corrector that was fitted on the others."""
 
+    kind: str  # of the corrector: lightgbm or cross_encoder
     requests: int
     users: int
-    rounds: int
+    steps: int  # trees, or passes over the requests
     linear: float  # nDCG@10 of the linear score over the requests
-    difference: float  # of the trees to it
+    difference: float  # of the corrected score to it
     error: float  # standard error of the difference, by users
     used: bool
     gains: dict[str, float]  # feature -> share of the gain of all splits, where trees are used

@@ -1,4 +1,4 @@
-"""Requests to fit trees on: the best candidates by the linear score, as they are served."""
+"""Requests to fit a corrector on: the best candidates by the linear score, as they are served."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,23 +7,20 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from loopback_core.data import NOTHING, Floats, Ids
+from loopback_core.data import NOTHING, Floats, Ids, Ragged
+from loopback_core.ranking.best_candidates import RANK_FEATURES, BestCandidates, rank_features
 from loopback_core.ranking.candidates import USERS_AT_ONCE
 from loopback_core.ranking.pair_features import personal_bags
-from loopback_core.ranking.scorer import Scorer
+from loopback_core.ranking.scorer import Scorer, last_listens
 from loopback_core.ranking.terms import Listened
-from loopback_core.ranking.tree_ranker import TREE_FEATURES, tree_features
 from loopback_core.retrieval.top_k import tie_order, top_k
 from loopback_core.tasks.task import Task
 
 
 @dataclass(frozen=True)
-class TreeRequests:
-    """Requests with their candidates in falling order of the linear score, at least one of them a positive."""
+class RankRequests(BestCandidates):
+    """Requests of which a positive is among the best candidates."""
 
-    features: Floats  # (n, len(TREE_FEATURES))
-    scores: Floats  # (n,) linear
-    lengths: Ids  # (requests,)
     is_positive: NDArray[np.bool_]  # (n,)
     n_positives: Ids  # (requests,) also of those that are no candidates
     user: Ids  # (requests,) dense id
@@ -31,13 +28,15 @@ class TreeRequests:
     def __len__(self) -> int:
         return len(self.user)
 
-    def where(self, rows: NDArray[np.bool_]) -> "TreeRequests":
+    def where(self, rows: NDArray[np.bool_]) -> "RankRequests":
         """Some of the requests. rows: (requests,)."""
         inside = np.repeat(rows, self.lengths)
-        return TreeRequests(
+        return RankRequests(
             self.features[inside],
             self.scores[inside],
             self.lengths[rows],
+            self.track[inside],
+            self.history.take(np.flatnonzero(rows)),
             self.is_positive[inside],
             self.n_positives[rows],
             self.user[rows],
@@ -55,7 +54,7 @@ class TreeRequests:
         return ndcg
 
 
-def tree_requests_of(scorer: Scorer, task: Task, places: int, seed: int) -> TreeRequests:
+def rank_requests_of(scorer: Scorer, task: Task, places: int, seed: int) -> RankRequests:
     """Every user of a task with a positive among the `places` best candidates.
 
     scorer: with the linear ranker of the task. seed: of the permutation that breaks ties.
@@ -66,15 +65,29 @@ def tree_requests_of(scorer: Scorer, task: Task, places: int, seed: int) -> Tree
     return all_requests([_requests(scorer, block, places, tie_rank) for block in blocks])
 
 
-def all_requests(parts: Sequence[TreeRequests]) -> TreeRequests:
+def all_requests(parts: Sequence[RankRequests]) -> RankRequests:
     """The requests of all parts."""
-    names = ("features", "scores", "lengths", "is_positive", "n_positives", "user")
-    return TreeRequests(
-        *(np.concatenate([getattr(part, name) for part in (NO_TREE_REQUESTS, *parts)]) for name in names)
+    every = (NO_RANK_REQUESTS, *parts)
+
+    def together(name: str) -> np.ndarray:
+        return np.concatenate([getattr(part, name) for part in every])
+
+    offsets = np.concatenate([[0], np.cumsum(np.concatenate([part.history.lengths for part in every]))]).astype(
+        np.int64
+    )
+    return RankRequests(
+        together("features"),
+        together("scores"),
+        together("lengths"),
+        together("track"),
+        Ragged(offsets, np.concatenate([part.history.values for part in every])),
+        together("is_positive"),
+        together("n_positives"),
+        together("user"),
     )
 
 
-def _requests(scorer: Scorer, task: Task, places: int, tie_rank: Ids) -> TreeRequests:
+def _requests(scorer: Scorer, task: Task, places: int, tie_rank: Ids) -> RankRequests:
     listened = Listened(task.histories, scorer.knowledge)
     users = scorer.encode(task.histories, listened)
     scores = users.vectors @ scorer.vectors.T
@@ -88,20 +101,24 @@ def _requests(scorer: Scorer, task: Task, places: int, tie_rank: Ids) -> TreeReq
     row, place, track = row[kept], place[kept], track[kept]
     bags = personal_bags(listened)
     lengths, by_score = np.bincount(row, minlength=len(task.users))[has_any], best.scores[row, place]
-    return TreeRequests(
-        tree_features(scorer.features(users.vectors, bags, row, track), by_score, lengths),
+    return RankRequests(
+        rank_features(scorer.features(users.vectors, bags, row, track), by_score, lengths),
         by_score,
         lengths,
+        track,
+        last_listens(task.histories, scorer.knowledge.catalog.n_tracks).take(np.flatnonzero(has_any)),
         is_positive[kept],
         positives.lengths[has_any],
         task.users[has_any],
     )
 
 
-NO_TREE_REQUESTS = TreeRequests(
-    np.zeros((0, len(TREE_FEATURES)), np.float32),
+NO_RANK_REQUESTS = RankRequests(
+    np.zeros((0, len(RANK_FEATURES)), np.float32),
     np.zeros(0, np.float32),
     np.zeros(0, np.int64),
+    np.zeros(0, np.int64),
+    Ragged(np.zeros(1, np.int64), np.zeros(0, np.int64)),
     np.zeros(0, np.bool_),
     np.zeros(0, np.int64),
     np.zeros(0, np.int64),

@@ -15,7 +15,7 @@ from loopback_core.runtime.threads import compute_threads
 PARAMETERS: Mapping[str, Any] = {
     "objective": "lambdarank",
     "lambdarank_truncation_level": 30,
-    "learning_rate": 0.1,
+    "learning_rate": 0.05,
     "num_leaves": 15,
     "min_data_in_leaf": 100,
     "lambda_l2": 10.0,
@@ -32,7 +32,7 @@ class Trees(Method):
     """LambdaMART (Burges 2010) by LightGBM (Ke et al. 2017); a step is a tree."""
 
     kind = "lightgbm"
-    steps = (10, 20, 35, 50, 75, 100, 150)
+    steps = (10, 20, 40, 70, 100, 150, 200, 300)
 
     def fit(self, requests: RankRequests, steps: int, seed: int) -> Any:
         """See :class:`Method`."""

@@ -16,6 +16,7 @@ from loopback_core.listens.layouts.layout import Head, LayoutFile
 from loopback_core.listens.layouts.yambda import is_yambda
 from loopback_core.listens.log_columns import find_columns, match_columns, suggested
 from loopback_core.listens.log_file import open_log
+from loopback_core.listens.parquet_log import first_times
 from loopback_core.listens.reading import read_rows
 from loopback_core.listens.survey import Survey, head_of
 from loopback_core.listens.time_forms import form_of
@@ -82,11 +83,7 @@ def _head_of(path: Path, surveyed: Survey, source: SourceSettings) -> Head:
 
 def _some_times(path: Path, surveyed: Survey, column: str, source: SourceSettings) -> list[str]:
     if surveyed.layout is None:
-        with pq.ParquetFile(path) as file:
-            times = pl.Series(next(file.iter_batches(_LOOKED_AT, columns=[column])).column(0))
-        return (
-            times.drop_nulls().cast(pl.String).to_list() if times.dtype.is_numeric() or times.dtype == pl.String else []
-        )
+        return first_times(path, column, _LOOKED_AT)
     rows = next(read_rows(path, source, lambda _: None, FEW_BYTES), None)
     times = pl.Series([], dtype=pl.String) if rows is None else rows["timestamp"]
     return [text for text in islice(times.drop_nulls(), _LOOKED_AT) if text.strip()]

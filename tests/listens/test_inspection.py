@@ -97,3 +97,11 @@ def test_what_is_no_log_ends_in_a_sentence(tmp_path):
         inspect_log(write(tmp_path / "a.json", '{"a": 1}'), SourceSettings())
     with pytest.raises(BadLogError, match="has no column"):
         inspect_log(write(tmp_path / "a.csv", "a,b\n1,2\n"), SourceSettings())
+
+
+def test_a_parquet_file_without_a_row_is_looked_at(tmp_path):
+    pl.DataFrame(schema=dict.fromkeys(("user_id", "timestamp", "artist_name", "track_name"), pl.String)).write_parquet(
+        tmp_path / "plays.parquet"
+    )
+    found = inspect_log(tmp_path / "plays.parquet", SourceSettings())
+    assert (found.rows, found.users) == (0, set())

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from loopback_core.errors import BadLogError
@@ -268,4 +270,39 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path, name: str) -> None
     os.mkfifo(tmp_path / name)
     assert refusal(tmp_path / name) == (
         f"{tmp_path / name} is not a regular file: give the path of a file or of a folder of files."
+    )
+
+
+EDGES = [1609459200, 2**63 - 1, -(2**63), 0, None]
+
+
+@pytest.mark.parametrize(("unit", "ticks"), [("ms", 10**3), ("us", 10**6)])
+@pytest.mark.parametrize("zone", [None, "Europe/Berlin", "+05:30", "Mars/Base"])
+def test_times_of_parquet_beyond_the_calendar_are_unreadable_rows(
+    tmp_path: Path, unit: str, ticks: int, zone: str | None
+) -> None:
+    times = pa.array([EDGES[0] * ticks, *EDGES[1:]], pa.timestamp(unit, zone))
+    columns = {"user_id": ["u"] * 5, "timestamp": times, "artist_name": ["A"] * 5, "track_name": ["S"] * 5}
+    pq.write_table(pa.table(columns), tmp_path / "plays.parquet")
+    summary, kept = read(tmp_path / "plays.parquet")
+    assert kept["timestamp"].to_list() == [MOMENT]
+    assert (summary.rejected["unreadable timestamp"], summary.rejected["implausible date"]) == (3, 1)
+
+
+def test_nanoseconds_and_days_of_parquet_at_their_ends_are_rows(tmp_path: Path) -> None:
+    for name, times in (
+        ("ns", pa.array([EDGES[0] * 10**9, *EDGES[1:]], pa.timestamp("ns"))),
+        ("days", pa.array([18628, 2**31 - 1, -(2**31), 0, None], pa.date32())),
+    ):
+        columns = {"user_id": ["u"] * 5, "timestamp": times, "artist_name": ["A"] * 5, "track_name": ["S"] * 5}
+        pq.write_table(pa.table(columns), tmp_path / f"{name}.parquet")
+        assert read(tmp_path / f"{name}.parquet")[1]["timestamp"].to_list() == [MOMENT]
+
+
+@pytest.mark.parametrize("number", [1609459200 * 10**6, 1609459200 * 10**9, 44197])
+def test_numbers_as_times_of_parquet_that_are_of_no_known_unit_are_named(tmp_path: Path, number: int) -> None:
+    frame = pl.DataFrame({"user_id": "u", "timestamp": [number], "artist_name": "A", "track_name": "S"})
+    frame.write_parquet(tmp_path / "plays.parquet")
+    assert refusal(tmp_path / "plays.parquet").endswith(
+        f"holds numbers such as {number}, which are neither seconds nor milliseconds since 1970: make it a datetime."
     )

@@ -7,7 +7,16 @@ from typing import IO
 
 from loopback_core.errors import BadLogError
 from loopback_core.listens.archive import Member
-from loopback_core.listens.containers import ARCHIVES, Container, container_of, damage_named, other_packer, streams
+from loopback_core.listens.containers import (
+    ARCHIVES,
+    Container,
+    container_of,
+    damage_named,
+    database_of,
+    is_packed,
+    other_packer,
+    streams,
+)
 from loopback_core.listens.layouts.layout import HEAD_BYTES, Head, Layout
 from loopback_core.listens.layouts.recognition import layout_by_name, layout_of, refusal
 from loopback_core.listens.log_file import open_log
@@ -73,6 +82,11 @@ def survey(path: Path, source: SourceSettings) -> Survey:
             raise empty(path)
         if packer := other_packer(start):
             raise BadLogError(f"{path} is packed by {packer}, which is not read: unpack it, or repack it with gzip.")
+        if scheme := database_of(start):
+            raise BadLogError(
+                f"{path} is a database: give its address, {scheme}:///{path.absolute()}, as LOOPBACK_SOURCE (source.name), and "
+                "[source] table or query."
+            )
         container = container_of(path, start)
         if container == "parquet":
             return Survey(container, None, names_users=parquet_names_users(path, source))
@@ -82,6 +96,8 @@ def survey(path: Path, source: SourceSettings) -> Survey:
         stream = next(streams(path, file, container))
         head = Head(stream.name, head_of(stream.content), source)
     recognised = layout_of(head)
+    if recognised is None and container == "gzip" and is_packed(head.content):
+        raise BadLogError(f"{path} is packed twice: unpack it once.")
     layout = recognised or layout_by_name(head)
     if layout is None:
         raise refusal(path, head, ACCEPTED)
@@ -115,6 +131,8 @@ def _seen(number: int, member: Member, source: SourceSettings) -> _Seen:
     if not head.content:
         return looked_at(reason="empty")
     recognised = layout_of(head)
+    if recognised is None and is_packed(head.content):
+        return looked_at(reason="packed once more: unpack it")
     layout = recognised or layout_by_name(head)
     if layout is None:
         return looked_at(reason="of no known layout")

@@ -15,7 +15,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from loopback_core.errors import BadLogError
-from loopback_core.listens.advice import TIMES_LOOKED_AT, advice_on_bytes, advice_on_times
+from loopback_core.listens.advice import Hints
 from loopback_core.listens.cleaning import clean
 from loopback_core.listens.erasure import leave_out_erased, read_erased
 from loopback_core.listens.log_paths import MOST_FILES
@@ -167,7 +167,7 @@ def _write_parts(
                 surveyed = look_at(path, source, sha256)
                 layout = surveyed.settings(source)
                 blocks = read_rows(path, source, read.append, block_bytes, sha256, surveyed, log.users.get(path))
-            hints = _Hints(path, layout)
+            hints = Hints(path, layout)
             for raw in prefetch(blocks, ahead=1):
                 while read:
                     shown.advance(read.pop())
@@ -195,32 +195,6 @@ def _write_parts(
         tuple(dict.fromkeys(advice))[:SHOWN_ADVICE],
         short,
     )
-
-
-class _Hints:
-    """Gathers what the rejected rows of a file suggest."""
-
-    def __init__(self, path: Path, source: SourceSettings) -> None:
-        self._path, self._source = path, source
-        self._times: dict[str, list[str | None]] = {}
-        self._undecodable = self.short = 0
-
-    def see(self, times: pl.Series, reasons: pl.Series) -> None:
-        """Rows with the text of their times, and why they were rejected (null: they were not)."""
-        if reasons.null_count() == len(reasons):
-            return
-        self.short += int((reasons == Reason.SHORT_PLAY.value).sum())
-        self._undecodable += int((reasons == Reason.UNDECODABLE_BYTES.value).sum())
-        for reason in (Reason.UNREADABLE_TIMESTAMP.value, Reason.IMPLAUSIBLE_DATE.value):
-            seen = self._times.setdefault(reason, [])
-            if len(seen) < TIMES_LOOKED_AT:
-                seen += times.filter((reasons == reason).fill_null(False)).head(TIMES_LOOKED_AT - len(seen)).to_list()
-
-    def sentences(self) -> list[str]:
-        return [
-            *advice_on_times(self._times, self._source),
-            *advice_on_bytes(self._path, self._undecodable),
-        ]
 
 
 def _rejected(frame: pl.DataFrame) -> pl.DataFrame:

@@ -25,8 +25,9 @@ C1_CONTROLS = range(0x80, 0xA0)
 class Hints:
     """Gathers what the rejected rows of a file suggest."""
 
-    def __init__(self, path: Path, source: SourceSettings) -> None:
-        self._path, self._source = path, source
+    def __init__(self, path: Path, source: SourceSettings, *, form_is_fixed: bool = False) -> None:
+        """form_is_fixed: the layout says how times are written, whatever the settings say."""
+        self._path, self._source, self._form_is_fixed = path, source, form_is_fixed
         self._times: dict[str, list[str | None]] = {}
         self._undecodable = self._kept = self._times_rejected = self.short = 0
 
@@ -46,11 +47,11 @@ class Hints:
 
     def sentences(self) -> list[str]:
         """What to do, one sentence for each cause."""
-        most_are_read = self._kept > self._times_rejected
-        return [
-            *advice_on_times(self._times, self._source, most_are_read, self._kept == 0),
-            *advice_on_bytes(self._path, self._undecodable),
-        ]
+        most_are_read, none_is_read = self._kept > self._times_rejected, self._kept == 0
+        on_times = (
+            [] if self._form_is_fixed else advice_on_times(self._times, self._source, most_are_read, none_is_read)
+        )
+        return [*on_times, *advice_on_bytes(self._path, self._undecodable)]
 
 
 def advice_on_times(

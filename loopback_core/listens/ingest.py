@@ -162,12 +162,12 @@ def _write_parts(
             latest: datetime | pl.Expr = source.latest or log.last_moment
             if path == log.served:
                 blocks = read_served(path, source, read.append, block_bytes, sha256)
-                layout, latest = as_exported(source), source.latest or LATEST_OF_SERVED
+                layout, latest, fixed = as_exported(source), source.latest or LATEST_OF_SERVED, True
             else:
                 surveyed = look_at(path, source, sha256)
-                layout = surveyed.settings(source)
+                layout, fixed = surveyed.settings(source), surveyed.form_is_fixed
                 blocks = read_rows(path, source, read.append, block_bytes, sha256, surveyed, log.users.get(path))
-            hints = Hints(path, layout)
+            hints = Hints(path, layout, form_is_fixed=fixed)
             for raw in prefetch(blocks, ahead=1):
                 while read:
                     shown.advance(read.pop())

@@ -73,7 +73,7 @@ def _look_into(file: Path, surveyed: Survey, source: SourceSettings, blocks_left
     """Counts the rows of a file; returns how many blocks may be looked at after it."""
     latest = source.latest or datetime.now(UTC) + timedelta(days=1)
     rows = read_rows(file, source, lambda _: None, INSPECTED_BYTES, surveyed=surveyed, user=found.log.users.get(file))
-    hints = Hints(file, surveyed.settings(source))
+    hints = Hints(file, surveyed.settings(source), form_is_fixed=surveyed.form_is_fixed)
     for raw in rows:
         cleaned = clean(raw, surveyed.settings(source), latest)
         hints.see(raw["timestamp"], cleaned["reason"])

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+from itertools import takewhile
+from pathlib import Path, PurePosixPath
 from typing import IO
 
 from loopback_core.errors import BadLogError
@@ -47,7 +48,7 @@ class Survey:
 
     layout: None for Parquet, whose rows need the whole file. chosen: the streams that are read, by their number in the
     file; all have the same layout. promised: whether only the name tells the layout. names_users: whether all rows say who
-    listened.
+    listened. common_folders: how many folders all that is chosen of an archive lies in.
     """
 
     container: Container
@@ -57,11 +58,17 @@ class Survey:
     left_out: tuple[LeftOut, ...] = ()
     has_profiles: bool = False
     promised: bool = False
+    common_folders: int = 0
 
     @property
     def layout_name(self) -> str:
         """As it stands in sentences."""
         return "Parquet" if self.layout is None else self.layout.name
+
+    @property
+    def form_is_fixed(self) -> bool:
+        """Whether the layout says how times are written."""
+        return self.layout is not None and self.layout.time_format is not None
 
     def settings(self, source: SourceSettings) -> SourceSettings:
         """The settings as they hold of the rows: where a layout fixes how times are written, they do not say it."""
@@ -156,7 +163,13 @@ def _of_archive(path: Path, container: Container, seen: list[_Seen]) -> Survey:
         all(one.names_users for one in seen if one.number in chosen),
         tuple(LeftOut(f"{path.name}: {one.name}", one.reason or OTHER_LAYOUT) for one in others),
         any(map(_is_profiles, seen)),
+        common_folders=_common_folders([one.name for one in seen if one.number in chosen]),
     )
+
+
+def _common_folders(names: list[str]) -> int:
+    levels = zip(*(PurePosixPath(name).parts[:-1] for name in names), strict=False)
+    return sum(1 for _ in takewhile(lambda level: len(set(level)) == 1, levels))
 
 
 def _refuse_several_layouts(path: Path, recognised: list[_Seen]) -> None:

@@ -1,7 +1,7 @@
 """Whose listens a file holds that does not say it: as the setting `source.user` says, or as the files are named."""
 
 import re
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from loopback_core.listens.containers import ARCHIVES
 from loopback_core.listens.survey import Survey
@@ -32,6 +32,13 @@ def user_of(path: Path, log: Path, surveyed: Survey, source: SourceSettings) -> 
         return None
     part_of_folder = inside and surveyed.container not in ARCHIVES and _several_files(surveyed)
     return log.name if part_of_folder and _names_nobody(path.name, surveyed) else bare_name(path.name)
+
+
+def user_of_member(name: str, common_folders: int) -> str:
+    """Whose listens a member of an archive holds: as in a folder, below the folders that all members have in common."""
+    parts = [part for part in PurePosixPath(name).parts[common_folders:] if part not in ("/", "..")]
+    inside = [part for part in parts if not OF_EXPORTS.fullmatch(part)]
+    return inside[0] if len(inside) > 1 else bare_name(name)
 
 
 def bare_name(name: str) -> str:

@@ -213,6 +213,7 @@ def _refuse_useless(log: RawLog, read: _Read) -> None:
             f"No row of the log {log.name} can be used, of {read.rows:,} ({shown}). "
             + (
                 " ".join(read.advice)
+                or ("Give files with listens of music." if set(read.first_rejects["reason"]) <= {*BLAMELESS} else "")
                 or f"A row is UTF-8 text: {', '.join(RAW_COLUMNS)}; in a .tsv without a header separated by tabs. [source] "
                 "time_format says how times are written."
             )

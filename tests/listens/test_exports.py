@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from loopback_core.errors import BadLogError
 from loopback_core.listens.ingest import IngestSummary, ingest
 from loopback_core.listens.sources import find_log
 from loopback_core.settings import SourceSettings
@@ -156,3 +157,9 @@ def test_no_setting_is_advised_that_an_export_does_not_read(tmp_path: Path) -> N
     path.write_text(listen("One", 1_609_400_000) + listen("Two", 1_609_500_000_000))
     summary, rows = run(path)
     assert (rows, summary.advice, summary.rejected["implausible date"]) == ([("anna", "One")], (), 1)
+
+
+def test_an_export_without_music_says_so(tmp_path: Path) -> None:
+    (tmp_path / "anna.json").write_text(json.dumps([stream(None, 1), stream(None, 2)]))
+    with pytest.raises(BadLogError, match=r"line 1: not music in .*\)\. Give files with listens of music\.$"):
+        run(tmp_path / "anna.json")

@@ -64,7 +64,7 @@ def advice_on_times(
         form = form_of(texts)
         if form is None or form == source.time_format:
             continue
-        shown = next(text.strip() for text in texts if form_of([text]) == form)
+        shown = next((text for text in texts if form_of([text]) == form), texts[0]).strip()
         if most_are_read and source.time_format not in (form, month_first(form)):
             return [
                 f"Some times look like {shown!r}, but most are read by [source] time_format = {source.time_format!r}: write all "

@@ -48,7 +48,8 @@ class Survey:
 
     layout: None for Parquet, whose rows need the whole file. chosen: the streams that are read, by their number in the
     file; all have the same layout. promised: whether only the name tells the layout. names_users: whether all rows say who
-    listened. common_folders: how many folders all that is chosen of an archive lies in.
+    listened. common_folders: how many folders all that is chosen of an archive lies in. folders: those below
+    them in which it lies; "" for what lies in none.
     """
 
     container: Container
@@ -59,6 +60,7 @@ class Survey:
     has_profiles: bool = False
     promised: bool = False
     common_folders: int = 0
+    folders: frozenset[str] = frozenset()
 
     @property
     def layout_name(self) -> str:
@@ -155,6 +157,8 @@ def _of_archive(path: Path, container: Container, seen: list[_Seen]) -> Survey:
         raise BadLogError(f"{path} holds no log of a known layout, but {held or 'no files'}: give {ACCEPTED}.")
     _refuse_several_layouts(path, [one for one in events or usable if not one.promised])
     chosen = {one.number for one in events or usable if one.layout is best.layout}
+    paths = [PurePosixPath(one.name).parts[:-1] for one in seen if one.number in chosen]
+    common = _common_folders(paths)
     others = [one for one in seen if one.number not in chosen and not _is_profiles(one)]
     return Survey(
         container,
@@ -163,13 +167,13 @@ def _of_archive(path: Path, container: Container, seen: list[_Seen]) -> Survey:
         all(one.names_users for one in seen if one.number in chosen),
         tuple(LeftOut(f"{path.name}: {one.name}", one.reason or OTHER_LAYOUT) for one in others),
         any(map(_is_profiles, seen)),
-        common_folders=_common_folders([one.name for one in seen if one.number in chosen]),
+        common_folders=common,
+        folders=frozenset(path[common] if len(path) > common else "" for path in paths),
     )
 
 
-def _common_folders(names: list[str]) -> int:
-    levels = zip(*(PurePosixPath(name).parts[:-1] for name in names), strict=False)
-    return sum(1 for _ in takewhile(lambda level: len(set(level)) == 1, levels))
+def _common_folders(paths: list[tuple[str, ...]]) -> int:
+    return sum(1 for _ in takewhile(lambda level: len(set(level)) == 1, zip(*paths, strict=False)))
 
 
 def _refuse_several_layouts(path: Path, recognised: list[_Seen]) -> None:

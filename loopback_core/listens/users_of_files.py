@@ -18,7 +18,8 @@ def user_of(path: Path, log: Path, surveyed: Survey, source: SourceSettings) -> 
     """Who listened to all that a file holds; None: its rows say it, or the members of an archive are named after users.
 
     log: the file or the folder that was given. A sub-folder names the user of all its files. Where the history of one person
-    comes as several files with names that the service gave them, the folder that was given does. An archive is one history.
+    comes as several files with names that the service gave them, the folder that was given does. An archive of these is one history, unless
+    all of it lies in several sub-folders: then each is that of a user.
     """
     if surveyed.names_users:
         return None
@@ -28,7 +29,7 @@ def user_of(path: Path, log: Path, surveyed: Survey, source: SourceSettings) -> 
     inside = [part for part in parts if not OF_EXPORTS.fullmatch(part)]
     if len(inside) > 1:
         return inside[0]
-    if len(surveyed.chosen) > 1 and not _several_files(surveyed):
+    if len(surveyed.chosen) > 1 and (not _several_files(surveyed) or _has_folders_of_users(surveyed)):
         return None
     part_of_folder = inside and surveyed.container not in ARCHIVES and _several_files(surveyed)
     return log.name if part_of_folder and _names_nobody(path.name, surveyed) else bare_name(path.name)
@@ -47,6 +48,10 @@ def bare_name(name: str) -> str:
     while path.suffix.lower() in PACKED:
         path = path.with_suffix("")
     return path.stem.lstrip(".") or path.stem
+
+
+def _has_folders_of_users(surveyed: Survey) -> bool:
+    return len(surveyed.folders) > 1 and not any(name == "" or OF_EXPORTS.fullmatch(name) for name in surveyed.folders)
 
 
 def _several_files(surveyed: Survey) -> bool:

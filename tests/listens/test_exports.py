@@ -163,3 +163,20 @@ def test_an_export_without_music_says_so(tmp_path: Path) -> None:
     (tmp_path / "anna.json").write_text(json.dumps([stream(None, 1), stream(None, 2)]))
     with pytest.raises(BadLogError, match=r"line 1: not music in .*\)\. Give files with listens of music\.$"):
         run(tmp_path / "anna.json")
+
+
+def test_an_archive_of_the_exports_of_several_people_is_a_log_of_several_users(tmp_path: Path) -> None:
+    members: dict[str, object] = {
+        f"log/{user}/MyData/Streaming_History_Audio_2021_{number}.json": [stream(title, minute)]
+        for user, number, title, minute in (("anna", 0, "One", 1), ("anna", 1, "Two", 2), ("ben", 0, "One", 1))
+    }
+    _, rows = run(pack(tmp_path / "plays.zip", members | {"log/ben/readme.txt": "x"}))
+    assert sorted(rows) == [("anna", "One"), ("anna", "Two"), ("ben", "One")]
+
+
+def test_an_archive_of_one_person_stays_one_where_its_files_do_not_all_lie_in_folders(tmp_path: Path) -> None:
+    members: dict[str, object] = {
+        "MyData/Streaming_History_Audio_2021_0.json": [stream("One", 1)],
+        "MyData/old/Streaming_History_Audio_2020_0.json": [stream("Two", 2)],
+    }
+    assert sorted(run(pack(tmp_path / "anna.zip", members))[1]) == [("anna", "One"), ("anna", "Two")]

@@ -6,22 +6,29 @@ from typing import Any
 
 import click
 
+from loopback_core.errors import BadLogError
 from loopback_core.listens.inspection import LISTEN, Inspection, inspect_log
 from loopback_core.listens.log_rules import BLAMELESS
+from loopback_core.listens.remote.remote_address import remote_address
 from loopback_core.settings import load_settings
 
 SHOWN_WIDTH = 40
 SHOWN_FILES = 10
 
 
-def show_log(path: Path) -> None:
-    """Print what the log at `path` seems to be, under the settings of LOOPBACK_CONFIG where there are any.
+def show_log(name: str) -> None:
+    """Print what the log at a path seems to be, under the settings of LOOPBACK_CONFIG where there are any.
 
     Raises:
         BadLogError: it cannot be read as a log.
         SettingsError: the settings cannot be used.
     """
-    found = inspect_log(path, load_settings({"source": {"name": str(path)}}).source)
+    if address := remote_address(name):
+        raise BadLogError(
+            f"{address.shown} is no file or folder of files, which is all that is inspected: set it as LOOPBACK_SOURCE "
+            "(source.name) and materialize raw_listens, which says what is missing."
+        )
+    found = inspect_log(Path(name), load_settings({"source": {"name": name}}).source)
     for label, text in _facts(found):
         click.echo(f"{label:11} {text}")
     click.echo()
@@ -41,7 +48,10 @@ def _facts(found: Inspection) -> list[tuple[str, str]]:
     if found.log.users:
         users = sorted(set(found.log.users.values()))
         facts.append(
-            ("users", ", ".join(users[:SHOWN_FILES]) + ", ..." * (len(users) > SHOWN_FILES) + " (not in the rows)")
+            (
+                "users",
+                ", ".join(users[:SHOWN_FILES]) + ", ..." * (len(users) > SHOWN_FILES) + " (where the rows do not say)",
+            )
         )
     facts += [("left out", f"{name}: {why}") for name, why in list(found.log.left_out.items())[:SHOWN_FILES]]
     facts.append(("looked at", f"{found.rows:,} rows: " + ("all of it" if found.whole else "the beginning")))
@@ -50,6 +60,7 @@ def _facts(found: Inspection) -> list[tuple[str, str]]:
     )
     for reason, rows in found.rejected.most_common():
         facts.append(("left out" if reason in BLAMELESS else "rejected", f"{rows:,} {reason}"))
+    facts += [("advice", sentence) for sentence in found.advice]
     if found.whole and len(found.users) == 1:
         facts.append(
             ("use", "the history of one user: ask with it (loopback recommend --history); training needs at least two")
@@ -73,7 +84,10 @@ def _cell(value: Any) -> str:
 def _settings(found: Inspection) -> list[str]:
     """The lines for a settings file."""
     lines = ["# loopback.toml", "[source]", f"name = {_toml(found.proposal.applied.name)}"]
-    return lines + [f"{key} = {_toml(value)}" for key, value in found.proposal.settings.items()]
+    lines += [f"{key} = {_toml(value)}" for key, value in found.proposal.settings.items()]
+    if found.proposal.day_first:
+        lines[-1] += f"  # or {_toml(found.proposal.day_first)} where the day comes first"
+    return lines
 
 
 def _toml(value: Any) -> str:

@@ -156,10 +156,14 @@ def bundles(home: Path, as_json: bool, version: str | None) -> None:
 
 
 @main.command()
-@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("path")
 @_sentences
-def inspect(path: Path) -> None:
+def inspect(path: str) -> None:
     """Show what a log seems to be: its layout, columns and first listens, what would be rejected, the settings for it."""
     from loopback_core.command_line.inspecting import show_log
 
     show_log(path)
+
+
+if __name__ == "__main__":
+    main()

@@ -23,6 +23,10 @@ TAR_MARK, TAR_MARK_AT = b"ustar", 257
 WORKBOOK = (b"[Content_Types].xml", b"_rels/", b"xl/", b"docProps/")  # an .xlsx is a zip, but no archive of listens
 
 PACKED_SUFFIXES = {".tar.gz": "tar.gz", ".tgz": "tar.gz", ".gz": "gzip", ".zip": "zip", ".parquet": "parquet"}
+
+DATABASE_MARKS = {"sqlite": (0, b"SQLite format 3\0"), "duckdb": (8, b"DUCK")}
+"""Scheme of the address of a database that is one file -> where its mark stands, and the mark."""
+
 OTHER_PACKERS = {
     b"BZh": "bzip2",
     b"\xfd7zXZ": "xz",
@@ -62,7 +66,19 @@ def _is_tar(start: bytes) -> bool:
 
 def other_packer(start: bytes) -> str | None:
     """The program that packed a file in a way that is not read here; None: no such is known."""
+    if start.startswith(TAR_MARK, TAR_MARK_AT):
+        return "tar alone"
     return next((packer for mark, packer in OTHER_PACKERS.items() if start.startswith(mark)), None)
+
+
+def is_packed(start: bytes) -> bool:
+    """Whether what was packed is packed itself, which is not read."""
+    return start.startswith((*ZIP, GZIP)) or other_packer(start) is not None
+
+
+def database_of(start: bytes) -> str | None:
+    """The scheme of the address of a database that lies in one file; None: it is no database that is known."""
+    return next((scheme for scheme, (at, mark) in DATABASE_MARKS.items() if start.startswith(mark, at)), None)
 
 
 def streams(path: Path, file: "BufferedReader[LogFile]", container: Container) -> Iterator[Member]:

@@ -15,7 +15,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from loopback_core.errors import BadLogError
-from loopback_core.listens.advice import TIMES_LOOKED_AT, advice_on_bytes, advice_on_times
+from loopback_core.listens.advice import Hints
 from loopback_core.listens.cleaning import clean
 from loopback_core.listens.erasure import leave_out_erased, read_erased
 from loopback_core.listens.log_paths import MOST_FILES
@@ -162,12 +162,12 @@ def _write_parts(
             latest: datetime | pl.Expr = source.latest or log.last_moment
             if path == log.served:
                 blocks = read_served(path, source, read.append, block_bytes, sha256)
-                layout, latest = as_exported(source), source.latest or LATEST_OF_SERVED
+                layout, latest, fixed = as_exported(source), source.latest or LATEST_OF_SERVED, True
             else:
                 surveyed = look_at(path, source, sha256)
-                layout = surveyed.settings(source)
+                layout, fixed = surveyed.settings(source), surveyed.form_is_fixed
                 blocks = read_rows(path, source, read.append, block_bytes, sha256, surveyed, log.users.get(path))
-            hints = _Hints(path, layout)
+            hints = Hints(path, layout, form_is_fixed=fixed)
             for raw in prefetch(blocks, ahead=1):
                 while read:
                     shown.advance(read.pop())
@@ -197,32 +197,6 @@ def _write_parts(
     )
 
 
-class _Hints:
-    """Gathers what the rejected rows of a file suggest."""
-
-    def __init__(self, path: Path, source: SourceSettings) -> None:
-        self._path, self._source = path, source
-        self._times: dict[str, list[str | None]] = {}
-        self._undecodable = self.short = 0
-
-    def see(self, times: pl.Series, reasons: pl.Series) -> None:
-        """Rows with the text of their times, and why they were rejected (null: they were not)."""
-        if reasons.null_count() == len(reasons):
-            return
-        self.short += int((reasons == Reason.SHORT_PLAY.value).sum())
-        self._undecodable += int((reasons == Reason.UNDECODABLE_BYTES.value).sum())
-        for reason in (Reason.UNREADABLE_TIMESTAMP.value, Reason.IMPLAUSIBLE_DATE.value):
-            seen = self._times.setdefault(reason, [])
-            if len(seen) < TIMES_LOOKED_AT:
-                seen += times.filter((reasons == reason).fill_null(False)).head(TIMES_LOOKED_AT - len(seen)).to_list()
-
-    def sentences(self) -> list[str]:
-        return [
-            *advice_on_times(self._times, self._source),
-            *advice_on_bytes(self._path, self._undecodable),
-        ]
-
-
 def _rejected(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.select("file", "line", "reason", pl.col("text").str.head(TEXT_LENGTH))
 
@@ -239,6 +213,7 @@ def _refuse_useless(log: RawLog, read: _Read) -> None:
             f"No row of the log {log.name} can be used, of {read.rows:,} ({shown}). "
             + (
                 " ".join(read.advice)
+                or ("Give files with listens of music." if set(read.first_rejects["reason"]) <= {*BLAMELESS} else "")
                 or f"A row is UTF-8 text: {', '.join(RAW_COLUMNS)}; in a .tsv without a header separated by tabs. [source] "
                 "time_format says how times are written."
             )

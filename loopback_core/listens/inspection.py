@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from loopback_core.listens.advice import Hints
 from loopback_core.listens.cleaning import clean
 from loopback_core.listens.proposal import Proposal, proposal_for
 from loopback_core.listens.reading import read_rows
@@ -34,6 +35,7 @@ class Inspection:
     rejected: Counter[str] = field(default_factory=Counter)
     first: list[dict[str, Any]] = field(default_factory=list)  # LISTEN of the first listens
     users: set[str] = field(default_factory=set)
+    advice: list[str] = field(default_factory=list)  # what would make rejected rows usable; sentences
 
     @property
     def listens(self) -> int:
@@ -71,8 +73,10 @@ def _look_into(file: Path, surveyed: Survey, source: SourceSettings, blocks_left
     """Counts the rows of a file; returns how many blocks may be looked at after it."""
     latest = source.latest or datetime.now(UTC) + timedelta(days=1)
     rows = read_rows(file, source, lambda _: None, INSPECTED_BYTES, surveyed=surveyed, user=found.log.users.get(file))
+    hints = Hints(file, surveyed.settings(source), form_is_fixed=surveyed.form_is_fixed)
     for raw in rows:
         cleaned = clean(raw, surveyed.settings(source), latest)
+        hints.see(raw["timestamp"], cleaned["reason"])
         listens = cleaned.filter(pl.col("reason").is_null())
         found.rows += raw.height
         found.rejected.update(dict(cleaned["reason"].drop_nulls().value_counts().iter_rows()))
@@ -82,4 +86,5 @@ def _look_into(file: Path, surveyed: Survey, source: SourceSettings, blocks_left
         if blocks_left <= 0:
             found.whole = next(rows, None) is None
             break
+    found.advice += [sentence for sentence in hints.sentences() if sentence not in found.advice]
     return blocks_left

@@ -23,6 +23,8 @@ OTHER_NAMES: dict[str, tuple[str, ...]] = {
         "member",
         "uid",
         "who",
+        *("email", "e_mail", "mail", "person", "profile", "login", "nick", "nickname", "listener_name", "subscriber"),
+        *("benutzer", "benutzername", "nutzer", "hörer", "utilisateur", "usuario", "usuário", "utente", "gebruiker"),
     ),
     "timestamp": (
         *(
@@ -38,11 +40,16 @@ OTHER_NAMES: dict[str, tuple[str, ...]] = {
             "unix_timestamp",
         ),
         *("utc_time", "scrobbled_at", "endtime", "end_time", "created_at", "when", "play_date"),
+        *("zeitpunkt", "zeit", "datum", "fecha", "data", "heure", "tijd"),
     ),
-    "artist_name": ("artist", "artistname", "band", "performer", "creator", "master_metadata_album_artist_name"),
+    "artist_name": (
+        *("artist", "artistname", "band", "performer", "creator", "master_metadata_album_artist_name"),
+        *("künstler", "interpret", "artiste", "artista", "artiest"),
+    ),
     "track_name": (
-        *("track", "trackname", "title", "track_title", "song", "song_name", "song_title", "name"),
-        "master_metadata_track_name",
+        *("trackname", "track_title", "song_title", "song_name", "title", "song"),
+        *("titel", "titre", "título", "titolo", "lied", "canción", "morceau"),
+        *("track", "name", "master_metadata_track_name"),  # beside a title a track may be its number
     ),
 }
 """Names that other programs give to our columns, the likelier first. They are suggested, never taken."""
@@ -124,6 +131,8 @@ def _missing(path: Path | str, in_file: Sequence[str], missing: list[tuple[str, 
             f"{path} seems to have no header, since its first line is {shown[:SHOWN_CHARACTERS_OF_LINE]}: put a line with the "
             f"names of the columns before it, such as {', '.join(RAW_COLUMNS)}."
         )
+    if any(UNREADABLE in name for name in in_file):
+        shown += " (the first line is not UTF-8: save the file as UTF-8 first)"
     names = ", ".join(ours if ours == theirs else f"{theirs!r} (for {ours})" for ours, theirs in missing)
     needed = [ours for ours, _ in missing]
     columns, _ = match_columns(in_file, source.model_copy(update={"columns": {}}))
@@ -149,6 +158,7 @@ def looks_like_header(fields: Sequence[str]) -> bool:
     return not any(map(looks_like_time, fields)) and any(name.strip() for name in fields)
 
 
+UNREADABLE = "\ufffd"  # stands for bytes that are not UTF-8
 SHOWN_COLUMNS = 40
 SHOWN_CHARACTERS_OF_LINE = 200
 

@@ -21,6 +21,12 @@ PARQUET_DAMAGE = (pa.ArrowException, OSError, KeyError, ValueError, OverflowErro
 
 ROW_BYTES = 512  # what a row of Python strings takes, roughly
 
+FIRST_DAY, LAST_DAY = -719_162, 2_932_896
+"""The days of the years 1 to 9999, from 1970-01-01."""
+
+DAY_TICKS = {"ms": 86_400 * 10**3, "us": 86_400 * 10**6}
+"""Ticks of a day. Nanoseconds of 64 bits do not leave these years."""
+
 
 def read_parquet(
     path: Path, source: SourceSettings, block_bytes: int, advance: Advance, sha256: str | None = None
@@ -91,12 +97,7 @@ def _parquet_rows(
         if ours not in columns:
             fields[ours] = pl.Series(values=[None], dtype=pl.String).new_from_index(0, batch.num_rows)
             continue
-        column = batch.column(columns[ours])
-        if pa.types.is_dictionary(column.type):
-            column = column.dictionary_decode()
-        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-            column = column.cast(pa.large_binary())  # Parquet does not promise that its text is UTF-8
-        values = pl.Series(column)
+        values = _series(batch.column(columns[ours]))
         if values.dtype == pl.Binary:
             fields[ours], wrong = decode(values)
             undecodable |= wrong
@@ -115,6 +116,34 @@ def _parquet_rows(
     )
 
 
+def _series(column: pa.Array) -> pl.Series:
+    """A column: text as bytes, since Parquet does not promise that it is UTF-8; times with any zone in UTC."""
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        column = column.cast(pa.large_binary())
+    elif pa.types.is_timestamp(column.type) and column.type.tz is not None:  # polars knows no "+05:30"
+        column = column.cast(pa.timestamp(column.type.unit, "UTC"))
+    return pl.Series(column)
+
+
+def first_times(path: Path, column: str, count: int) -> list[str]:
+    """The first times of a column of a Parquet file, at most `count`, where they are text or numbers.
+
+    Raises:
+        BadLogError: the file is damaged.
+    """
+    try:
+        with pq.ParquetFile(path) as file:
+            batch = next(file.iter_batches(count, columns=[column]), None)
+            times = pl.Series([], dtype=pl.Null) if batch is None else _series(batch.column(0))
+    except PARQUET_DAMAGE as error:
+        raise _unreadable(path, error) from None
+    if times.dtype == pl.Binary:
+        times, _ = decode(times)
+    return times.drop_nulls().cast(pl.String).to_list() if times.dtype.is_numeric() or times.dtype == pl.String else []
+
+
 def _times_as_text(values: pl.Series, path: Path, name: str, source: SourceSettings) -> pl.Series:
     is_time = isinstance(values.dtype, (pl.Datetime, pl.Date))
     if not (is_time or values.dtype.is_numeric() or values.dtype == pl.Null):
@@ -125,14 +154,31 @@ def _times_as_text(values: pl.Series, path: Path, name: str, source: SourceSetti
         )
     if values.dtype.is_numeric() and source.time_format == "iso":
         likely = form_of(values.drop_nulls().head(10).cast(pl.Int64, strict=False).cast(pl.String).drop_nulls())
+        if likely is None and values.drop_nulls().len():
+            raise BadLogError(
+                f"{path}: the time column {name!r} holds numbers such as {values.drop_nulls()[0]}, which are neither seconds nor "
+                "milliseconds since 1970: make it a datetime."
+            )
         unit = "milliseconds" if likely == "epoch_milliseconds" else "seconds"
         raise BadLogError(
             f"{path}: the time column {name!r} holds numbers; if they are {unit} since 1970, set "
             f'[source] time_format = "epoch_{unit}".'
         )
+    if not is_time:
+        return values.cast(pl.String)
+    unit = values.dtype.time_unit if isinstance(values.dtype, pl.Datetime) else "days"
+    if unit == "ns":
+        return _text_of_times(values, source)
+    ticks = DAY_TICKS.get(unit, 1)
+    number = values.to_physical().cast(pl.Int64)
+    readable = number.is_between(FIRST_DAY * ticks, (LAST_DAY + 1) * ticks - 1)  # polars panics on others
+    unreadable = number.cast(pl.String) + f" {unit} since 1970"
+    return _text_of_times(values.zip_with(readable, values.clear(len(values))), source).zip_with(readable, unreadable)
+
+
+def _text_of_times(values: pl.Series, source: SourceSettings) -> pl.Series:
     if not isinstance(values.dtype, pl.Datetime):
         return values.cast(pl.String)
     if values.dtype.time_zone is not None:
-        values = values.dt.convert_time_zone("UTC")
         return values.dt.strftime("%Y-%m-%dT%H:%M:%S%.fZ")
     return values.dt.strftime("%Y-%m-%dT%H:%M:%S%.f" + "Z" * (source.time_zone == "UTC"))

@@ -16,23 +16,28 @@ from loopback_core.listens.layouts.layout import Head, LayoutFile
 from loopback_core.listens.layouts.yambda import is_yambda
 from loopback_core.listens.log_columns import find_columns, match_columns, suggested
 from loopback_core.listens.log_file import open_log
+from loopback_core.listens.parquet_log import first_times
 from loopback_core.listens.reading import read_rows
 from loopback_core.listens.survey import Survey, head_of
-from loopback_core.listens.time_forms import form_of
+from loopback_core.listens.time_forms import EPOCHS, day_first, form_of, parse_times
 from loopback_core.settings import SourceSettings
 
-_LOOKED_AT = 20  # times
+_LOOKED_AT = 500  # times
 FEW_BYTES = 1 << 16
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """columns: those of a table. mapping: our column -> the table's. settings: keys of [source] that are not given yet."""
+    """columns: those of a table. mapping: our column -> the table's. settings: keys of [source] that are not given yet.
+
+    day_first: the time_format that fits the times just as well as the proposed one, where these have the month first.
+    """
 
     applied: SourceSettings
     columns: tuple[str, ...] = ()
     mapping: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    day_first: str | None = None
 
 
 def proposal_for(path: Path, surveyed: Survey, source: SourceSettings) -> Proposal:
@@ -56,11 +61,21 @@ def proposal_for(path: Path, surveyed: Survey, source: SourceSettings) -> Propos
         return Proposal(source)
     settings = _settings_for(columns, source)
     applied = source.model_copy(update=settings)
+    if match_columns(columns, applied)[1]:
+        find_columns(path, columns, source)  # its sentence names all that is missing, users too
     mapping = find_columns(path, columns, applied)
-    form = form_of(_some_times(path, surveyed, mapping["timestamp"], applied))
-    if form is not None and form != source.time_format:
-        settings["time_format"] = form
-    return Proposal(source.model_copy(update=settings), columns, mapping, settings)
+    times = _some_times(path, surveyed, mapping["timestamp"], applied)
+    form, other = form_of(times), None
+    if form not in (None, source.time_format) and not _reads_all(source, times):
+        settings["time_format"], other = form, day_first(form, times)
+    return Proposal(source.model_copy(update=settings), columns, mapping, settings, other)
+
+
+def _reads_all(source: SourceSettings, times: list[str]) -> bool:
+    """Whether the pattern that is set reads all times. As seconds any number could be read."""
+    if source.time_format in EPOCHS:
+        return False
+    return not parse_times(pl.Series(times, dtype=pl.String), source.time_format).null_count()
 
 
 def _settings_for(columns: tuple[str, ...], source: SourceSettings) -> dict[str, Any]:
@@ -82,11 +97,7 @@ def _head_of(path: Path, surveyed: Survey, source: SourceSettings) -> Head:
 
 def _some_times(path: Path, surveyed: Survey, column: str, source: SourceSettings) -> list[str]:
     if surveyed.layout is None:
-        with pq.ParquetFile(path) as file:
-            times = pl.Series(next(file.iter_batches(_LOOKED_AT, columns=[column])).column(0))
-        return (
-            times.drop_nulls().cast(pl.String).to_list() if times.dtype.is_numeric() or times.dtype == pl.String else []
-        )
+        return first_times(path, column, _LOOKED_AT)
     rows = next(read_rows(path, source, lambda _: None, FEW_BYTES), None)
     times = pl.Series([], dtype=pl.String) if rows is None else rows["timestamp"]
     return [text for text in islice(times.drop_nulls(), _LOOKED_AT) if text.strip()]

@@ -12,11 +12,12 @@ from loopback_core.listens.containers import damage_named, streams
 from loopback_core.listens.layouts.layout import HEAD_BYTES, Head, LayoutFile
 from loopback_core.listens.lines import Advance
 from loopback_core.listens.log_file import open_log, refuse_other_digest
+from loopback_core.listens.log_rules import INVISIBLE
 from loopback_core.listens.parquet_log import read_parquet
 from loopback_core.listens.schema import RawRow, validate
 from loopback_core.listens.survey import Survey, survey
 from loopback_core.listens.text_stream import CountedStream
-from loopback_core.listens.users_of_files import bare_name, user_of
+from loopback_core.listens.users_of_files import user_of, user_of_member
 from loopback_core.settings import SourceSettings
 
 BLOCK_BYTES = 1 << 26
@@ -50,7 +51,7 @@ def read_rows(
         frames = _layout_rows(path, source, block_bytes, advance, sha256, surveyed, user)
     for frame in frames:
         if user is not None and not surveyed.names_users:
-            frame = frame.with_columns(pl.col("user_id").fill_null(user))
+            frame = frame.with_columns(_user_or(user))
         yield validate(RawRow, frame)
 
 
@@ -84,11 +85,17 @@ def _layout_rows(
                 continue
             for rows in _stream_rows(path, source, block_bytes, surveyed, member, first):
                 if user is None and not surveyed.names_users:  # each member is the history of one person
-                    rows = rows.with_columns(pl.col("user_id").fill_null(bare_name(member.name)))
+                    rows = rows.with_columns(_user_or(user_of_member(member.name, surveyed.common_folders)))
                 yield rows
                 first = rows["line"][-1] + 1
                 advance(file.tell() - advanced)
                 advanced = file.tell()
+
+
+def _user_or(other: str) -> pl.Expr:
+    """Who listened, as the rows say it; `other` where they are blank."""
+    blank = pl.col("user_id").fill_null("").str.strip_chars(INVISIBLE) == ""
+    return pl.when(blank).then(pl.lit(other)).otherwise("user_id").alias("user_id")
 
 
 def _stream_rows(

@@ -2,12 +2,22 @@
 
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+from itertools import takewhile
+from pathlib import Path, PurePosixPath
 from typing import IO
 
 from loopback_core.errors import BadLogError
 from loopback_core.listens.archive import Member
-from loopback_core.listens.containers import ARCHIVES, Container, container_of, damage_named, other_packer, streams
+from loopback_core.listens.containers import (
+    ARCHIVES,
+    Container,
+    container_of,
+    damage_named,
+    database_of,
+    is_packed,
+    other_packer,
+    streams,
+)
 from loopback_core.listens.layouts.layout import HEAD_BYTES, Head, Layout
 from loopback_core.listens.layouts.recognition import layout_by_name, layout_of, refusal
 from loopback_core.listens.log_file import open_log
@@ -38,7 +48,8 @@ class Survey:
 
     layout: None for Parquet, whose rows need the whole file. chosen: the streams that are read, by their number in the
     file; all have the same layout. promised: whether only the name tells the layout. names_users: whether all rows say who
-    listened.
+    listened. common_folders: how many folders all that is chosen of an archive lies in. folders: those below
+    them in which it lies; "" for what lies in none.
     """
 
     container: Container
@@ -48,11 +59,18 @@ class Survey:
     left_out: tuple[LeftOut, ...] = ()
     has_profiles: bool = False
     promised: bool = False
+    common_folders: int = 0
+    folders: frozenset[str] = frozenset()
 
     @property
     def layout_name(self) -> str:
         """As it stands in sentences."""
         return "Parquet" if self.layout is None else self.layout.name
+
+    @property
+    def form_is_fixed(self) -> bool:
+        """Whether the layout says how times are written."""
+        return self.layout is not None and self.layout.time_format is not None
 
     def settings(self, source: SourceSettings) -> SourceSettings:
         """The settings as they hold of the rows: where a layout fixes how times are written, they do not say it."""
@@ -73,6 +91,11 @@ def survey(path: Path, source: SourceSettings) -> Survey:
             raise empty(path)
         if packer := other_packer(start):
             raise BadLogError(f"{path} is packed by {packer}, which is not read: unpack it, or repack it with gzip.")
+        if scheme := database_of(start):
+            raise BadLogError(
+                f"{path} is a database: give its address, {scheme}:///{path.absolute()}, as LOOPBACK_SOURCE (source.name), and "
+                "[source] table or query."
+            )
         container = container_of(path, start)
         if container == "parquet":
             return Survey(container, None, names_users=parquet_names_users(path, source))
@@ -82,6 +105,8 @@ def survey(path: Path, source: SourceSettings) -> Survey:
         stream = next(streams(path, file, container))
         head = Head(stream.name, head_of(stream.content), source)
     recognised = layout_of(head)
+    if recognised is None and container == "gzip" and is_packed(head.content):
+        raise BadLogError(f"{path} is packed twice: unpack it once.")
     layout = recognised or layout_by_name(head)
     if layout is None:
         raise refusal(path, head, ACCEPTED)
@@ -115,6 +140,8 @@ def _seen(number: int, member: Member, source: SourceSettings) -> _Seen:
     if not head.content:
         return looked_at(reason="empty")
     recognised = layout_of(head)
+    if recognised is None and is_packed(head.content):
+        return looked_at(reason="packed once more: unpack it")
     layout = recognised or layout_by_name(head)
     if layout is None:
         return looked_at(reason="of no known layout")
@@ -130,6 +157,8 @@ def _of_archive(path: Path, container: Container, seen: list[_Seen]) -> Survey:
         raise BadLogError(f"{path} holds no log of a known layout, but {held or 'no files'}: give {ACCEPTED}.")
     _refuse_several_layouts(path, [one for one in events or usable if not one.promised])
     chosen = {one.number for one in events or usable if one.layout is best.layout}
+    paths = [PurePosixPath(one.name).parts[:-1] for one in seen if one.number in chosen]
+    common = _common_folders(paths)
     others = [one for one in seen if one.number not in chosen and not _is_profiles(one)]
     return Survey(
         container,
@@ -138,7 +167,13 @@ def _of_archive(path: Path, container: Container, seen: list[_Seen]) -> Survey:
         all(one.names_users for one in seen if one.number in chosen),
         tuple(LeftOut(f"{path.name}: {one.name}", one.reason or OTHER_LAYOUT) for one in others),
         any(map(_is_profiles, seen)),
+        common_folders=common,
+        folders=frozenset(path[common] if len(path) > common else "" for path in paths),
     )
+
+
+def _common_folders(paths: list[tuple[str, ...]]) -> int:
+    return sum(1 for _ in takewhile(lambda level: len(set(level)) == 1, zip(*paths, strict=False)))
 
 
 def _refuse_several_layouts(path: Path, recognised: list[_Seen]) -> None:

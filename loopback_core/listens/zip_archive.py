@@ -40,7 +40,7 @@ def zip_members(path: Path, file: BinaryIO) -> Iterator[Member]:
         BadLogError: it is truncated or damaged, has encrypted files, or over MOST_MEMBERS entries.
     """
     with zip_damage_named(path), zipfile.ZipFile(file) as archive:
-        entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+        entries = [entry for entry in archive.infolist() if not entry.filename.endswith("/")]  # a name may be empty
         if len(entries) > MOST_MEMBERS:
             raise BadLogError(f"{path} has more than {MOST_MEMBERS:,} entries: unpack it and give the folder.")
         if locked := [entry.filename for entry in entries if entry.flag_bits & ENCRYPTED]:

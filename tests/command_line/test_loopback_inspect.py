@@ -44,7 +44,7 @@ def test_settings_that_are_given_are_not_proposed_again(tmp_path):
     path.write_text("song,artist_name,timestamp\nWaterloo,ABBA,2021-01-01T00:00:00Z\n")
     config.write_text('[source]\ncolumns = { track_name = "song" }\nuser = "Anna"\n')
     result = inspect(path, LOOPBACK_CONFIG=str(config))
-    assert "users       Anna (not in the rows)\n" in result.stdout
+    assert "users       Anna (where the rows do not say)\n" in result.stdout
     assert result.stdout.endswith(f'[source]\nname = "{path}"\n')
 
 
@@ -52,3 +52,17 @@ def test_an_error_is_one_sentence(tmp_path):
     result = inspect(tmp_path / "nothing")
     assert result.exit_code == 1
     assert result.stderr.startswith("Error: There is no file or folder ")
+
+
+def test_an_address_is_refused_as_one():
+    result = inspect("sqlite:///plays.db")
+    assert result.exit_code == 1
+    assert result.stderr.startswith(
+        "Error: sqlite:///plays.db is no file or folder of files, which is all that is inspected: "
+    )
+
+
+def test_the_other_order_of_day_and_month_stands_beside_the_proposed_one(tmp_path):
+    path = tmp_path / "plays.csv"
+    path.write_text("user_id,timestamp,artist_name,track_name\nanna,05/03/2021,ABBA,Waterloo\n")
+    assert inspect(path).stdout.endswith('\ntime_format = "%m/%d/%Y"  # or "%d/%m/%Y" where the day comes first\n')

@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from loopback_core.errors import BadLogError
 from loopback_core.listens.ingest import IngestSummary, ingest
 from loopback_core.listens.sources import find_log
 from loopback_core.settings import SourceSettings
@@ -125,3 +126,57 @@ def test_a_history_of_short_plays_only_is_read_and_says_so(tmp_path, caplog):
     path = unpack(tmp_path, {"anna.json": [stream("One", 1, 1000), stream("Two", 2, 2000)]}) / "anna.json"
     assert run(path)[1] == [("anna", "One"), ("anna", "Two")]
     assert "lasted 30 seconds: all were read, however short" in caplog.text
+
+
+TABLE = "timestamp,artist_name,track_name\n2021-01-01T00:00:00Z,ABBA,"
+
+
+@pytest.mark.parametrize("top", ["", "log/", "../"])
+def test_a_folder_of_an_archive_names_the_user_of_its_files(tmp_path: Path, top: str) -> None:
+    members: dict[str, object] = {
+        f"{top}anna/2021.csv": TABLE + "One\n",
+        f"{top}anna/rest.csv": TABLE + "Two\n",
+        f"{top}ben/rest.csv": TABLE + "One\n",
+        f"{top}cleo.csv": TABLE + "One\n",
+        f"{top}2021/dora.csv": TABLE + "One\n",
+    }
+    _, rows = run(pack(tmp_path / "plays.zip", members), user="file")
+    assert sorted(rows) == [("anna", "One"), ("anna", "Two"), ("ben", "One"), ("cleo", "One"), ("dora", "One")]
+
+
+def test_a_record_with_a_blank_user_is_of_the_user_of_the_file(tmp_path: Path) -> None:
+    streams = [stream("One", 1) | {"username": name} for name in ("", " \u200b", None, "ben")]
+    path = tmp_path / "anna.json"
+    path.write_text(json.dumps([one | {"ts": f"2021-03-0{day + 1}T12:00:00Z"} for day, one in enumerate(streams)]))
+    _, rows = run(path)
+    assert sorted(rows) == [("anna", "One"), ("anna", "One"), ("anna", "One"), ("ben", "One")]
+
+
+def test_no_setting_is_advised_that_an_export_does_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "anna.jsonl"
+    path.write_text(listen("One", 1_609_400_000) + listen("Two", 1_609_500_000_000))
+    summary, rows = run(path)
+    assert (rows, summary.advice, summary.rejected["implausible date"]) == ([("anna", "One")], (), 1)
+
+
+def test_an_export_without_music_says_so(tmp_path: Path) -> None:
+    (tmp_path / "anna.json").write_text(json.dumps([stream(None, 1), stream(None, 2)]))
+    with pytest.raises(BadLogError, match=r"line 1: not music in .*\)\. Give files with listens of music\.$"):
+        run(tmp_path / "anna.json")
+
+
+def test_an_archive_of_the_exports_of_several_people_is_a_log_of_several_users(tmp_path: Path) -> None:
+    members: dict[str, object] = {
+        f"log/{user}/MyData/Streaming_History_Audio_2021_{number}.json": [stream(title, minute)]
+        for user, number, title, minute in (("anna", 0, "One", 1), ("anna", 1, "Two", 2), ("ben", 0, "One", 1))
+    }
+    _, rows = run(pack(tmp_path / "plays.zip", members | {"log/ben/readme.txt": "x"}))
+    assert sorted(rows) == [("anna", "One"), ("anna", "Two"), ("ben", "One")]
+
+
+def test_an_archive_of_one_person_stays_one_where_its_files_do_not_all_lie_in_folders(tmp_path: Path) -> None:
+    members: dict[str, object] = {
+        "MyData/Streaming_History_Audio_2021_0.json": [stream("One", 1)],
+        "MyData/old/Streaming_History_Audio_2020_0.json": [stream("Two", 2)],
+    }
+    assert sorted(run(pack(tmp_path / "anna.zip", members))[1]) == [("anna", "One"), ("anna", "Two")]

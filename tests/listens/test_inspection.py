@@ -97,3 +97,65 @@ def test_what_is_no_log_ends_in_a_sentence(tmp_path):
         inspect_log(write(tmp_path / "a.json", '{"a": 1}'), SourceSettings())
     with pytest.raises(BadLogError, match="has no column"):
         inspect_log(write(tmp_path / "a.csv", "a,b\n1,2\n"), SourceSettings())
+
+
+def test_a_parquet_file_without_a_row_is_looked_at(tmp_path):
+    pl.DataFrame(schema=dict.fromkeys(("user_id", "timestamp", "artist_name", "track_name"), pl.String)).write_parquet(
+        tmp_path / "plays.parquet"
+    )
+    found = inspect_log(tmp_path / "plays.parquet", SourceSettings())
+    assert (found.rows, found.users) == (0, set())
+
+
+@pytest.mark.parametrize(
+    ("header", "mapping"),
+    [
+        (
+            "Benutzer;Zeitpunkt;Künstler;Titel",
+            {"user_id": "Benutzer", "timestamp": "Zeitpunkt", "artist_name": "Künstler", "track_name": "Titel"},
+        ),
+        (
+            "email;time;artist;song",
+            {"user_id": "email", "timestamp": "time", "artist_name": "artist", "track_name": "song"},
+        ),
+        (
+            "user;time;artist;title",
+            {"user_id": "user", "timestamp": "time", "artist_name": "artist", "track_name": "title"},
+        ),
+    ],
+)
+def test_names_of_other_languages_and_programs_are_proposed(tmp_path, header, mapping):
+    path = write(tmp_path / "plays.csv", f"{header};track\nanna;25.03.2021 10:00;ABBA;Waterloo;3\n")
+    assert inspect_log(path, SourceSettings()).proposal.settings == {
+        "columns": mapping,
+        "time_format": "%d.%m.%Y %H:%M",
+    }
+
+
+def test_a_pattern_that_is_set_and_reads_all_times_is_kept(tmp_path):
+    path = write(
+        tmp_path / "plays.csv", "user_id,timestamp,artist_name,track_name\nanna,05/03/2021 10:00,ABBA,Waterloo\n"
+    )
+    found = inspect_log(path, SourceSettings(time_format="%d/%m/%Y %H:%M"))
+    assert dict(found.proposal.settings) == {}
+    assert found.first[0]["timestamp"] == datetime(2021, 3, 5, 10, tzinfo=UTC)
+    found = inspect_log(path, SourceSettings())
+    assert (found.proposal.settings["time_format"], found.proposal.day_first) == ("%m/%d/%Y %H:%M", "%d/%m/%Y %H:%M")
+
+
+def test_what_rejected_rows_suggest_is_said(tmp_path):
+    path = tmp_path / "plays.csv"
+    path.write_bytes(
+        f"user_id,timestamp,artist_name,track_name\nanna,10:00,ABBA,Waterloo\nben,{'2021-01-01'},Björk,Joga\n".encode(
+            "cp1252"
+        )
+    )
+    assert [sentence.split(":")[0] for sentence in inspect_log(path, SourceSettings()).advice] == [
+        "The times look like '10",
+        "plays.csv seems to be in Latin-1, not UTF-8",
+    ]
+
+
+def test_users_are_asked_for_where_other_columns_are_missing_too(tmp_path):
+    with pytest.raises(BadLogError, match="has no column user_id, timestamp, artist_name, track_name; "):
+        inspect_log(write(tmp_path / "a.csv", "a,b\n1,2\n"), SourceSettings())

@@ -1,12 +1,18 @@
 """Logs as spreadsheets, scrobblers and other programs write them: each is read, or refused with the remedy."""
 
+import gzip
 import io
 import logging
 import os
+import sqlite3
+import tarfile
+import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from loopback_core.errors import BadLogError
@@ -269,3 +275,89 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path, name: str) -> None
     assert refusal(tmp_path / name) == (
         f"{tmp_path / name} is not a regular file: give the path of a file or of a folder of files."
     )
+
+
+EDGES = [1609459200, 2**63 - 1, -(2**63), 0, None]
+
+
+@pytest.mark.parametrize(("unit", "ticks"), [("ms", 10**3), ("us", 10**6)])
+@pytest.mark.parametrize("zone", [None, "Europe/Berlin", "+05:30", "Mars/Base"])
+def test_times_of_parquet_beyond_the_calendar_are_unreadable_rows(
+    tmp_path: Path, unit: str, ticks: int, zone: str | None
+) -> None:
+    times = pa.array([EDGES[0] * ticks, *EDGES[1:]], pa.timestamp(unit, zone))
+    columns = {"user_id": ["u"] * 5, "timestamp": times, "artist_name": ["A"] * 5, "track_name": ["S"] * 5}
+    pq.write_table(pa.table(columns), tmp_path / "plays.parquet")
+    summary, kept = read(tmp_path / "plays.parquet")
+    assert kept["timestamp"].to_list() == [MOMENT]
+    assert (summary.rejected["unreadable timestamp"], summary.rejected["implausible date"]) == (3, 1)
+
+
+def test_nanoseconds_and_days_of_parquet_at_their_ends_are_rows(tmp_path: Path) -> None:
+    for name, times in (
+        ("ns", pa.array([EDGES[0] * 10**9, *EDGES[1:]], pa.timestamp("ns"))),
+        ("days", pa.array([18628, 2**31 - 1, -(2**31), 0, None], pa.date32())),
+    ):
+        columns = {"user_id": ["u"] * 5, "timestamp": times, "artist_name": ["A"] * 5, "track_name": ["S"] * 5}
+        pq.write_table(pa.table(columns), tmp_path / f"{name}.parquet")
+        assert read(tmp_path / f"{name}.parquet")[1]["timestamp"].to_list() == [MOMENT]
+
+
+@pytest.mark.parametrize("number", [1609459200 * 10**6, 1609459200 * 10**9, 44197])
+def test_numbers_as_times_of_parquet_that_are_of_no_known_unit_are_named(tmp_path: Path, number: int) -> None:
+    frame = pl.DataFrame({"user_id": "u", "timestamp": [number], "artist_name": "A", "track_name": "S"})
+    frame.write_parquet(tmp_path / "plays.parquet")
+    assert refusal(tmp_path / "plays.parquet").endswith(
+        f"holds numbers such as {number}, which are neither seconds nor milliseconds since 1970: make it a datetime."
+    )
+
+
+@pytest.mark.parametrize(
+    "names", ["listener\tplayed_at\tartist\talbum\ttitle\tms", "Wer\tWann\tWas\tAlbum\tLied\tDauer"]
+)
+def test_six_columns_under_other_names_are_not_taken_for_those_of_lastfm(tmp_path: Path, names: str) -> None:
+    path = written(tmp_path / "plays.tsv", f"{names}\n" + f"u\t{NIGHT}\tA\tAl\tS\t200000\n" * 3)
+    assert (
+        f"has no column user_id, timestamp, artist_name, track_name; its columns are {names.split()[0]!r}, "
+        in refusal(path)
+    )
+
+
+def test_a_first_line_with_a_damaged_time_is_no_header(tmp_path: Path) -> None:
+    path = written(tmp_path / "plays.tsv", f"u\tnever\t\tA\t\tS\nu\t{NIGHT}\t\tA\t\tS\n")
+    assert listens(path) == [("u", "A", "S")]
+
+
+def test_a_database_is_named_as_one_with_its_address(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "plays.db") as database:
+        database.execute("create table plays (user_id)")
+    assert refusal(tmp_path / "plays.db") == (
+        f"{tmp_path}/plays.db is a database: give its address, sqlite:///{tmp_path}/plays.db, as LOOPBACK_SOURCE (source.name), "
+        "and [source] table or query."
+    )
+    duck = written(tmp_path / "plays.duckdb", bytes(8) + b"DUCK" + bytes(100))
+    assert f"give its address, duckdb:///{duck}, as" in refusal(duck)
+
+
+def test_a_tar_that_is_not_packed_is_named_as_one(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "plays.tar", "w") as tar:
+        tar.addfile(tarfile.TarInfo("plays.csv"))
+    assert refusal(tmp_path / "plays.tar") == (
+        f"{tmp_path}/plays.tar is packed by tar alone, which is not read: unpack it, or repack it with gzip."
+    )
+
+
+def test_what_is_packed_twice_is_named_as_such(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    packed = gzip.compress(f"{HEADER}u,{NIGHT},A,S\n".encode())
+    twice = written(tmp_path / "plays.csv.gz", gzip.compress(packed))
+    assert refusal(twice) == f"{twice} is packed twice: unpack it once."
+    with zipfile.ZipFile(tmp_path / "plays.zip", "w") as archive:
+        archive.writestr("more.csv.gz", packed)
+        archive.writestr("plays.csv", f"{HEADER}v,{NIGHT},A,S\n")
+    assert listens(tmp_path / "plays.zip") == [("v", "A", "S")]
+    assert "more.csv.gz (packed once more: unpack it)" in caplog.text
+
+
+def test_a_header_that_is_no_utf8_says_so(tmp_path: Path) -> None:
+    path = written(tmp_path / "plays.csv", f"user;zeit;künstler;titel\nu;{NIGHT};A;S\n".encode("cp1252"))
+    assert "'titel' (the first line is not UTF-8: save the file as UTF-8 first). Map the columns" in refusal(path)

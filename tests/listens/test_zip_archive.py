@@ -140,3 +140,15 @@ def test_an_xlsx_is_no_archive_of_listens(tmp_path: Path) -> None:
     path.write_bytes(content.getvalue())
     with pytest.raises(BadLogError, match="plays is not a log"):
         found(path)
+
+
+def test_a_member_whose_name_was_cut_to_nothing_ends_in_a_sentence(tmp_path: Path) -> None:
+    path = packed(tmp_path / "log.zip", {"log.tsv": LINES})
+    content = path.read_bytes()
+    at = content.rindex(b"log.tsv")  # in the index
+    path.write_bytes(content[:at] + b"\0" + content[at + 1 :])
+    with pytest.raises(BadLogError, match="is truncated or damaged"):
+        found(path)
+    both = [place for place in range(len(content)) if content.startswith(b"log.tsv", place)]
+    path.write_bytes(bytes(0 if place in both else byte for place, byte in enumerate(content)))
+    assert ingest(found(path), tmp_path / "out", SourceSettings()).rows == 2

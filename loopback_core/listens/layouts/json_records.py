@@ -81,7 +81,7 @@ def json_records(
 ) -> Iterator[tuple[object, str]]:
     """The elements of the array that `opening` leads into, each with its raw text. path: the file, for sentences.
 
-    opening: matches from the beginning of the document up to the bracket. Documents that were joined are read on; what
+    opening: matches from the beginning of the document up to and with the bracket, or up to a record that stands alone. Documents that were joined are read on; what
     follows the array in the object that holds it is not looked at. opened: is called with what `opening` matched.
 
     Raises:
@@ -91,6 +91,12 @@ def json_records(
     try:
         while begun := window.skip(opening):
             opened(begun)
+            if not begun[0].endswith("["):  # there was one record: the API of Last.fm gives it alone
+                if (found := window.record()) is None:
+                    raise _broken(path, count)
+                count += 1
+                yield found
+                continue
             while True:
                 window.skip(_GAP)
                 if window.text[window.at : window.at + 1] == "]":

@@ -21,7 +21,7 @@ from loopback_core.settings import SourceSettings
 class LastfmPages(JsonLayout):
     """The answers of user.getRecentTracks: one, or an array of them, with or without their outer object `recenttracks`.
 
-    A track without a date is being played now.
+    A track without a date is being played now. A page with one track has it as `track` without an array.
     """
 
     name = "Last.fm API pages"
@@ -29,17 +29,16 @@ class LastfmPages(JsonLayout):
     several_files = True
     own_names = re.compile(r"(?:page|recent_?tracks)?[-_ ]?\d*\.", re.IGNORECASE)
     keys = frozenset({"artist", "name", "date"})
-    opening = re.compile(r'(?:\s*\[)?[^\[]*?"track"\s*:\s*\[')
+    opening = re.compile(r'(?:\s*\[)?[^\[]*?"track"\s*:\s*(?:\[|(?=\{))')
 
     def fields(self, record: dict[str, Any], source: SourceSettings) -> RawFields:
         """See :class:`JsonLayout`."""
-        date = object_of(record.get("date"))
-        if "uts" not in date:
+        date, artist = record.get("date"), object_of(record.get("artist"))
+        if date is None:
             return no_listen(Reason.NOT_A_LISTEN)
-        artist = object_of(record.get("artist"))
         return RawFields(
             None,
-            text_of(date["uts"]),
+            text_of(object_of(date).get("uts")),
             text_of(artist.get("mbid")),
             text_of(artist.get("#text", artist.get("name"))),
             text_of(record.get("mbid")),

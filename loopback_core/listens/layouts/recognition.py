@@ -5,6 +5,7 @@ from pathlib import Path
 from loopback_core.errors import BadLogError
 from loopback_core.listens.layouts import DELIMITED_TEXT, LASTFM_LINES, LAYOUTS
 from loopback_core.listens.layouts.dialect import dialect_of
+from loopback_core.listens.layouts.lastfm_lines import has_header
 from loopback_core.listens.layouts.layout import Head, Layout
 from loopback_core.listens.log_columns import known_names
 
@@ -27,7 +28,9 @@ def layout_by_name(head: Head) -> Layout | None:
     if name.endswith(".csv") or head.source.columns:
         return DELIMITED_TEXT
     dialect = dialect_of(head)
-    return DELIMITED_TEXT if dialect and known_names(dialect.header) > 1 else LASTFM_LINES
+    if dialect and (known_names(dialect.header) > 1 or has_header(head.lines)):
+        return DELIMITED_TEXT
+    return LASTFM_LINES
 
 
 def is_binary(head: Head) -> bool:

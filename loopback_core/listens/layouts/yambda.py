@@ -12,6 +12,9 @@ EVENT, LISTENED = "event_type", "listen"  # in multi_event.parquet
 YAMBDA_BEGIN = 946_684_800
 """2000-01-01, UTC, in seconds since 1970. Yambda counts seconds from a day that it does not say: this one is taken for it."""
 
+FURTHEST = 7_000 * 366 * 86_400
+"""Seconds from the start of the set, forwards and back: polars panics on times far beyond the calendar."""
+
 
 def is_yambda(schema: pa.Schema) -> bool:
     """Whether a Parquet file holds single listens of Yambda, not lists of them."""
@@ -42,7 +45,8 @@ def yambda_rows(batch: pa.RecordBatch, line: int, source: SourceSettings) -> pl.
         .when(seconds < source.least_seconds_played)
         .then(pl.lit(Reason.SHORT_PLAY.value))
     )
-    moment = pl.from_epoch(pl.col(TIME).cast(pl.Int64) + YAMBDA_BEGIN, time_unit="s")
+    time = pl.col(TIME).cast(pl.Int64, strict=False)
+    moment = pl.from_epoch(pl.when(time.is_between(-FURTHEST, FURTHEST)).then(time) + YAMBDA_BEGIN, time_unit="s")
     nothing = pl.lit(None, pl.String)
     return frame.select(
         pl.int_range(line, line + frame.height, dtype=pl.UInt32).alias("line"),

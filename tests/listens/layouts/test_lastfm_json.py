@@ -61,3 +61,23 @@ def test_lastfmstats_names_its_user_and_counts_milliseconds(read_stream, fields)
         ('AN"na', "1464727569000", None, "Björk", None, "Jóga", None),
         ('AN"na', None, None, None, None, None, "unreadable record"),
     ]
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_page_with_one_track_has_it_without_an_array(read_stream, fields, indent):
+    alone = {"track": EXTENDED, "@attr": {"user": "anna", "page": "2"}}
+    documents = [
+        [{"recenttracks": page(PLAYED)}, {"recenttracks": alone}, {"recenttracks": page(PLAYING)}],
+        [{"recenttracks": page(PLAYED)}, {"recenttracks": alone}],
+        [alone, alone],
+        {"recenttracks": alone},
+    ]
+    rows = [ROWS, ROWS[:2], [ROWS[1]] * 2, [ROWS[1]]]
+    for document, expected in zip(documents, rows, strict=True):
+        assert fields(read_stream(PAGES, json.dumps(document, indent=indent).encode())) == expected
+
+
+def test_a_track_with_a_date_of_another_form_is_a_listen_without_a_time(read_stream, fields):
+    tracks = [PLAYED, PLAYED | {"date": "31 May 2016, 20:46"}, PLAYED | {"date": {"#text": "31 May 2016"}}]
+    rows = fields(read_stream(TRACKS, json.dumps(tracks).encode()))
+    assert [(row[1], row[-1]) for row in rows] == [("1464727569", None), (None, None), (None, None)]

@@ -59,3 +59,16 @@ def test_a_time_format_is_refused_since_it_would_not_be_read(tmp_path):
     LISTENS.write_parquet(tmp_path / "listens.parquet")
     with pytest.raises(BadLogError, match=r"whose times are known: remove \[source\] time_format"):
         read(tmp_path / "listens.parquet", time_format="epoch_seconds")
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        pl.Series([0, 2**63 - 1, -(2**63)]),
+        pl.Series([0, 2**64 - 1, None], dtype=pl.UInt64),
+        pl.Series([0.0, float("nan"), 1e300]),
+    ],
+)
+def test_times_beyond_the_calendar_are_no_times(tmp_path, time):
+    LISTENS.with_columns(time.alias("timestamp")).write_parquet(tmp_path / "listens.parquet")
+    assert read(tmp_path / "listens.parquet")["timestamp"].to_list() == ["2000-01-01T00:00:00Z", None, None]

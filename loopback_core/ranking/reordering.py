@@ -29,9 +29,10 @@ def reordered(scorer: Scorer, users: EncodedUsers, best: Ranking) -> Ranking:
     tracks, scores = np.take_along_axis(head, order, axis=1), np.take_along_axis(scores, order, axis=1)
     rest = best.scores[:, head.shape[1] :]
     if rest.shape[1]:
-        lowest = scores[:, -1:]
-        above = np.where(np.isfinite(lowest), np.maximum(rest[:, :1] - lowest, 0), 0)
-        rest = np.where(np.isfinite(rest), rest - above, rest)
+        lowest, highest = scores[:, -1:], rest[:, :1]
+        both = np.isfinite(lowest) & np.isfinite(highest)
+        above = np.maximum(np.where(both, highest, 0) - np.where(both, lowest, 0), 0)
+        rest = rest - above  # what is -inf stays so
     return Ranking(
         np.concatenate([tracks, best.tracks[:, head.shape[1] :]], axis=1),
         np.concatenate([scores, rest], axis=1).astype(np.float32),

@@ -1,5 +1,6 @@
 """Trees that correct the linear score of the best candidates (LambdaMART: Burges 2010)."""
 
+import sys
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -34,8 +35,18 @@ class TreeRanker:
 
 
 def lightgbm() -> Any:
-    """The library. It finds the OpenMP library of torch where the system has none."""
-    import lightgbm as library
+    """The library. It finds the OpenMP library of torch where the system has none.
+
+    It reads no frames here, so pandas stays out where nothing else has brought it: importing it would take a second.
+    """
     import torch  # noqa: F401  # loaded first, for its OpenMP library
 
+    keep_out = "lightgbm" not in sys.modules and "pandas" not in sys.modules
+    if keep_out:
+        sys.modules["pandas"] = None  # type: ignore[assignment]
+    try:
+        import lightgbm as library
+    finally:
+        if keep_out:
+            del sys.modules["pandas"]
     return library

@@ -9,8 +9,11 @@ from loopback_core.bundle.rank_known import rank_known
 from loopback_core.ranking.linear_ranker import LinearRanker
 from loopback_core.serving.answering import answer
 from loopback_core.serving.listener import Received
-from loopback_core.serving.prepared import OF_A_LISTENER, Asked, PreparedListeners
+from loopback_core.serving.prepared import FOR_CORRECTION, OF_A_LISTENER, Asked, PreparedListeners
 from loopback_core.serving.question import HeardTrack, Question
+
+KEPT = OF_A_LISTENER + 100 * FOR_CORRECTION
+"""What a listener of the planted log takes, who has 100 listens."""
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +34,7 @@ def test_the_parts_of_a_mixed_list_are_those_of_the_task_that_gave_the_score(of_
 
 
 def test_the_kept_listeners_are_bounded_and_their_answers_do_not_change(reading_bundle, monkeypatch):
-    monkeypatch.setattr("loopback_core.serving.prepared.KEPT_LISTENS", 3 * (OF_A_LISTENER + 100))  # each has 100
+    monkeypatch.setattr("loopback_core.serving.prepared.KEPT_LISTENS", 3 * KEPT)
     listeners = PreparedListeners(reading_bundle)
     first = [answer(listeners, [Asked(Question(f"user_{n:02d}"))])[0].items for n in range(6)]
     again = [answer(listeners, [Asked(Question(f"user_{n:02d}"))])[0].items for n in range(6)]
@@ -45,7 +48,7 @@ def test_nothing_is_kept_of_a_user_who_is_to_be_forgotten(reading_bundle):
     answer(listeners, asked)
     listeners.forget("user_01")
     assert [key[0] for key in listeners._kept] == ["user_02"]
-    assert listeners._listens == OF_A_LISTENER + 100
+    assert listeners._listens == KEPT
 
 
 @pytest.fixture(scope="module")

@@ -152,7 +152,7 @@ def test_a_track_is_known_by_its_musicbrainz_id_or_its_name(reading):
 @pytest.mark.parametrize("more", [{}, {"task": "next_listen"}, {"familiarity": 0.5}, {"familiarity": 1}])
 def test_the_parts_of_a_score_add_up_to_it(reading, more):
     for item in ask(reading, user_id="user_07", k=20, explain=True, **more)["items"]:
-        assert set(item["parts"]) == {"towers", "popularity", "prior", "related"}
+        assert set(item["parts"]) == {"towers", "popularity", "prior", "related", "ranker"}
         assert sum(item["parts"].values()) == pytest.approx(item["score"], abs=1e-3)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from planted_artifacts import DIVERSITY
 
-from loopback_core.recommenders.index_recommender import IndexRecommender
+from loopback_core.evaluation.our_lists import our_lists
 from loopback_core.tasks.task_builders import TASKS
 
 K = 100
@@ -17,20 +17,19 @@ def moment(seconds):
     return datetime.fromtimestamp(int(seconds), UTC).isoformat()
 
 
-@pytest.mark.parametrize("wish", [{}, {"diversity": DIVERSITY}])
+@pytest.mark.parametrize("wish", [{}, {"diversity": DIVERSITY}, {"rank": False}])
 @pytest.mark.parametrize("name", ["discovery", "next_listen"])
-def test_served_answers_are_those_of_two_tower_index_for_the_same_histories(
+def test_served_answers_are_those_of_the_evaluation_for_the_same_histories(
     evaluated, reading, reading_bundle, name, wish
 ):
     task = TASKS[name](evaluated.splits.testing_period)
-    recommender = IndexRecommender(
-        reading_bundle.bundle.towers.scorer(task, reading_bundle.bundle.vectors), reading_bundle.bundle.index, 0
-    )
-    assert recommender.id == "two_tower_index"
-    by_score = recommender.recommend(task.histories, K, task.exclude)
-    reranker = replace(reading_bundle.bundle.chosen_rerankers[name], artist=task.fit.catalog.artist)
-    measured = reranker.rerank(by_score, task.histories) if wish else by_score
-    assert (measured.tracks != by_score.tracks).any() == bool(wish)
+    bundle = reading_bundle.bundle
+    lists = our_lists(bundle.towers.scorer(task, bundle.vectors), task, K, 0, bundle.index)
+    ranked = lists["ranked"]
+    reranker = replace(bundle.chosen_rerankers[name], artist=task.fit.catalog.artist)
+    measured = lists["two_tower_index"] if "rank" in wish else ranked
+    measured = reranker.rerank(ranked, task.histories) if "diversity" in wish else measured
+    assert (measured.tracks != ranked.tracks).any() == bool(wish)
     histories, names = task.histories, reading_bundle.names.to_pylist()
     assert len(task.users) == 60
     for row in range(len(task.users)):

@@ -225,7 +225,10 @@ def _write_listens(parts: Path, path: Path, users: pl.DataFrame, bucket_rows: in
     with TableWriter(path, Listen) as listens, progress("sort listens", int(users["len"].sum())) as shown:
         for first, last in _buckets(users, bucket_rows):
             mine = pl.col("user_id").is_between(pl.lit(first), pl.lit(last))
-            rows = pl.scan_parquet(files, glob=False).filter(mine).collect().sort(SORT_KEYS)
+            place = pl.col("user_id").cast(
+                pl.Enum(users.filter(mine)["user_id"])
+            )  # numbers are sorted in two thirds of the time
+            rows = pl.scan_parquet(files, glob=False).filter(mine).collect().sort(place, *SORT_KEYS[1:])
             distinct = _first_of_its_kind(rows)
             listens.append(rows.filter(distinct).drop("text"))
             duplicates = rows.filter(~distinct).with_columns(pl.lit(Reason.EXACT_DUPLICATE.value).alias("reason"))

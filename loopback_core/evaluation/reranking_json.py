@@ -21,7 +21,7 @@ class RerankingJson(TypedDict):
     """The re-ranking of one task as measured on test."""
 
     choice: dict[str, Any]  # what was chosen on validation, and what was measured there
-    lists: dict[str, DialPointJson]  # reranked, two_tower and the rival, all users
-    against: dict[str, dict[str, Comparison]]  # two_tower or the rival -> metric -> reranked minus that one
+    lists: dict[str, DialPointJson]  # reranked, ranked and the rival, all users
+    against: dict[str, dict[str, Comparison]]  # ranked or the rival -> metric -> reranked minus that one
     users_of_curve: int
     curve: dict[str, list[DialPointJson]]  # method -> its points on test, for some users

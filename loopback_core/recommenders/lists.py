@@ -14,7 +14,7 @@ TOWERS = "two_tower"
 """Id of the towers with the linear score; the ids of its variants begin with it, and they are not baselines."""
 
 SERVED = "ranked"
-"""Id of the lists that are served: those of TOWERS, their best candidates put in order by trees where these pay."""
+"""Id of the lists that are served: those of TOWERS, their best candidates put in order by a corrector where that pays."""
 
 RERANKED = "reranked"
 """Id of the lists of SERVED in the order in which they are shown: by rules, and for diversity."""

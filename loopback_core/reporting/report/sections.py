@@ -123,7 +123,7 @@ def _formulas(evaluation: Evaluation) -> Iterator[str]:
         "padded: what is missing in a short list counts as a miss. A dash: the recommender cannot answer the task, or the "
         f"metric is not defined there. The *rival* of a task is the baseline with the best {MAIN_METRIC} on validation, "
         "chosen before test was read; *best* is the best on test. `ranked` is what is served: `two_tower_index` with its best candidates put in "
-        "order by trees, where these pay; `reranked` the same in the order for diversity. `two_tower` is the linear score over all tracks, "
+        "order by a corrector, where that pays; `reranked` the same in the order for diversity. `two_tower` is the linear score over all tracks, "
         "`two_tower_index` the same through the index, `two_tower_alone` the dot product without further terms, `two_tower:NAME` the towers of another preset."
     )
 

@@ -136,9 +136,10 @@ def loopback(home: Path, workers: int) -> list[str]:
 def serve_version(home: Path, version: str) -> None:
     """Let a bundle be served."""
     from loopback_core.store.artifacts import ArtifactStore
-    from loopback_core.store.served_pointer import serve_bundle
+    from loopback_core.store.deployments import deploy
 
-    serve_bundle(ArtifactStore(home).get("bundle", version))
+    store = ArtifactStore(home)
+    deploy(store, store.get("bundle", version), "chosen", "benchmark")
 
 
 def measure_rivals(bench: Bench, home: Path, version: str) -> None:

@@ -9,8 +9,8 @@ HOURS = 6
 
 retrain = dg.define_asset_job(
     "retrain",
-    selection=dg.AssetSelection.assets("bundle").upstream(),
-    description="The whole chain: read the log again, train, index, evaluate, build what is served. Unchanged steps are reused.",
+    selection=dg.AssetSelection.assets("promotion").upstream(),
+    description="The whole chain: read the log again, train, index, evaluate, build a bundle, judge it. Unchanged steps are reused.",
     tags={"dagster/max_runtime": str(HOURS * 3600)},
 )
 

@@ -12,7 +12,8 @@ from loopback_assets.ui import result, table
 from loopback_core.checks import refuse_failed
 from loopback_core.errors import ArtifactError
 from loopback_core.store.artifacts import Artifact
-from loopback_core.store.served_pointer import is_any_served, serve_bundle
+from loopback_core.store.deployments import deploy
+from loopback_core.store.served_pointer import served_version
 
 log = logging.getLogger("loopback")
 
@@ -61,18 +62,17 @@ def _build(step: Step) -> tuple[Artifact, bool]:
         return build_bundle(evaluated, step.settings, folder, step.scratch(folder))
 
     artifact, reused = step.publish("bundle", make, upstream=[index, evaluation])
-    _serve(step, artifact, reused)
+    serve_first(step, artifact)
     return artifact, reused
 
 
-def _serve(step: Step, artifact: Artifact, reused: bool) -> None:
-    """Let a new bundle be served when its checks pass. One that was there before is not served again in place of another
-    that was chosen by hand."""
-    if reused and is_any_served(step.store):
-        return
+def serve_first(step: Step, artifact: Artifact) -> bool:
+    """Let the first sound bundle of a home be served; whether it is now. Others have to pass the gate (`promotion`)."""
+    if served_version(step.store) is not None:
+        return False
     try:
         refuse_failed(artifact, step.store, step.settings)
     except ArtifactError as error:
-        log.error("the new bundle is not served: %s", error)
-        return
-    serve_bundle(artifact)
+        log.error("the bundle is not served: %s", error)
+        return False
+    return deploy(step.store, artifact, "first", "No bundle was served before.", instead_of=[None])

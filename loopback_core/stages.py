@@ -82,6 +82,14 @@ def _evaluation(settings: Settings) -> StageValues:
     return {"evaluation": _only(settings.evaluation), "recall_floor": settings.checks.recall_floor}
 
 
+def _promotion(settings: Settings) -> StageValues:
+    return {
+        "promotion": _only(settings.promotion, "margin", "max_age_days", "max_p99_ms", "max_growth", "max_loss"),
+        "evaluation": _only(settings.evaluation, "moments", "moment_users", "seed", "resamples", "min_users"),
+        "min_index_recall": settings.checks.min_index_recall,
+    }
+
+
 def _ablation(settings: Settings) -> StageValues:
     return {"evaluation": _only(settings.evaluation, "seed", "tuning_users", "resamples", "min_users")}
 
@@ -128,6 +136,21 @@ STAGES = {
             "bundle.build_bundle",
             lambda settings: _only(settings.bundle),
             reads=("track_embeddings", "trained_ranker", "trained_towers", "temporal_splits"),
+            in_chain=False,
+        ),
+        Stage(
+            "promotion",
+            ("bundle",),
+            "promotion.judging",
+            _promotion,
+            reads=(
+                "evaluation",
+                "faiss_index",
+                "track_embeddings",
+                "trained_ranker",
+                "trained_towers",
+                "temporal_splits",
+            ),
             in_chain=False,
         ),
         Stage("ablation", ("temporal_splits",), "ablation.run", _ablation, in_chain=False),

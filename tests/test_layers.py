@@ -27,6 +27,7 @@ FLOORS = (
     ("reporting",),
     ("ablation",),
     ("bundle",),
+    ("promotion",),
     ("checks",),
     ("serving",),
     ("command_line",),

@@ -7,6 +7,7 @@ from loopback_core.checks import (
     evaluation_checks,
     files_checks,
     listens_checks,
+    promotion_checks,
     ranking_checks,
     retrieval_checks,
     splits_checks,
@@ -49,6 +50,7 @@ _SPECIFIC = (
     ),
     Check("bundle", "canaries_answered", bundle_checks.canaries_answered),
     Check("bundle", "refit_agrees", bundle_checks.refit_agrees, ("min_refit_overlap",)),
+    Check("promotion", "challenger_promoted", promotion_checks.challenger_promoted, blocking=False),
     Check("ablation", "losses_finite", ablation_checks.losses_finite),
     Check("ablation", "recipe_holds", ablation_checks.recipe_holds, blocking=False),
 )

@@ -7,25 +7,20 @@ import click
 
 from loopback_core.errors import ArtifactError
 from loopback_core.store.artifacts import ArtifactStore
+from loopback_core.store.deployments import deployments
 from loopback_core.store.latest import versions_of
-from loopback_core.store.served_pointer import ASSET, serve_bundle, served_bundle
+from loopback_core.store.served_pointer import ASSET, served_version
 
 
-def list_bundles(home: Path, as_json: bool, version: str | None) -> None:
-    """Print the bundles of a home, the newest last; first let `version` be served where one is given.
-
-    Raises:
-        ArtifactError: there is no bundle of this version, or it is damaged.
-    """
+def list_bundles(home: Path, as_json: bool) -> None:
+    """Print the bundles of a home, the newest last, which one is served, and since when and why."""
     store = ArtifactStore(home)
-    if version is not None:
-        artifact = store.get(ASSET, version)
-        artifact.verify()
-        serve_bundle(artifact)
     try:
-        served = served_bundle(store).version
-    except ArtifactError:
+        served = served_version(store)
+    except ArtifactError as error:
+        click.echo(str(error), err=True)
         served = None
+    last = {entry["version"]: entry for entry in deployments(store)}
     rows = []
     for name in versions_of(store.home, ASSET):
         try:
@@ -33,16 +28,30 @@ def list_bundles(home: Path, as_json: bool, version: str | None) -> None:
         except ArtifactError as error:
             click.echo(str(error), err=True)
             continue
-        summary = manifest["summary"]
-        rows.append({"version": name, "created": manifest["created"], "served": name == served, **summary})
+        deployment = last.get(name)
+        rows.append(
+            {
+                "version": name,
+                "created": manifest["created"],
+                "served": name == served,
+                "served_since": deployment["since"] if deployment else None,
+                "cause": deployment["cause"] if deployment else None,
+                "reason": deployment["reason"] if deployment else None,
+                **manifest["summary"],
+            }
+        )
     rows.sort(key=lambda row: row["created"])
     if as_json:
         click.echo(json.dumps(rows))
         return
     for row in rows:
-        mark = "served" if row["served"] else ""
         click.echo(
-            f"{row['version']}  {row['created']}  {row['tracks']:>9,} tracks  {row['users']:>7,} users  refit {row['refit']:4}  {mark}"
+            f"{row['version']}  {row['created']}  {row['tracks']:>9,} tracks  {row['users']:>7,} users  refit {row['refit']:4}  "
+            f"{'served' if row['served'] else ''}"
         )
+        if row["cause"]:
+            click.echo(
+                f"    {'since' if row['served'] else 'last from'} {row['served_since']}, {row['cause']}: {row['reason']}"
+            )
     if not rows:
         click.echo(f"There is no bundle in {store.home}.", err=True)

@@ -146,13 +146,52 @@ def export(home: Path, task: str, tracks: int, out: Path) -> None:
 @main.command()
 @HOME
 @AS_JSON
-@click.option("--serve", "version", help="The version to serve from now on; a running service exchanges it by itself.")
 @_sentences
-def bundles(home: Path, as_json: bool, version: str | None) -> None:
-    """List the bundles, and which one is served."""
+def bundles(home: Path, as_json: bool) -> None:
+    """List the bundles: which one is served, since when and why."""
     from loopback_core.command_line.bundle_list import list_bundles
 
-    list_bundles(home, as_json, version)
+    list_bundles(home, as_json)
+
+
+@main.command()
+@HOME
+@click.argument("version")
+@click.option("--reason", required=True, help="Why; it is kept in the history of what was served.")
+@_sentences
+def promote(home: Path, version: str, reason: str) -> None:
+    """Serve the bundle VERSION from now on, whatever the gate said of it; a running service follows by itself."""
+    from loopback_core.command_line.choosing_bundle import promote_bundle
+
+    promote_bundle(home, version, reason)
+
+
+@main.command()
+@HOME
+@click.argument("version", required=False)
+@click.option("--reason", default="Taken back.", show_default=True, help="Why; it is kept in the history.")
+@_sentences
+def rollback(home: Path, version: str | None, reason: str) -> None:
+    """Serve the bundle that was served before, or VERSION; a running service follows by itself."""
+    from loopback_core.command_line.choosing_bundle import roll_back
+
+    roll_back(home, version, reason)
+
+
+@main.command("clean")
+@HOME
+@click.option(
+    "--keep",
+    type=click.IntRange(0, 10_000),
+    help="Newest bundles that stay besides the one in service and the one before it; not given: promotion.keep_bundles.",
+)
+@click.option("--delete", is_flag=True, help="Delete what is listed.")
+@_sentences
+def clean_up(home: Path, keep: int | None, delete: bool) -> None:
+    """List the artifacts that nothing needs any more, and what their deletion frees."""
+    from loopback_core.command_line.cleaning_home import clean_home
+
+    clean_home(home, keep, delete)
 
 
 @main.command()

@@ -41,7 +41,7 @@ class LoadedBundle:
             ArtifactError: a file is missing or damaged, or the bundle does not give its stored answers.
         """
         started = time.monotonic()
-        _refuse_other_sizes(artifact)
+        artifact.refuse_other_sizes()
         if verify:
             artifact.verify()
         Thread(target=_read_ahead, args=(artifact,), daemon=True).start()
@@ -69,17 +69,6 @@ def _ready(artifact: Artifact) -> ServedBundle:
     if wrong:
         raise ArtifactError(f"{artifact} does not give its stored answers ({'; '.join(wrong)}); {artifact.remedy}")
     return served
-
-
-def _refuse_other_sizes(artifact: Artifact) -> None:
-    for name, published in artifact.manifest["files"].items():
-        path = artifact.folder / name
-        try:
-            size = path.stat().st_size
-        except OSError as error:
-            raise ArtifactError(f"{path} is missing ({error.strerror}); {artifact.remedy}") from None
-        if size != published["bytes"]:
-            raise ArtifactError(f"{path} has {size:,} bytes instead of {published['bytes']:,}; {artifact.remedy}")
 
 
 def _read_ahead(artifact: Artifact) -> None:

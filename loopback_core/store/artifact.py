@@ -15,7 +15,7 @@ from loopback_core.store.sealed_json import read_sealed, write_sealed
 
 BUILD_EVERYTHING = "uv run dagster asset materialize --select '*evaluation' -m loopback_assets.definitions"
 
-BUILD_BUNDLE = BUILD_EVERYTHING.replace("evaluation", "bundle")
+BUILD_BUNDLE = BUILD_EVERYTHING.replace("evaluation", "promotion")
 
 MANIFEST, VERDICTS = "manifest.json", "checks.json"
 
@@ -65,8 +65,8 @@ class Artifact:
 
     @property
     def command(self) -> str:
-        """What builds it: the main job makes everything but the bundle."""
-        return BUILD_BUNDLE if self.asset == "bundle" else BUILD_EVERYTHING
+        """What builds it: the main job ends with the evaluation."""
+        return BUILD_BUNDLE if self.asset in ("bundle", "promotion") else BUILD_EVERYTHING
 
     def begin_verification(self) -> None:
         """Let other threads digest the files, so that :meth:`verify` has less to wait for."""
@@ -106,6 +106,21 @@ class Artifact:
                 f"{self.folder} holds files that were not published ({', '.join(strangers)}): move them elsewhere and run "
                 "the same command again."
             )
+
+    def refuse_other_sizes(self) -> None:
+        """Refuse it where a file is missing or of another size than was published; no file is read.
+
+        Raises:
+            ArtifactError: the message names the file and the remedy.
+        """
+        for name, published in self.manifest["files"].items():
+            path = self.folder / name
+            try:
+                size = path.stat().st_size
+            except OSError as error:
+                raise ArtifactError(f"{path} is missing ({error.strerror}); {self.remedy}") from None
+            if size != published["bytes"]:
+                raise ArtifactError(f"{path} has {size:,} bytes instead of {published['bytes']:,}; {self.remedy}")
 
     def strangers(self) -> list[str]:
         """Files in its folder that are not of it, hidden ones left out: a step reads some files only where they are."""

@@ -10,13 +10,14 @@ import polars as pl
 import pytest
 from click.testing import CliRunner
 from planted_artifacts import planted_evaluated
-from planted_home import copy_home, publish
+from planted_home import copy_home, publish, serve_bundle
 
 from loopback_core.command_line import running
 from loopback_core.command_line.main import main
 from loopback_core.listens.listen_store import ListenStore
 from loopback_core.store.artifacts import ArtifactStore
-from loopback_core.store.served_pointer import serve_bundle, served_bundle
+from loopback_core.store.sealed_json import read_sealed, write_sealed
+from loopback_core.store.served_pointer import served_bundle
 
 
 @pytest.fixture(scope="module")
@@ -229,14 +230,43 @@ def test_bundles_are_listed_and_the_served_one_is_marked(home, versions):
     assert len(marked) == 1 and marked[0].startswith(versions[1]) and "200 tracks" in marked[0]
 
 
-def test_another_bundle_is_served_from_now_on(other_home, versions):
-    assert versions[2] in printed("bundles", "--serve", versions[2], home=other_home)
-    assert served_bundle(ArtifactStore(other_home)).version == versions[2]
+def test_a_bundle_is_promoted_by_hand_taken_back_and_chosen_again_each_with_its_reason(other_home, versions):
+    _, first, second = versions
+    store = ArtifactStore(other_home)
+    said = printed("promote", second, "--reason", "fresher", home=other_home)
+    assert said == f"bundle/{second} is served.\n" and served_bundle(store).version == second
+    assert "already" in printed("promote", second, "--reason", "fresher", home=other_home)
+    said = printed("rollback", "--reason", "it plays one song", home=other_home)
+    assert said == f"bundle/{first} is served again, instead of bundle/{second}.\n"
+    assert served_bundle(store).version == first
+    assert "`loopback rollback VERSION`" in refused("rollback", home=other_home)
+    printed("rollback", second, home=other_home)
+    rows = {row["version"]: row for row in json.loads(printed("bundles", "--json", home=other_home))}
+    assert (rows[second]["served"], rows[second]["cause"], rows[second]["reason"]) == (True, "rollback", "Taken back.")
+    assert (rows[first]["served"], rows[first]["reason"]) == (False, "it plays one song")
+    listed = printed("bundles", home=other_home)
+    assert "rollback: Taken back." in listed and "last from" in listed and "it plays one song" in listed
+
+
+def test_what_is_not_needed_is_listed_with_what_it_frees_and_deleted_only_when_asked(other_home, versions):
+    _, first, second = versions
+    said = printed("clean", "--keep", 0, home=other_home)
+    assert "Nothing" in said  # the first is served, the second is the newest
+    shutil.copytree(other_home / "bundle" / second, other_home / "bundle" / "copy")
+    manifest = other_home / "bundle" / "copy" / "manifest.json"
+    content = {**read_sealed(manifest), "version": "copy", "created": "2001-01-01T00:00:00Z"}
+    write_sealed(manifest, content)
+    said = printed("clean", "--keep", 1, home=other_home)
+    assert "bundle/copy" in said and "1 versions (1 of bundle)" in said and "loopback clean --delete" in said
+    assert (other_home / "bundle" / "copy").is_dir()
+    assert "Deleted 1 versions" in printed("clean", "--keep", 1, "--delete", home=other_home)
+    assert not (other_home / "bundle" / "copy").exists()
+    assert {row["version"] for row in json.loads(printed("bundles", "--json", home=other_home))} == {first, second}
 
 
 @pytest.mark.parametrize("version", ["nothing", "../bundle", "", "a" * 300])
 def test_a_bundle_that_is_not_there_is_not_served(other_home, versions, version):
-    refused("bundles", "--serve", version, home=other_home)
+    refused("promote", version, "--reason", "", home=other_home)
     assert served_bundle(ArtifactStore(other_home)).version == versions[1]
 
 
@@ -245,7 +275,7 @@ def test_a_damaged_bundle_is_not_served(other_home, versions):
     content = bytearray(path.read_bytes())
     content[1000] ^= 1
     path.write_bytes(content)
-    assert "names.arrow: other bytes" in refused("bundles", "--serve", versions[2], home=other_home)
+    assert "names.arrow: other bytes" in refused("promote", versions[2], "--reason", "", home=other_home)
     assert served_bundle(ArtifactStore(other_home)).version == versions[1]
 
 
@@ -261,7 +291,7 @@ def test_a_damaged_pointer_or_manifest_is_shown_and_the_others_are_listed(other_
     "command", [("recommend",), ("similar", "a"), ("export", "out.csv"), ("serve",)], ids=lambda one: one[0]
 )
 def test_without_a_bundle_every_command_says_how_to_build_one_and_makes_nothing(tmp_path, command):
-    assert "select '*bundle'" in refused(*command, home=tmp_path / "home")
+    assert "select '*promotion'" in refused(*command, home=tmp_path / "home")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -2,11 +2,11 @@
 
 import pytest
 from planted_artifacts import planted_evaluated
-from planted_home import copy_home, over, publish, wait_until_ready
+from planted_home import copy_home, over, publish, serve_bundle, wait_until_ready
 
 from loopback_core.bundle.served_bundle import ServedBundle
 from loopback_core.store.artifacts import ArtifactStore
-from loopback_core.store.served_pointer import serve_bundle, served_bundle
+from loopback_core.store.served_pointer import served_bundle
 
 
 @pytest.fixture(scope="session")

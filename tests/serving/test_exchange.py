@@ -10,7 +10,7 @@ import weakref
 from pathlib import Path
 
 import pytest
-from planted_home import over, publish, wait_until_ready
+from planted_home import over, publish, serve_bundle, wait_until_ready
 
 from loopback_core.bundle.bundle_files import KNOWN
 from loopback_core.bundle.canaries import CANARIES
@@ -20,7 +20,7 @@ from loopback_core.serving.api import app as app_module
 from loopback_core.serving.loaded import LoadedBundle
 from loopback_core.serving.service import Service
 from loopback_core.store.artifacts import ArtifactStore
-from loopback_core.store.served_pointer import serve_bundle, served_bundle
+from loopback_core.store.served_pointer import served_bundle
 
 
 @pytest.fixture(autouse=True)
@@ -148,7 +148,7 @@ def test_listens_are_stored_and_users_go_while_there_is_no_bundle(tmp_path):
         wait_until(lambda: failure(client))
         assert "There is no bundle" in failure(client)["reason"]
         refused = client.get("/v1/bundle")
-        assert refused.status_code == 503 and "'*bundle'" in refused.json()["detail"]
+        assert refused.status_code == 503 and "'*promotion'" in refused.json()["detail"]
         assert client.get("/health/ready").status_code == 503
 
 
@@ -333,6 +333,6 @@ def test_every_file_of_a_bundle_is_verified(two):
         again = type(artifact)(artifact.asset, artifact.version, artifact.folder)
         with pytest.raises(ArtifactError, match=path.name.replace(".", r"\.")) as refused:
             LoadedBundle.load(again, verify=change == "flipped")
-        assert "'*bundle'" in str(refused.value), name
+        assert "'*promotion'" in str(refused.value), name
         path.write_bytes(content)
     LoadedBundle.load(type(artifact)(artifact.asset, artifact.version, artifact.folder), verify=True)

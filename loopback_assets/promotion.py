@@ -1,0 +1,104 @@
+"""The gate between the bundle that was built and the one that is served."""
+
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from loopback_assets.automation import post
+from loopback_assets.stage_asset import stage_asset
+from loopback_assets.step import Step
+from loopback_assets.ui import picture, result, table
+from loopback_core.errors import ArtifactError
+from loopback_core.store.artifacts import Artifact
+from loopback_core.store.deployments import Cause, deploy, taken_back
+from loopback_core.store.retention import delete_unneeded
+from loopback_core.store.served_pointer import ASSET, served_version
+
+if TYPE_CHECKING:
+    from loopback_core.promotion.promotion_json import PromotionJson
+
+log = logging.getLogger("loopback")
+
+
+@stage_asset("promotion", group_name="serving", kinds={"numpy"})
+def promotion(step: Step) -> dg.MaterializeResult[Any]:
+    """The new bundle is judged against the one that is served, on listens that neither was trained on, and promoted,
+    kept back, or put into quarantine."""
+    from loopback_core.promotion.judging import PICTURE, write_verdict
+    from loopback_core.promotion.promotion_json import read_promotion
+
+    challenger, champion = step.newest(ASSET), served_version(step.store)
+    verdict: list[PromotionJson] = []
+
+    def make(folder: Path) -> dict[str, Any]:
+        verdict.append(_judge(step, challenger, champion))
+        return write_verdict(verdict[0], folder)
+
+    artifact, reused = step.publish(
+        "promotion",
+        make,
+        upstream=[challenger],
+        extra_settings={"champion": champion, "taken_back": taken_back(step.store).get(challenger.version)},
+    )
+    promotion = read_promotion(artifact.folder)
+    _act(step, challenger, champion, promotion)
+    drawn = artifact.folder / PICTURE
+    return result(
+        artifact,
+        reused=reused,
+        decision=promotion["decision"],
+        sentence=promotion["sentence"],
+        champion=champion or "",
+        differences=table([dict(one) for one in promotion["differences"]]),
+        bounds=table([dict(one) for one in promotion["bounds"]]),
+        **({"picture": picture(drawn)} if drawn.exists() else {}),
+    )
+
+
+def _judge(step: Step, challenger: Artifact, champion: str | None) -> "PromotionJson":
+    from loopback_core.evaluation.evaluation_json import read_evaluation
+    from loopback_core.promotion.contender import EVALUATED, Contender
+    from loopback_core.promotion.judging import judge_challenger, unjudged
+
+    version = challenger.version
+    try:
+        step.require(challenger)
+        evaluation = step.upstream(challenger, "evaluation")
+        ours = Contender.load(challenger, tuple(step.upstream(challenger, name).folder for name in EVALUATED))
+    except ArtifactError as error:
+        return unjudged("quarantine", f"The challenger is not sound: {error}", version, champion, [str(error)])
+    if champion is None:
+        return unjudged("promote", "No bundle was served before: the first sound one is.", version, None)
+    if champion == version:
+        return unjudged("promote", "This bundle is served already.", version, champion)
+    if reason := taken_back(step.store).get(version):
+        return unjudged(
+            "keep", f"Somebody took this bundle out of service ({reason}): it is not brought back.", version, champion
+        )
+    try:
+        served = step.store.get(ASSET, champion)
+        served.verify()
+        theirs = Contender.load(served, tuple(step.store.upstream(served, name).folder for name in EVALUATED))
+    except (ArtifactError, KeyError) as error:
+        sentence = f"The champion cannot be asked ({error}). Choose by hand: loopback promote {version} --reason TEXT."
+        return unjudged("quarantine", sentence, version, champion, [str(error)])
+    return judge_challenger(ours, theirs, read_evaluation(evaluation.folder), step.settings)
+
+
+def _act(step: Step, challenger: Artifact, champion: str | None, promotion: "PromotionJson") -> None:
+    """Serve what was promoted; say in the log, and to LOOPBACK_WEBHOOK, what was not."""
+    sentence = f"{challenger}: {promotion['decision']}. {promotion['sentence']}"
+    if promotion["decision"] != "promote":
+        log.warning("%s", sentence)
+        if webhook := os.environ.get("LOOPBACK_WEBHOOK"):
+            post(webhook, f"loopback: {sentence}", log)
+        return
+    cause: Cause = "first" if champion is None else "promotion"
+    if deploy(step.store, challenger, cause, promotion["sentence"], instead_of=[champion]):
+        log.info("%s", sentence)
+    if step.settings.promotion.clean:
+        for one in delete_unneeded(step.store, step.settings.promotion.keep_bundles):
+            log.info("deleted %s, which nothing needs any more", one.artifact)

@@ -1,0 +1,35 @@
+"""`loopback promote` and `loopback rollback`."""
+
+from pathlib import Path
+
+import click
+
+from loopback_core.store.artifacts import ArtifactStore
+from loopback_core.store.deployments import bundle_before, deploy
+from loopback_core.store.served_pointer import ASSET, served_version
+
+
+def promote_bundle(home: Path, version: str, reason: str) -> None:
+    """Let a bundle be served from now on, whatever the gate said of it.
+
+    Raises:
+        ArtifactError: there is no bundle of this version, or it is damaged.
+    """
+    store = ArtifactStore(home)
+    artifact = store.get(ASSET, version)
+    artifact.verify()
+    changed = deploy(store, artifact, "chosen", reason)
+    click.echo(f"{artifact} is served{'' if changed else ' already'}.")
+
+
+def roll_back(home: Path, version: str | None, reason: str) -> None:
+    """Let the bundle be served that was served before, or that one. Sizes of files are compared, no file is read.
+
+    Raises:
+        ArtifactError: there is none, or a file of it is missing or cut.
+    """
+    store = ArtifactStore(home)
+    left = served_version(store)
+    artifact = bundle_before(store) if version is None else store.get(ASSET, version)
+    changed = deploy(store, artifact, "rollback", reason)
+    click.echo(f"{artifact} is served {f'again, instead of {ASSET}/{left}' if changed else 'already'}.")

@@ -1,0 +1,39 @@
+"""From what was measured to a verdict and its sentence."""
+
+from collections.abc import Sequence
+
+from loopback_core.promotion.comparing import ALL
+from loopback_core.promotion.promotion_json import BoundJson, Decision, DifferenceJson
+from loopback_core.tasks.metrics import MAIN_METRIC
+
+
+def decide(
+    differences: Sequence[DifferenceJson], bounds: Sequence[BoundJson], age_days: float, max_age_days: float
+) -> tuple[Decision, str]:
+    """promote or keep, and why. age_days: of the champion when the challenger was built."""
+    broken = [bound["sentence"] for bound in bounds if not bound["holds"]]
+    if broken:
+        return "keep", f"The champion stays: out of bounds are {'; '.join(broken)}."
+    worse = [one for one in differences if one["says"] == "worse"]
+    if worse:
+        return "keep", f"The champion stays: the challenger is worse in {'; '.join(map(in_words, worse))}."
+    tasks = [one for one in differences if one["segment"] == ALL]
+    shown = "; ".join(map(in_words, tasks))
+    if all(one["says"] == "not worse" for one in tasks):
+        return "promote", f"The challenger is not worse in any task: {shown}."
+    if age_days >= max_age_days:
+        return "promote", (
+            f"Too few users to tell the two apart ({shown}), and the champion is {age_days:.0f} days old: fresh histories and new "
+            "tracks decide."
+        )
+    return "keep", (
+        f"The champion stays: too few users to tell the two apart ({shown}). It is {age_days:.0f} days old; from "
+        f"{max_age_days:g} days on the challenger takes its place."
+    )
+
+
+def in_words(one: DifferenceJson) -> str:
+    """A difference in words."""
+    where = one["task"] if one["segment"] == ALL else f"{one['task']} of {one['segment']}"
+    interval = "" if one["low"] is None or one["high"] is None else f" [{one['low']:+.4f}, {one['high']:+.4f}]"
+    return f"{where} {MAIN_METRIC} {one['champion']:.4f} -> {one['challenger']:.4f}, {one['difference']:+.4f}{interval}"

@@ -1,0 +1,169 @@
+"""Who was served from when to when, and why: `SERVED.history` beside the pointer, and all that changes the pointer.
+
+The entry is written before the pointer. A process that is killed between the two leaves an entry at the end that the
+pointer does not name: it never took force, is not shown, and the next change removes it.
+"""
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import Literal, TypedDict
+
+from filelock import FileLock
+
+from loopback_core.errors import ArtifactError
+from loopback_core.store.artifact import Artifact
+from loopback_core.store.artifacts import ArtifactStore
+from loopback_core.store.atomic import write_text
+from loopback_core.store.disk_errors import writing
+from loopback_core.store.served_pointer import ASSET, POINTER, served_version
+
+HISTORY = f"{POINTER}.history"
+
+Cause = Literal["first", "promotion", "chosen", "rollback"]
+
+
+class Deployment(TypedDict):
+    """A bundle that is or was served. Until the next one, or until now."""
+
+    version: str
+    since: str  # ISO 8601, UTC
+    cause: Cause  # first: none was served before; promotion: by the gate; chosen, rollback: by a person
+    reason: str
+
+
+@contextmanager
+def changing_served(store: ArtifactStore) -> Iterator[None]:
+    """Only one process at a time changes what is served, or deletes what might be.
+
+    Raises:
+        ArtifactError: the home cannot be written to.
+    """
+    with writing(store.home, ASSET):
+        (store.home / ".locks").mkdir(parents=True, exist_ok=True)
+        lock = FileLock(store.home / ".locks" / f"{ASSET}-{POINTER}.lock")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def deploy(
+    store: ArtifactStore,
+    artifact: Artifact,
+    cause: Cause,
+    reason: str,
+    instead_of: Sequence[str | None] = (),
+) -> bool:
+    """Let this version be served from now on; False where it was already, and nothing changed.
+
+    Readers see the one before or this one, nothing between. Sizes of its files are compared with the manifest; the
+    service asks it its canaries before it answers from it. instead_of: what may be served now, None: nothing; empty:
+    whatever is.
+
+    Raises:
+        ArtifactError: a file of the bundle is missing or of another size, another version than `instead_of` is served,
+            or the home cannot be written to.
+    """
+    with changing_served(store):
+        store.get(ASSET, artifact.version)
+        artifact.refuse_other_sizes()
+        now = _served_or_none(store)
+        if instead_of and now not in instead_of:
+            raise ArtifactError(
+                f"{now or 'Nothing'} is served meanwhile, and {artifact} was not judged against it: materialize promotion again."
+            )
+        if now == artifact.version:
+            return False
+        entry = _deployment(artifact.version, cause, reason, time.time())
+        folder = artifact.folder.parent
+        with writing(store.home, ASSET):
+            lines = [json.dumps(one, ensure_ascii=False) for one in [*deployments(store), entry]]
+            write_text(folder / HISTORY, "\n".join(lines) + "\n")
+            write_text(folder / POINTER, artifact.version + "\n")
+        return True
+
+
+def deployments(store: ArtifactStore) -> list[Deployment]:
+    """What was served, the bundle that is served now last. Lines that cannot be read are left out."""
+    try:
+        lines = (store.home / ASSET / HISTORY).read_text("utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    entries = [entry for line in lines if (entry := _entry(line)) is not None]
+    try:
+        now = served_version(store)
+    except ArtifactError:
+        return entries
+    if entries and entries[-1]["version"] != now:
+        before = entries[-2]["version"] if len(entries) > 1 else None
+        if before == now:
+            return entries[:-1]  # the change was interrupted, and never took force
+    if now is not None and (not entries or entries[-1]["version"] != now):  # the pointer was written by hand
+        changed = (store.home / ASSET / POINTER).stat().st_mtime
+        entries.append(_deployment(now, "chosen", "The pointer was written without a reason.", changed))
+    return entries
+
+
+def bundle_before(store: ArtifactStore) -> Artifact:
+    """The bundle that was served before the present one and is still there: where a rollback leads.
+
+    One that was left by a rollback is not gone back to.
+
+    Raises:
+        ArtifactError: there is none.
+    """
+    path: list[str] = []
+    for entry in deployments(store):
+        if entry["cause"] == "rollback" and entry["version"] in path:
+            del path[path.index(entry["version"]) + 1 :]
+        else:
+            path = [version for version in path if version != entry["version"]] + [entry["version"]]
+    for version in reversed(path[:-1]):
+        try:
+            artifact = store.get(ASSET, version)
+            artifact.refuse_other_sizes()
+        except ArtifactError:
+            continue
+        return artifact
+    raise ArtifactError(
+        f"No other bundle of {store.home} was served before and is still there: `loopback bundles` lists all, "
+        "`loopback rollback VERSION` goes back to one of them."
+    )
+
+
+def taken_back(store: ArtifactStore) -> dict[str, str]:
+    """Version -> reason of every bundle that a person replaced by another one: the gate does not bring it back."""
+    left: dict[str, str] = {}
+    for before, after in pairwise(deployments(store)):
+        if after["cause"] in ("rollback", "chosen"):
+            left[before["version"]] = after["reason"]
+            left.pop(after["version"], None)
+    return left
+
+
+def _deployment(version: str, cause: Cause, reason: str, at: float) -> Deployment:
+    since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
+    return Deployment(version=version, since=since, cause=cause, reason=reason)
+
+
+def _entry(line: str) -> Deployment | None:
+    try:
+        read = json.loads(line)
+        entry = Deployment(
+            version=str(read["version"]), since=str(read["since"]), cause=read["cause"], reason=str(read["reason"])
+        )
+    except (ValueError, TypeError, KeyError):
+        return None
+    return entry
+
+
+def _served_or_none(store: ArtifactStore) -> str | None:
+    """A damaged pointer serves nothing: it may be replaced."""
+    try:
+        return served_version(store)
+    except ArtifactError:
+        return None

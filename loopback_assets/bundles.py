@@ -2,18 +2,22 @@
 
 import logging
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from loopback_assets.stage_asset import stage_asset
 from loopback_assets.step import Step
+from loopback_assets.training import BEGINS_WITH
 from loopback_assets.ui import result, table
 from loopback_core.checks import refuse_failed
 from loopback_core.errors import ArtifactError
 from loopback_core.store.artifacts import Artifact
 from loopback_core.store.deployments import deploy
 from loopback_core.store.served_pointer import served_version
+
+if TYPE_CHECKING:
+    from loopback_core.training.warm_start import StartingWeights
 
 log = logging.getLogger("loopback")
 
@@ -47,6 +51,8 @@ def _build(step: Step) -> tuple[Artifact, bool]:
         for asset in ("faiss_index", "track_embeddings", "trained_ranker", "trained_towers", "temporal_splits")
     )
 
+    start = _starting_weights(step, towers)
+
     def make(folder: Path) -> dict[str, Any]:
         document = read_evaluation(evaluation.folder)
         evaluated = Evaluated(
@@ -58,12 +64,31 @@ def _build(step: Step) -> tuple[Artifact, bool]:
             towers.summary,
             dict(document["source"]),
             verdict_of(document, evaluation.version),
+            start,
         )
         return build_bundle(evaluated, step.settings, folder, step.scratch(folder))
 
     artifact, reused = step.publish("bundle", make, upstream=[index, evaluation])
     serve_first(step, artifact)
     return artifact, reused
+
+
+def _starting_weights(step: Step, towers: Artifact) -> "StartingWeights | None":
+    """Those of the bundle whose training the towers began with; None where they began anew, or it is gone."""
+    from loopback_core.data.names import TrackNames
+    from loopback_core.splits import Splits
+    from loopback_core.training.warm_start import StartingWeights
+
+    version = towers.manifest["settings"].get(BEGINS_WITH)
+    if version is None or not towers.summary["is_warm"]:
+        return None
+    try:
+        earlier = step.read(step.store.get("bundle", version))
+        splits = step.read(step.store.upstream(earlier, "temporal_splits"))
+    except ArtifactError as error:
+        log.warning("the bundle is trained anew: %s", error)
+        return None
+    return StartingWeights(earlier.folder, TrackNames(lambda: Splits(splits.folder).track_names))
 
 
 def serve_first(step: Step, artifact: Artifact) -> bool:

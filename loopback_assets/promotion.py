@@ -31,17 +31,13 @@ def promotion(step: Step) -> dg.MaterializeResult[Any]:
     from loopback_core.promotion.promotion_json import read_promotion
 
     challenger, champion = step.newest(ASSET), served_version(step.store)
-    verdict: list[PromotionJson] = []
+    unasked = _unasked(step, challenger, champion)
 
     def make(folder: Path) -> dict[str, Any]:
-        verdict.append(_judge(step, challenger, champion))
-        return write_verdict(verdict[0], folder)
+        return write_verdict(unasked or _ask(step, challenger, champion), folder)
 
     artifact, reused = step.publish(
-        "promotion",
-        make,
-        upstream=[challenger],
-        extra_settings={"champion": champion, "taken_back": taken_back(step.store).get(challenger.version)},
+        "promotion", make, upstream=[challenger], extra_settings={"champion": champion, "unasked": unasked}
     )
     promotion = read_promotion(artifact.folder)
     _act(step, challenger, champion, promotion)
@@ -58,33 +54,47 @@ def promotion(step: Step) -> dg.MaterializeResult[Any]:
     )
 
 
-def _judge(step: Step, challenger: Artifact, champion: str | None) -> "PromotionJson":
-    from loopback_core.evaluation.evaluation_json import read_evaluation
-    from loopback_core.promotion.contender import EVALUATED, Contender
-    from loopback_core.promotion.judging import judge_challenger, unjudged
+def _unasked(step: Step, challenger: Artifact, champion: str | None) -> "PromotionJson | None":
+    """The verdict where neither is asked; None where both can be. All that is asked is verified."""
+    from loopback_core.promotion.contender import EVALUATED
+    from loopback_core.promotion.judging import unjudged
 
     version = challenger.version
     try:
         step.require(challenger)
-        evaluation = step.upstream(challenger, "evaluation")
-        ours = Contender.load(challenger, tuple(step.upstream(challenger, name).folder for name in EVALUATED))
+        for name in ("evaluation", *EVALUATED):
+            step.upstream(challenger, name)
     except ArtifactError as error:
         return unjudged("quarantine", f"The challenger is not sound: {error}", version, champion, [str(error)])
     if champion is None:
         return unjudged("promote", "No bundle was served before: the first sound one is.", version, None)
     if champion == version:
         return unjudged("promote", "This bundle is served already.", version, champion)
-    if reason := taken_back(step.store).get(version):
-        return unjudged(
-            "keep", f"Somebody took this bundle out of service ({reason}): it is not brought back.", version, champion
-        )
+    if (reason := taken_back(step.store).get(version)) is not None:
+        sentence = f"Somebody took this bundle out of service ({reason}): it is not brought back."
+        return unjudged("keep", sentence, version, champion)
     try:
         served = step.store.get(ASSET, champion)
-        served.verify()
-        theirs = Contender.load(served, tuple(step.store.upstream(served, name).folder for name in EVALUATED))
+        step.read(served)
+        for name in EVALUATED:
+            step.read(step.store.upstream(served, name))
     except (ArtifactError, KeyError) as error:
         sentence = f"The champion cannot be asked ({error}). Choose by hand: loopback promote {version} --reason TEXT."
         return unjudged("quarantine", sentence, version, champion, [str(error)])
+    return None
+
+
+def _ask(step: Step, challenger: Artifact, champion: str | None) -> "PromotionJson":
+    from loopback_core.evaluation.evaluation_json import read_evaluation
+    from loopback_core.promotion.contender import EVALUATED, Contender
+    from loopback_core.promotion.judging import judge_challenger
+
+    assert champion is not None  # otherwise nothing is asked
+    evaluation = step.store.lineage(challenger, "evaluation")
+    ours, theirs = (
+        Contender.load(bundle, tuple(step.store.lineage(bundle, name).folder for name in EVALUATED))
+        for bundle in (challenger, step.store.get(ASSET, champion))
+    )
     return judge_challenger(ours, theirs, read_evaluation(evaluation.folder), step.settings)
 
 

@@ -48,6 +48,12 @@ class Step:
         self._inputs.append(artifact)
         return artifact
 
+    def read(self, artifact: Artifact) -> Artifact:
+        """`artifact`, verified, whatever its checks say today."""
+        artifact.verify()
+        self._inputs.append(artifact)
+        return artifact
+
     def sibling(self, asset: str, upstream: Artifact) -> Artifact:
         """The version of `asset` that was made from `upstream`: by this run, else the newest; as :meth:`sound`."""
         if version := self._made.get(asset):

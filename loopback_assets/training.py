@@ -1,6 +1,7 @@
 """The two towers."""
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,14 @@ import dagster as dg
 from loopback_assets.stage_asset import stage_asset
 from loopback_assets.step import Step
 from loopback_assets.ui import picture, result, table
+from loopback_core.errors import ArtifactError
+from loopback_core.store.artifacts import Artifact
+from loopback_core.store.served_pointer import served_version
+
+log = logging.getLogger("loopback")
+
+BEGINS_WITH = "begins_with"
+"""Among the settings of a training: the bundle that it may begin with."""
 
 
 @stage_asset("trained_towers", group_name="training", kinds={"pytorch"})
@@ -24,6 +33,7 @@ def trained_towers(step: Step) -> dg.MaterializeResult[Any]:
         seed=summary["seed"],
         device=summary["device"],
         best_epoch=summary["best_epoch"],
+        warm_start=summary["is_warm"],
         loss=float(best["loss"]),
         temperature=float(best["temperature"]),
         events_per_second=float(best["events_per_second"]),
@@ -38,13 +48,34 @@ def _train(step: Step) -> Any:
     from loopback_core.reporting.plots import plot_training
     from loopback_core.splits import Splits
     from loopback_core.training.train import train_towers
+    from loopback_core.training.warm_start import EarlierTraining
 
     splits, settings = step.sound("temporal_splits"), step.settings
+    champion = champion_to_begin_with(step)
+    earlier, begins_with = None, {}
+    if champion is not None:
+        towers, its_splits = (
+            step.read(step.store.upstream(champion, name)) for name in ("trained_towers", "temporal_splits")
+        )
+        earlier = EarlierTraining(towers.folder, Splits(its_splits.folder), towers.summary)
+        begins_with = {BEGINS_WITH: champion.version}
 
     def make(folder: Path) -> dict[str, Any]:
-        summary = train_towers(Splits(splits.folder), settings, folder, step.scratch(folder))
+        summary = train_towers(Splits(splits.folder), settings, folder, step.scratch(folder), earlier)
         epochs = json.loads((folder / "history.json").read_text("utf-8"))["epochs"]
         plot_training(epochs, settings.training.validation_metric, folder / "training.png")
         return summary
 
-    return step.publish("trained_towers", make, upstream=[splits])
+    return step.publish("trained_towers", make, upstream=[splits], extra_settings=begins_with)
+
+
+def champion_to_begin_with(step: Step) -> Artifact | None:
+    """The bundle in service, verified, where the settings ask for a warm start; None where it cannot be one."""
+    if not step.settings.training.warm_start:
+        return None
+    try:
+        version = served_version(step.store)
+        return None if version is None else step.read(step.store.get("bundle", version))
+    except ArtifactError as error:
+        log.warning("training begins anew: %s", error)
+        return None

@@ -30,7 +30,8 @@ from loopback_core.retrieval.vectors import save_catalog_values, save_vectors
 from loopback_core.settings import Settings
 from loopback_core.splits import Splits
 from loopback_core.towers.two_tower import TwoTower
-from loopback_core.training.train import train_again, with_settings_of
+from loopback_core.training.train import copy_accumulators, train_again, with_settings_of
+from loopback_core.training.warm_start import StartingWeights
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class Evaluated:
     summary: Mapping[str, Any]  # of the towers: what was chosen
     source: Mapping[str, Any]  # of evaluation.json
     verdict: Mapping[str, Any]
+    start: StartingWeights | None = None  # of an earlier bundle, where the towers began with those of its training
 
 
 def build_bundle(evaluated: Evaluated, settings: Settings, folder: Path, checkpoints: Path) -> dict[str, Any]:
@@ -98,16 +100,24 @@ def _train_on_everything(
     """Towers, relations, vectors and index of the whole log, with the recipe and the passes that were chosen."""
     chosen, splits = with_settings_of(settings, evaluated.summary), evaluated.splits
     fit = splits.everything
-    model, relations, _ = train_again(fit, chosen, evaluated.summary["best_epoch"], checkpoints)
+    model, relations, _ = train_again(fit, chosen, _epochs(evaluated), checkpoints, evaluated.start)
     model = model.cpu()
     comparison = compare_refit(TwoTower.load(evaluated.towers), model, splits.testing)
     model.save(folder)
     relations.save(folder)
+    copy_accumulators(checkpoints, folder)
     vectors, values = track_vectors(model, track_content(fit, model.settings)), catalog_values(fit)
     save_vectors(vectors, folder)
     save_catalog_values(values, folder)
     save_index(build_index(indexed_vectors(vectors, values), chosen.index), folder)
     return fit, comparison
+
+
+def _epochs(evaluated: Evaluated) -> int:
+    """Passes over the data: as many as the evaluated towers took, which are few where they began with others."""
+    summary = evaluated.summary
+    epochs: int = summary["best_epoch"]
+    return summary["epochs_from_new"] if summary.get("is_warm") and evaluated.start is None else epochs
 
 
 def _histories(splits: Splits, n_tracks: int) -> ListensByUser:

@@ -120,6 +120,11 @@ class TrainingSettings(Section):
     search: Annotated[SearchSettings, ReadIf(recipe="search")] = Field(
         default_factory=SearchSettings, description="Of recipe search."
     )
+    warm_start: bool = Field(
+        False,
+        description="Begin with the weights and the recipe of the towers in service, and train a fifth as long, where only the "
+        "log has changed since.",
+    )
     seed: Seed = Field(0, description="Seed of initial weights, batch order and dropout.")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="auto takes a GPU when there is one.")
     epochs: int = Field(

@@ -1,12 +1,15 @@
 """An embedding table with a row for the unknown, whose gradient covers only the rows that a batch touched."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from loopback_core.towers.inputs import Inputs
+
+IdsOf = Literal["users", "tracks", "artists", "buckets"]
 
 
 @dataclass(frozen=True)
@@ -26,9 +29,10 @@ class IdEmbedding(nn.Module):
     gradients this works on every device.
     """
 
-    def __init__(self, count: int, dim: int, *, std: float, sparse: bool) -> None:
+    def __init__(self, count: int, dim: int, *, std: float, sparse: bool, of: IdsOf = "buckets") -> None:
+        """of: what the ids are of: those of a log are numbered anew when it grows, hash buckets are not."""
         super().__init__()
-        self.count, self.sparse = count, sparse
+        self.count, self.sparse, self.of = count, sparse, of
         weight = torch.empty(count + 1, dim)
         if not weight.is_meta:  # those are read from a file; drawing their values would import torch's compiler
             weight = torch.randn(count + 1, dim) * std

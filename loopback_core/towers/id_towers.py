@@ -32,7 +32,7 @@ class IdUserTower(nn.Module):
 
     def __init__(self, n_users: int, settings: TowersSettings, *, sparse: bool) -> None:
         super().__init__()
-        self.user = IdEmbedding(n_users, settings.mlp.id_dim, std=settings.embedding_std, sparse=sparse)
+        self.user = IdEmbedding(n_users, settings.mlp.id_dim, std=settings.embedding_std, sparse=sparse, of="users")
         self.body = UnitMLP(settings.mlp.id_dim, settings)
 
     def forward(self, inputs: UserInputs) -> Tensor:
@@ -46,8 +46,10 @@ class MLPTrackTower(nn.Module):
 
     def __init__(self, n_tracks: int, n_artists: int, settings: TowersSettings, *, sparse: bool) -> None:
         super().__init__()
-        self.track = IdEmbedding(n_tracks, settings.mlp.id_dim, std=settings.embedding_std, sparse=sparse)
-        self.artist = IdEmbedding(n_artists, settings.mlp.id_dim, std=settings.embedding_std, sparse=sparse)
+        self.track = IdEmbedding(n_tracks, settings.mlp.id_dim, std=settings.embedding_std, sparse=sparse, of="tracks")
+        self.artist = IdEmbedding(
+            n_artists, settings.mlp.id_dim, std=settings.embedding_std, sparse=sparse, of="artists"
+        )
         self.body = UnitMLP(2 * settings.mlp.id_dim, settings)
 
     def forward(self, inputs: TrackInputs) -> Tensor:

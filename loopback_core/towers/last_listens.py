@@ -25,7 +25,9 @@ class LastListens(nn.Module):
         self.own: nn.ModuleList | None = None
         if hstu.own_tables:
             std = 1 / math.sqrt(dim)
-            self.own = nn.ModuleList(IdEmbedding(table.count, dim, std=std, sparse=sparse) for table in tables)
+            self.own = nn.ModuleList(
+                IdEmbedding(table.count, dim, std=std, sparse=sparse, of=table.of) for table in tables
+            )
         self.encoder, self.dropout = HstuEncoder(dim, hstu), hstu.dropout
         # Small, so never on the meta device, where drawing its values would import torch's compiler.
         self.waited = nn.Embedding(TIME_BUCKETS, dim, device="cpu")

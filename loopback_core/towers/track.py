@@ -40,8 +40,8 @@ class SumTrackTower(nn.Module):
         super().__init__()
         dim = settings.output_dim
         unit = 1 / math.sqrt(dim)  # the standard deviation at which a vector has a length of about 1
-        self.track = IdEmbedding(n_tracks, dim, std=settings.embedding_std * unit, sparse=sparse)
-        self.artist = IdEmbedding(n_artists, dim, std=unit, sparse=sparse)
+        self.track = IdEmbedding(n_tracks, dim, std=settings.embedding_std * unit, sparse=sparse, of="tracks")
+        self.artist = IdEmbedding(n_artists, dim, std=unit, sparse=sparse, of="artists")
         self.id_dropout = settings.sum.id_dropout
         self.content = make_content_encoder(settings, widths, sparse=sparse)  # None in the recipe
 

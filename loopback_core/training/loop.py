@@ -34,6 +34,7 @@ from loopback_core.training.device import choose_device
 from loopback_core.training.examples import Batch, Examples
 from loopback_core.training.optimizers import Stepper, make_optimizers
 from loopback_core.training.sampled import SampledBatch, SampledExamples
+from loopback_core.training.warm_start import ACCUMULATORS, StartingWeights, save_accumulators
 
 log = logging.getLogger("loopback")
 
@@ -41,7 +42,12 @@ Validate = Callable[[TwoTower], dict[str, float]]
 
 
 def train(
-    data: FitData, settings: Settings, validate: Validate | None, checkpoints: Path, what: str = "epoch"
+    data: FitData,
+    settings: Settings,
+    validate: Validate | None,
+    checkpoints: Path,
+    what: str = "epoch",
+    start: StartingWeights | None = None,
 ) -> tuple[TwoTower, Progression]:
     """Train the towers on `data`, and return them with the weights of the best epoch and their history.
 
@@ -49,14 +55,16 @@ def train(
     None the last epoch is kept.
     checkpoints: a folder that outlives a killed run. A run that finds a checkpoint there goes on after it and ends in
     the same weights as one that was never killed: whatever is random is seeded by (seed, epoch).
-    what: how an epoch is called in the log.
+    what: how an epoch is called in the log. start: the weights to begin with; None: new ones.
+
+    The accumulators of the optimizer are left in `checkpoints`, as ACCUMULATORS.
     """
     training = settings.training
     device = choose_device(training.device)
-    model, optimizers = set_up(data, settings, device)
+    model, optimizers = set_up(data, settings, device, start)
     progression = load_checkpoint(checkpoints, model, optimizers)
     if progression is None:
-        model, optimizers = set_up(data, settings, device)
+        model, optimizers = set_up(data, settings, device, start)
         progression = Progression()
     if progression.history:
         log.info("training goes on after epoch %d, from its checkpoint", progression.history[-1].epoch)
@@ -78,14 +86,17 @@ def train(
             with due.timed():
                 save_checkpoint(checkpoints, model, optimizers, progression)
     progression.mean_weights.clear()
+    save_accumulators(model, optimizers, checkpoints / ACCUMULATORS)
     load_best(checkpoints, model)
     for table in model.embeddings():
         table.settle_unknown()
     return model.eval(), progression
 
 
-def set_up(data: FitData, settings: Settings, device: torch.device) -> tuple[TwoTower, list[Stepper]]:
-    """Freshly initialised towers for the ids of `data`, on `device`, with their optimizers; seeded."""
+def set_up(
+    data: FitData, settings: Settings, device: torch.device, start: StartingWeights | None = None
+) -> tuple[TwoTower, list[Stepper]]:
+    """Towers for the ids of `data`, on `device`, with their optimizers; freshly initialised and seeded, or from `start`."""
     training = settings.training
     torch.manual_seed(training.seed)  # on the CPU, so that every device starts from the same weights
     content, catalog = track_content(data, settings.towers), data.catalog
@@ -98,7 +109,11 @@ def set_up(data: FitData, settings: Settings, device: torch.device) -> tuple[Two
     )
     if isinstance(model.tracks, SumTrackTower) and model.tracks.content is not None:
         model.tracks.content.standardise(content.dense(np.arange(catalog.n_tracks)))
-    return model.to(device), make_optimizers(model, training)
+    model = model.to(device)
+    optimizers = make_optimizers(model, training)
+    if start is not None and data.names is not None:
+        start.put_into(model, optimizers, data.names)
+    return model, optimizers
 
 
 def make_examples(data: FitData, settings: Settings) -> Examples | SampledExamples:

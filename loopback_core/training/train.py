@@ -1,11 +1,14 @@
 """The training step of the chain: splits in, towers on disk out."""
 
+import logging
+import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from loopback_core.data import FitData
+from loopback_core.data.names import TrackNames
 from loopback_core.ranking.relations import Relations
 from loopback_core.runtime.capacity import need_disk, need_memory
 from loopback_core.settings import Settings
@@ -15,6 +18,9 @@ from loopback_core.training.checkpoint import Progression
 from loopback_core.training.loop import save_history, train
 from loopback_core.training.search import search_recipe
 from loopback_core.training.validation import Validation
+from loopback_core.training.warm_start import ACCUMULATORS, EPOCHS, EarlierTraining, StartingWeights
+
+log = logging.getLogger("loopback")
 
 WORTH_A_REFIT = 0.02
 """Listens of validation, as a share of those of train, below which no other training is made for their sake: with one held-out
@@ -27,34 +33,51 @@ MEMORY_PER_LISTEN = 160
 """Bytes that training holds of each listen: histories, the plan of a pass, counts at every play."""
 
 
-def train_towers(splits: Splits, settings: Settings, folder: Path, checkpoints: Path) -> dict[str, Any]:
+def train_towers(
+    splits: Splits, settings: Settings, folder: Path, checkpoints: Path, earlier: EarlierTraining | None = None
+) -> dict[str, Any]:
     """Train on train, choose recipe and epoch on validation; write weights, relations and history.
 
     With `training.refit` the weights are then those of another training, as long, on train and validation, where validation
     adds enough to be worth it. Those of train stay in TUNED: what is fitted on validation reads towers that have not seen it.
 
-    folder: what is published. checkpoints: a folder that outlives a killed run. Returns a summary that JSON can hold.
+    folder: what is published. checkpoints: a folder that outlives a killed run. earlier: a training whose weights and
+    recipe are begun with, where that is possible; the log says why it is not. Returns a summary that JSON can hold.
     """
     _look_for_room(splits, settings, checkpoints)
-    search = None
-    if settings.training.recipe == "search":
+    given = settings.model_dump(mode="json", include={"towers", "training"})
+    if earlier is not None and (obstacle := earlier.obstacle(splits, given)):
+        log.warning("training begins anew: %s", obstacle)
+        earlier = None
+    search, tuned_start, start = None, None, None
+    if earlier is not None:
+        settings = as_long_as(with_settings_of(settings, earlier.summary), earlier.summary, EPOCHS)
+        names = TrackNames(lambda: earlier.splits.track_names)
+        tuned_start, start = (
+            StartingWeights(towers, names) for towers in (tuned_towers(earlier.towers), earlier.towers)
+        )
+    elif settings.training.recipe == "search":
         search = search_recipe(splits.tuning_period, settings, checkpoints / "search")
         settings, checkpoints = search.chosen.settings(settings), search.checkpoints or checkpoints
     if len(splits.validation) < WORTH_A_REFIT * len(splits.train):
         settings = _with(settings, refit=False)
-    settings = bounded(settings, len(splits.train))
+    if earlier is None:
+        settings = bounded(settings, len(splits.train))
     validation = Validation(splits.tuning_period, settings)
-    model, progression = train(splits.tuning, settings, validation, checkpoints)
+    model, progression = train(splits.tuning, settings, validation, checkpoints, start=tuned_start)
     del validation  # free the memory of its histories and tables for the next step
     relations, refit = learn_relations(splits.tuning, settings), None
     if settings.training.refit:
         (folder / TUNED).mkdir()
         model.save(folder / TUNED)
         relations.save(folder / TUNED)
+        copy_accumulators(checkpoints, folder / TUNED)
         del model, relations
         splits.forget()
-        model, relations, refit = train_again(splits.testing, settings, progression.best_epoch, checkpoints / "refit")
+        checkpoints /= "refit"
+        model, relations, refit = train_again(splits.testing, settings, progression.best_epoch, checkpoints, start)
     model.save(folder)
+    copy_accumulators(checkpoints, folder)
     relations.save(folder)
     save_history(progression, folder, refit)
     best = progression.history[progression.best_epoch - 1]
@@ -70,19 +93,22 @@ def train_towers(splits: Splits, settings: Settings, folder: Path, checkpoints: 
         "vocabulary": asdict(model.vocabulary),
         "refit": settings.training.refit,
         "search": None if search is None else search.as_json(),
+        "epochs_from_new": progression.best_epoch if earlier is None else earlier.summary["epochs_from_new"],
+        "is_warm": earlier is not None,
+        "given": given,
         "settings": settings.model_dump(mode="json", include={"towers", "training"}),
     }
 
 
 def train_again(
-    data: FitData, settings: Settings, epochs: int, checkpoints: Path
+    data: FitData, settings: Settings, epochs: int, checkpoints: Path, start: StartingWeights | None = None
 ) -> tuple[TwoTower, Relations, Progression]:
     """Train on more data with what was chosen before: the recipe, and the number of passes over the data.
 
-    settings: with the chosen recipe.
+    settings: with the chosen recipe. start: the weights to begin with; None: new ones.
     """
     checkpoints.mkdir(parents=True, exist_ok=True)
-    model, progression = train(data, _with(settings, epochs=epochs), None, checkpoints, "refit, epoch")
+    model, progression = train(data, _with(settings, epochs=epochs), None, checkpoints, "refit, epoch", start)
     return model, learn_relations(data, settings), progression
 
 
@@ -90,6 +116,18 @@ def with_settings_of(settings: Settings, summary: Mapping[str, Any]) -> Settings
     """The settings with those of a training, as its search chose them, whatever they say now. summary: of `train_towers`."""
     used = {name: summary["settings"][name] for name in ("towers", "training")}
     return Settings.model_validate({**settings.model_dump(), **used})
+
+
+def as_long_as(settings: Settings, summary: Mapping[str, Any], share: float) -> Settings:
+    """With as many epochs as this share of those that a training from new weights took. summary: of `train_towers`."""
+    epochs = max(1, round(share * summary["epochs_from_new"]))
+    return _with(settings, epochs=epochs, patience=epochs)
+
+
+def copy_accumulators(checkpoints: Path, folder: Path) -> None:
+    """Put them next to the weights, for a training that begins with these. checkpoints: of the training."""
+    if (checkpoints / ACCUMULATORS).exists():
+        shutil.copyfile(checkpoints / ACCUMULATORS, folder / ACCUMULATORS)
 
 
 def tuned_towers(towers: Path) -> Path:

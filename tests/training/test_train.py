@@ -61,7 +61,7 @@ def test_what_training_leaves_behind_can_be_read_back(planted, tmp_path):
         planted, settings_of("reference_sparse", epochs=2, seed=5), tmp_path / "towers", tmp_path / "checkpoints"
     )
     names = {path.name for path in (tmp_path / "towers").iterdir()}
-    assert names == {"towers.safetensors", "towers.json", "history.json"}
+    assert names == {"towers.safetensors", "towers.json", "accumulators.safetensors", "history.json"}
     history = json.loads((tmp_path / "towers" / "history.json").read_text())
     assert [epoch["loss"] for epoch in history["epochs"]] == summary["losses"]
     assert json.loads(json.dumps(summary)) == summary

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from loopback_core.evaluation.ablation_json import Ablation
 
 
-@stage_asset("ablation", group_name="evaluation", kinds={"pytorch", "markdown"})
+@stage_asset("ablation", retrained=False, group_name="evaluation", kinds={"pytorch", "markdown"})
 def ablation(step: Step) -> dg.MaterializeResult[Any]:
     """From the reference to the recipe and each choice removed from it, over seeds, measured on validation.
 

@@ -5,10 +5,10 @@ import os
 
 import dagster as dg
 
-HOURS = 6
+from loopback_assets.retraining import HOURS, RETRAIN, retrain_under_way
 
 retrain = dg.define_asset_job(
-    "retrain",
+    RETRAIN,
     selection=dg.AssetSelection.assets("promotion").upstream(),
     description="The whole chain: read the log again, train, index, evaluate, build a bundle, judge it. Unchanged steps are reused.",
     tags={"dagster/max_runtime": str(HOURS * 3600)},
@@ -20,13 +20,18 @@ data_quality = dg.define_asset_job(
     description="Every check again, from the files on disk: finds what was damaged after it was published.",
 )
 
-weekly_retrain = dg.ScheduleDefinition(
+
+@dg.schedule(
     name="weekly_retrain",
     job=retrain,
     cron_schedule="0 3 * * 1",
     execution_timezone="UTC",
     description="Retrains every Monday at 03:00 UTC, once it is switched on.",
 )
+def weekly_retrain(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """Request a run, unless one is under way."""
+    sentence = retrain_under_way(context.instance)
+    return dg.SkipReason(sentence) if sentence else dg.RunRequest()
 
 
 @dg.run_failure_sensor(

@@ -1,7 +1,8 @@
 """The launchpad's form of the settings: the core's sections, nested alike, with every key optional."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, get_args, get_origin
+from types import NoneType, UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 import dagster as dg
 from pydantic import Field, create_model
@@ -26,6 +27,8 @@ def _field(info: FieldInfo) -> Any:
 
 
 def _plain(kind: Any) -> Any:
+    if get_origin(kind) in (Union, UnionType):  # with None, which is what an empty field means
+        return _plain(next(one for one in get_args(kind) if one is not NoneType))
     if get_origin(kind) is Annotated:
         return _plain(kind.__origin__)
     if container := get_origin(kind) if get_origin(kind) in (list, dict) else None:

@@ -16,6 +16,7 @@ from loopback_assets import (
 )
 from loopback_assets.automation import data_quality, retrain, run_failure_alert, weekly_retrain
 from loopback_assets.checks import CHECK_DEFINITIONS
+from loopback_assets.new_listens import new_listens
 from loopback_assets.resources import Loopback
 
 defs = dg.Definitions(
@@ -25,7 +26,7 @@ defs = dg.Definitions(
     asset_checks=CHECK_DEFINITIONS,
     jobs=[retrain, data_quality],
     schedules=[weekly_retrain],
-    sensors=[run_failure_alert],
+    sensors=[new_listens, run_failure_alert],
     resources={"loopback": Loopback()},
     # Training uses every core: parallel processes would compete for them, and add their start-up time.
     executor=dg.in_process_executor,

@@ -8,6 +8,7 @@ import dagster as dg
 
 from loopback_assets.failures import errors_as_failures
 from loopback_assets.resources import Loopback
+from loopback_assets.retraining import FRESHNESS, RETRAIN
 from loopback_assets.step import Step
 from loopback_core.stages import STAGES
 
@@ -16,13 +17,17 @@ OWNERS = ["team:loopback"]
 Body = Callable[[Step], dg.MaterializeResult[Any]]
 
 
-def stage_asset(name: str, **described: Any) -> Callable[[Body], dg.AssetsDefinition]:
+def stage_asset(name: str, *, retrained: bool = True, **described: Any) -> Callable[[Body], dg.AssetsDefinition]:
     """`@dg.asset` for the stage of this name; `described` are further arguments of it.
+
+    retrained: whether each retrain makes it. Then it is expected every week, and with a limit for the pool (docs/dagster.yaml)
+    no two runs make such assets at once.
 
     The code version is a digest of the source of the step and of all that it imports, so that the UI marks as stale
     what was made by other code.
     """
     stage = STAGES[name]
+    of_retrain: dict[str, Any] = {"pool": RETRAIN, "freshness_policy": FRESHNESS} if retrained else {}
 
     def decorate(body: Body) -> dg.AssetsDefinition:
         def run(context: dg.AssetExecutionContext, loopback: Loopback) -> dg.MaterializeResult[Any]:
@@ -38,6 +43,7 @@ def stage_asset(name: str, **described: Any) -> Callable[[Body], dg.AssetsDefini
             code_version=stage.code,
             owners=OWNERS,
             description=inspect.getdoc(body),
+            **of_retrain,
             **described,
         )(run)
         return asset

@@ -187,6 +187,12 @@ class ListenStore:
             yield rows
             after = rows[-1][0]
 
+    def count_after(self, row: int) -> int:
+        """How many listens have a higher row. Raises as :meth:`rows`."""
+        with self._file.reading() as connection:
+            (count,) = connection.execute("SELECT count(*) FROM listens WHERE row > ?", (row,)).fetchone()
+        return int(count)
+
     def refuse_damaged(self) -> None:
         """Raise unless the pages of the file hang together; reads all of it.
 

@@ -1,5 +1,6 @@
 """Every setting of the project, and how they are read."""
 
+from loopback_core.settings.automation_settings import AutomationSettings
 from loopback_core.settings.evaluation_settings import AblationSettings, ChecksSettings, EvaluationSettings
 from loopback_core.settings.index_settings import ENGINE_OF_KIND, HnswSettings, IndexSettings, IvfSettings
 from loopback_core.settings.layers import merged
@@ -32,6 +33,7 @@ __all__ = [
     "RECIPE",
     "RERANKING_METHODS",
     "AblationSettings",
+    "AutomationSettings",
     "ChecksSettings",
     "EvaluationSettings",
     "FittedSettings",

@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from loopback_core.settings.automation_settings import AutomationSettings
 from loopback_core.settings.bundle_settings import BundleSettings
 from loopback_core.settings.evaluation_settings import AblationSettings, ChecksSettings, EvaluationSettings
 from loopback_core.settings.index_settings import IndexSettings
@@ -29,6 +30,7 @@ class Settings(Section):
     promotion: PromotionSettings = Field(default_factory=PromotionSettings)
     ablation: AblationSettings = Field(default_factory=AblationSettings)
     checks: ChecksSettings = Field(default_factory=ChecksSettings)
+    automation: AutomationSettings = Field(default_factory=AutomationSettings)
 
     def contradiction(self) -> str:
         """See :class:`Section`."""

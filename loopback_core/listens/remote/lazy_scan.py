@@ -45,6 +45,10 @@ class LazyScan(RemoteSource):
         """See :class:`RemoteSource`."""
         return self._scan.collect_schema().names()
 
+    def count(self) -> int:
+        """See :class:`RemoteSource`."""
+        return int(self._scan.select(pl.len()).collect(engine="streaming").item())
+
     def batches(self, columns: Sequence[str], time: str) -> Iterator[pl.DataFrame]:
         """See :class:`RemoteSource`."""
         return iter(self._scan.select(columns).collect_batches(chunk_size=BATCH_ROWS, engine="streaming"))

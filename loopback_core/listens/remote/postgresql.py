@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from loopback_core.listens.remote.remote_address import RemoteAddress
 from loopback_core.listens.remote.remote_source import RemoteSource, optional_library
-from loopback_core.listens.remote.sql_query import columns_query, query_of, schema_query
+from loopback_core.listens.remote.sql_query import columns_query, count_query, query_of, schema_query
 from loopback_core.settings import SourceSettings
 
 SETTINGS = (
@@ -35,6 +35,11 @@ class PostgresqlSource(RemoteSource):
         """See :class:`RemoteSource`."""
         self._cursor.execute(schema_query(self._query))
         return list(self._cursor.fetch_record_batch().schema.names)
+
+    def count(self) -> int:
+        """See :class:`RemoteSource`."""
+        self._cursor.execute(count_query(self._query))
+        return int(self._cursor.fetchone()[0])
 
     def batches(self, columns: Sequence[str], time: str) -> Iterator[pl.DataFrame]:
         """See :class:`RemoteSource`."""

@@ -20,6 +20,10 @@ class RemoteSource(ABC):
         """The names of its columns, in order."""
 
     @abstractmethod
+    def count(self) -> int:
+        """How many rows it has; they are counted where they lie."""
+
+    @abstractmethod
     def batches(self, columns: Sequence[str], time: str) -> Iterator[pl.DataFrame]:
         """All rows in frames of these columns, none twice; `time` is the one that is not made text by the engine."""
 

@@ -36,6 +36,11 @@ def schema_query(query: str) -> str:
     return f"select * from (\n{query}\n) as loopback_log where 1 = 0"
 
 
+def count_query(query: str) -> str:
+    """A query for the number of rows of `query`."""
+    return f"select count(*) from (\n{query}\n) as loopback_log"
+
+
 def as_selected(names: Sequence[str], mark: str) -> list[str]:
     """The names of a query's columns, where the database has renamed the second `title` to `title`, `mark` and a number."""
     renamed = re.compile(rf"(.+){re.escape(mark)}\d+")

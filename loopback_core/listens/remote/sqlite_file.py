@@ -11,7 +11,7 @@ from loopback_core.listens.lines import decode
 from loopback_core.listens.remote.database_file import database_file
 from loopback_core.listens.remote.remote_address import RemoteAddress
 from loopback_core.listens.remote.remote_source import BATCH_ROWS, RemoteSource
-from loopback_core.listens.remote.sql_query import as_selected, columns_query, query_of, schema_query
+from loopback_core.listens.remote.sql_query import as_selected, columns_query, count_query, query_of, schema_query
 from loopback_core.settings import SourceSettings
 
 
@@ -28,6 +28,10 @@ class SqliteSource(RemoteSource):
         """See :class:`RemoteSource`."""
         description = self._connection.execute(schema_query(self._query)).description
         return as_selected([name for name, *_ in description], ":")
+
+    def count(self) -> int:
+        """See :class:`RemoteSource`."""
+        return int(self._connection.execute(count_query(self._query)).fetchone()[0])
 
     def batches(self, columns: Sequence[str], time: str) -> Iterator[pl.DataFrame]:
         """See :class:`RemoteSource`."""

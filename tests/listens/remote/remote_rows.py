@@ -6,6 +6,8 @@ import polars as pl
 
 from loopback_core.listens.ingest import ingest
 from loopback_core.listens.raw import log_of, publish_raw
+from loopback_core.listens.remote.opening import open_remote
+from loopback_core.listens.remote.remote_address import remote_address
 from loopback_core.settings import SourceSettings
 
 COLUMNS = {"user_id": "listener", "timestamp": "played", "artist_name": "artist", "track_name": "title"}
@@ -29,9 +31,13 @@ def source_at(name, **settings):
 
 
 def listens_of(store, source, folder):
-    """Publish a log and ingest it: the artifact, the listens as tuples, the counts."""
+    """Publish a log and ingest it: the artifact, the listens as tuples, the counts. Its rows are also counted where they lie."""
     raw, _ = publish_raw(store, source)
     folder.mkdir()
     summary = asdict(ingest(log_of(raw), folder, source))
+    if address := remote_address(source.name):
+        served = raw.summary.get("served", {"listens": 0})
+        with open_remote(address, source) as remote:
+            assert remote.count() == summary["rows"] - served["listens"]
     table = pl.read_parquet(folder / "interactions.parquet")
     return raw, table.select("user_id", "artist_name", "track_name").rows(), summary

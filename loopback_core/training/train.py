@@ -18,7 +18,7 @@ from loopback_core.training.checkpoint import Progression
 from loopback_core.training.loop import save_history, train
 from loopback_core.training.search import search_recipe
 from loopback_core.training.validation import Validation
-from loopback_core.training.warm_start import ACCUMULATORS, EPOCHS, EarlierTraining, StartingWeights
+from loopback_core.training.warm_start import ACCUMULATORS, SHARE_OF_EPOCHS, EarlierTraining, StartingWeights
 
 log = logging.getLogger("loopback")
 
@@ -51,7 +51,7 @@ def train_towers(
         earlier = None
     search, tuned_start, start = None, None, None
     if earlier is not None:
-        settings = as_long_as(with_settings_of(settings, earlier.summary), earlier.summary, EPOCHS)
+        settings = as_long_as(with_settings_of(settings, earlier.summary), earlier.summary, SHARE_OF_EPOCHS)
         names = TrackNames(lambda: earlier.splits.track_names)
         tuned_start, start = (
             StartingWeights(towers, names) for towers in (tuned_towers(earlier.towers), earlier.towers)

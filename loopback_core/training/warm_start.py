@@ -25,10 +25,10 @@ from loopback_core.training.optimizers import RowwiseAdagrad, Stepper
 
 ACCUMULATORS = "accumulators.safetensors"
 
-EPOCHS = 0.2
+SHARE_OF_EPOCHS = 0.2
 """Passes over the data, as a share of those of a training from the beginning."""
 
-TRACK = ["artist_name", "track_name"]
+NAME_OF_TRACK = ["artist_name", "track_name"]
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class StartingWeights:
         """
         earlier = TwoTower.load(self.folder)
         rows = {
-            "tracks": _rows(self._tracks(self.names, earlier), self._tracks(names, model), TRACK),
+            "tracks": _rows(self._tracks(self.names, earlier), self._tracks(names, model), NAME_OF_TRACK),
             "artists": _rows(self._artists(self.names, earlier), self._artists(names, model), ["artist_name"]),
         }
         tables = {name: module for name, module in earlier.named_modules() if isinstance(module, IdEmbedding)}

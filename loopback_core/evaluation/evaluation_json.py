@@ -97,6 +97,14 @@ class SearchJson(TypedDict):
     trials: list[TrialJson]
 
 
+class AgeJson(TypedDict):
+    """The requests of one moment: what a model is worth that was trained some time before."""
+
+    days: float  # since the end of the fit data
+    requests: int
+    values: dict[str, float]  # recommender -> mean of the main metric
+
+
 class RollingJson(TypedDict):
     """One task asked at several moments of test, measured with one set of positives.
 
@@ -109,6 +117,7 @@ class RollingJson(TypedDict):
     users: int
     recommenders: Recommenders
     paired: Comparisons
+    by_age: NotRequired[list[AgeJson]]
 
 
 class LeaveLastJson(TypedDict):

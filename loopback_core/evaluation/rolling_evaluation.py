@@ -6,14 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from loopback_core.data import Ids, Ragged
+from loopback_core.data import SECONDS_PER_DAY, Ids, Ragged
 from loopback_core.data.ranking import without_scores
-from loopback_core.evaluation.evaluation_json import RollingJson
+from loopback_core.evaluation.evaluation_json import AgeJson, RollingJson
 from loopback_core.evaluation.evaluator import compare_with_others, mean_over_users
 from loopback_core.evaluation.random_closed_form import expected_metrics
 from loopback_core.recommenders.lists import RANDOM, ROLLING_DEPTH
 from loopback_core.settings import EvaluationSettings
-from loopback_core.tasks.metrics import PerUser, find_hits, metrics_of_hits
+from loopback_core.tasks.metrics import MAIN_METRIC, PerUser, find_hits, metrics_of_hits
 from loopback_core.tasks.rolling import RollingRequests, RollingTask
 
 ROLLING_KS = (10, 100)
@@ -32,6 +32,7 @@ class RollingResult:
 
     requests: RollingRequests  # those with a positive
     per_request: dict[str, PerUser | None]  # recommender -> metric -> (requests,)
+    days: tuple[float, ...]  # of each moment, since the end of the fit data
 
     def as_json(self, n_moments: int, settings: EvaluationSettings) -> RollingJson:
         """Means over requests and paired differences, with intervals by users."""
@@ -42,7 +43,25 @@ class RollingResult:
             "users": len(np.unique(users)),
             "recommenders": mean_over_users(self.per_request, settings, users),
             "paired": compare_with_others(self.per_request, settings, users),
+            "by_age": self._by_age(settings.min_users),
         }
+
+    def _by_age(self, min_users: int) -> list[AgeJson]:
+        """The moments that enough users were asked at; a user is asked once at each."""
+        rows = [np.flatnonzero(self.requests.moments == moment) for moment in range(len(self.days))]
+        return [
+            AgeJson(
+                days=days,
+                requests=len(of_moment),
+                values={
+                    name: float(values[MAIN_METRIC][of_moment].mean())
+                    for name, values in self.per_request.items()
+                    if values is not None
+                },
+            )
+            for days, of_moment in zip(self.days, rows, strict=True)
+            if len(of_moment) >= min_users
+        ]
 
 
 def evaluate_moments(
@@ -54,6 +73,7 @@ def evaluate_moments(
     cannot answer the task. Users without a positive in a set are left out of it; where nobody has one, so is the set.
     """
     requests = rolling.requests
+    days = tuple((now - rolling.now[0]) / SECONDS_PER_DAY for now in rolling.now)
     tasks = [rolling.at(moment) for moment in range(len(rolling))]
     n_candidates = np.concatenate([task.n_candidates_per_user for task in tasks])
     near = [rolling.near(moment, task.users, horizon_days) for moment, task in enumerate(tasks)]
@@ -69,7 +89,7 @@ def evaluate_moments(
         expected = expected_metrics(n_candidates[rows[name]], of.lengths, ROLLING_KS, ROLLING_DEPTH)
         per_request[name][RANDOM] = {metric: expected[metric] for metric in ROLLING_METRICS}
     return {
-        name: RollingResult(RollingRequests(requests.users[rows[name]], requests.moments[rows[name]]), values)
+        name: RollingResult(RollingRequests(requests.users[rows[name]], requests.moments[rows[name]]), values, days)
         for name, values in per_request.items()
     }
 

@@ -54,6 +54,10 @@ def test_values_are_means_over_requests_and_users_are_counted_once(hand_splits):
     values = result.per_request["ranked"]["ndcg@10"] - result.per_request["ease"]["ndcg@10"]
     assert paired["difference"] == pytest.approx(values.mean())
     assert set(found["paired"]) == {"ease", "random"}
+    ages = found["by_age"]  # at the third moment one user was asked, fewer than say anything
+    assert [(age["days"], age["requests"]) for age in ages] == [(0.0, 3)]
+    assert result.as_json(3, EvaluationSettings(min_users=1, resamples=100))["by_age"][2]["days"] == 25 - 13
+    assert ages[0]["values"]["ranked"] == pytest.approx(result.per_request["ranked"]["ndcg@10"][:3].mean())
     few = result.as_json(3, EvaluationSettings(min_users=4, resamples=100))
     assert few["recommenders"]["ranked"]["recall@10"]["low"] is None  # six requests, but three users
 

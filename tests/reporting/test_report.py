@@ -363,6 +363,18 @@ def test_moments_have_a_section_with_both_horizons(asked_again, written):
     assert '<h2 id="at-nine-moments">' in page and '<a href="#at-nine-moments">' in page
 
 
+def test_what_is_lost_with_the_age_of_the_model_is_a_table(asked_again, written):
+    ages = [
+        {"days": 0.0, "requests": 70, "values": {"ranked": 0.25, "recent_artist": 0.125, "ease": 0.1}},
+        {"days": 12.25, "requests": 68, "values": {"ranked": 0.2, "recent_artist": 0.1125, "ease": 0.1}},
+    ]
+    asked_again["rolling"]["discovery"]["near"]["by_age"] = ages
+    text, _ = written(asked_again)
+    section = text.split("### Discovery: by the age of the model")[1].split("\n## ")[0]
+    assert "| days | requests | ranked | recent_artist |" in section
+    assert "| 0.0 | 70 | 0.2500 | 0.1250 |" in section and "| 12.2 | 68 | 0.2000 | 0.1125 |" in section
+
+
 def test_the_verdict_has_the_moments_beside_the_official_cut(asked_again, written):
     text, _ = written(asked_again)
     assert "| p (Holm) | at nine moments, 3 days | at nine moments, rest | won / lost / tied | users |" in text

@@ -1,8 +1,8 @@
 """The same users asked at several moments of test: tables of the recommenders and of the paired differences."""
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 
-from loopback_core.evaluation.evaluation_json import Evaluation, RollingJson
+from loopback_core.evaluation.evaluation_json import AgeJson, Evaluation, RollingJson
 from loopback_core.evaluation.rolling_evaluation import NEAR, REST
 from loopback_core.recommenders.lists import SERVED, is_ours
 from loopback_core.reporting.report.report_tables import (
@@ -52,6 +52,9 @@ def moments_section(evaluation: Evaluation, pictures: Container[str]) -> Iterato
                 yield f"### {title}, {_positives(positives, evaluation)}"
                 yield f"{of['requests']:,} requests of {of['users']:,} users at {of['moments']} moments."
                 yield _table(of, evaluation["rival"].get(task))
+        if NEAR in sets and len(sets[NEAR].get("by_age", ())) > 1:
+            yield f"### {title}: by the age of the model"
+            yield from _by_age(sets[NEAR]["by_age"], evaluation["rival"].get(task), horizon(evaluation))
 
 
 def moments_in_words(evaluation: Evaluation) -> str:
@@ -81,6 +84,20 @@ def no_moments(evaluation: Evaluation) -> str:
 
 def _positives(name: str, evaluation: Evaluation) -> str:
     return f"the next {horizon(evaluation)}" if name == NEAR else "the whole rest of test"
+
+
+def _by_age(ages: Sequence[AgeJson], rival: str | None, next_days: str) -> Iterator[str]:
+    """What is lost with time: what all lose is the log's, what the towers lose against the others is theirs."""
+    names = [name for name in (SERVED, rival, "popularity_users") if name and name in ages[0]["values"]]
+    yield (
+        f"{MAIN_METRIC} of the tracks of the next {next_days}, by how long before the moment the model was trained. Histories are fresh at "
+        "every moment; the catalog and the weights are not. A column that falls faster than the others asks for more frequent training."
+    )
+    rows = [
+        [f"{age['days']:.1f}", f"{age['requests']:,}", *(f"{age['values'][name]:.4f}" for name in names)]
+        for age in ages
+    ]
+    yield markdown_table(["days", "requests", *map(markdown, names)], rows, words=0)
 
 
 def _table(of: RollingJson, rival: str | None) -> str:

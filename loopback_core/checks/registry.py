@@ -51,6 +51,7 @@ _SPECIFIC = (
     Check("bundle", "canaries_answered", bundle_checks.canaries_answered),
     Check("bundle", "refit_agrees", bundle_checks.refit_agrees, ("min_refit_overlap",)),
     Check("promotion", "challenger_promoted", promotion_checks.challenger_promoted, blocking=False),
+    Check("promotion", "costs_as_before", promotion_checks.costs_as_before, blocking=False),
     Check("ablation", "losses_finite", ablation_checks.losses_finite),
     Check("ablation", "recipe_holds", ablation_checks.recipe_holds, blocking=False),
 )

@@ -29,6 +29,7 @@ CHECKS = {
         "beats_rival_new_users",
     },
     "bundle": {"files_intact", "canaries_answered", "refit_agrees"},
+    "promotion": {"files_intact", "challenger_promoted", "costs_as_before"},
     "ablation": {"files_intact", "losses_finite", "recipe_holds"},
 }
 
@@ -52,6 +53,7 @@ def test_the_assets_are_one_graph_with_the_baselines_and_the_ablation_parallel_t
         "faiss_index": {"track_embeddings", "trained_ranker"},
         "evaluation": {"faiss_index", "baselines"},
         "bundle": {"faiss_index", "evaluation"},
+        "promotion": {"bundle"},
         "ablation": {"temporal_splits"},
     }
     assert {stage.name: set(stage.upstream) for stage in STAGES.values()} == upstream

@@ -2,14 +2,25 @@
 
 import dagster as dg
 
-from loopback_assets import ablation, baselines, bundles, evaluation, listens, rankers, retrieval, splits, training
+from loopback_assets import (
+    ablation,
+    baselines,
+    bundles,
+    drift,
+    evaluation,
+    listens,
+    rankers,
+    retrieval,
+    splits,
+    training,
+)
 from loopback_assets.automation import data_quality, retrain, run_failure_alert, weekly_retrain
 from loopback_assets.checks import CHECK_DEFINITIONS
 from loopback_assets.resources import Loopback
 
 defs = dg.Definitions(
     assets=dg.load_assets_from_modules(
-        [listens, splits, baselines, training, rankers, retrieval, evaluation, bundles, ablation]
+        [listens, splits, baselines, training, rankers, retrieval, evaluation, bundles, drift, ablation]
     ),
     asset_checks=CHECK_DEFINITIONS,
     jobs=[retrain, data_quality],

@@ -130,6 +130,14 @@ STAGES = {
             reads=("track_embeddings", "trained_ranker", "trained_towers", "temporal_splits"),
             in_chain=False,
         ),
+        Stage(
+            "drift",
+            ("bundle",),
+            "drift.build_drift",
+            lambda settings: _only(settings.drift),
+            reads=("interactions", "raw_listens"),
+            in_chain=False,
+        ),
         Stage("ablation", ("temporal_splits",), "ablation.run", _ablation, in_chain=False),
     )
 }

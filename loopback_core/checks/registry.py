@@ -4,6 +4,7 @@ from loopback_core.checks import (
     ablation_checks,
     baselines_checks,
     bundle_checks,
+    drift_checks,
     evaluation_checks,
     files_checks,
     listens_checks,
@@ -49,6 +50,9 @@ _SPECIFIC = (
     ),
     Check("bundle", "canaries_answered", bundle_checks.canaries_answered),
     Check("bundle", "refit_agrees", bundle_checks.refit_agrees, ("min_refit_overlap",)),
+    Check("drift", "data_is_alike", drift_checks.data_is_alike, blocking=False),
+    Check("drift", "past_is_the_same", drift_checks.past_is_the_same, blocking=False),
+    Check("drift", "models_are_alike", drift_checks.models_are_alike, blocking=False),
     Check("ablation", "losses_finite", ablation_checks.losses_finite),
     Check("ablation", "recipe_holds", ablation_checks.recipe_holds, blocking=False),
 )

@@ -1,5 +1,6 @@
 """Every setting of the project, and how they are read."""
 
+from loopback_core.settings.drift_settings import DriftSettings
 from loopback_core.settings.evaluation_settings import AblationSettings, ChecksSettings, EvaluationSettings
 from loopback_core.settings.index_settings import ENGINE_OF_KIND, HnswSettings, IndexSettings, IvfSettings
 from loopback_core.settings.layers import merged
@@ -33,6 +34,7 @@ __all__ = [
     "RERANKING_METHODS",
     "AblationSettings",
     "ChecksSettings",
+    "DriftSettings",
     "EvaluationSettings",
     "FittedSettings",
     "HnswSettings",

@@ -24,6 +24,10 @@ LEAST_TREND_WEEKS = 4
 LEAST_PAST_WEEKS = 8
 """Past weeks with an error, below which nothing is calibrated."""
 
+CAUTION = 2
+"""The next week is less like the past ones than these are like each other: logs change. Limits that past weeks pass at a rate
+are passed by the next one at up to twice that rate (benchmarks/drift.py)."""
+
 UNSURE = {"stability": 0.1, "hours": 0.1}
 """The least error that is expected of these: a tenth of the index, and six minutes."""
 
@@ -59,7 +63,7 @@ def calibrate(table: pl.DataFrame, new_weeks: int, past_weeks: int, false_alarms
     of_past = largest[past][~np.isnan(largest[past])]
     threshold = None
     if len(of_past) >= LEAST_PAST_WEEKS:
-        threshold = threshold_of(of_past, (1 - false_alarms) ** (1 / new_weeks))
+        threshold = threshold_of(of_past, (1 - false_alarms / CAUTION) ** (1 / new_weeks))
     limits = {statistic: error.limits(statistic, threshold) for statistic, error in errors.items()}
     return Calibration(
         threshold,
@@ -107,7 +111,10 @@ def expected_of(values: Values) -> Values:
 
 @dataclass(frozen=True)
 class _Errors:
-    """The errors of one statistic on the scale on which its weeks are compared, (weeks,) each."""
+    """The errors of one statistic on the scale on which its weeks are compared, (weeks,) each.
+
+    There the sampling error of a share depends on what it is of alone (Anscombe 1948), so that rare things can be compared too.
+    """
 
     expected: Values
     error: Values
@@ -146,7 +153,7 @@ def _scaled(values: Values, of: Values, scale: Scale) -> Values:
         case "count":
             return np.log(values + 0.5)
         case "share":
-            return np.log((values * of + 0.5) / ((1 - values) * of + 0.5))
+            return np.asarray(2 * np.arcsin(np.sqrt((values * of + 3 / 8) / (of + 3 / 4))))
         case "stability":
             return np.log(values + SMALLEST_INDEX)
         case "hours":
@@ -154,12 +161,12 @@ def _scaled(values: Values, of: Values, scale: Scale) -> Values:
 
 
 def _plain(scaled: Values, scale: Scale) -> Values:
-    """The way back, as far as it goes: the halves that were added to counts stay in a share."""
+    """The way back, as far as it goes: what was added to the counts of a share stays in it."""
     match scale:
         case "count":
             return np.maximum(np.exp(scaled) - 0.5, 0)
         case "share":
-            return np.asarray(1 / (1 + np.exp(-scaled)))
+            return np.asarray(np.sin(np.clip(scaled, 0, np.pi) / 2) ** 2)
         case "stability":
             return np.maximum(np.exp(scaled) - SMALLEST_INDEX, 0)
         case "hours":
@@ -172,8 +179,7 @@ def _sampling_error(expected: Values, of: Values, scale: Scale) -> Values:
         case "count":
             return np.exp(-expected / 2)
         case "share":
-            share = 1 / (1 + np.exp(-expected))
-            return np.sqrt(1 / (of * share + 0.5) + 1 / (of * (1 - share) + 0.5))
+            return np.asarray(1 / np.sqrt(of + 0.5))
         case _:
             return np.full(len(expected), UNSURE[scale])
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Scale = Literal["count", "share", "stability", "hours"]
-"""count: by its ratio. share: by its odds. stability: an index from 0, by its ratio, only upwards. hours: a difference of times of
+"""count: by its ratio. share: by the arc sine of its root. stability: an index from 0, by its ratio, only upwards. hours: a difference of times of
 the day."""
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from loopback_core.drift.calibration import Calibration, calibrate
+from loopback_core.drift.week_limits import Calibration, limits_of_weeks
 from loopback_core.drift.week_reading import WEEK, read_weeks
 from loopback_core.drift.weekly_statistics import weekly_statistics
 from loopback_core.listens.ingest import ingest
@@ -41,7 +41,7 @@ def alarms_of(calibration: Calibration) -> list[str]:
 
 def calibrated(table: pl.DataFrame) -> Calibration:
     """The last week of a table against its past."""
-    return calibrate(table.tail(SETTINGS.past_weeks + 20), 1, SETTINGS.past_weeks, SETTINGS.false_alarms)
+    return limits_of_weeks(table.tail(SETTINGS.past_weeks + 20), 1, SETTINGS.past_weeks, SETTINGS.false_alarms)
 
 
 def table_of(folder: Path) -> pl.DataFrame:

@@ -6,12 +6,17 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
-from loopback_core.drift.calibration import LEAST_PAST_WEEKS, LEAST_TREND_WEEKS, TREND_WEEKS, Calibration, calibrate
 from loopback_core.drift.drift_json import DataDriftJson, RejectsJson, SeriesJson, StatisticJson, WeeksJson
 from loopback_core.drift.rewritten_past import not_compared, rewritten_past
-from loopback_core.drift.statistic import STATISTICS, Scale, Statistic
+from loopback_core.drift.statistic import STATISTICS, ByWeek, ComparedBy, Statistic
+from loopback_core.drift.week_limits import (
+    LEAST_PAST_WEEKS,
+    LEAST_TREND_WEEKS,
+    TREND_WEEKS,
+    Calibration,
+    limits_of_weeks,
+)
 from loopback_core.drift.week_reading import WEEK, WeeksOfLog, read_weeks
 from loopback_core.drift.weekly_statistics import BEFORE, weekly_statistics
 from loopback_core.listens.log_rules import BLAMELESS
@@ -71,7 +76,7 @@ def _weeks(today: Path, since: int, settings: DriftSettings, own_calendars: bool
             "before the new ones."
         )
     table = weekly_statistics(log, today / "profiles.parquet")
-    calibration = calibrate(table, new, settings.past_weeks, settings.false_alarms)
+    calibration = limits_of_weeks(table, new, settings.past_weeks, settings.false_alarms)
     calibrated = calibration.threshold is not None
     sentence = (
         f"The limits come from {calibration.past_weeks} past weeks."
@@ -137,7 +142,7 @@ def _statistic(statistic: Statistic, table: pl.DataFrame, calibration: Calibrati
     }
 
 
-def _shown(value: float | None, scale: Scale) -> str:
+def _shown(value: float | None, scale: ComparedBy) -> str:
     if value is None:
         return "not known"
     match scale:
@@ -160,7 +165,7 @@ def _series(name: str, table: pl.DataFrame, calibration: Calibration) -> SeriesJ
     }
 
 
-def _plain_list(values: NDArray[np.float64]) -> list[float | None]:
+def _plain_list(values: ByWeek) -> list[float | None]:
     return [_number(value) for value in values]
 
 

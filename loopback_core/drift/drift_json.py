@@ -47,7 +47,8 @@ class WeeksJson(TypedDict):
 
 
 class PastJson(TypedDict):
-    """The log of the bundle in service against today's, over the time that both cover, erased users left out."""
+    """The log of the bundle in service against today's, from the moment from which there are both to the end of the former,
+    erased users left out."""
 
     compared: bool
     sentence: str

@@ -10,12 +10,12 @@ from loopback_core.recommenders.bundle import SERVED_TASKS
 from loopback_core.recommenders.name_keys import Keys
 from loopback_core.settings import DriftSettings
 
-K = 10
+COMPARED_FIRST = 10
 
 MOST_ASKED, MOST_NEIGHBOURS, MOST_USERS = 1_000, 50_000, 2_000
 """Tracks whose neighbours are compared, tracks that may be neighbours, the most popular ones, and users whose lists are."""
 
-BLOCK = 100  # tracks asked at once
+ASKED_AT_ONCE = 100  # tracks asked at once
 
 LARGEST_NORM_ERROR_OF_TRACKS = 1e-3
 
@@ -33,7 +33,7 @@ def model_drift(champion: ServedBundle, challenger: ServedBundle, settings: Drif
     alarms = []
     if overlap is not None and overlap < settings.least_overlap:
         alarms.append(
-            f"Of the {K} tracks nearest to a track the two bundles share {overlap:.1%}; the floor is {settings.least_overlap:.1%}."
+            f"Of the {COMPARED_FIRST} tracks nearest to a track the two bundles share {overlap:.1%}; the floor is {settings.least_overlap:.1%}."
         )
     if sides[1]["largest_norm_error"] > LARGEST_NORM_ERROR_OF_TRACKS:
         alarms.append(f"Vectors of the new bundle are not of unit norm (off by {sides[1]['largest_norm_error']:.2g}).")
@@ -67,34 +67,34 @@ def _side(served: ServedBundle) -> SideJson:
 
 
 def _neighbour_overlap(champion: ServedBundle, challenger: ServedBundle, tracks: Ids) -> tuple[int, float | None]:
-    """How many tracks were asked, and the mean share of their K nearest tracks that both bundles have."""
+    """How many tracks were asked, and the mean share of their COMPARED_FIRST nearest tracks that both bundles have."""
     most_popular = np.argsort(-champion.bundle.catalog.listeners[tracks[:, 0]], kind="stable")[:MOST_NEIGHBOURS]
     both = tracks[np.sort(most_popular)]
-    if len(both) <= K:
+    if len(both) <= COMPARED_FIRST:
         return 0, None
     asked = np.sort(np.random.default_rng(0).permutation(len(both))[:MOST_ASKED])
     near = [
         _nearest(np.asarray(served.bundle.vectors)[both[:, side]], asked)
         for side, served in enumerate((champion, challenger))
     ]
-    return len(asked), float(np.mean([len(np.intersect1d(*pair)) / K for pair in zip(*near, strict=True)]))
+    return len(asked), float(np.mean([len(np.intersect1d(*pair)) / COMPARED_FIRST for pair in zip(*near, strict=True)]))
 
 
 def _nearest(vectors: Floats, asked: Ids) -> Ids:
-    """(len(asked), K) the tracks nearest to each, itself left out, in any order. vectors: (n, D) of more than K tracks."""
+    """(len(asked), COMPARED_FIRST) the tracks nearest to each, itself left out, in any order. vectors: (n, D) of more than COMPARED_FIRST tracks."""
     blocks = []
-    for start in range(0, len(asked), BLOCK):
-        block = asked[start : start + BLOCK]
+    for start in range(0, len(asked), ASKED_AT_ONCE):
+        block = asked[start : start + ASKED_AT_ONCE]
         products = vectors[block] @ vectors.T
         products[np.arange(len(block)), block] = -np.inf
-        blocks.append(np.argpartition(-products, K - 1, axis=1)[:, :K])
+        blocks.append(np.argpartition(-products, COMPARED_FIRST - 1, axis=1)[:, :COMPARED_FIRST])
     return np.concatenate(blocks)
 
 
 def _compare_lists(
     champion: ServedBundle, challenger: ServedBundle, task: str, users: Ids, tracks: Ids, settings: DriftSettings
 ) -> ListsJson:
-    """The first K of the users whose lists both bundles hold, at most MOST_USERS, by seed."""
+    """The first COMPARED_FIRST of the users whose lists both bundles hold, at most MOST_USERS, by seed."""
     held = [_first_of(served, task, users[:, side]) for side, served in enumerate((champion, challenger))]
     of_both = np.flatnonzero((held[0][:, 0] != NOTHING) & (held[1][:, 0] != NOTHING))
     of_both = np.sort(np.random.default_rng(0).permutation(of_both)[:MOST_USERS])
@@ -116,22 +116,22 @@ def _compare_lists(
 
 
 def _first_of(served: ServedBundle, task: str, users: Ids) -> Ids:
-    """(users, K) the first tracks of the list of each, NOTHING where it ends or the bundle holds none."""
-    first = np.full((len(users), K), NOTHING)
+    """(users, COMPARED_FIRST) the first tracks of the list of each, NOTHING where it ends or the bundle holds none."""
+    first = np.full((len(users), COMPARED_FIRST), NOTHING)
     known = served.lists.get(task)
     if known is None or not len(known.users):
         return first
     place = np.minimum(np.searchsorted(known.users, users), len(known.users) - 1)
     has_list = known.users[place] == users
-    of_list = known.tracks[place[has_list], :K]
+    of_list = known.tracks[place[has_list], :COMPARED_FIRST]
     first[has_list, : of_list.shape[1]] = of_list
     return first
 
 
 def _shared(old: Ids, new: Ids) -> NDArray[np.float64]:
-    """(rows,) the share of the K places of two lists that hold the same tracks. old, new: (rows, K), NOTHING for no track."""
+    """(rows,) the share of the COMPARED_FIRST places of two lists that hold the same tracks. old, new: (rows, COMPARED_FIRST), NOTHING for no track."""
     same = (old[:, :, None] == new[:, None, :]) & (new != NOTHING)[:, None, :]
-    return np.asarray(same.any(axis=2).sum(axis=1) / K, np.float64)
+    return np.asarray(same.any(axis=2).sum(axis=1) / COMPARED_FIRST, np.float64)
 
 
 def _popularity(served: ServedBundle, lists: Ids) -> float | None:
@@ -146,7 +146,7 @@ def _alarms(lists: ListsJson, task: str, settings: DriftSettings) -> list[str]:
     alarms, most = [], settings.most_changed_lists
     if lists["changed"] is not None and lists["changed"] > most:
         alarms.append(
-            f"In {task} {lists['changed']:.1%} of {lists['users']:,} users keep none of their first {K}; the limit is {most:.1%}."
+            f"In {task} {lists['changed']:.1%} of {lists['users']:,} users keep none of their first {COMPARED_FIRST}; the limit is {most:.1%}."
         )
     for what, (old, new) in (
         ("popularity of what is recommended", lists["popularity"]),

@@ -17,7 +17,7 @@ ASKED_WHERE_THEY_ARE = 10_000
 
 Hashes = NDArray[np.uint64]
 
-LISTEN = ("user", "second", "artist", "track")
+COLUMNS_OF_LISTEN = ("user", "second", "artist", "track")
 
 NOT_COMPARED: PastJson = {
     "compared": False,
@@ -42,7 +42,7 @@ def not_compared(sentence: str) -> PastJson:
 
 
 def rewritten_past(today: Path, champion: Path, since: int, least_same: float, erased: pl.Series) -> PastJson:
-    """Compare two folders with `interactions.parquet` up to the second `since`, over the time that both logs cover.
+    """Compare two folders with `interactions.parquet` from the moment from which there are both logs to the second `since`.
 
     A listen is who, when, artist and title. least_same: the smallest share of either log that the other must have. erased:
     ids of users who were erased on purpose; nothing of them counts, on either side.
@@ -51,11 +51,10 @@ def rewritten_past(today: Path, champion: Path, since: int, least_same: float, e
         RoomError: the logs are too long for the memory.
     """
     logs = [_log(folder, erased) for folder in (today, champion)]
-    ends = [log.select(first=pl.col("second").min(), last=pl.col("second").max()).collect().row(0) for log in logs]
-    if any(first is None for first, _ in ends):
+    begins = [log.select(pl.col("second").min()).collect(engine="streaming").item() for log in logs]
+    if None in begins:
         return not_compared("A log has no listens of users who were not erased, so that no past can be compared.")
-    first, last = max(first for first, _ in ends), min(since, *(last for _, last in ends))
-    new, old = (log.filter(pl.col("second").is_between(first, last)) for log in logs)
+    new, old = (log.filter(pl.col("second").is_between(max(begins), since)) for log in logs)
     rows = sum(log.select(pl.len()).collect(engine="streaming").item() for log in (new, old))
     if not rows:
         return not_compared("The log and that of the bundle in service have no time in common.")
@@ -80,7 +79,7 @@ def rewritten_past(today: Path, champion: Path, since: int, least_same: float, e
 
 
 def _log(folder: Path, erased: pl.Series) -> pl.LazyFrame:
-    """LISTEN of every listen, names as hashes."""
+    """COLUMNS_OF_LISTEN of every listen, names as hashes."""
     listens = pl.scan_parquet(folder / "interactions.parquet", glob=False)
     if len(erased):
         listens = listens.filter(~pl.col("user_id").is_in(erased.implode()))
@@ -133,10 +132,14 @@ def _where_they_are(new: pl.LazyFrame, old: pl.LazyFrame, missing: Hashes) -> di
         return lost.lazy().join(new, on=by, suffix="_now").collect(engine="streaming")
 
     same_play = found("user", "artist", "track")
-    shifts = same_play.select(*LISTEN, shift=pl.col("second_now") - pl.col("second")).unique()["shift"].value_counts()
+    shifts = (
+        same_play.select(*COLUMNS_OF_LISTEN, shift=pl.col("second_now") - pl.col("second"))
+        .unique()["shift"]
+        .value_counts()
+    )
     shifts = shifts.sort("count", "shift", descending=[True, False])
     shares = {
-        name: found(*by).select(LISTEN).unique().height / lost.height
+        name: found(*by).select(COLUMNS_OF_LISTEN).unique().height / lost.height
         for name, by in (("other_users", ("second", "artist", "track")), ("other_names", ("user", "second")))
     }
     shift, count = shifts.row(0) if len(shifts) else (0, 0)

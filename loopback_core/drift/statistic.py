@@ -3,7 +3,13 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Scale = Literal["count", "share", "stability", "hours"]
+import numpy as np
+from numpy.typing import NDArray
+
+ByWeek = NDArray[np.float64]
+"""A value for each week, (weeks,); NaN where a week says nothing."""
+
+ComparedBy = Literal["count", "share", "stability", "hours"]
 """count: by its ratio. share: by the arc sine of its root. stability: an index from 0, by its ratio, only upwards. hours: a difference of times of
 the day."""
 
@@ -13,7 +19,7 @@ class Statistic:
     """One column of the table of weeks."""
 
     name: str
-    scale: Scale
+    scale: ComparedBy
     of: str  # the column that says of how many a share is, or from how many the others were counted
     says: str  # what it is, in words that follow "is"
     only_above: bool = False  # nothing is wrong with a small one
@@ -36,8 +42,8 @@ STATISTICS = (
     Statistic(
         "silent_head",
         "share",
-        "listens",
-        "the share of the plays of the weeks before that went to most played artists nobody plays now",
+        "head_artists",
+        "the share of the most played artists of the weeks before whom nobody plays",
         only_above=True,
     ),
     Statistic("artist_stability", "stability", "listens", "the stability index of artists", only_above=True),
@@ -46,7 +52,9 @@ STATISTICS = (
     Statistic(
         "country_stability", "stability", "users", "the stability index of the users' countries", only_above=True
     ),
-    Statistic("own_hours_shift", "hours", "known_listens", "by how many hours users listen later than they did before"),
+    Statistic(
+        "own_hours_shift", "hours", "known_listens", "the number of hours by which users listen later than before"
+    ),
     Statistic(
         "bursts",
         "share",

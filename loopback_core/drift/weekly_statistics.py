@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from loopback_core.data import Ids
 from loopback_core.drift.stability import population_stability
+from loopback_core.drift.statistic import ByWeek
 from loopback_core.drift.week_reading import WeeksOfLog
 
 BEFORE = 4
@@ -17,15 +17,13 @@ BEFORE = 4
 BINS_OF_ARTISTS = 100
 """Artists with a bin of their own; all others are one bin."""
 
-HEAD = 0.5
+SHARE_OF_HEAD = 0.5
 """The most played artists are those that together get this share of the plays."""
 
 ROOM_FOR_PLAYS = 1 << 40
 
 BURST_SECONDS = 30
 NEARLY_EVERY_HOUR = 20
-
-Values = NDArray[np.float64]
 
 
 def weekly_statistics(log: WeeksOfLog, profiles: Path) -> pl.DataFrame:
@@ -59,14 +57,14 @@ def weekly_statistics(log: WeeksOfLog, profiles: Path) -> pl.DataFrame:
     return pl.DataFrame({"start": pl.Series(log.starts, dtype=pl.Int64), **counted, **of_weeks})
 
 
-def _sums(weeks: int, week: pl.Series, values: pl.Series | None = None) -> Values:
+def _sums(weeks: int, week: pl.Series, values: pl.Series | None = None) -> ByWeek:
     """The sum of the values of each week, or their number, (weeks,)."""
     weights = None if values is None else values.to_numpy()
     sums = np.bincount(week.to_numpy().astype(np.int64) + 1, weights, minlength=weeks + 1)
     return np.asarray(sums[1:], np.float64)
 
 
-def _ratio(part: Values, whole: Values) -> Values:
+def _ratio(part: ByWeek, whole: ByWeek) -> ByWeek:
     return np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
 
 
@@ -82,7 +80,7 @@ def _hours(log: WeeksOfLog) -> pl.DataFrame:
     return rows.agg(pl.col("week").max(), listens=pl.len()).collect(engine="streaming").sort("user", "hour")
 
 
-def _first_plays(log: WeeksOfLog, of: list[str]) -> Values:
+def _first_plays(log: WeeksOfLog, of: list[str]) -> ByWeek:
     """Listens of each week to what occurs in that week for the first time, (weeks,); of known users where it is theirs."""
     counts = log.listens.lazy().group_by(*of, "week").agg(plays=pl.len())
     first = pl.col("week").cast(pl.Int64) * ROOM_FOR_PLAYS + pl.col("plays")  # the least of these is of the first week
@@ -97,38 +95,43 @@ def _first_plays(log: WeeksOfLog, of: list[str]) -> Values:
     return _sums(log.n_weeks, by_week["week"], by_week["plays"])
 
 
-def _of_artists(log: WeeksOfLog) -> dict[str, Values]:
+def _of_artists(log: WeeksOfLog) -> dict[str, ByWeek]:
     """What the most played artists of the weeks before get, how many of them fell silent, and the stability of all."""
     plays = log.listens.lazy().filter(pl.col("week") >= 0).group_by("artist", "week").len().collect(engine="streaming")
     artist = plays["artist"].rank("dense").to_numpy().astype(np.int64) - 1
     shape = log.n_weeks, int(artist.max(initial=-1)) + 1
     by_week = csr_array((plays["len"].to_numpy().astype(np.int64), (plays["week"].to_numpy(), artist)), shape)
-    head_plays, silent, stability = (np.full(log.n_weeks, np.nan) for _ in range(3))
+    head_artists, head_plays, silent, stability = (np.full(log.n_weeks, np.nan) for _ in range(4))
     for week in range(BEFORE, log.n_weeks):
         now = by_week[[week]].toarray()[0]
         before = np.asarray(by_week[week - BEFORE : week].sum(axis=0)).ravel()
         if not now.sum() or not before.sum():
             continue
         order = np.argsort(-before, kind="stable")
-        head = order[: int(np.searchsorted(np.cumsum(before[order]), HEAD * before.sum())) + 1]
+        head = order[: int(np.searchsorted(np.cumsum(before[order]), SHARE_OF_HEAD * before.sum())) + 1]
         head_plays[week] = now[head].sum() / now.sum()
-        silent[week] = before[head][now[head] == 0].sum() / before.sum()
+        head_artists[week], silent[week] = len(head), np.mean(now[head] == 0)
         binned = order[:BINS_OF_ARTISTS]
         stability[week] = population_stability(_with_rest(before, binned), _with_rest(now, binned))
-    return {"head_plays": head_plays, "silent_head": silent, "artist_stability": stability}
+    return {
+        "head_artists": head_artists,
+        "head_plays": head_plays,
+        "silent_head": silent,
+        "artist_stability": stability,
+    }
 
 
 def _with_rest(counts: Ids, binned: Ids) -> Ids:
     return np.append(counts[binned], counts.sum() - counts[binned].sum())
 
 
-def _hour_stability(hours: pl.DataFrame, weeks: int) -> Values:
+def _hour_stability(hours: pl.DataFrame, weeks: int) -> ByWeek:
     """Every user counts once in an hour, however much they play in it: a session is one decision."""
     counts = hours.filter(pl.col("week") >= 0).group_by("week", of_day=pl.col("hour") % 24).len()
     return _stability(_table(counts, "of_day", weeks))
 
 
-def _activity_stability(by_user: pl.DataFrame, weeks: int) -> Values:
+def _activity_stability(by_user: pl.DataFrame, weeks: int) -> ByWeek:
     """Users by how much they listened: 1, 2 to 3, 4 to 7, ..., twice as much in each bin."""
     times_doubled = pl.col("listens").log(2).floor().cast(pl.Int64).alias("doubled")
     return _stability(
@@ -136,7 +139,7 @@ def _activity_stability(by_user: pl.DataFrame, weeks: int) -> Values:
     )
 
 
-def _country_stability(log: WeeksOfLog, by_user: pl.DataFrame, profiles: Path) -> Values:
+def _country_stability(log: WeeksOfLog, by_user: pl.DataFrame, profiles: Path) -> ByWeek:
     """Of the users who named their country."""
     if not profiles.exists():
         return np.full(log.n_weeks, np.nan)
@@ -154,7 +157,7 @@ def _table(counts: pl.DataFrame, column: str, weeks: int) -> Ids:
     return table
 
 
-def _stability(table: Ids) -> Values:
+def _stability(table: Ids) -> ByWeek:
     """Of each week against the BEFORE weeks before it, (weeks,). table: (weeks, bins) counts."""
     values = np.full(len(table), np.nan)
     for week in range(BEFORE, len(table)):
@@ -162,7 +165,7 @@ def _stability(table: Ids) -> Values:
     return values
 
 
-def _own_hours_shift(hours: pl.DataFrame, n_users: int, weeks: int) -> Values:
+def _own_hours_shift(hours: pl.DataFrame, n_users: int, weeks: int) -> ByWeek:
     """By how many hours users listen later than in all weeks before, (weeks,), from -12 to 12; every user has their own day.
 
     The hours of a user are a direction on the clock of 24 hours, the longer the more regular they are. The turn from the
@@ -189,7 +192,7 @@ def _bursts(log: WeeksOfLog) -> pl.Series:
     return log.listens.lazy().filter(soon).select("week").collect()["week"]
 
 
-def _round_the_clock(hours: pl.DataFrame, weeks: int) -> Values:
+def _round_the_clock(hours: pl.DataFrame, weeks: int) -> ByWeek:
     """Listens on days, from midnight UTC, on which their user listened in NEARLY_EVERY_HOUR hours or more, (weeks,)."""
     by_day = hours.lazy().group_by("user", day=pl.col("hour") // 24)
     days = by_day.agg(pl.col("week").max(), pl.col("listens").sum(), hours=pl.len())

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 from scipy.stats import t as student
 
-from loopback_core.drift.statistic import STATISTICS, Scale, Statistic
+from loopback_core.drift.statistic import STATISTICS, ByWeek, ComparedBy, Statistic
 
 TREND_WEEKS = 13
 """Weeks before a week through which the line is laid: a quarter of a year."""
@@ -34,8 +33,6 @@ UNSURE = {"stability": 0.1, "hours": 0.1}
 SMALLEST_INDEX = 1e-3
 """Indices below it are no different."""
 
-Values = NDArray[np.float64]
-
 
 @dataclass(frozen=True)
 class Calibration:
@@ -43,14 +40,14 @@ class Calibration:
 
     threshold: float | None  # of the largest score of a week; None: too few past weeks
     past_weeks: int  # those that it comes from
-    largest: Values  # the largest score of each week
-    expected: dict[str, Values]  # by statistic
-    lower: dict[str, Values]
-    upper: dict[str, Values]
-    scores: dict[str, Values]
+    largest: ByWeek  # the largest score of each week
+    expected: dict[str, ByWeek]  # by statistic
+    lower: dict[str, ByWeek]
+    upper: dict[str, ByWeek]
+    scores: dict[str, ByWeek]
 
 
-def calibrate(table: pl.DataFrame, new_weeks: int, past_weeks: int, false_alarms: float) -> Calibration:
+def limits_of_weeks(table: pl.DataFrame, new_weeks: int, past_weeks: int, false_alarms: float) -> Calibration:
     """The last new_weeks rows of a table of weeks against the past_weeks before them.
 
     false_alarms: the share of runs that may raise one although nothing changed.
@@ -76,22 +73,22 @@ def calibrate(table: pl.DataFrame, new_weeks: int, past_weeks: int, false_alarms
     )
 
 
-def threshold_of(largest: Values, quiet: float) -> float:
+def threshold_of(largest: ByWeek, quiet: float) -> float:
     """What the largest score of one more week is below with probability `quiet`. largest: (weeks,) those of past weeks.
 
     The larger of two: the quantile of the past weeks themselves, as a bootstrap over them has it in the limit of many draws and
-    corrected for their number (the new week is one more of the same kind); and that of a log-normal distribution through
-    them, with the error of its two parameters, which also says something where the past is short.
+    corrected for their number (the new week is one more of the same kind); and that of a normal distribution through the
+    logarithms of one more than each, with the error of its two parameters, which also says something where the past is short.
     """
     n = len(largest)
     place = min(math.ceil(quiet * (n + 1)), n)
-    logarithms = np.log(np.maximum(largest, 1e-9))
+    logarithms = np.log1p(largest)
     spread = float(np.std(logarithms, ddof=1)) * math.sqrt(1 + 1 / n)
-    of_normal = math.exp(float(np.mean(logarithms)) + float(student.ppf(quiet, n - 1)) * spread)
+    of_normal = math.expm1(float(np.mean(logarithms)) + float(student.ppf(quiet, n - 1)) * spread)
     return max(float(np.sort(largest)[place - 1]), of_normal)
 
 
-def expected_of(values: Values) -> Values:
+def expected_of(values: ByWeek) -> ByWeek:
     """What the weeks before lead to expect of each week, (weeks,): the line of Theil and Sen through the last TREND_WEEKS.
 
     Half of them may be anything. NaN with fewer than LEAST_TREND_WEEKS values. values: (weeks,), NaN where there is none.
@@ -116,9 +113,9 @@ class _Errors:
     There the sampling error of a share depends on what it is of alone (Anscombe 1948), so that rare things can be compared too.
     """
 
-    expected: Values
-    error: Values
-    unit: Values  # what an error is divided by
+    expected: ByWeek
+    error: ByWeek
+    unit: ByWeek  # what an error is divided by
 
     @classmethod
     def of(cls, table: pl.DataFrame, statistic: Statistic, past: slice) -> "_Errors":
@@ -129,17 +126,17 @@ class _Errors:
         error = values - expected
         return cls(expected, error, sampled * _how_much_larger(error[past] / sampled[past]))
 
-    def scores(self, statistic: Statistic) -> Values:
+    def scores(self, statistic: Statistic) -> ByWeek:
         score = self.error / self.unit
         return np.maximum(score, 0) if statistic.only_above else np.abs(score)
 
-    def limits(self, statistic: Statistic, threshold: float | None) -> tuple[Values, Values]:
+    def limits(self, statistic: Statistic, threshold: float | None) -> tuple[ByWeek, ByWeek]:
         room = self.unit * (np.nan if threshold is None else threshold)
         lower = np.full(len(room), np.nan) if statistic.only_above else _plain(self.expected - room, statistic.scale)
         return lower, _plain(self.expected + room, statistic.scale)
 
 
-def _how_much_larger(errors: Values) -> float:
+def _how_much_larger(errors: ByWeek) -> float:
     """How much larger the past errors are than those of a standard normal distribution, at least 1: as half and as nine in
     ten of them have it, so that one fault of the past does not hide the next."""
     sizes = np.abs(errors[~np.isnan(errors)])
@@ -148,7 +145,7 @@ def _how_much_larger(errors: Values) -> float:
     return max(1.0, float(np.median(sizes)) / 0.674, float(np.quantile(sizes, 0.9)) / 1.645)
 
 
-def _scaled(values: Values, of: Values, scale: Scale) -> Values:
+def _scaled(values: ByWeek, of: ByWeek, scale: ComparedBy) -> ByWeek:
     match scale:
         case "count":
             return np.log(values + 0.5)
@@ -160,7 +157,7 @@ def _scaled(values: Values, of: Values, scale: Scale) -> Values:
             return values
 
 
-def _plain(scaled: Values, scale: Scale) -> Values:
+def _plain(scaled: ByWeek, scale: ComparedBy) -> ByWeek:
     """The way back, as far as it goes: what was added to the counts of a share stays in it."""
     match scale:
         case "count":
@@ -173,7 +170,7 @@ def _plain(scaled: Values, scale: Scale) -> Values:
             return scaled
 
 
-def _sampling_error(expected: Values, of: Values, scale: Scale) -> Values:
+def _sampling_error(expected: ByWeek, of: ByWeek, scale: ComparedBy) -> ByWeek:
     """The standard deviation that counting independent things would have, (weeks,), on the scale."""
     match scale:
         case "count":
@@ -184,6 +181,6 @@ def _sampling_error(expected: Values, of: Values, scale: Scale) -> Values:
             return np.full(len(expected), UNSURE[scale])
 
 
-def _largest(scores: list[Values]) -> Values:
+def _largest(scores: list[ByWeek]) -> ByWeek:
     every = np.stack(scores)
     return np.where(np.isnan(every).all(axis=0), np.nan, np.nanmax(np.nan_to_num(every, nan=-1.0), axis=0))

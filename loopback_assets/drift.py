@@ -27,11 +27,12 @@ def drift(step: Step) -> dg.MaterializeResult[Any]:
     Nothing is stopped here: what makes the data untrustworthy is for the promotion to read.
     """
     from loopback_core.drift.drift_json import drift_alarms, model_alarms, read_drift
+    from loopback_core.drift.drift_plot import PICTURES
 
     artifact, reused = _compare(step)
     measured = read_drift(artifact.folder)
     alarms = [*drift_alarms(measured), *model_alarms(measured)]
-    drawn = artifact.folder / "drift.png"
+    pictures = [artifact.folder / name for name in PICTURES if (artifact.folder / name).exists()]
     return result(
         artifact,
         reused=reused,
@@ -39,7 +40,7 @@ def drift(step: Step) -> dg.MaterializeResult[Any]:
         alarms=len(alarms),
         sentences=dg.MetadataValue.md("\n".join(f"- {sentence}" for sentence in alarms or _calm(measured))),
         statistics=table([dict(one) for one in measured["data"]["weeks"]["statistics"]]),
-        **({"drift": picture(drawn)} if drawn.exists() else {}),
+        **{drawn.stem.replace("_", " "): picture(drawn) for drawn in pictures},
     )
 
 
@@ -57,7 +58,7 @@ def _compare(step: Step) -> tuple[Artifact, bool]:
 
     def make(folder: Path) -> dict[str, Any]:
         challenger = Side(bundle.version, bundle.folder, interactions.folder)
-        served = Side(champion.version, champion.folder, listens and listens.folder) if champion else None
+        served = Side(champion.version, champion.folder, listens.folder if listens else None) if champion else None
         gone = NOBODY if erased is None else erased["user_id"]
         return dict(build_drift(challenger, served, step.settings.drift, folder, gone))
 

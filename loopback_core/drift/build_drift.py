@@ -36,7 +36,7 @@ class DriftSummary(TypedDict):
 def build_drift(
     challenger: Side, champion: Side | None, settings: DriftSettings, folder: Path, erased: pl.Series = NOBODY
 ) -> DriftSummary:
-    """Write drift.json, and drift.png where weeks could be compared, into `folder`.
+    """Write drift.json, and the pictures where weeks could be compared, into `folder`.
 
     champion: what is in service; None: nothing, or the challenger itself. erased: ids of users who were erased on purpose.
     """
@@ -58,7 +58,7 @@ def build_drift(
     }
     write_drift(drift, folder)
     if data["weeks"]["series"]:
-        plot_drift(data["weeks"], folder / "drift.png")
+        plot_drift(data["weeks"], folder)
     return {
         "champion": drift["champion"],
         "data_alarms": len(drift_alarms(drift)),

@@ -5,24 +5,33 @@ from pathlib import Path
 import numpy as np
 
 from loopback_core.drift.drift_json import SeriesJson, WeeksJson
+from loopback_core.drift.statistic import STATISTICS
 from loopback_core.recommenders.lists import SERVED
 from loopback_core.reporting.plots.colours import INK, colour
 from loopback_core.reporting.plots.figure import figure
 
-SHOWN_WEEKS = 60
+SHOWN_WEEKS = 52
 ALARM = "#e03131"
 
+PICTURES = ("drift.png", "drift_shapes.png")
+"""Counts and shares; distributions and single users. Two, so that each is small enough for an event log."""
 
-def plot_drift(weeks: WeeksJson, path: Path) -> None:
+
+def plot_drift(weeks: WeeksJson, folder: Path) -> None:
+    """Write PICTURES into the folder."""
+    half = len(STATISTICS) // 2
+    for name, statistics in zip(PICTURES, (STATISTICS[:half], STATISTICS[half:]), strict=True):
+        _plot(weeks, [statistic.name for statistic in statistics], folder / name)
+
+
+def _plot(weeks: WeeksJson, names: list[str], path: Path) -> None:
     """The last SHOWN_WEEKS of each statistic that has any value; the new ones are points, red where they raise an alarm."""
-    shown = {
-        name: series for name, series in weeks["series"].items() if any(value is not None for value in series["value"])
-    }
+    shown = [name for name in names if any(value is not None for value in weeks["series"][name]["value"])]
     alarms = {one["name"] for one in weeks["statistics"] if one["alarm"]}
     days = np.array(weeks["starts"][-SHOWN_WEEKS:], "datetime64[s]")
-    with figure(path, width=4.8, height=0.6 + 0.55 * len(shown), rows=len(shown)) as panels:
-        for panel, (name, series) in zip(panels, shown.items(), strict=True):
-            values, lower, upper = (_floats(series, key) for key in ("value", "lower", "upper"))
+    with figure(path, width=4.8, height=0.6 + 0.66 * len(shown), rows=len(shown)) as panels:
+        for panel, name in zip(panels, shown, strict=True):
+            values, lower, upper = (_floats(weeks["series"][name], key) for key in ("value", "lower", "upper"))
             low = np.nanmin(values) if np.isnan(lower).all() else lower
             panel.fill_between(days, low, upper, color=INK, alpha=0.12, lw=0)
             panel.plot(days, values, color=colour(SERVED), lw=1.2)
@@ -32,10 +41,9 @@ def plot_drift(weeks: WeeksJson, path: Path) -> None:
                 marked = outside[new] == wrong
                 panel.plot(days[new][marked], values[new][marked], "o", color=ink, ms=5 if wrong else 3)
             panel.set_title(name.replace("_", " "), fontsize=8, color=ALARM if name in alarms else INK)
-            panel.tick_params(labelsize=7)
+            panel.tick_params(labelsize=7, labelbottom=panel is panels[-1])
             panel.locator_params(axis="y", nbins=3)
             panel.sharex(panels[-1])
-            panel.tick_params(labelbottom=panel is panels[-1])
         panels[-1].set_xlabel("week (grey: what the weeks before lead to expect)", fontsize=8)
 
 

@@ -65,7 +65,9 @@ def _sums(weeks: int, week: pl.Series, values: pl.Series | None = None) -> ByWee
 
 
 def _ratio(part: ByWeek, whole: ByWeek) -> ByWeek:
-    return np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
+    ratio = np.full(len(part), np.nan)
+    np.divide(part, whole, out=ratio, where=whole > 0)
+    return ratio
 
 
 def _by_user(log: WeeksOfLog) -> pl.DataFrame:

@@ -16,7 +16,9 @@ def metadata_of(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
     return dict(event.metadata)
 
 
-def test_a_new_bundle_and_its_log_are_compared_with_what_is_in_service(copied_home: Path, materialize: Materialize) -> None:
+def test_a_new_bundle_and_its_log_are_compared_with_what_is_in_service(
+    copied_home: Path, materialize: Materialize
+) -> None:
     store, as_evaluated = ArtifactStore(copied_home), {"bundle": {"refit": "none"}}
     assert materialize(copied_home, "bundle", **as_evaluated).success
     first = store.latest("bundle")

@@ -6,6 +6,7 @@ from loopback_assets import (
     ablation,
     baselines,
     bundles,
+    drift,
     evaluation,
     listens,
     promotion,
@@ -21,7 +22,7 @@ from loopback_assets.resources import Loopback
 
 defs = dg.Definitions(
     assets=dg.load_assets_from_modules(
-        [listens, splits, baselines, training, rankers, retrieval, evaluation, bundles, promotion, ablation]
+        [listens, splits, baselines, training, rankers, retrieval, evaluation, bundles, drift, promotion, ablation]
     ),
     asset_checks=CHECK_DEFINITIONS,
     jobs=[retrain, data_quality],

@@ -81,7 +81,26 @@ def _unasked(step: Step, challenger: Artifact, champion: str | None) -> "Promoti
     except (ArtifactError, KeyError) as error:
         sentence = f"The champion cannot be asked ({error}). Choose by hand: loopback promote {version} --reason TEXT."
         return unjudged("quarantine", sentence, version, champion, [str(error)])
+    alarms = _alarms(step, challenger, champion)
+    if alarms:
+        sentence = f"The data cannot be trusted: {' '.join(alarms)} If this is right: loopback promote {version} --reason TEXT."
+        return unjudged("quarantine", sentence, version, champion, alarms)
     return None
+
+
+def _alarms(step: Step, challenger: Artifact, champion: str) -> list[str]:
+    """What makes the data untrustworthy, a sentence each."""
+    from loopback_core.drift.drift_json import drift_alarms, read_drift
+
+    try:
+        drift = read_drift(step.sibling("drift", challenger).folder)
+    except ArtifactError as error:
+        return [str(error)]
+    if drift["champion"] != champion:
+        return [
+            f"The drift was measured against {drift['champion']}, and {champion} is served: materialize drift again."
+        ]
+    return drift_alarms(drift)
 
 
 def _ask(step: Step, challenger: Artifact, champion: str | None) -> "PromotionJson":

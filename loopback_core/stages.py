@@ -139,8 +139,16 @@ STAGES = {
             in_chain=False,
         ),
         Stage(
-            "promotion",
+            "drift",
             ("bundle",),
+            "drift.build_drift",
+            lambda settings: _only(settings.drift),
+            reads=("interactions", "raw_listens"),
+            in_chain=False,
+        ),
+        Stage(
+            "promotion",
+            ("bundle", "drift"),
             "promotion.judging",
             _promotion,
             reads=(

@@ -27,6 +27,7 @@ FLOORS = (
     ("reporting",),
     ("ablation",),
     ("bundle",),
+    ("drift",),
     ("promotion",),
     ("checks",),
     ("serving",),

@@ -1,6 +1,7 @@
 """Every setting of the project, and how they are read."""
 
 from loopback_core.settings.automation_settings import AutomationSettings
+from loopback_core.settings.drift_settings import DriftSettings
 from loopback_core.settings.evaluation_settings import AblationSettings, ChecksSettings, EvaluationSettings
 from loopback_core.settings.index_settings import ENGINE_OF_KIND, HnswSettings, IndexSettings, IvfSettings
 from loopback_core.settings.layers import merged
@@ -35,6 +36,7 @@ __all__ = [
     "AblationSettings",
     "AutomationSettings",
     "ChecksSettings",
+    "DriftSettings",
     "EvaluationSettings",
     "FittedSettings",
     "HnswSettings",

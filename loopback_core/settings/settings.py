@@ -4,6 +4,7 @@ from pydantic import Field
 
 from loopback_core.settings.automation_settings import AutomationSettings
 from loopback_core.settings.bundle_settings import BundleSettings
+from loopback_core.settings.drift_settings import DriftSettings
 from loopback_core.settings.evaluation_settings import AblationSettings, ChecksSettings, EvaluationSettings
 from loopback_core.settings.index_settings import IndexSettings
 from loopback_core.settings.promotion_settings import PromotionSettings
@@ -27,6 +28,7 @@ class Settings(Section):
     index: IndexSettings = Field(default_factory=IndexSettings)
     evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings)
     bundle: BundleSettings = Field(default_factory=BundleSettings)
+    drift: DriftSettings = Field(default_factory=DriftSettings)
     promotion: PromotionSettings = Field(default_factory=PromotionSettings)
     ablation: AblationSettings = Field(default_factory=AblationSettings)
     checks: ChecksSettings = Field(default_factory=ChecksSettings)

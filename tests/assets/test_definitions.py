@@ -29,6 +29,7 @@ CHECKS = {
         "beats_rival_new_users",
     },
     "bundle": {"files_intact", "canaries_answered", "refit_agrees"},
+    "drift": {"files_intact", "data_is_alike", "past_is_the_same", "models_are_alike"},
     "promotion": {"files_intact", "challenger_promoted", "costs_as_before"},
     "ablation": {"files_intact", "losses_finite", "recipe_holds"},
 }
@@ -53,7 +54,8 @@ def test_the_assets_are_one_graph_with_the_baselines_and_the_ablation_parallel_t
         "faiss_index": {"track_embeddings", "trained_ranker"},
         "evaluation": {"faiss_index", "baselines"},
         "bundle": {"faiss_index", "evaluation"},
-        "promotion": {"bundle"},
+        "drift": {"bundle"},
+        "promotion": {"bundle", "drift"},
         "ablation": {"temporal_splits"},
     }
     assert {stage.name: set(stage.upstream) for stage in STAGES.values()} == upstream
@@ -64,7 +66,7 @@ def test_the_ablation_and_the_bundle_are_no_part_of_what_the_report_needs() -> N
     assert {key.to_user_string() for key in selected} == set(CHAIN)
 
 
-def test_each_asset_has_its_checks_and_all_block_but_those_of_the_rival_and_of_the_recipe() -> None:
+def test_each_asset_has_its_checks_and_all_block_but_those_of_the_rival_of_drift_and_of_the_recipe() -> None:
     specs = [spec for checks in defs.asset_checks or () for spec in checks.check_specs]
     by_asset: dict[str, set[str]] = {}
     for spec in specs:
@@ -73,6 +75,7 @@ def test_each_asset_has_its_checks_and_all_block_but_those_of_the_rival_and_of_t
     assert all(spec.description for spec in specs)
     assert {spec.name for spec in specs if not spec.blocking} == {
         *(f"beats_rival_{task}" for task in ("discovery", "next_listen", "cold_start", "new_users")),
+        *CHECKS["drift"] - {"files_intact"},
         "recipe_holds",
     }
 
@@ -108,7 +111,10 @@ def test_retrain_runs_the_whole_chain_with_its_checks_and_data_quality_every_che
     checks = {asset: {f"{asset}_{check}" for check in names} for asset, names in CHECKS.items()}
     of_chain = set().union(*(checks[asset] for asset in CHAIN))
     served = of_chain | checks["bundle"]
-    assert nodes == {"retrain": served | {*CHAIN, "bundle"}, "data_quality": served | checks["ablation"]}
+    assert nodes == {
+        "retrain": served | {*CHAIN, "bundle"},
+        "data_quality": served | checks["drift"] | checks["ablation"],
+    }
     assert {job.name for job in defs.jobs or ()} == {"retrain", "data_quality"}
 
 

@@ -75,7 +75,7 @@ def test_each_asset_has_its_checks_and_all_block_but_those_of_the_rival_of_drift
     assert all(spec.description for spec in specs)
     assert {spec.name for spec in specs if not spec.blocking} == {
         *(f"beats_rival_{task}" for task in ("discovery", "next_listen", "cold_start", "new_users")),
-        *CHECKS["drift"] - {"files_intact"},
+        *(CHECKS["drift"] | CHECKS["promotion"]) - {"files_intact"},
         "recipe_holds",
     }
 
@@ -110,10 +110,10 @@ def test_retrain_runs_the_whole_chain_with_its_checks_and_data_quality_every_che
     nodes = {name: set(defs.resolve_job_def(name).graph.node_dict) for name in ("retrain", "data_quality")}
     checks = {asset: {f"{asset}_{check}" for check in names} for asset, names in CHECKS.items()}
     of_chain = set().union(*(checks[asset] for asset in CHAIN))
-    served = of_chain | checks["bundle"]
+    served = of_chain | checks["bundle"] | checks["drift"] | checks["promotion"]
     assert nodes == {
-        "retrain": served | {*CHAIN, "bundle"},
-        "data_quality": served | checks["drift"] | checks["ablation"],
+        "retrain": served | {*CHAIN, "bundle", "drift", "promotion"},
+        "data_quality": served | checks["ablation"],
     }
     assert {job.name for job in defs.jobs or ()} == {"retrain", "data_quality"}
 

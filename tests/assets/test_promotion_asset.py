@@ -58,7 +58,7 @@ def test_a_challenger_that_is_not_worse_is_served_once_and_not_brought_back_afte
 ) -> None:
     champion, challenger = bundles(home)
     store = ArtifactStore(home)
-    run = materialize(home, "promotion", promotion={"margin": 0.9})
+    run = materialize(home, "drift*", promotion={"margin": 0.9})
     assert run.success and served_bundle(store) == challenger
     promotion = verdict(home)
     assert (promotion["decision"], promotion["champion"]) == ("promote", champion.version)
@@ -68,7 +68,7 @@ def test_a_challenger_that_is_not_worse_is_served_once_and_not_brought_back_afte
     assert check.passed
 
     deploy(store, champion, "rollback", "it plays one song")
-    assert materialize(home, "promotion", promotion={"margin": 0.9}).success
+    assert materialize(home, "drift*", promotion={"margin": 0.9}).success
     assert served_bundle(store) == champion
     kept = verdict(home)
     assert kept["decision"] == "keep" and "it plays one song" in kept["sentence"]
@@ -79,7 +79,7 @@ def test_what_cannot_be_judged_goes_into_quarantine(home: Path, materialize: Mat
     store = ArtifactStore(home)
     towers = store.lineage(champion, "trained_towers")
     shutil.rmtree(towers.folder)
-    assert materialize(home, "promotion").success
+    assert materialize(home, "drift*").success
     promotion = verdict(home)
     assert promotion["decision"] == "quarantine" and served_bundle(store) == champion
     assert "The champion cannot be asked" in promotion["sentence"]
@@ -100,7 +100,7 @@ def test_what_nothing_needs_is_deleted_after_a_promotion_where_the_settings_say_
     _, challenger = bundles(home)
     left = store.home / "interactions" / "of-an-earlier-week"
     shutil.copytree(store.latest("interactions").folder, left)
-    assert materialize(home, "promotion", promotion={"margin": 0.9, "clean": True}).success
+    assert materialize(home, "drift*", promotion={"margin": 0.9, "clean": True}).success
     assert not left.exists()
     challenger.verify()
     assert served_bundle(store) == challenger

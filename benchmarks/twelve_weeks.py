@@ -30,6 +30,8 @@ SETTINGS = """
 [training]
 recipe = "given"
 epochs = {epochs}
+[ranking]
+ranker = "none"
 [evaluation]
 baselines = ["personal_decayed", "recent_artist"]
 [checks]

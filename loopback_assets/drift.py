@@ -27,12 +27,12 @@ def drift(step: Step) -> dg.MaterializeResult[Any]:
     Nothing is stopped here: what makes the data untrustworthy is for the promotion to read.
     """
     from loopback_core.drift.drift_json import drift_alarms, model_alarms, read_drift
-    from loopback_core.drift.drift_plot import PICTURES
+    from loopback_core.drift.drift_plot import DRIFT_PICTURES
 
     artifact, reused = _compare(step)
     measured = read_drift(artifact.folder)
     alarms = [*drift_alarms(measured), *model_alarms(measured)]
-    pictures = [artifact.folder / name for name in PICTURES if (artifact.folder / name).exists()]
+    pictures = [artifact.folder / name for name in DRIFT_PICTURES if (artifact.folder / name).exists()]
     return result(
         artifact,
         reused=reused,

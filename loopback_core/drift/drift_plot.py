@@ -13,14 +13,14 @@ from loopback_core.reporting.plots.figure import figure
 SHOWN_WEEKS = 52
 ALARM = "#e03131"
 
-PICTURES = ("drift.png", "drift_shapes.png")
+DRIFT_PICTURES = ("drift.png", "drift_shapes.png")
 """Counts and shares; distributions and single users. Two, so that each is small enough for an event log."""
 
 
 def plot_drift(weeks: WeeksJson, folder: Path) -> None:
-    """Write PICTURES into the folder."""
+    """Write DRIFT_PICTURES into the folder."""
     half = len(STATISTICS) // 2
-    for name, statistics in zip(PICTURES, (STATISTICS[:half], STATISTICS[half:]), strict=True):
+    for name, statistics in zip(DRIFT_PICTURES, (STATISTICS[:half], STATISTICS[half:]), strict=True):
         _plot(weeks, [statistic.name for statistic in statistics], folder / name)
 
 

@@ -11,6 +11,7 @@ from planted_artifacts import planted_evaluated
 
 from loopback_core.bundle.build_bundle import build_bundle
 from loopback_core.checks import CHECKS, judge
+from loopback_core.drift.build_drift import Side, build_drift
 from loopback_core.listens.log_rules import Reason
 from loopback_core.listens.raw import publish_raw
 from loopback_core.listens.schema import Reject, validate
@@ -166,7 +167,7 @@ def planted_bundle(tmp_path_factory):
 
 @pytest.fixture
 def trained(chain, planted_bundle):
-    """The chain up to the report and the bundle, with untrained towers."""
+    """The chain up to the report, the bundle and its drift, with untrained towers."""
     import torch
 
     from loopback_core.ranking.linear_ranker import LinearRanker, save_rankers
@@ -221,6 +222,12 @@ def trained(chain, planted_bundle):
         return {"tracks": 200, "users": 60, "refit": "all", "comparison": COMPARISON}
 
     chain.sound["bundle"] = chain.publish("bundle", bundle, ["evaluation"])
+
+    def drift(folder):
+        side = Side("new", planted_bundle, chain.sound["interactions"].folder)
+        return dict(build_drift(side, None, settings.drift, folder))
+
+    chain.sound["drift"] = chain.publish("drift", drift, ["bundle"])
 
     def ablation(folder):
         (folder / "ablation.json").write_text(

@@ -47,6 +47,7 @@ def test_every_asset_has_checks_and_every_check_a_description():
         "faiss_index",
         "evaluation",
         "bundle",
+        "drift",
         "ablation",
     ]
     assert {asset: [check.name for check in checks] for asset, checks in CHECKS.items()} == {
@@ -71,6 +72,7 @@ def test_every_asset_has_checks_and_every_check_a_description():
             "beats_rival_new_users",
         ],
         "bundle": ["files_intact", "canaries_answered", "refit_agrees"],
+        "drift": ["files_intact", "data_is_alike", "past_is_the_same", "models_are_alike"],
         "ablation": ["files_intact", "losses_finite", "recipe_holds"],
     }
     assert all(check.description and check.asset == asset for asset, checks in CHECKS.items() for check in checks)

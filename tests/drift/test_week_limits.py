@@ -90,7 +90,7 @@ def test_one_fault_of_the_past_does_not_hide_the_next():
 def test_at_most_one_false_alarm_in_twenty_over_all_statistics_together_few_or_many(names):
     rng = np.random.default_rng(len(names))
     false = []
-    for _ in range(200):
+    for _ in range(80):
         calibration = limits_of_weeks(table_of(40, **{name: shares(rng, 40) for name in names}), 1, 52, 0.05)
         false.append(calibration.largest[-1] > calibration.threshold)
     assert np.mean(false) <= 0.05

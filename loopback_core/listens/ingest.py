@@ -122,7 +122,7 @@ def _ingest(log: RawLog, folder: Path, source: SourceSettings, block_bytes: int,
 
 def _look_for_room(log: RawLog, folder: Path, bucket_rows: int) -> None:
     """Of a text, parts and table together take less than the text; packed ones and Parquet grow."""
-    packed = (".gz", ".tgz", ".zip", ".parquet")
+    packed = (".gz", ".tgz", ".zip", ".parquet", ".xlsx")
     size = sum(
         path.stat().st_size * (6 if path.name.lower().endswith(packed) else 1) for path in log.files if path.is_file()
     )

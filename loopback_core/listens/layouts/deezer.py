@@ -1,17 +1,24 @@
 """The workbook that Deezer sends as the data of an account."""
 
 from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import IO
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from loopback_core.errors import BadLogError
 from loopback_core.listens.layouts.layout import Head, Layout, LayoutFile
+from loopback_core.listens.layouts.workbook_process import MEMORY, WorkbookError, read_sheet
 from loopback_core.listens.log_rules import RAW_SCHEMA, Reason
 
 SHEET = "10_listeningHistory"
 TITLE, ARTIST, SECONDS, TIME = "Song Title", "Artist", "Listening Time", "Date"
 LARGEST_WORKBOOK = 1 << 28  # bytes; a workbook can only be read whole
+ROW_MEMORY = 512  # bytes of a row in memory, roughly
+COPIED_AT_ONCE = 1 << 20  # bytes
 
 
 class DeezerWorkbook(Layout):
@@ -34,45 +41,56 @@ class DeezerWorkbook(Layout):
         Raises:
             BadLogError: it is damaged, too large, or has no such sheet or column.
         """
-        sheet = _history(stream, file)
-        if missing := [name for name in (TITLE, ARTIST, TIME) if name not in sheet.columns]:
-            raise BadLogError(
-                f"{file.path}: the sheet {SHEET} has no column {', '.join(missing)}: export the data again."
-            )
-        seconds = sheet[SECONDS] if SECONDS in sheet.columns else pl.Series([None], dtype=pl.String)
-        short = seconds.cast(pl.Float64, strict=False) < file.source.least_seconds_played
-        nothing = pl.lit(None, pl.String)
-        rows = sheet.with_row_index("line", file.first_line + 1).select(
-            pl.col("line").cast(pl.UInt32),
-            nothing.alias("user_id"),
-            pl.col(TIME).alias("timestamp"),
-            nothing.alias("artist_mbid"),
-            pl.col(ARTIST).alias("artist_name"),
-            nothing.alias("track_mbid"),
-            pl.col(TITLE).alias("track_name"),
-            pl.when(pl.lit(short).fill_null(False)).then(pl.lit(Reason.SHORT_PLAY.value)).alias("problem"),
-            pl.concat_str(pl.col(sheet.columns).fill_null(""), separator="\t").alias("text"),
-        )
-        yield from rows.select(RAW_SCHEMA.keys()).iter_slices(max(block_bytes // 512, 1))
+        with TemporaryDirectory() as folder, pq.ParquetFile(_history(stream, file, Path(folder))) as table:
+            line = file.first_line + 1
+            for sheet in table.iter_batches(max(block_bytes // ROW_MEMORY, 1)):
+                yield _rows(pl.DataFrame(pa.Table.from_batches([sheet])), line, file.source.least_seconds_played)
+                line += sheet.num_rows
 
 
-def _history(stream: IO[bytes], file: LayoutFile) -> pl.DataFrame:
-    """The sheet as text."""
-    import fastexcel
+def _rows(sheet: pl.DataFrame, line: int, least_seconds: float) -> pl.DataFrame:
+    """Rows of the sheet, which are text, as raw rows; `line` is that of the first."""
+    seconds = pl.col(SECONDS) if SECONDS in sheet.columns else pl.lit(None, pl.String)
+    short = seconds.cast(pl.Float64, strict=False) < least_seconds
+    nothing = pl.lit(None, pl.String)
+    return sheet.select(
+        pl.int_range(line, line + sheet.height, dtype=pl.UInt32).alias("line"),
+        nothing.alias("user_id"),
+        pl.col(TIME).alias("timestamp"),
+        nothing.alias("artist_mbid"),
+        pl.col(ARTIST).alias("artist_name"),
+        nothing.alias("track_mbid"),
+        pl.col(TITLE).alias("track_name"),
+        pl.when(short.fill_null(False)).then(pl.lit(Reason.SHORT_PLAY.value)).alias("problem"),
+        pl.concat_str(pl.all().fill_null(""), separator="\t").alias("text"),
+    ).select(RAW_SCHEMA.keys())
 
-    content = stream.read(LARGEST_WORKBOOK + 1)
-    if len(content) > LARGEST_WORKBOOK:
-        raise BadLogError(
-            f"{file.path} is a workbook of over {LARGEST_WORKBOOK >> 20} MiB: save the sheet {SHEET} as .csv."
-        )
+
+def _history(stream: IO[bytes], file: LayoutFile, folder: Path) -> Path:
+    """The sheet as a Parquet file in `folder`."""
+    workbook, table = folder / "workbook.xlsx", folder / "sheet.parquet"
+    with workbook.open("wb") as copy:
+        while block := stream.read(COPIED_AT_ONCE):
+            copy.write(block)
+            if copy.tell() > LARGEST_WORKBOOK:
+                raise BadLogError(
+                    f"{file.path} is a workbook of over {LARGEST_WORKBOOK >> 20} MiB: save the sheet {SHEET} as .csv."
+                )
     try:
-        reader = fastexcel.read_excel(content)
-        if SHEET not in reader.sheet_names:
+        others = read_sheet(workbook, SHEET, table)
+    except WorkbookError as error:
+        if not str(error):
             raise BadLogError(
-                f"{file.path} is a workbook without the sheet {SHEET} of Deezer's data; it has "
-                f"{', '.join(reader.sheet_names)}. Save the sheet with the listens as .csv."
-            )
-        return reader.load_sheet(SHEET, dtypes="string", skip_whitespace_tail_rows=True).to_polars()
-    except fastexcel.FastExcelError as error:
-        reason = str(error).splitlines()[0]
-        raise BadLogError(f"{file.path} is not a readable workbook ({reason}): export it again.") from None
+                f"{file.path} is a workbook that takes over {MEMORY >> 30} GiB of memory to read: it is damaged, or has cells "
+                f"far off its table. Save the sheet {SHEET} as .csv."
+            ) from None
+        raise BadLogError(f"{file.path} is not a readable workbook ({error}): export it again.") from None
+    if others:
+        raise BadLogError(
+            f"{file.path} is a workbook without the sheet {SHEET} of Deezer's data; it has "
+            f"{', '.join(others)}. Save the sheet with the listens as .csv."
+        )
+    columns = pq.read_schema(table).names
+    if missing := [name for name in (TITLE, ARTIST, TIME) if name not in columns]:
+        raise BadLogError(f"{file.path}: the sheet {SHEET} has no column {', '.join(missing)}: export the data again.")
+    return table

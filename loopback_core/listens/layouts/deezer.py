@@ -85,10 +85,10 @@ def _history(stream: IO[bytes], file: LayoutFile, folder: Path) -> Path:
                 f"far off its table. Save the sheet {SHEET} as .csv."
             ) from None
         raise BadLogError(f"{file.path} is not a readable workbook ({error}): export it again.") from None
-    if others:
+    if others is not None:
         raise BadLogError(
             f"{file.path} is a workbook without the sheet {SHEET} of Deezer's data; it has "
-            f"{', '.join(others)}. Save the sheet with the listens as .csv."
+            f"{', '.join(others) or 'none'}. Save the sheet with the listens as .csv."
         )
     columns = pq.read_schema(table).names
     if missing := [name for name in (TITLE, ARTIST, TIME) if name not in columns]:

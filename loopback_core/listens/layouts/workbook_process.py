@@ -22,11 +22,11 @@ class WorkbookError(Exception):
     """A workbook cannot be read; says why in a few words, "" where it takes too much memory."""
 
 
-def read_sheet(workbook: Path, sheet: str, table: Path) -> list[str]:
+def read_sheet(workbook: Path, sheet: str, table: Path) -> list[str] | None:
     """Write a sheet as text to a Parquet file.
 
     Returns:
-        Nothing, or, where there is no such sheet, the names of those that there are.
+        None, or, where there is no such sheet, the names of those that there are.
 
     Raises:
         WorkbookError: it cannot be read.
@@ -39,7 +39,8 @@ def read_sheet(workbook: Path, sheet: str, table: Path) -> list[str]:
     answer: dict[str, Any] = json.loads(done.stdout)
     if "error" in answer:
         raise WorkbookError(answer["error"])
-    return list(answer["sheets"])
+    others: list[str] | None = answer["sheets"]
+    return others
 
 
 def _main(workbook: str, sheet: str, table: str) -> None:
@@ -60,7 +61,7 @@ def _bound_memory() -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, resource.getrlimit(resource.RLIMIT_DATA)[1]))
 
 
-def _written(workbook: str, sheet: str, table: str) -> list[str]:
+def _written(workbook: str, sheet: str, table: str) -> list[str] | None:
     import fastexcel
 
     reader = fastexcel.read_excel(workbook)
@@ -68,7 +69,7 @@ def _written(workbook: str, sheet: str, table: str) -> list[str]:
         return reader.sheet_names
     cells = reader.load_sheet(sheet, dtypes="string", skip_whitespace_tail_rows=True)
     cells.to_polars().write_parquet(table, row_group_size=1 << 15)
-    return []
+    return None
 
 
 if __name__ == "__main__":

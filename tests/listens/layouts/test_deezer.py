@@ -64,6 +64,9 @@ def test_another_workbook_ends_in_a_sentence(read_stream):
     content = workbook({"Sheet1": [["a"], ["b"]]})
     with pytest.raises(BadLogError, match="without the sheet 10_listeningHistory of Deezer's data; it has Sheet1"):
         read_stream("Deezer data", content, name="book.xlsx")
+    with pytest.raises(BadLogError, match="data; it has none"):
+        none = with_part(content, "xl/workbook.xml", '<sheet name="Sheet1" sheetId="1" r:id="rId1"/>', "")
+        read_stream("Deezer data", none, name="book.xlsx")
     with pytest.raises(BadLogError, match="is not a readable workbook"):
         read_stream("Deezer data", content[:-100], name="book.xlsx")
     with pytest.raises(BadLogError, match="has no column Artist"):

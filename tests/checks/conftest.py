@@ -15,6 +15,7 @@ from loopback_core.drift.build_drift import Side, build_drift
 from loopback_core.listens.log_rules import Reason
 from loopback_core.listens.raw import publish_raw
 from loopback_core.listens.schema import Reject, validate
+from loopback_core.promotion.judging import unjudged, write_verdict
 from loopback_core.settings import (
     ChecksSettings,
     EvaluationSettings,
@@ -228,6 +229,13 @@ def trained(chain, planted_bundle):
         return dict(build_drift(side, None, settings.drift, folder))
 
     chain.sound["drift"] = chain.publish("drift", drift, ["bundle"])
+
+    def promotion(folder):
+        return write_verdict(
+            unjudged("promote", "No bundle was served before.", chain.sound["bundle"].version, None), folder
+        )
+
+    chain.sound["promotion"] = chain.publish("promotion", promotion, ["bundle", "drift"])
 
     def ablation(folder):
         (folder / "ablation.json").write_text(

@@ -48,6 +48,7 @@ def test_every_asset_has_checks_and_every_check_a_description():
         "evaluation",
         "bundle",
         "drift",
+        "promotion",
         "ablation",
     ]
     assert {asset: [check.name for check in checks] for asset, checks in CHECKS.items()} == {
@@ -73,6 +74,7 @@ def test_every_asset_has_checks_and_every_check_a_description():
         ],
         "bundle": ["files_intact", "canaries_answered", "refit_agrees"],
         "drift": ["files_intact", "data_is_alike", "past_is_the_same", "models_are_alike"],
+        "promotion": ["files_intact", "challenger_promoted", "costs_as_before"],
         "ablation": ["files_intact", "losses_finite", "recipe_holds"],
     }
     assert all(check.description and check.asset == asset for asset, checks in CHECKS.items() for check in checks)

@@ -4,7 +4,7 @@
 
 HOME: a home with at least two bundles, left as it is; a copy is worked on. Each of these is begun as a user begins it, and
 killed at a moment drawn from the time that it takes undisturbed: `loopback promote`, `loopback rollback`,
-`loopback clean --delete` (of copies of versions that nothing needs), and the asset `promotion`. After each kill every file of
+`loopback clean --delete` (of copies of versions that nothing needs), and the assets `drift` and `promotion`. After each kill every file of
 the bundle in service is digested, and the history has to end in it.
 """
 
@@ -22,7 +22,7 @@ import numpy as np
 
 LOOPBACK = [sys.executable, "-c", "from loopback_core.command_line.main import main; main()"]
 
-PROMOTION = [sys.executable, "-m", "dagster", "asset", "materialize", "--select", "promotion"]
+PROMOTION = [sys.executable, "-m", "dagster", "asset", "materialize", "--select", "drift*"]
 
 
 def run(command: Sequence[str], home: Path, kill_after: float | None = None) -> tuple[bool, float]:
@@ -114,7 +114,7 @@ def main() -> None:
         ("`loopback promote`", promote),
         ("`loopback rollback`", roll_back),
         ("`loopback clean --delete`", clean),
-        ("asset `promotion`", judge),
+        ("assets `drift` and `promotion`", judge),
     ):
         kill(name, given.kills, home, prepare)
     shutil.rmtree(home)

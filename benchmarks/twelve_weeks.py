@@ -32,8 +32,12 @@ recipe = "given"
 epochs = {epochs}
 [ranking]
 ranker = "none"
+[reranking]
+method = "mmr"
 [evaluation]
 baselines = ["personal_decayed", "recent_artist"]
+tuning_users = 100
+moments = 5
 [checks]
 min_evaluation_users = 5
 """
@@ -180,9 +184,9 @@ def main() -> None:
     """Run the weeks, print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, default=Path(".loopback/benchmarks/twelve_weeks"))
-    parser.add_argument("--events", type=int, default=300_000)
-    parser.add_argument("--users", type=int, default=400)
-    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--events", type=int, default=120_000)
+    parser.add_argument("--users", type=int, default=200)
+    parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--picture", type=Path)
     parser.add_argument("--table", type=Path)
     given = parser.parse_args()

@@ -27,7 +27,7 @@ FLOORS = (
     ("reporting",),
     ("ablation",),
     ("bundle",),
-    ("promotion",),
+    ("promotion", "served_quality"),
     ("checks",),
     ("serving",),
     ("command_line",),

@@ -165,8 +165,14 @@ class AnswerLog:
         with self._file.reading() as connection:
             rows = connection.execute("SELECT time, task, bundle, user, tracks FROM answers ORDER BY row").fetchall()
         columns = list(zip(*rows, strict=True)) if rows else [()] * len(ANSWER_COLUMNS)
-        shown = [np.frombuffer(tracks, "<u4") for tracks in columns[-1]]
+        shown = [np.frombuffer(tracks, "<u4").tolist() for tracks in columns[-1]]
         return pl.DataFrame([*columns[:-1], shown], schema=ANSWER_COLUMNS)
+
+    def bundles(self) -> list[str]:
+        """The versions of the bundles that answered known users, sorted. Raises as :meth:`frame`."""
+        with self._file.reading() as connection:
+            rows = connection.execute("SELECT DISTINCT bundle FROM answers ORDER BY bundle").fetchall()
+        return [bundle for (bundle,) in rows]
 
     def anonymous(self) -> int:
         """How many answers went to callers who did not say who they are. Raises as :meth:`frame`."""

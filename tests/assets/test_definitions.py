@@ -29,6 +29,8 @@ CHECKS = {
         "beats_rival_new_users",
     },
     "bundle": {"files_intact", "canaries_answered", "refit_agrees"},
+    "promotion": {"files_intact", "challenger_promoted"},
+    "served_quality": {"files_intact"},
     "ablation": {"files_intact", "losses_finite", "recipe_holds"},
 }
 
@@ -52,6 +54,8 @@ def test_the_assets_are_one_graph_with_the_baselines_and_the_ablation_parallel_t
         "faiss_index": {"track_embeddings", "trained_ranker"},
         "evaluation": {"faiss_index", "baselines"},
         "bundle": {"faiss_index", "evaluation"},
+        "promotion": {"bundle"},
+        "served_quality": {"interactions"},
         "ablation": {"temporal_splits"},
     }
     assert {stage.name: set(stage.upstream) for stage in STAGES.values()} == upstream
@@ -72,6 +76,7 @@ def test_each_asset_has_its_checks_and_all_block_but_those_of_the_rival_and_of_t
     assert {spec.name for spec in specs if not spec.blocking} == {
         *(f"beats_rival_{task}" for task in ("discovery", "next_listen", "cold_start", "new_users")),
         "recipe_holds",
+        "challenger_promoted",
     }
 
 
@@ -105,8 +110,11 @@ def test_retrain_runs_the_whole_chain_with_its_checks_and_data_quality_every_che
     nodes = {name: set(defs.resolve_job_def(name).graph.node_dict) for name in ("retrain", "data_quality")}
     checks = {asset: {f"{asset}_{check}" for check in names} for asset, names in CHECKS.items()}
     of_chain = set().union(*(checks[asset] for asset in CHAIN))
-    served = of_chain | checks["bundle"]
-    assert nodes == {"retrain": served | {*CHAIN, "bundle"}, "data_quality": served | checks["ablation"]}
+    retrained = of_chain | checks["bundle"] | checks["promotion"]
+    assert nodes == {
+        "retrain": retrained | {*CHAIN, "bundle", "promotion"},
+        "data_quality": retrained | checks["served_quality"] | checks["ablation"],
+    }
     assert {job.name for job in defs.jobs or ()} == {"retrain", "data_quality"}
 
 

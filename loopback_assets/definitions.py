@@ -12,6 +12,7 @@ from loopback_assets import (
     promotion,
     rankers,
     retrieval,
+    served_quality,
     splits,
     training,
 )
@@ -22,7 +23,20 @@ from loopback_assets.resources import Loopback
 
 defs = dg.Definitions(
     assets=dg.load_assets_from_modules(
-        [listens, splits, baselines, training, rankers, retrieval, evaluation, bundles, drift, promotion, ablation]
+        [
+            listens,
+            splits,
+            baselines,
+            training,
+            rankers,
+            retrieval,
+            evaluation,
+            bundles,
+            drift,
+            promotion,
+            served_quality,
+            ablation,
+        ]
     ),
     asset_checks=CHECK_DEFINITIONS,
     jobs=[retrain, data_quality],

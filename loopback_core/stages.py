@@ -90,6 +90,13 @@ def _promotion(settings: Settings) -> StageValues:
     }
 
 
+def _served_quality(settings: Settings) -> StageValues:
+    return {
+        "served": _only(settings.served, "horizon_days"),
+        "evaluation": _only(settings.evaluation, "seed", "resamples", "min_users"),
+    }
+
+
 def _ablation(settings: Settings) -> StageValues:
     return {"evaluation": _only(settings.evaluation, "seed", "tuning_users", "resamples", "min_users")}
 
@@ -159,6 +166,14 @@ STAGES = {
                 "trained_towers",
                 "temporal_splits",
             ),
+            in_chain=False,
+        ),
+        Stage(
+            "served_quality",
+            ("interactions",),
+            "served_quality.measure_served",
+            _served_quality,
+            parallel=False,
             in_chain=False,
         ),
         Stage("ablation", ("temporal_splits",), "ablation.run", _ablation, in_chain=False),

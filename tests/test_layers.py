@@ -28,7 +28,7 @@ FLOORS = (
     ("ablation",),
     ("bundle",),
     ("drift",),
-    ("promotion",),
+    ("promotion", "served_quality"),
     ("checks",),
     ("serving",),
     ("command_line",),

@@ -71,12 +71,19 @@ def main() -> None:
     help="Accepted keys, separated by commas. On the command line other users of the machine can see them: use the variable.",
 )
 @click.option("--verify", is_flag=True, help="Digest every file of the bundle before it is served.")
+@click.option(
+    "--log-answers",
+    is_flag=True,
+    envvar="LOOPBACK_LOG_ANSWERS",
+    show_envvar=True,
+    help="Keep which tracks were shown to which user (a number, no name), to measure what was heard of them.",
+)
 @_sentences
-def serve(home: Path, host: str, port: int, workers: int, api_keys: str, verify: bool) -> None:
+def serve(home: Path, host: str, port: int, workers: int, api_keys: str, verify: bool, log_answers: bool) -> None:
     """Serve the bundle over HTTP, with a page at /."""
     from loopback_core.command_line.running import run_service
 
-    run_service(home, host, port, workers, api_keys, verify)
+    run_service(home, host, port, workers, api_keys, verify, log_answers)
 
 
 @main.command()

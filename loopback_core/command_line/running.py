@@ -10,19 +10,21 @@ import click
 
 from loopback_core.errors import SettingsError
 from loopback_core.listens.listen_store import ListenStore
+from loopback_core.served_quality.answer_log import AnswerLog
+from loopback_core.settings import load_settings
 from loopback_core.store.artifacts import ArtifactStore
 from loopback_core.store.served_pointer import served_bundle
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS")
 
 
-def run_service(home: Path, host: str, port: int, workers: int, api_keys: str, verify: bool) -> None:
+def run_service(home: Path, host: str, port: int, workers: int, api_keys: str, verify: bool, log_answers: bool) -> None:
     """Serve until the process is ended.
 
     Raises:
         SettingsError: the address is public and there is no key, or it is taken.
         ArtifactError: there is no bundle, or with `verify` a file of it is damaged.
-        ListensError: the store of listens cannot be opened.
+        ListensError: the store of listens, or the log of answers, cannot be opened.
     """
     keys = api_keys.replace(",", " ").split()
     if not keys and not _is_local(host):
@@ -33,9 +35,13 @@ def run_service(home: Path, host: str, port: int, workers: int, api_keys: str, v
     if verify:
         artifact.verify()
     ListenStore.open(home).close()  # refused here, not by each of the workers
+    if log_answers:
+        AnswerLog.open(home).close()
+        load_settings({})  # the workers read how long answers are kept
     _refuse_taken(host, port)
     os.environ["LOOPBACK_HOME"] = str(home.expanduser().absolute())
     os.environ["LOOPBACK_API_KEYS"] = ",".join(keys)
+    os.environ["LOOPBACK_LOG_ANSWERS"] = "1" if log_answers else "0"
     for variable in THREAD_VARIABLES:  # requests run side by side: each computes with one thread
         os.environ[variable] = "1"
     click.echo(f"Serving {artifact} on http://{host}:{port} ({'with' if keys else 'without'} API keys)")

@@ -38,7 +38,7 @@ def evaluation_document(
         "tuning": tuning["tuning"],
         "obstacles": tuning["obstacles"],
         # What was trained may have been trained under other settings than those of this run.
-        "settings": settings.model_dump(mode="json", exclude={"automation"}) | provenance["settings"],
+        "settings": settings.model_dump(mode="json", exclude={"automation", "served"}) | provenance["settings"],
         "index": measured.index,
         "preset": provenance["preset"],
         "seed": provenance["seed"],

@@ -1,4 +1,4 @@
-"""Errors of SQLite as sentences, where listens are kept."""
+"""Errors of SQLite as sentences, where listens and answers are kept."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ BACKUP = "put a backup in its place; without one, move it elsewhere, and erase a
 
 @contextmanager
 def sqlite_errors(path: Path) -> Iterator[None]:
-    """Around what reads or writes the file of listens.
+    """Around what reads or writes a file of listens or answers.
 
     Raises:
         ListensError: SQLite or the file system refused.
@@ -31,7 +31,7 @@ def sqlite_errors(path: Path) -> Iterator[None]:
 
 def not_ours(path: Path) -> ListensError:
     """The sentence about a file that something else has written."""
-    return ListensError(f"{path} is not a file of listens that loopback has written: {BACKUP}.")
+    return ListensError(f"{path} is not a file of listens or answers that loopback has written: {BACKUP}.")
 
 
 def _sentence(path: Path, error: sqlite3.Error | OSError) -> str:
@@ -39,7 +39,7 @@ def _sentence(path: Path, error: sqlite3.Error | OSError) -> str:
     reason = getattr(error, "strerror", None) or error
     if name.startswith("SQLITE_FULL") or is_disk_full(error, path.parent):
         return (
-            f"The disk of {path.parent} is full: nothing of this was stored, earlier listens are unchanged. Free some "
+            f"The disk of {path.parent} is full: nothing of this was stored, what was there is unchanged. Free some "
             "space and send it again."
         )
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")) or isinstance(error, TimeoutError):

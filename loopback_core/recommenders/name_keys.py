@@ -41,6 +41,12 @@ class Keys:
         place = np.minimum(np.searchsorted(self.hashes, hashes), len(self.hashes) - 1)
         return np.where(self.hashes[place] == hashes, self.ids[place], -1).astype(np.int64)
 
+    def hash_of_ids(self, n_ids: int) -> NDArray[np.uint64]:
+        """The hash of the text of each id, (n_ids,); 0 where a text of an earlier id is the same."""
+        hashes = np.zeros(n_ids, np.uint64)
+        hashes[self.ids] = self.hashes
+        return hashes
+
     def save(self, folder: Path, name: str) -> None:
         """Write both arrays."""
         np.save(folder / f"{name}.hashes.npy", self.hashes)
@@ -100,6 +106,12 @@ class NameKeys:
     def find_artists(self, artists: Sequence[Any]) -> Ids:
         """The id of each artist, (n,), -1 where the catalog does not know them. Errors as of :meth:`find_tracks`."""
         return self.artists.find(_normal(artists))
+
+
+def track_hashes(artists: Sequence[Any], titles: Sequence[Any]) -> NDArray[np.uint64]:
+    """The hash of each track, (n,), by which every catalog knows it. Errors as of :meth:`NameKeys.find_tracks`."""
+    pairs = zip(_normal(artists), _normal(titles), strict=True)
+    return np.fromiter((_hash(BETWEEN.join(pair)) for pair in pairs), np.uint64, len(artists))
 
 
 def texts(values: Sequence[Any]) -> pl.Series:

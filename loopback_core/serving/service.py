@@ -2,7 +2,9 @@
 
 import logging
 import os
+import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -13,6 +15,8 @@ from typing import NamedTuple
 from loopback_core.errors import LoopbackError
 from loopback_core.listens.listen_store import Added, ListenStore
 from loopback_core.listens.received import ReceivedListen, normal_user
+from loopback_core.served_quality.answer_log import AnswerLog, LoggedAnswer
+from loopback_core.serving.answer_writer import AnswerWriter
 from loopback_core.serving.answering import Answer, answer
 from loopback_core.serving.listener import Received
 from loopback_core.serving.loaded import LoadedBundle
@@ -42,14 +46,17 @@ class Erasure(NamedTuple):
 class Service:
     """Answers questions from the bundle that is served. Used by many threads; the bundle is one reference."""
 
-    def __init__(self, home: Path) -> None:
-        """home: the folder of artifacts and of the listens.
+    def __init__(self, home: Path, keep_answers_days: float | None = None) -> None:
+        """home: the folder of artifacts and of the listens. keep_answers_days: how long answers are kept; None: none is.
 
         Raises:
-            ListensError: the store of listens cannot be opened.
+            ListensError: the store of listens, or the log of answers, cannot be opened.
         """
         self.store = ArtifactStore(home)
         self.listens = ListenStore.open(self.store.home)
+        self.answers: AnswerWriter | None = None
+        if keep_answers_days is not None:
+            self.answers = AnswerWriter(AnswerLog.open(self.store.home), keep_answers_days)
         self.loaded: LoadedBundle | None = None
         self.failure: Failure | None = None  # of the newest exchange; None where it went well
         self.exchanges = 0
@@ -90,15 +97,23 @@ class Service:
             RequestError: a question contradicts itself.
             ListensError: the store of listens cannot be read.
         """
-        return answer(loaded.listeners, [self._asked(question) for question in questions])
+        answers = answer(loaded.listeners, [self._asked(question) for question in questions])
+        if self.answers is not None:
+            now = time.time_ns() // 1_000
+            self.answers.put(_logged(one, loaded.version, now) for one in answers)
+        return answers
 
     def add(self, listens: Sequence[ReceivedListen]) -> Added:
         """Store listens; they are on the disk when this returns. Raises as :meth:`ListenStore.add`."""
         return self.listens.add(listens)
 
     def erase(self, user_id: str) -> Erasure:
-        """Forget a user. Raises as :meth:`ListenStore.erase`."""
+        """Forget a user: the listens, and the answers that were logged, whether any are logged now or not.
+
+        Raises as :meth:`ListenStore.erase`.
+        """
         listens, loaded = self.listens.erase(user_id), self.loaded
+        self._erase_answers(user_id)
         if loaded is None:
             return Erasure(listens, None)
         name = normal_user(user_id)
@@ -106,8 +121,17 @@ class Service:
         return Erasure(listens, int(loaded.served.users.find([name])[0]) >= 0)
 
     def close(self) -> None:
-        """Close the store of listens."""
+        """Close the store of listens, and the log of answers once all are written."""
+        if self.answers is not None:
+            self.answers.close()
         self.listens.close()
+
+    def _erase_answers(self, user_id: str) -> None:
+        if self.answers is not None:
+            self.answers.answers.erase(user_id)
+        elif (earlier := AnswerLog.existing(self.store.home)) is not None:
+            with closing(earlier):
+                earlier.erase(user_id)
 
     def _asked(self, question: Question) -> Asked:
         if question.user_id is None:
@@ -128,6 +152,12 @@ class Service:
 
 def _seconds(moment: datetime) -> int:
     return int(moment.timestamp())
+
+
+def _logged(answer: Answer, bundle: str, now: int) -> LoggedAnswer:
+    question = answer.question
+    shown = [item.track for item in answer.items]
+    return LoggedAnswer(now, question.task, bundle, question.user_id, question.k, shown)
 
 
 def _pointed_at(store: ArtifactStore) -> str:

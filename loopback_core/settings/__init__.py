@@ -9,6 +9,7 @@ from loopback_core.settings.loading import RECIPE, load_settings, without_search
 from loopback_core.settings.ranking_settings import RankingSettings
 from loopback_core.settings.reranking_settings import RERANKING_METHODS, RerankingMethod, RerankingSettings
 from loopback_core.settings.section import Section
+from loopback_core.settings.served_settings import ServedSettings
 from loopback_core.settings.settings import Settings
 from loopback_core.settings.source_settings import SourceSettings, SplitSettings, SplitStrategy, in_utc
 from loopback_core.settings.toml_files import shipped_presets
@@ -52,6 +53,7 @@ __all__ = [
     "SampledSettings",
     "SearchSettings",
     "Section",
+    "ServedSettings",
     "Settings",
     "SourceSettings",
     "SplitSettings",

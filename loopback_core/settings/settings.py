@@ -11,6 +11,7 @@ from loopback_core.settings.promotion_settings import PromotionSettings
 from loopback_core.settings.ranking_settings import RankingSettings
 from loopback_core.settings.reranking_settings import RerankingSettings
 from loopback_core.settings.section import Section
+from loopback_core.settings.served_settings import ServedSettings
 from loopback_core.settings.source_settings import SourceSettings, SplitSettings
 from loopback_core.settings.towers_settings import TowersSettings
 from loopback_core.settings.training_settings import TrainingSettings
@@ -32,6 +33,7 @@ class Settings(Section):
     promotion: PromotionSettings = Field(default_factory=PromotionSettings)
     ablation: AblationSettings = Field(default_factory=AblationSettings)
     checks: ChecksSettings = Field(default_factory=ChecksSettings)
+    served: ServedSettings = Field(default_factory=ServedSettings)
     automation: AutomationSettings = Field(default_factory=AutomationSettings)
 
     def contradiction(self) -> str:

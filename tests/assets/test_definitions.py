@@ -31,6 +31,7 @@ CHECKS = {
     "bundle": {"files_intact", "canaries_answered", "refit_agrees"},
     "drift": {"files_intact", "data_is_alike", "past_is_the_same", "models_are_alike"},
     "promotion": {"files_intact", "challenger_promoted", "costs_as_before"},
+    "served_quality": {"files_intact"},
     "ablation": {"files_intact", "losses_finite", "recipe_holds"},
 }
 
@@ -56,6 +57,7 @@ def test_the_assets_are_one_graph_with_the_baselines_and_the_ablation_parallel_t
         "bundle": {"faiss_index", "evaluation"},
         "drift": {"bundle"},
         "promotion": {"bundle", "drift"},
+        "served_quality": {"interactions"},
         "ablation": {"temporal_splits"},
     }
     assert {stage.name: set(stage.upstream) for stage in STAGES.values()} == upstream
@@ -77,6 +79,7 @@ def test_each_asset_has_its_checks_and_all_block_but_those_of_the_rival_of_drift
         *(f"beats_rival_{task}" for task in ("discovery", "next_listen", "cold_start", "new_users")),
         *(CHECKS["drift"] | CHECKS["promotion"]) - {"files_intact"},
         "recipe_holds",
+        "challenger_promoted",
     }
 
 
@@ -113,7 +116,7 @@ def test_retrain_runs_the_whole_chain_with_its_checks_and_data_quality_every_che
     served = of_chain | checks["bundle"] | checks["drift"] | checks["promotion"]
     assert nodes == {
         "retrain": served | {*CHAIN, "bundle", "drift", "promotion"},
-        "data_quality": served | checks["ablation"],
+        "data_quality": served | checks["served_quality"] | checks["ablation"],
     }
     assert {job.name for job in defs.jobs or ()} == {"retrain", "data_quality"}
 

@@ -16,6 +16,7 @@ from loopback_core.listens.log_rules import Reason
 from loopback_core.listens.raw import publish_raw
 from loopback_core.listens.schema import Reject, validate
 from loopback_core.promotion.judging import unjudged, write_verdict
+from loopback_core.served_quality.measure_served import measure_served
 from loopback_core.settings import (
     ChecksSettings,
     EvaluationSettings,
@@ -236,6 +237,12 @@ def trained(chain, planted_bundle):
         )
 
     chain.sound["promotion"] = chain.publish("promotion", promotion, ["bundle", "drift"])
+
+    def served_quality(folder):
+        listens = chain.sound["interactions"].folder / "interactions.parquet"
+        return dict(measure_served(None, {}, listens, None, settings, folder))
+
+    chain.sound["served_quality"] = chain.publish("served_quality", served_quality, ["interactions"])
 
     def ablation(folder):
         (folder / "ablation.json").write_text(

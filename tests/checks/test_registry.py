@@ -49,6 +49,7 @@ def test_every_asset_has_checks_and_every_check_a_description():
         "bundle",
         "drift",
         "promotion",
+        "served_quality",
         "ablation",
     ]
     assert {asset: [check.name for check in checks] for asset, checks in CHECKS.items()} == {
@@ -75,6 +76,7 @@ def test_every_asset_has_checks_and_every_check_a_description():
         "bundle": ["files_intact", "canaries_answered", "refit_agrees"],
         "drift": ["files_intact", "data_is_alike", "past_is_the_same", "models_are_alike"],
         "promotion": ["files_intact", "challenger_promoted", "costs_as_before"],
+        "served_quality": ["files_intact"],
         "ablation": ["files_intact", "losses_finite", "recipe_holds"],
     }
     assert all(check.description and check.asset == asset for asset, checks in CHECKS.items() for check in checks)

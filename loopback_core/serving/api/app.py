@@ -24,12 +24,16 @@ from loopback_core.serving.api.recommendation_routes import recommendation_route
 from loopback_core.serving.api.service_metrics import ServiceMetrics
 from loopback_core.serving.api.serving_state import ServingState
 from loopback_core.serving.service import Service
+from loopback_core.settings import load_settings
 
 SECONDS_BETWEEN_POINTERS = 1.0
 """Between two looks at the file that names the bundle to serve."""
 
 KEYS_VARIABLE = "LOOPBACK_API_KEYS"
 """The variable with the accepted keys, separated by commas or white space."""
+
+LOG_VARIABLE = "LOOPBACK_LOG_ANSWERS"
+"""The variable that lets answers be logged, where it is 1."""
 
 
 @dataclass(frozen=True)
@@ -40,18 +44,21 @@ class ServeOptions:
     keys: Sequence[str] = ()
     threads: int = 2  # that compute answers
     waiting: int = 64  # requests that may wait for one of them
+    keep_answers_days: float | None = None  # how long answers are kept in a log; None: none is
 
 
 def from_environment() -> FastAPI:
-    """The app of a worker process: LOOPBACK_HOME, LOOPBACK_API_KEYS."""
+    """The app of a worker process: LOOPBACK_HOME, LOOPBACK_API_KEYS, LOOPBACK_LOG_ANSWERS."""
     keys = os.environ.get(KEYS_VARIABLE, "").replace(",", " ").split()
-    return create_app(ServeOptions(Path(os.environ.get("LOOPBACK_HOME") or ".loopback"), keys))
+    home = Path(os.environ.get("LOOPBACK_HOME") or ".loopback")
+    keep_days = load_settings({}).served.keep_days if os.environ.get(LOG_VARIABLE) == "1" else None
+    return create_app(ServeOptions(home, keys, keep_answers_days=keep_days))
 
 
 def create_app(options: ServeOptions) -> FastAPI:
     """The app; the bundle is loaded once it runs."""
     pool, writing = BoundedPool(options.threads, options.waiting), BoundedPool(1, options.waiting)
-    state = ServingState(Service(options.home), pool, writing, ServiceMetrics())
+    state = ServingState(Service(options.home, options.keep_answers_days), pool, writing, ServiceMetrics())
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from loopback_core.serving.answer_writer import LogCounts
 from loopback_core.serving.answering import Answer
 from loopback_core.serving.service import Service
 
@@ -43,6 +44,11 @@ class ServiceMetrics:
         )
         self.empty = Counter("loopback_empty_answers_total", "Answers without a track.", registry=registry)
         self.stored = Counter("loopback_listens_stored_total", "Listens that were stored.", registry=registry)
+        self.logged = Counter("loopback_answers_logged_total", "Answers that were kept in the log.", registry=registry)
+        self.unlogged = Counter(
+            "loopback_answers_not_logged_total", "Answers that the log had no room for.", registry=registry
+        )
+        self._counted = LogCounts()  # those of the log that both hold already
         self.depth = _gauge("loopback_pool_depth", "Requests that are computed or wait for it.", registry, "livesum")
         self.age = _gauge("loopback_bundle_age_seconds", "Age of the bundle in service.", registry, "max")
         self.exchanges = _gauge(
@@ -69,6 +75,11 @@ class ServiceMetrics:
         self.depth.set(depth)
         self.exchanges.set(service.exchanges)
         self.failed.set(service.failure is not None)
+        if service.answers is not None:
+            counts, before = service.answers.counts, self._counted
+            self.logged.inc(counts.kept - before.kept)
+            self.unlogged.inc(counts.lost - before.lost)
+            self._counted = counts
         if service.loaded is not None:
             self.age.set(age_seconds(service.loaded.created))
 

@@ -50,6 +50,7 @@ def served_quality(step: Step) -> dg.MaterializeResult[Any]:
         **quality["answers"],
         **({"rates": table([dict(one) for one in quality["rates"]])} if quality["rates"] else {}),
         **({"positions": table([dict(one) for one in quality["positions"]])} if quality["positions"] else {}),
+        **({"splits": table([dict(one) for one in quality["splits"]])} if quality["splits"] else {}),
         **({"picture": picture(drawn)} if drawn.exists() else {}),
     )
 

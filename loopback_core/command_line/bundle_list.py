@@ -2,11 +2,13 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
 from loopback_core.errors import ArtifactError
 from loopback_core.store.artifacts import ArtifactStore
+from loopback_core.store.challenger_pointer import challenge_of
 from loopback_core.store.deployments import deployments
 from loopback_core.store.latest import versions_of
 from loopback_core.store.served_pointer import ASSET, served_version
@@ -20,6 +22,11 @@ def list_bundles(home: Path, as_json: bool) -> None:
     except ArtifactError as error:
         click.echo(str(error), err=True)
         served = None
+    try:
+        challenge = challenge_of(store)
+    except ArtifactError as error:
+        click.echo(str(error), err=True)
+        challenge = None
     last = {entry["version"]: entry for entry in deployments(store)}
     rows = []
     for name in versions_of(store.home, ASSET):
@@ -34,6 +41,7 @@ def list_bundles(home: Path, as_json: bool) -> None:
                 "version": name,
                 "created": manifest["created"],
                 "served": name == served,
+                "challenger_share": challenge.share if challenge is not None and name == challenge.version else None,
                 "served_since": deployment["since"] if deployment else None,
                 "cause": deployment["cause"] if deployment else None,
                 "reason": deployment["reason"] if deployment else None,
@@ -47,7 +55,7 @@ def list_bundles(home: Path, as_json: bool) -> None:
     for row in rows:
         click.echo(
             f"{row['version']}  {row['created']}  {row['tracks']:>9,} tracks  {row['users']:>7,} users  refit {row['refit']:4}  "
-            f"{'served' if row['served'] else ''}"
+            f"{_standing(row)}"
         )
         if row["cause"]:
             click.echo(
@@ -55,3 +63,9 @@ def list_bundles(home: Path, as_json: bool) -> None:
             )
     if not rows:
         click.echo(f"There is no bundle in {store.home}.", err=True)
+
+
+def _standing(row: dict[str, Any]) -> str:
+    if row["served"]:
+        return "served"
+    return f"served to {row['challenger_share']:.1%} of the users" if row["challenger_share"] else ""

@@ -185,6 +185,28 @@ def rollback(home: Path, version: str | None, reason: str) -> None:
     roll_back(home, version, reason)
 
 
+@main.command()
+@HOME
+@click.argument("version", required=False)
+@click.option(
+    "--share",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="Share of the users who get it; not given: served.challenger_share.",
+)
+@click.option("--end", is_flag=True, help="Let everybody get the bundle in service again.")
+@_sentences
+def challenge(home: Path, version: str | None, share: float | None, end: bool) -> None:
+    """Let some users get the bundle VERSION beside the one in service; a running service follows by itself."""
+    from loopback_core.command_line.challenging import end_test, start_test
+
+    if end == (version is not None):
+        raise click.UsageError("Give a VERSION, or --end.")
+    if version is None:
+        end_test(home)
+    else:
+        start_test(home, version, share)
+
+
 @main.command("clean")
 @HOME
 @click.option(

@@ -19,6 +19,7 @@ from loopback_core.errors import ListensError
 from loopback_core.listens.listen_database import DatabaseForm, ListenDatabase
 from loopback_core.listens.listen_store_errors import WAIT_SECONDS, sqlite_errors
 from loopback_core.listens.received import microseconds, normal_user
+from loopback_core.store.challenger_pointer import Challenge
 
 ANSWERS_FILE = Path("listens", "answers.sqlite")
 """Where it lies in the home."""
@@ -32,7 +33,8 @@ ANSWERS_FORM = DatabaseForm(
     (
         # times in microseconds since 1970 UTC; tracks: 4 bytes each, little-endian, in the order in which they were shown
         "CREATE TABLE answers (row INTEGER PRIMARY KEY AUTOINCREMENT, time INTEGER NOT NULL, task TEXT NOT NULL, "
-        "bundle TEXT NOT NULL, user INTEGER NOT NULL, k INTEGER NOT NULL, tracks BLOB NOT NULL)",
+        "bundle TEXT NOT NULL, user INTEGER NOT NULL, k INTEGER NOT NULL, tracks BLOB NOT NULL, "
+        "challenger TEXT, split TEXT)",  # version and salt of the test that the answer is a part of
         "CREATE INDEX answers_of_user ON answers (user)",
         "CREATE INDEX answers_by_time ON answers (time)",
         "CREATE TABLE anonymous (day INTEGER NOT NULL, task TEXT NOT NULL, bundle TEXT NOT NULL, "
@@ -49,6 +51,8 @@ ANSWER_COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
     "time": pl.Int64,  # microseconds since 1970-01-01 UTC
     "task": pl.String,
     "bundle": pl.String,  # version
+    "challenger": pl.String,  # version, and salt, of the test that the answer is a part of; null: of none
+    "split": pl.String,
     "user": pl.Int64,  # see AnswerLog.key_of
     "tracks": pl.List(pl.UInt32),  # in the order in which they were shown
 }
@@ -65,6 +69,7 @@ class LoggedAnswer:
     user_id: str | None  # None: the caller did not say
     k: int  # tracks that were asked for
     tracks: Sequence[int]  # ids of that bundle, best first
+    challenge: Challenge | None = None  # the test that the answer is a part of
 
 
 class AnswerLog:
@@ -105,13 +110,14 @@ class AnswerLog:
         for one in answers:
             if one.user_id is not None:
                 key, tracks = self.key_of(one.user_id), np.array(one.tracks[:LONGEST_KEPT], "<u4").tobytes()
-                rows.append((one.time, one.task, one.bundle, key, one.k, tracks, key, one.time))
+                test = (None, None) if one.challenge is None else (one.challenge.version, one.challenge.salt)
+                rows.append((one.time, one.task, one.bundle, key, one.k, tracks, *test, key, one.time))
         anonymous = Counter(
             (one.time // MICROSECONDS_PER_DAY, one.task, one.bundle) for one in answers if one.user_id is None
         )
         with self._file.writing() as connection:
             connection.executemany(
-                "INSERT INTO answers (time, task, bundle, user, k, tracks) SELECT ?, ?, ?, ?, ?, ? "
+                "INSERT INTO answers (time, task, bundle, user, k, tracks, challenger, split) SELECT ?, ?, ?, ?, ?, ?, ?, ? "
                 "WHERE NOT EXISTS (SELECT 1 FROM erased_keys WHERE user = ? AND erased_at >= ?)",
                 rows,
             )
@@ -163,7 +169,7 @@ class AnswerLog:
             ListensError: the file cannot be read.
         """
         with self._file.reading() as connection:
-            rows = connection.execute("SELECT time, task, bundle, user, tracks FROM answers ORDER BY row").fetchall()
+            rows = connection.execute(f"SELECT {', '.join(ANSWER_COLUMNS)} FROM answers ORDER BY row").fetchall()
         columns = list(zip(*rows, strict=True)) if rows else [()] * len(ANSWER_COLUMNS)
         shown = [np.frombuffer(tracks, "<u4").tolist() for tracks in columns[-1]]
         return pl.DataFrame([*columns[:-1], shown], schema=ANSWER_COLUMNS)

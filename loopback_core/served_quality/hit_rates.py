@@ -35,12 +35,11 @@ def with_hits(shown: pl.DataFrame, listens: pl.DataFrame, horizon: int) -> pl.Da
     return later.with_columns(heard.alias("heard")).select(*shown.columns, "heard").sort("exposure", "position")
 
 
-def rates_of(exposures: pl.DataFrame, hits: pl.DataFrame, settings: EvaluationSettings) -> list[RateJson]:
+def rates_of(answers: pl.DataFrame, settings: EvaluationSettings) -> list[RateJson]:
     """Of every task: all answers and those of each bundle, at each depth; and those of each day, at the last one.
 
-    exposures: as of `exposures_of`. hits: as of :func:`with_hits`, of the same exposures.
+    answers: as of :func:`with_depths`.
     """
-    answers = with_depths(exposures, hits)
     deepest = DEPTHS[-1]
     rates = []
     for (task,), of_task in _groups(answers, "task"):
@@ -53,7 +52,10 @@ def rates_of(exposures: pl.DataFrame, hits: pl.DataFrame, settings: EvaluationSe
 
 
 def with_depths(exposures: pl.DataFrame, hits: pl.DataFrame) -> pl.DataFrame:
-    """The exposures with a column `at <k>` for each depth: 1 where one of the first k tracks was heard, else 0."""
+    """The exposures with a column `at <k>` for each depth: 1 where one of the first k tracks was heard, else 0.
+
+    exposures: as of `exposures_of`. hits: as of :func:`with_hits`, of the same exposures.
+    """
     heard = hits.filter("heard").group_by("exposure").agg(pl.col("position").min().alias("first"))
     answers = exposures.with_row_index("exposure").join(heard, on="exposure", how="left", maintain_order="left")
     return answers.with_columns(

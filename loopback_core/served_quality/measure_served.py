@@ -11,15 +11,17 @@ from loopback_core.bundle.bundle_files import read_keys, read_names
 from loopback_core.listens.listen_store import ListenStore
 from loopback_core.served_quality.answer_log import MICROSECONDS_PER_DAY, AnswerLog
 from loopback_core.served_quality.exposures import REPEAT_MINUTES, exposures_of, shown_tracks
-from loopback_core.served_quality.hit_rates import DEPTHS, positions_of, rates_of, with_hits
+from loopback_core.served_quality.hit_rates import DEPTHS, positions_of, rates_of, with_depths, with_hits
 from loopback_core.served_quality.listens_after import Wanted, read_listens
 from loopback_core.served_quality.served_quality_json import (
     AnswerCounts,
     RateJson,
     ServedQualityJson,
+    SideBySideJson,
     write_served_quality,
 )
 from loopback_core.served_quality.served_quality_plot import plot_served_quality
+from loopback_core.served_quality.split_users import compare_splits
 from loopback_core.settings import Settings
 
 HITS_PICTURE = "served_quality.png"
@@ -66,6 +68,7 @@ def served_quality_of(
         answers=AnswerCounts(logged=0, anonymous=0, repeats=0, unreadable=0, waiting=0, counted=0),
         rates=[],
         positions=[],
+        splits=[],
     )
     if log is None:
         quality["sentences"] = [NOTHING_LOGGED]
@@ -88,8 +91,10 @@ def served_quality_of(
         counted=len(counted),
     )
     hits = with_hits(shown_tracks(counted, names), listens.listens, horizon)
-    quality["rates"] = rates_of(counted, hits, settings.evaluation)
+    depths = with_depths(counted, hits)
+    quality["rates"] = rates_of(depths, settings.evaluation)
     quality["positions"] = positions_of(hits, settings.evaluation)
+    quality["splits"] = compare_splits(depths, settings.evaluation)
     quality["sentences"] = _sentences(quality)
     return quality
 
@@ -113,7 +118,7 @@ def _sentences(quality: ServedQualityJson) -> list[str]:
             f"{counts['unreadable']:,} are by bundles that are gone or damaged, and cannot be joined with listens."
         )
     whole = [one for one in quality["rates"] if one["k"] == DEPTHS[-1] and one["bundle"] is None and one["day"] is None]
-    return [*parts, *(_in_words(one) for one in whole)]
+    return [*parts, *(_in_words(one) for one in whole), *(_split_in_words(one) for one in quality["splits"])]
 
 
 def _in_words(rate: RateJson) -> str:
@@ -123,4 +128,22 @@ def _in_words(rate: RateJson) -> str:
     return (
         f"{rate['task']}: of {rate['value']:.1%}{interval} of {rate['answers']:,} answers to {rate['users']:,} users, one of the "
         f"first {rate['k']} tracks was heard."
+    )
+
+
+def _split_in_words(split: SideBySideJson) -> str:
+    low, high = split["low"], split["high"]
+    interval, says = "", "too few users to tell"
+    if low is not None and high is not None:
+        interval = f" [{100 * low:+.1f}, {100 * high:+.1f}]"
+        says = (
+            "the challenger is better"
+            if low > 0
+            else "the challenger is worse"
+            if high < 0
+            else "it cannot be told yet"
+        )
+    return (
+        f"{split['task']}: bundle {split['challenger']} ({split['challenger_users']:,} users) against {split['champion']} "
+        f"({split['champion_users']:,} users), at {split['k']}: {100 * split['difference']:+.1f}{interval} points: {says}."
     )

@@ -36,6 +36,24 @@ class PositionJson(TypedDict):
     high: float | None
 
 
+class SideBySideJson(TypedDict):
+    """Two bundles that were served side by side, to different users; the rates are those of their answers at `k`."""
+
+    task: str
+    k: int
+    champion: str  # versions
+    challenger: str
+    champion_answers: int
+    challenger_answers: int
+    champion_users: int
+    challenger_users: int
+    champion_rate: float
+    challenger_rate: float
+    difference: float  # of the challenger minus that of the champion
+    low: float | None  # of the 95 % interval; None: too few users on a side
+    high: float | None
+
+
 class AnswerCounts(TypedDict):
     """What became of the answers of the log. All but `anonymous` add up to `logged`."""
 
@@ -57,6 +75,7 @@ class ServedQualityJson(TypedDict):
     answers: AnswerCounts
     rates: list[RateJson]
     positions: list[PositionJson]
+    splits: list[SideBySideJson]
 
 
 _FORM = TypeAdapter(ServedQualityJson)

@@ -23,7 +23,8 @@ from loopback_core.serving.loaded import LoadedBundle
 from loopback_core.serving.prepared import Asked
 from loopback_core.serving.question import HeardTrack, Question
 from loopback_core.store.artifacts import ArtifactStore
-from loopback_core.store.served_pointer import served_bundle
+from loopback_core.store.challenger_pointer import Challenge, challenge_of
+from loopback_core.store.served_pointer import ASSET, served_bundle
 
 log = logging.getLogger("loopback")
 
@@ -34,6 +35,21 @@ class Failure:
 
     version: str
     reason: str
+
+
+@dataclass(frozen=True)
+class LoadedChallenger:
+    """The second bundle, while a test runs."""
+
+    loaded: LoadedBundle
+    challenge: Challenge
+
+
+class Assigned(NamedTuple):
+    """The bundle that answers a user."""
+
+    loaded: LoadedBundle
+    challenge: Challenge | None = None  # the test that the answer is a part of
 
 
 class Erasure(NamedTuple):
@@ -59,6 +75,8 @@ class Service:
             self.answers = AnswerWriter(AnswerLog.open(self.store.home), keep_answers_days)
         self.loaded: LoadedBundle | None = None
         self.failure: Failure | None = None  # of the newest exchange; None where it went well
+        self.challenger: LoadedChallenger | None = None
+        self.challenger_failure: Failure | None = None  # while a test should run and does not
         self.exchanges = 0
         self._loading = Lock()
 
@@ -73,25 +91,64 @@ class Service:
             if self.loaded is not None and self.loaded.version == artifact.version:
                 self.failure = None
                 return
-            self.loaded = LoadedBundle.load(artifact, verify)
+            second = self.challenger
+            is_loaded = second is not None and second.loaded.version == artifact.version
+            self.loaded = second.loaded if second and is_loaded else LoadedBundle.load(artifact, verify)
             self.failure = None
             self.exchanges += 1
 
     def follow(self) -> None:
-        """As :meth:`load`; any error is kept and logged once, not raised. Called again and again."""
+        """As :meth:`load`, and the same of the challenger; any error is kept and logged once. Called again and again."""
         try:
             self.load()
         except Exception as error:
-            reason = str(error) if isinstance(error, LoopbackError) else f"{type(error).__name__}: {error}"
-            home = str(self.store.home)  # anybody may read the reason, and need not know where this is
-            reason = reason.replace(home + os.sep, "").replace(home, "LOOPBACK_HOME")
-            version = _pointed_at(self.store)
+            reason, version = self._reason(error), _pointed_at(self.store)
             if self.failure is None or self.failure.reason != reason:
                 log.error("the bundle %s is not put into service: %s", version, reason)
             self.failure = Failure(version, reason)
+        version = ""
+        try:
+            challenge = challenge_of(self.store)
+            version = "" if challenge is None else challenge.version
+            self.challenger = self._challenger(challenge)
+            self.challenger_failure = None
+        except Exception as error:
+            reason, self.challenger = self._reason(error), None
+            if self.challenger_failure is None or self.challenger_failure.reason != reason:
+                log.error("the challenger %s answers nobody, the bundle in service all: %s", version, reason)
+            self.challenger_failure = Failure(version, reason)
 
-    def answer(self, loaded: LoadedBundle, questions: Sequence[Question]) -> list[Answer]:
-        """The answer to each question, all by one bundle.
+    def _challenger(self, challenge: Challenge | None) -> LoadedChallenger | None:
+        """What `CHALLENGER` names; while it is loaded the bundle in service answers all."""
+        if challenge is None or self.loaded is None or self.loaded.version == challenge.version:
+            return None
+        if self.challenger is not None and self.challenger.loaded.version == challenge.version:
+            return LoadedChallenger(self.challenger.loaded, challenge)
+        self.challenger = None  # its memory goes before that of the next one comes
+        return LoadedChallenger(LoadedBundle.load(self.store.get(ASSET, challenge.version)), challenge)
+
+    def _reason(self, error: Exception) -> str:
+        """Anybody may read it, and need not know where the home is."""
+        reason = str(error) if isinstance(error, LoopbackError) else f"{type(error).__name__}: {error}"
+        home = str(self.store.home)
+        return reason.replace(home + os.sep, "").replace(home, "LOOPBACK_HOME")
+
+    def assigned(self, loaded: LoadedBundle, user_id: str | None) -> Assigned:
+        """The bundle that answers a user: the challenger, where a test gives it to them. loaded: the one in service.
+
+        Raises:
+            RequestError: no user can have this id.
+        """
+        second = self.challenger
+        if second is None or user_id is None:
+            return Assigned(loaded)
+        takes = second.challenge.takes(normal_user(user_id))
+        return Assigned(second.loaded if takes else loaded, second.challenge)
+
+    def answer(
+        self, loaded: LoadedBundle, questions: Sequence[Question], challenge: Challenge | None = None
+    ) -> list[Answer]:
+        """The answer to each question, all by one bundle. challenge: the test that they are a part of.
 
         Raises:
             RequestError: a question contradicts itself.
@@ -100,7 +157,7 @@ class Service:
         answers = answer(loaded.listeners, [self._asked(question) for question in questions])
         if self.answers is not None:
             now = time.time_ns() // 1_000
-            self.answers.put(_logged(one, loaded.version, now) for one in answers)
+            self.answers.put(_logged(one, loaded.version, challenge, now) for one in answers)
         return answers
 
     def add(self, listens: Sequence[ReceivedListen]) -> Added:
@@ -118,6 +175,8 @@ class Service:
             return Erasure(listens, None)
         name = normal_user(user_id)
         loaded.listeners.forget(name)
+        if (second := self.challenger) is not None:
+            second.loaded.listeners.forget(name)
         return Erasure(listens, int(loaded.served.users.find([name])[0]) >= 0)
 
     def close(self) -> None:
@@ -154,10 +213,10 @@ def _seconds(moment: datetime) -> int:
     return int(moment.timestamp())
 
 
-def _logged(answer: Answer, bundle: str, now: int) -> LoggedAnswer:
+def _logged(answer: Answer, bundle: str, challenge: Challenge | None, now: int) -> LoggedAnswer:
     question = answer.question
     shown = [item.track for item in answer.items]
-    return LoggedAnswer(now, question.task, bundle, question.user_id, question.k, shown)
+    return LoggedAnswer(now, question.task, bundle, question.user_id, question.k, shown, challenge)
 
 
 def _pointed_at(store: ArtifactStore) -> str:

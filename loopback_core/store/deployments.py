@@ -1,10 +1,11 @@
-"""Who was served from when to when, and why: `SERVED.history` beside the pointer, and all that changes the pointer.
+"""Who was served from when to when, and why: `SERVED.history` beside the pointer, and all that changes the pointers.
 
 The entry is written before the pointer. A process that is killed between the two leaves an entry at the end that the
 pointer does not name: it never took force, is not shown, and the next change removes it.
 """
 
 import json
+import secrets
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from loopback_core.errors import ArtifactError
 from loopback_core.store.artifact import Artifact
 from loopback_core.store.artifacts import ArtifactStore
 from loopback_core.store.atomic import write_text
+from loopback_core.store.challenger_pointer import Challenge, challenge_of, remove_challenge, write_challenge
 from loopback_core.store.disk_errors import writing
 from loopback_core.store.served_pointer import ASSET, POINTER, served_version
 
@@ -84,7 +86,45 @@ def deploy(
             lines = [json.dumps(one, ensure_ascii=False) for one in [*deployments(store), entry]]
             write_text(folder / HISTORY, "\n".join(lines) + "\n")
             write_text(folder / POINTER, artifact.version + "\n")
+            if (challenge := _challenge_or_none(store)) is not None and challenge.version == artifact.version:
+                remove_challenge(store)  # everybody gets it now
         return True
+
+
+def start_challenge(store: ArtifactStore, artifact: Artifact, share: float) -> Challenge:
+    """Let a share of the users get this bundle from now on, beside the one that is served.
+
+    Where it is the challenger already the share changes, and the users who have it keep it as far as the share allows. Sizes
+    of its files are compared with the manifest.
+
+    Raises:
+        ArtifactError: no other bundle is served, a file of this one is missing or of another size, or the home cannot be
+            written to.
+    """
+    with changing_served(store):
+        store.get(ASSET, artifact.version)
+        artifact.refuse_other_sizes()
+        if (now := served_version(store)) in (None, artifact.version):
+            raise ArtifactError(
+                f"{artifact} cannot be a challenger: {'it is served to everybody' if now else 'no bundle is served'}. Choose another "
+                "version; `loopback bundles` lists all."
+            )
+        running = _challenge_or_none(store)
+        salt = running.salt if running is not None and running.version == artifact.version else secrets.token_hex(8)
+        challenge = Challenge(artifact.version, share, salt)
+        with writing(store.home, ASSET):
+            write_challenge(store, challenge)
+        return challenge
+
+
+def end_challenge(store: ArtifactStore) -> bool:
+    """Let everybody get the bundle that is served; whether a test was running.
+
+    Raises:
+        ArtifactError: the home cannot be written to.
+    """
+    with changing_served(store), writing(store.home, ASSET):
+        return remove_challenge(store)
 
 
 def deployments(store: ArtifactStore) -> list[Deployment]:
@@ -159,6 +199,14 @@ def _entry(line: str) -> Deployment | None:
     except (ValueError, TypeError, KeyError):
         return None
     return entry
+
+
+def _challenge_or_none(store: ArtifactStore) -> Challenge | None:
+    """A damaged file is no test: it may be replaced."""
+    try:
+        return challenge_of(store)
+    except ArtifactError:
+        return None
 
 
 def _served_or_none(store: ArtifactStore) -> str | None:

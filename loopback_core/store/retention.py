@@ -1,7 +1,7 @@
 """What of a home is still needed, and the deletion of the rest.
 
-Kept are: the newest version of every asset; the bundle that is served, the one that a rollback leads to, and the newest
-others; all that these were made from; and what was made from the newest splits, which the next report shows.
+Kept are: the newest version of every asset; the bundle that is served, its challenger, the one that a rollback leads to, and
+the newest others; all that these were made from; and what was made from the newest splits, which the next report shows.
 """
 
 from collections.abc import Iterator, Set
@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 from loopback_core.errors import ArtifactError
 from loopback_core.store.artifact import MANIFEST, Artifact
 from loopback_core.store.artifacts import ArtifactStore
+from loopback_core.store.challenger_pointer import challenge_of
 from loopback_core.store.deployments import bundle_before, changing_served
 from loopback_core.store.disk_errors import remove, writing
 from loopback_core.store.latest import latest_version, versions_of
@@ -39,7 +40,7 @@ def unneeded(store: ArtifactStore, keep_bundles: int) -> list[Unneeded]:
     keep_bundles: the newest bundles that are kept, whether they were served or not.
 
     Raises:
-        ArtifactError: the manifest of what is kept, or the pointer of what is served, cannot be read: nothing can be said
+        ArtifactError: the manifest of what is kept, or a pointer to what is served, cannot be read: nothing can be said
             then.
     """
     every = [Artifact(asset, version, store.home / asset / version) for asset, version in _versions(store)]
@@ -108,6 +109,9 @@ def _kept_bundles(store: ArtifactStore, every: list[Artifact], keep_bundles: int
         kept.append(store.get(ASSET, version))
         with suppress(ArtifactError):  # there is none to go back to
             kept.append(bundle_before(store))
+    if (challenge := challenge_of(store)) is not None:
+        with suppress(ArtifactError):  # it is gone: the service says so
+            kept.append(store.get(ASSET, challenge.version))
     return kept
 
 

@@ -38,6 +38,8 @@ def test_an_answer_comes_back_with_its_tracks_in_their_order_and_without_a_name(
         "time": NOON,
         "task": "discovery",
         "bundle": "b1",
+        "challenger": None,
+        "split": None,
         "user": log.key_of("ann"),
         "tracks": [3, 1, 2],
     }

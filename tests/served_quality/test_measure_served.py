@@ -11,6 +11,7 @@ from loopback_core.served_quality.answer_log import AnswerLog
 from loopback_core.served_quality.measure_served import HITS_PICTURE, measure_served, served_quality_of
 from loopback_core.served_quality.served_quality_json import read_served_quality
 from loopback_core.settings import Settings
+from loopback_core.store.challenger_pointer import Challenge
 
 SETTINGS = Settings(served={"horizon_days": 1.0}, evaluation={"min_users": 2, "resamples": 200})
 
@@ -108,3 +109,34 @@ def test_what_an_erased_user_played_before_the_erasure_is_forgotten(home):
     assert value(served_quality_of(*home, SETTINGS), "discovery", 1) == (1, 1)
     log.erase("ann")
     assert served_quality_of(*home, SETTINGS)["answers"]["logged"] == 0
+
+
+def test_two_bundles_are_compared_over_the_time_in_which_both_were_served(home):
+    log, _, _, store = home
+    test = Challenge("b2", 0.5, "salt")
+    more = {"task": "next_listen", "challenge": test}
+    log.add(
+        [
+            answer("ann", -30, [3], **more),  # before the first answer of the challenger
+            answer("ann", 0, [0], **more),
+            answer("cem", 0, [0], **more),
+            answer("cem", 60, [1], **more),
+            answer("cem", 200, [1], **more),  # after its last
+            answer("bob", 0, [3], bundle="b2", **more),  # 3 of b2 is x, as 0 of b1
+            answer("dan", 0, [3], bundle="b2", **more),
+            answer("dan", 60, [3], bundle="b2", **more),
+            answer("fay", 30, [3], "next_listen", "b2"),  # of no test
+        ]
+    )
+    for user, minutes, track in (("bob", 10, 0), ("dan", 20, 0), ("cem", 10, 0), ("eve", 5 * DAY, 0)):
+        receive(store, user, minutes, track)
+    quality = served_quality_of(*home, SETTINGS)
+    (split,) = quality["splits"]
+    assert (split["champion"], split["challenger"], split["task"], split["k"]) == ("b1", "b2", "next_listen", 10)
+    assert (split["champion_answers"], split["champion_users"], split["champion_rate"]) == (3, 2, 1 / 3)
+    assert (split["challenger_answers"], split["challenger_users"], split["challenger_rate"]) == (3, 2, 2 / 3)
+    # users resampled on each side: of the champion 0 (ann), 1/3, 1/2 (cem); of the challenger 1/2 (dan), 2/3, 1 (bob)
+    assert split["difference"] == pytest.approx(1 / 3) and (split["low"], split["high"]) == (0, 1)
+    assert "bundle b2 (2 users) against b1 (2 users), at 10: +33.3 [+0.0, +100.0] points: it cannot be told yet." in (
+        " ".join(quality["sentences"])
+    )

@@ -285,6 +285,7 @@ def test_a_pointer_that_is_a_folder_keeps_the_old_bundle_in_service(failing):
     (home / "bundle" / "SERVED").mkdir()
     wait_until(lambda: "cannot be read" in (failure(client) or {}).get("reason", ""))
     assert version(client) == good.version
+    (home / "bundle" / "SERVED").rmdir()
     serve_bundle(good)
     wait_until(lambda: not failure(client))
 

@@ -5,7 +5,7 @@ from filelock import FileLock
 
 from loopback_core.errors import ArtifactError
 from loopback_core.store.artifacts import ArtifactStore
-from loopback_core.store.deployments import deploy
+from loopback_core.store.deployments import deploy, end_challenge, start_challenge
 from loopback_core.store.retention import delete_unneeded, unneeded
 
 
@@ -94,3 +94,12 @@ def test_nothing_is_deleted_where_what_is_kept_cannot_be_read(store):
 
 def test_an_empty_home_has_nothing_to_delete(store):
     assert unneeded(store, 3) == [] and delete_unneeded(store, 3) == []
+
+
+def test_the_challenger_is_kept_while_the_test_runs(store):
+    weeks = [retrain(store, week) for week in range(4)]
+    deploy(store, weeks[2][-1], "first", "")
+    start_challenge(store, weeks[1][-1], 0.5)
+    assert names(unneeded(store, keep_bundles=1)) == {str(one) for one in weeks[0]}
+    end_challenge(store)
+    assert names(unneeded(store, keep_bundles=1)) == {str(one) for week in (0, 1) for one in weeks[week]}

@@ -108,9 +108,18 @@ class BundleInfo(BaseModel):
     last_listen: str
 
 
+class ChallengerState(BaseModel):
+    """The second bundle, which some users get."""
+
+    bundle: str
+    share: float = Field(description="Of the users; 0 where it failed, and answers nobody.")
+    failure: str | None
+
+
 class Ready(BaseModel):
     """Whether requests are answered, and by what."""
 
     ready: bool
     bundle: str | None
     failure: dict[str, str] | None = None
+    challenger: ChallengerState | None = Field(None, description="Only while two bundles are, or should be, compared.")

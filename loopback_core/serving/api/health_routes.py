@@ -5,11 +5,12 @@ from datetime import UTC, datetime
 from fastapi import APIRouter, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 
-from loopback_core.serving.api.answer_models import BundleInfo, Ready
+from loopback_core.serving.api.answer_models import BundleInfo, ChallengerState, Ready
 from loopback_core.serving.api.problems import ProblemError, described
 from loopback_core.serving.api.service_metrics import age_seconds
 from loopback_core.serving.api.serving_state import ServingState
 from loopback_core.serving.loaded import LoadedBundle
+from loopback_core.serving.service import Service
 
 REPORT_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox"
 
@@ -32,8 +33,10 @@ def health_routes(state: ServingState) -> APIRouter:
             ready=service.loaded is not None,
             bundle=service.loaded.version if service.loaded else None,
             failure={"bundle": failure.version, "reason": failure.reason} if failure else None,
+            challenger=_challenger(service),
         )
-        return JSONResponse(body.model_dump(), 200 if body.ready else 503)
+        shown = body.model_dump(exclude=None if body.challenger else {"challenger"})
+        return JSONResponse(shown, 200 if body.ready else 503)
 
     @routes.get("/metrics", response_class=Response, responses=described(401))
     async def metrics() -> Response:
@@ -71,6 +74,13 @@ def health_routes(state: ServingState) -> APIRouter:
         return HTMLResponse(text, headers={"Content-Security-Policy": REPORT_POLICY})
 
     return routes
+
+
+def _challenger(service: Service) -> ChallengerState | None:
+    second, failure = service.challenger, service.challenger_failure
+    if second is not None:
+        return ChallengerState(bundle=second.loaded.version, share=second.challenge.share, failure=None)
+    return ChallengerState(bundle=failure.version, share=0.0, failure=failure.reason) if failure else None
 
 
 def _report(state: ServingState, loaded: LoadedBundle) -> str | None:

@@ -12,6 +12,8 @@ from loopback_core.serving.api.rows import Row, answer_row, milliseconds
 from loopback_core.serving.api.serving_state import ServingState
 from loopback_core.serving.loaded import LoadedBundle
 from loopback_core.serving.question import Question
+from loopback_core.serving.service import Assigned
+from loopback_core.store.challenger_pointer import Challenge
 
 
 def recommendation_routes(state: ServingState) -> APIRouter:
@@ -25,23 +27,35 @@ def recommendation_routes(state: ServingState) -> APIRouter:
         loaded = state.loaded()
 
         def compute() -> JSONResponse:
-            _refuse_unknown_ids(loaded, question := request.question())
-            rows, _ = _answered(state, loaded, [question])
+            question = request.question()
+            assigned = state.service.assigned(loaded, question.user_id)
+            _refuse_unknown_ids(assigned.loaded, question)
+            rows, _ = _answered(state, assigned, [question])
             return JSONResponse(rows[0])
 
         return await state.pool.run(compute)
 
     @routes.post("/recommendations:batch", response_model=BatchAnswer)
     async def recommend_batch(batch: BatchRequest) -> JSONResponse:
-        """The same for up to 256 requests, in one pass of the tower."""
+        """The same for up to 256 requests, in one pass of the tower, or one of each bundle while two are compared."""
         loaded = state.loaded()
 
         def compute() -> JSONResponse:
             questions = [request.question() for request in batch.requests]
+            together: dict[tuple[str, Challenge | None], tuple[Assigned, list[int]]] = {}
             for number, question in enumerate(questions):
-                _refuse_unknown_ids(loaded, question, f"requests.{number}.")
-            rows, spent = _answered(state, loaded, questions)
-            return JSONResponse({"answers": rows, "milliseconds": spent})
+                assigned = state.service.assigned(loaded, question.user_id)
+                _refuse_unknown_ids(assigned.loaded, question, f"requests.{number}.")
+                key = assigned.loaded.version, assigned.challenge
+                together.setdefault(key, (assigned, []))[1].append(number)
+            answers: dict[int, Row] = {}
+            spent: dict[str, float] = {}
+            for assigned, numbers in together.values():
+                rows, of_these = _answered(state, assigned, [questions[number] for number in numbers])
+                answers.update(zip(numbers, rows, strict=True))
+                spent = {stage: round(spent.get(stage, 0.0) + one, 3) for stage, one in of_these.items()}
+            ordered = [answers[number] for number in range(len(questions))]
+            return JSONResponse({"answers": ordered, "milliseconds": spent})
 
         return await state.pool.run(compute)
 
@@ -49,9 +63,10 @@ def recommendation_routes(state: ServingState) -> APIRouter:
 
 
 def _answered(
-    state: ServingState, loaded: LoadedBundle, questions: Sequence[Question]
+    state: ServingState, assigned: Assigned, questions: Sequence[Question]
 ) -> tuple[list[Row], dict[str, float]]:
-    answers = state.service.answer(loaded, questions)
+    loaded, challenge = assigned
+    answers = state.service.answer(loaded, questions, challenge)
     state.metrics.count_answers(answers)
     return [answer_row(answer, loaded.version) for answer in answers], milliseconds(answers[0])
 

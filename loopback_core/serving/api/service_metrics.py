@@ -58,6 +58,16 @@ class ServiceMetrics:
             "loopback_bundle_failed", "1 while the bundle that should be served is not.", registry, "max"
         )
 
+        self.challenger_share = _gauge(
+            "loopback_challenger_share",
+            "Share of the users who get the challenger; 0: there is none.",
+            registry,
+            "livemin",
+        )
+        self.challenger_failed = _gauge(
+            "loopback_challenger_failed", "1 while a bundle that should be compared answers nobody.", registry, "max"
+        )
+
     def count(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count a request that was answered."""
         self.requests.labels(route, method, str(status)).inc()
@@ -75,6 +85,8 @@ class ServiceMetrics:
         self.depth.set(depth)
         self.exchanges.set(service.exchanges)
         self.failed.set(service.failure is not None)
+        self.challenger_share.set(service.challenger.challenge.share if service.challenger else 0)
+        self.challenger_failed.set(service.challenger_failure is not None)
         if service.answers is not None:
             counts, before = service.answers.counts, self._counted
             self.logged.inc(counts.kept - before.kept)

@@ -69,7 +69,7 @@ def _build(step: Step) -> tuple[Artifact, bool]:
         return build_bundle(evaluated, step.settings, folder, step.scratch(folder))
 
     artifact, reused = step.publish("bundle", make, upstream=[index, evaluation])
-    serve_first(step, artifact)
+    _serve_first(step, artifact)
     return artifact, reused
 
 
@@ -91,13 +91,17 @@ def _starting_weights(step: Step, towers: Artifact) -> "StartingWeights | None":
     return StartingWeights(earlier.folder, TrackNames(lambda: Splits(splits.folder).track_names))
 
 
-def serve_first(step: Step, artifact: Artifact) -> bool:
-    """Let the first sound bundle of a home be served; whether it is now. Others have to pass the gate (`promotion`)."""
-    if served_version(step.store) is not None:
-        return False
+def _serve_first(step: Step, artifact: Artifact) -> None:
+    """Let the first sound bundle of a home be served. Others have to pass the gate."""
+    served = served_version(step.store)
+    if served == artifact.version:
+        return
+    if served is not None:
+        log.info("%s is served until another one has passed the gate: materialize promotion", served)
+        return
     try:
         refuse_failed(artifact, step.store, step.settings)
     except ArtifactError as error:
         log.error("the bundle is not served: %s", error)
-        return False
-    return deploy(step.store, artifact, "first", "No bundle was served before.", instead_of=[None])
+        return
+    deploy(step.store, artifact, "first", "No bundle was served before.", instead_of=[None])

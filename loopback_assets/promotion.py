@@ -83,7 +83,7 @@ def _unasked(step: Step, challenger: Artifact, champion: str | None) -> "Promoti
         return unjudged("quarantine", sentence, version, champion, [str(error)])
     alarms = _alarms(step, challenger, champion)
     if alarms:
-        sentence = f"The data cannot be trusted: {' '.join(alarms)} If this is right: loopback promote {version} --reason TEXT."
+        sentence = f"Not judged, since the data cannot be trusted: {' '.join(alarms)} If the data is right: loopback promote {version} --reason TEXT."
         return unjudged("quarantine", sentence, version, champion, alarms)
     return None
 
@@ -95,7 +95,7 @@ def _alarms(step: Step, challenger: Artifact, champion: str) -> list[str]:
     try:
         drift = read_drift(step.sibling("drift", challenger).folder)
     except ArtifactError as error:
-        return [str(error)]
+        return [f"What drifted is not known: materialize drift first ({error})."]
     if drift["champion"] != champion:
         return [
             f"The drift was measured against {drift['champion']}, and {champion} is served: materialize drift again."

@@ -3,7 +3,7 @@
 import json
 import logging
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -13,6 +13,9 @@ from loopback_assets.ui import picture, result, table
 from loopback_core.errors import ArtifactError
 from loopback_core.store.artifacts import Artifact
 from loopback_core.store.served_pointer import served_version
+
+if TYPE_CHECKING:
+    from loopback_core.training.warm_start import EarlierTraining
 
 log = logging.getLogger("loopback")
 
@@ -48,17 +51,10 @@ def _train(step: Step) -> Any:
     from loopback_core.reporting.plots import plot_training
     from loopback_core.splits import Splits
     from loopback_core.training.train import train_towers
-    from loopback_core.training.warm_start import EarlierTraining
 
     splits, settings = step.sound("temporal_splits"), step.settings
-    champion = champion_to_begin_with(step)
-    earlier, begins_with = None, {}
-    if champion is not None:
-        towers, its_splits = (
-            step.read(step.store.upstream(champion, name)) for name in ("trained_towers", "temporal_splits")
-        )
-        earlier = EarlierTraining(towers.folder, Splits(its_splits.folder), towers.summary)
-        begins_with = {BEGINS_WITH: champion.version}
+    begins_with = _begins_with(step, splits) if settings.training.warm_start else None
+    earlier = None if begins_with is None else _earlier_training(step, begins_with)
 
     def make(folder: Path) -> dict[str, Any]:
         summary = train_towers(Splits(splits.folder), settings, folder, step.scratch(folder), earlier)
@@ -66,16 +62,41 @@ def _train(step: Step) -> Any:
         plot_training(epochs, settings.training.validation_metric, folder / "training.png")
         return summary
 
-    return step.publish("trained_towers", make, upstream=[splits], extra_settings=begins_with)
+    return step.publish(
+        "trained_towers",
+        make,
+        upstream=[splits],
+        extra_settings={} if begins_with is None else {BEGINS_WITH: begins_with},
+    )
 
 
-def champion_to_begin_with(step: Step) -> Artifact | None:
-    """The bundle in service, verified, where the settings ask for a warm start; None where it cannot be one."""
-    if not step.settings.training.warm_start:
-        return None
+def _begins_with(step: Step, splits: Artifact) -> str | None:
+    """The bundle in service; where it was made from these splits, what its own training began with: nothing is new then."""
     try:
         version = served_version(step.store)
-        return None if version is None else step.read(step.store.get("bundle", version))
-    except ArtifactError as error:
+        if version is None:
+            return None
+        champion = step.store.get("bundle", version)
+        if step.store.lineage(champion, "temporal_splits").version != splits.version:
+            return version
+        own: str | None = step.store.lineage(champion, "trained_towers").manifest["settings"].get(BEGINS_WITH)
+    except (ArtifactError, KeyError) as error:
         log.warning("training begins anew: %s", error)
         return None
+    return own
+
+
+def _earlier_training(step: Step, bundle: str) -> "EarlierTraining | None":
+    """The training that a bundle was made from, verified; None where it is gone or damaged."""
+    from loopback_core.splits import Splits
+    from loopback_core.training.warm_start import EarlierTraining
+
+    try:
+        champion = step.store.get("bundle", bundle)
+        towers, splits = (
+            step.read(step.store.upstream(champion, name)) for name in ("trained_towers", "temporal_splits")
+        )
+    except (ArtifactError, KeyError) as error:
+        log.warning("training begins anew: %s", error)
+        return None
+    return EarlierTraining(towers.folder, Splits(splits.folder), towers.summary)

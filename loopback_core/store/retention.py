@@ -124,13 +124,13 @@ def _created(artifact: Artifact) -> str:
 
 
 def _keep(store: ArtifactStore, artifact: Artifact, kept: set[str]) -> None:
-    """Add it, and all that it was made from or read."""
-    if str(artifact) in kept:
-        return
+    """Add it, all that it was made from, and what it read besides.
+
+    What a training began with is kept, and not what that one began with: else nothing would ever go.
+    """
     kept.add(str(artifact))
-    above = {f"{asset}/{version}" for asset, version in artifact.manifest["upstream"].items()}
-    for name in above | {*artifact.manifest["made_from"]}:
-        asset, version = name.split("/")
+    kept.update(artifact.manifest["made_from"])
+    for asset, version in artifact.manifest["upstream"].items():
         if (store.home / asset / version).is_dir():
             _keep(store, store.get(asset, version), kept)
 

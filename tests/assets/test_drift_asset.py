@@ -6,7 +6,7 @@ import dagster as dg
 
 from loopback_core.drift.drift_json import drift_alarms, read_drift
 from loopback_core.store.artifacts import ArtifactStore
-from loopback_core.store.served_pointer import serve_bundle
+from loopback_core.store.served_pointer import served_version
 
 Materialize = Callable[..., dg.ExecuteInProcessResult]
 
@@ -40,7 +40,7 @@ def test_a_new_bundle_and_its_log_are_compared_with_what_is_in_service(
 
     diverse = {"bundle": {"refit": "none", "rerank": True}}
     assert materialize(copied_home, "bundle", **diverse).success
-    serve_bundle(first)
+    assert served_version(store) == first.version  # the new one has not passed the gate
     assert materialize(copied_home, "drift", **diverse).success
     against = store.latest("drift")
     drift = read_drift(against.folder)

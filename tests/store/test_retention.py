@@ -52,6 +52,17 @@ def test_what_newest_and_served_bundles_were_made_from_is_kept_and_the_rest_is_d
     assert not any(artifact.folder.exists() for week in (0, 2, 4) for artifact in weeks[week])
 
 
+def test_what_a_training_began_with_is_kept_and_not_what_that_one_began_with(store):
+    weeks = [retrain(store, 0)]
+    for week in (1, 2, 3):
+        listens = publish(store, "interactions", week)
+        splits = publish(store, "temporal_splits", week, [listens])
+        towers = publish(store, "trained_towers", week, [splits], made_from=[splits, weeks[-1][2]])
+        weeks.append([listens, splits, towers, publish(store, "bundle", week, [towers])])
+    gone = names(unneeded(store, keep_bundles=1))
+    assert gone == {str(one) for week in (0, 1, 2) for one in weeks[week]} - {str(weeks[2][2])}
+
+
 def test_towers_of_another_preset_on_the_newest_splits_are_kept(store):
     _, splits, _, _ = retrain(store, 0)
     other = publish(store, "trained_towers", "reference", [splits])

@@ -9,6 +9,7 @@ from loopback_core.bundle.build_bundle import build_bundle
 from loopback_core.serving.api.app import ServeOptions, create_app
 from loopback_core.settings import Settings
 from loopback_core.store.artifacts import ArtifactStore
+from loopback_core.store.atomic import write_text
 
 
 def publish(home, evaluated, seed=0):
@@ -23,7 +24,7 @@ def publish(home, evaluated, seed=0):
 
 def serve_bundle(artifact):
     """Let this version be served, sound or not, as a person may write it into the pointer."""
-    (artifact.folder.parent / "SERVED").write_text(artifact.version + "\n")
+    write_text(artifact.folder.parent / "SERVED", artifact.version + "\n")
 
 
 def copy_home(home, to):

@@ -166,9 +166,9 @@ class Bomb:
         return os.mkdir, (self.path,)
 
 
-def test_nothing_but_the_checkpoint_and_the_best_weights_is_left_in_its_folder(random_log, settings_for, tmp_path):
+def test_nothing_but_the_checkpoint_the_best_weights_and_the_accumulators_is_left(random_log, settings_for, tmp_path):
     train(random_log, settings_for(), by_epoch(VALUES), tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["best.pt", "checkpoint.pt"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["accumulators.safetensors", "best.pt", "checkpoint.pt"]
 
 
 def test_checkpoints_are_due_after_every_epoch_unless_saving_takes_too_much_of_the_time(monkeypatch):

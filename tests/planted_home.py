@@ -45,3 +45,12 @@ def wait_until_ready(client):
             return
         time.sleep(0.05)
     raise AssertionError(client.get("/health/ready").text)
+
+
+def wait_until(fact):
+    """Return once it holds."""
+    for _ in range(1000):
+        if fact():
+            return
+        time.sleep(0.02)
+    raise AssertionError("it never happened")

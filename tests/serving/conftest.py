@@ -57,3 +57,9 @@ def reading(shared_home):
 def reading_bundle(shared_home):
     """The bundle that `reading` answers from."""
     return ServedBundle.load(served_bundle(ArtifactStore(shared_home)).folder)
+
+
+@pytest.fixture
+def two(home, evaluated):
+    """The bundle that is served, and another of the same content."""
+    return served_bundle(ArtifactStore(home)), publish(home, evaluated, seed=1)

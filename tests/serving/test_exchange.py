@@ -10,7 +10,7 @@ import weakref
 from pathlib import Path
 
 import pytest
-from planted_home import over, publish, serve_bundle, wait_until_ready
+from planted_home import over, publish, serve_bundle, wait_until, wait_until_ready
 
 from loopback_core.bundle.bundle_files import KNOWN
 from loopback_core.bundle.canaries import CANARIES
@@ -19,27 +19,11 @@ from loopback_core.serving import loaded as loading
 from loopback_core.serving.api import app as app_module
 from loopback_core.serving.loaded import LoadedBundle
 from loopback_core.serving.service import Service
-from loopback_core.store.artifacts import ArtifactStore
-from loopback_core.store.served_pointer import served_bundle
 
 
 @pytest.fixture(autouse=True)
 def looks_often(monkeypatch):
     monkeypatch.setattr(app_module, "SECONDS_BETWEEN_POINTERS", 0.02)
-
-
-@pytest.fixture
-def two(home, evaluated):
-    """The bundle that is served, and another of the same content."""
-    return served_bundle(ArtifactStore(home)), publish(home, evaluated, seed=1)
-
-
-def wait_until(fact):
-    for _ in range(1000):
-        if fact():
-            return
-        time.sleep(0.02)
-    raise AssertionError("it never happened")
 
 
 def version(client):

@@ -6,7 +6,7 @@ from contextlib import closing
 from threading import Event
 
 import pytest
-from planted_home import over, wait_until_ready
+from planted_home import over, wait_until, wait_until_ready
 
 from loopback_core.errors import ListensError
 from loopback_core.served_quality.answer_log import AnswerLog, LoggedAnswer
@@ -25,14 +25,6 @@ def logging_client(home):
     with over(home, keep_answers_days=90.0) as client:
         wait_until_ready(client)
         yield client
-
-
-def wait_until(fact):
-    for _ in range(500):
-        if fact():
-            return
-        time.sleep(0.02)
-    raise AssertionError("it never happened")
 
 
 def metric(client, name):

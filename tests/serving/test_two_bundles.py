@@ -3,13 +3,12 @@
 import gc
 import shutil
 import threading
-import time
 import weakref
 from contextlib import closing
 
 import pytest
 from click.testing import CliRunner
-from planted_home import over, publish, wait_until_ready
+from planted_home import over, wait_until, wait_until_ready
 
 from loopback_core.command_line.main import main
 from loopback_core.served_quality.answer_log import AnswerLog
@@ -19,7 +18,6 @@ from loopback_core.serving.service import Service
 from loopback_core.store.artifacts import ArtifactStore
 from loopback_core.store.challenger_pointer import challenge_of
 from loopback_core.store.deployments import deploy, end_challenge, start_challenge
-from loopback_core.store.served_pointer import served_bundle
 
 USERS = [f"user_{number:02d}" for number in range(40)]
 
@@ -28,20 +26,6 @@ USERS = [f"user_{number:02d}" for number in range(40)]
 def looks_often(monkeypatch):
     monkeypatch.setattr(app_module, "SECONDS_BETWEEN_POINTERS", 0.02)
     monkeypatch.setattr(answer_writer, "SECONDS_BETWEEN_WRITES", 0.01)
-
-
-@pytest.fixture
-def two(home, evaluated):
-    """The bundle that is served, and another of the same content."""
-    return served_bundle(ArtifactStore(home)), publish(home, evaluated, seed=1)
-
-
-def wait_until(fact):
-    for _ in range(1000):
-        if fact():
-            return
-        time.sleep(0.02)
-    raise AssertionError("it never happened")
 
 
 def ready(client):

@@ -22,11 +22,15 @@ class Contender:
     """
 
     version: str
-    created: str  # ISO 8601, UTC
     bytes: int
     splits: Splits
     evaluated: Bundle
     served: ServedBundle
+
+    @property
+    def last_listen(self) -> int:
+        """Unix seconds of the newest listen that it was made from."""
+        return self.served.known["last_listen"]
 
     @classmethod
     def load(cls, artifact: Artifact, evaluated: tuple[Path, ...]) -> Self:
@@ -39,4 +43,4 @@ class Contender:
         served = ServedBundle.load(artifact.folder)
         as_evaluated = replace(Bundle.load(splits, *evaluated[1:]), rerank=served.known["rerank"])
         size = sum(file["bytes"] for file in artifact.manifest["files"].values())
-        return cls(artifact.version, artifact.manifest["created"], size, splits, as_evaluated, served)
+        return cls(artifact.version, size, splits, as_evaluated, served)

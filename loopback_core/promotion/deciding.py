@@ -10,7 +10,7 @@ from loopback_core.tasks.metrics import MAIN_METRIC
 def decide(
     differences: Sequence[DifferenceJson], bounds: Sequence[BoundJson], age_days: float, max_age_days: float
 ) -> tuple[Decision, str]:
-    """promote or keep, and why. age_days: of the champion when the challenger was built."""
+    """promote or keep, and why. age_days: from the newest listen of the champion to that of the challenger."""
     broken = [bound["sentence"] for bound in bounds if not bound["holds"]]
     if broken:
         return "keep", f"The champion stays: out of bounds are {'; '.join(broken)}."
@@ -23,12 +23,12 @@ def decide(
         return "promote", f"The challenger is not worse in any task: {shown}."
     if age_days >= max_age_days:
         return "promote", (
-            f"Too few users to tell the two apart ({shown}), and the champion is {age_days:.0f} days old: fresh histories and new "
+            f"Too few users to tell the two apart ({shown}), and the champion has heard nothing of the last {age_days:.0f} days: fresh histories and new "
             "tracks decide."
         )
     return "keep", (
-        f"The champion stays: too few users to tell the two apart ({shown}). It is {age_days:.0f} days old; from "
-        f"{max_age_days:g} days on the challenger takes its place."
+        f"The champion stays: too few users to tell the two apart ({shown}). Its newest listen is {age_days:.0f} days older "
+        f"than the challenger's; from {max_age_days:g} days on the challenger takes its place."
     )
 
 

@@ -1,7 +1,6 @@
 """The step that judges a challenger: questions, differences, bounds, verdict."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 
 from loopback_core.data import SECONDS_PER_DAY
@@ -76,7 +75,7 @@ def judge_challenger(
         short_lists(lists, settings),
         *serving_bounds(challenger, champion, settings),
     ]
-    age_days = _days_between(champion.created, challenger.created)
+    age_days = max(challenger.last_listen - champion.last_listen, 0) / SECONDS_PER_DAY
     decision, sentence = decide(differences, bounds, age_days, settings.promotion.max_age_days)
     now = [
         int(moment) for task in asked for at in task.at for moment in (at.histories.now.min(), at.histories.now.max())
@@ -96,8 +95,3 @@ def judge_challenger(
         bounds=bounds,
         faults=[],
     )
-
-
-def _days_between(earlier: str, later: str) -> float:
-    seconds = (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds()
-    return max(seconds, 0.0) / SECONDS_PER_DAY

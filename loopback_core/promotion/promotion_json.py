@@ -59,7 +59,7 @@ class PromotionJson(TypedDict):
     sentence: str
     challenger: str  # version of the bundle
     champion: str | None
-    champion_age_days: float | None  # from its building to that of the challenger
+    champion_age_days: float | None  # from its newest listen to that of the challenger
     window: WindowJson | None  # None: nothing was asked
     differences: list[DifferenceJson]
     bounds: list[BoundJson]

@@ -22,8 +22,8 @@ class PromotionSettings(Section):
         28.0,
         ge=0,
         le=36_500,
-        description="Where too little was measured to tell them apart, a champion older than this is replaced: fresh histories and "
-        "new tracks are worth something.",
+        description="Where too little was measured to tell them apart, a champion whose newest listen is this much older than the "
+        "challenger's is replaced: fresh histories and new tracks are worth something.",
     )
     max_p99_ms: float = Field(
         25.0,

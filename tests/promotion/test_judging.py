@@ -32,7 +32,7 @@ def contender(tmp_path_factory):
     build_bundle(evaluated, Settings(bundle={"refit": "none"}), folder, folder)
     loaded = Bundle.load(evaluated.splits, evaluated.towers, evaluated.ranker, evaluated.vectors, evaluated.index)
     linear = replace(loaded, towers=replace(loaded.towers, correctors={}))
-    return Contender("a", "2009-01-01T00:00:00Z", 1000, evaluated.splits, linear, ServedBundle.load(folder))
+    return Contender("a", 1000, evaluated.splits, linear, ServedBundle.load(folder))
 
 
 def with_ranker(contender, version, ranker, **changed):

@@ -64,14 +64,16 @@ def ask_similar(home: Path, as_json: bool, artist: str, track: str | None, k: in
     Raises:
         RequestError: none is found.
     """
-    _, loaded = opened(home)
+    service, loaded = opened(home)
     served = loaded.served
     text = artist if track is None else f"{artist} {track}"
     found = (served.search.artists if track is None else served.search.tracks)(text, 1)
     if not len(found):
         raise RequestError(f"The catalog has no {'artist' if track is None else 'track'} like {text!r}.")
     rows = artist_rows if track is None else track_rows
-    near = (similar_artists if track is None else similar_tracks)(served, int(found[0]), k)
+    near = (similar_artists if track is None else similar_tracks)(
+        served, int(found[0]), k, service.block_list.of(loaded)
+    )
     (itself,) = rows(served, [int(found[0])])
     items = [
         {**row, "score": round(score, 4)}

@@ -207,6 +207,45 @@ def challenge(home: Path, version: str | None, share: float | None, end: bool) -
         start_test(home, version, share)
 
 
+REASON = click.option("--reason", required=True, help="Why; it is kept beside the names.")
+
+
+@main.command("block")
+@HOME
+@click.argument("artist")
+@click.argument("track", required=False)
+@REASON
+@_sentences
+def block(home: Path, artist: str, track: str | None, reason: str) -> None:
+    """Never recommend TRACK by ARTIST, or anything by ARTIST, whatever bundle is served."""
+    from loopback_core.command_line.blocking import block_names
+
+    block_names(home, artist, track, reason)
+
+
+@main.command("unblock")
+@HOME
+@click.argument("artist")
+@click.argument("track", required=False)
+@_sentences
+def unblock(home: Path, artist: str, track: str | None) -> None:
+    """Let it be recommended again."""
+    from loopback_core.command_line.blocking import unblock_names
+
+    unblock_names(home, artist, track)
+
+
+@main.command("blocked")
+@HOME
+@AS_JSON
+@_sentences
+def show_blocked(home: Path, as_json: bool) -> None:
+    """List what is never recommended, since when and why."""
+    from loopback_core.command_line.blocking import list_blocked
+
+    list_blocked(home, as_json)
+
+
 @main.command("clean")
 @HOME
 @click.option(

@@ -18,6 +18,7 @@ from loopback_core.listens.received import ReceivedListen, normal_user
 from loopback_core.served_quality.answer_log import AnswerLog, LoggedAnswer
 from loopback_core.serving.answer_writer import AnswerWriter
 from loopback_core.serving.answering import Answer, answer
+from loopback_core.serving.blocked_tracks import FollowedBlockList
 from loopback_core.serving.listener import Received
 from loopback_core.serving.loaded import LoadedBundle
 from loopback_core.serving.prepared import Asked
@@ -78,6 +79,7 @@ class Service:
         self.challenger: LoadedChallenger | None = None
         self.challenger_failure: Failure | None = None  # while a test should run and does not
         self.exchanges = 0
+        self.block_list = FollowedBlockList(self.store)
         self._loading = Lock()
 
     def load(self, verify: bool = False) -> None:
@@ -98,7 +100,11 @@ class Service:
             self.exchanges += 1
 
     def follow(self) -> None:
-        """As :meth:`load`, and the same of the challenger; any error is kept and logged once. Called again and again."""
+        """As :meth:`load`, and the same of the challenger and of the block list; any error is kept and logged once.
+
+        Called again and again.
+        """
+        self.block_list.follow()
         try:
             self.load()
         except Exception as error:
@@ -154,7 +160,8 @@ class Service:
             RequestError: a question contradicts itself.
             ListensError: the store of listens cannot be read.
         """
-        answers = answer(loaded.listeners, [self._asked(question) for question in questions])
+        asked = [self._asked(question) for question in questions]
+        answers = answer(loaded.listeners, asked, self.block_list.of(loaded))
         if self.answers is not None:
             now = time.time_ns() // 1_000
             self.answers.put(_logged(one, loaded.version, challenge, now) for one in answers)

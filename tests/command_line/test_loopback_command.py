@@ -327,3 +327,24 @@ def test_listens_that_cannot_be_opened_are_a_sentence_before_any_worker_starts(o
     (other_home / "listens").mkdir()
     (other_home / "listens" / "listens.sqlite").write_text("a letter, not a database. " * 100)
     assert "put a backup in its place" in refused("serve", "--workers", 2, home=other_home)
+
+
+def test_what_is_blocked_is_listed_and_not_recommended(other_home):
+    def recommended():
+        rows = json.loads(printed("recommend", "--user", "user_01", "--json", home=other_home))["items"]
+        return [(row["artist_name"], row["track_name"]) for row in rows]
+
+    artist, track = recommended()[0]
+    assert printed("blocked", home=other_home) == "Nothing is blocked.\n"
+    assert "is not recommended any more" in printed(
+        "block", f" {artist} ", track, "--reason", "asked to", home=other_home
+    )
+    assert "was blocked already" in printed("block", artist, track, "--reason", "again", home=other_home)
+    assert (artist, track) not in recommended()
+    (listed,) = json.loads(printed("blocked", "--json", home=other_home))
+    assert (listed["artist"], listed["track"], listed["reason"]) == (artist, track, "asked to")
+    assert f"{track} by {artist}: asked to" in printed("blocked", home=other_home)
+    assert "may be recommended again" in printed("unblock", artist, track, home=other_home)
+    assert "was not blocked" in printed("unblock", artist, home=other_home)
+    assert recommended()[0] == (artist, track)
+    assert "names that are not empty" in refused("block", " ", "--reason", "x", home=other_home)

@@ -47,7 +47,7 @@ def catalog_routes(state: ServingState) -> APIRouter:
         _refuse_unknown(loaded, track=track)
 
         def compute() -> JSONResponse:
-            near = similar_tracks(loaded.served, track, k)
+            near = similar_tracks(loaded.served, track, k, state.service.block_list.of(loaded))
             return _scored(track_rows(loaded.served, [one for one, _ in near]), near)
 
         return await state.pool.run(compute)
@@ -74,7 +74,7 @@ def catalog_routes(state: ServingState) -> APIRouter:
         _refuse_unknown(loaded, artist=artist)
 
         def compute() -> JSONResponse:
-            near = similar_artists(loaded.served, artist, k)
+            near = similar_artists(loaded.served, artist, k, state.service.block_list.of(loaded))
             return _scored(artist_rows(loaded.served, [one for one, _ in near]), near)
 
         return await state.pool.run(compute)

@@ -67,6 +67,9 @@ class ServiceMetrics:
         self.challenger_failed = _gauge(
             "loopback_challenger_failed", "1 while a bundle that should be compared answers nobody.", registry, "max"
         )
+        self.block_list_failed = _gauge(
+            "loopback_block_list_failed", "1 while the newest block list cannot be read.", registry, "max"
+        )
 
     def count(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count a request that was answered."""
@@ -87,6 +90,7 @@ class ServiceMetrics:
         self.failed.set(service.failure is not None)
         self.challenger_share.set(service.challenger.challenge.share if service.challenger else 0)
         self.challenger_failed.set(service.challenger_failure is not None)
+        self.block_list_failed.set(service.block_list.failure is not None)
         if service.answers is not None:
             counts, before = service.answers.counts, self._counted
             self.logged.inc(counts.kept - before.kept)

@@ -1,0 +1,103 @@
+"""`BLOCKED`: the file next to `SERVED` that names what is never recommended, whatever bundle is served.
+
+By names, since the ids of tracks and artists are those of one bundle. It is read by services while it is replaced.
+"""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+
+from filelock import FileLock
+
+from loopback_core.errors import ArtifactError
+from loopback_core.store.artifacts import ArtifactStore
+from loopback_core.store.atomic import write_text
+from loopback_core.store.disk_errors import writing
+from loopback_core.store.served_pointer import ASSET
+
+BLOCKED = "BLOCKED"
+
+
+@dataclass(frozen=True)
+class BlockedName:
+    """A track that is never recommended, or all tracks of an artist."""
+
+    artist: str
+    track: str | None  # None: all of the artist
+    since: str  # ISO 8601, UTC
+    reason: str
+
+    @property
+    def names(self) -> tuple[str, str | None]:
+        """What is blocked."""
+        return self.artist, self.track
+
+
+BlockList = tuple[BlockedName, ...]
+
+
+def blocked(store: ArtifactStore) -> BlockList:
+    """What is blocked, oldest first; empty before anything was.
+
+    Raises:
+        ArtifactError: the file is damaged.
+    """
+    path = store.home / ASSET / BLOCKED
+    try:
+        return tuple(_block(line) for line in path.read_text("utf-8").splitlines() if line)
+    except FileNotFoundError:
+        return ()
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        raise ArtifactError(
+            f"{path} cannot be read ({type(error).__name__}: {error}): mend the line, or delete the file and block again what it named."
+        ) from None
+
+
+def add_block(store: ArtifactStore, artist: str, track: str | None, reason: str) -> bool:
+    """Recommend this track, or all tracks of the artist, no more; whether it was not blocked before.
+
+    Raises:
+        ArtifactError: the file is damaged, or the home cannot be written to.
+    """
+    with _changing(store):
+        before = blocked(store)
+        if any(one.names == (artist, track) for one in before):
+            return False
+        since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        _write(store, (*before, BlockedName(artist, track, since, reason)))
+        return True
+
+
+def remove_block(store: ArtifactStore, artist: str, track: str | None) -> bool:
+    """Let it be recommended again; whether it was blocked. Raises as :func:`add_block`."""
+    with _changing(store):
+        before = blocked(store)
+        left = tuple(one for one in before if one.names != (artist, track))
+        if len(left) < len(before):
+            _write(store, left)
+        return len(left) < len(before)
+
+
+@contextmanager
+def _changing(store: ArtifactStore) -> Iterator[None]:
+    """Only one process at a time."""
+    with writing(store.home, ASSET):
+        (store.home / ".locks").mkdir(parents=True, exist_ok=True)
+        (store.home / ASSET).mkdir(exist_ok=True)
+        with FileLock(store.home / ".locks" / f"{ASSET}-{BLOCKED}.lock"):
+            yield
+
+
+def _write(store: ArtifactStore, blocks: BlockList) -> None:
+    lines = [json.dumps(asdict(one), ensure_ascii=False) for one in blocks]
+    write_text(store.home / ASSET / BLOCKED, "".join(line + "\n" for line in lines))
+
+
+def _block(line: str) -> BlockedName:
+    read = json.loads(line)
+    track = read["track"]
+    return BlockedName(
+        str(read["artist"]), None if track is None else str(track), str(read["since"]), str(read["reason"])
+    )

@@ -272,7 +272,7 @@ def test_the_address_shows_the_same_list_in_a_new_tab_and_back_undoes(open_page)
         page.get_by_label("Familiar or new").fill("4")
     page.get_by_role("button", name="Not this").first.click()
     expect(page.locator("#hidden-count")).to_have_text("Hidden: 1 track")
-    page.wait_for_url("**familiarity**")  # written after the answer
+    page.wait_for_url("**familiarity=0.6**")  # written after the answer
     shared, address = titles(page), urlsplit(page.url)
     assert parse_qs(address.fragment)["familiarity"] == ["0.6"]
 

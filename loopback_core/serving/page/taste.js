@@ -16,9 +16,10 @@ export function watchTaste(change, removeLiked, showAgain) {
     if (event.target.name === "task") change((state) => ({ ...state, task: event.target.value }));
   });
   slider.addEventListener("input", () => {
-    drawSlider(1 - slider.value / 10, null);
+    const familiarity = Number((1 - slider.value / 10).toFixed(1)); // read now: an answer that comes meanwhile draws the slider again
+    drawSlider(familiarity, null);
     clearTimeout(timer);
-    timer = setTimeout(() => change((state) => ({ ...state, familiarity: Number((1 - slider.value / 10).toFixed(1)) })), SLIDER_WAIT_MS);
+    timer = setTimeout(() => change((state) => ({ ...state, familiarity })), SLIDER_WAIT_MS);
   });
   byId("automatic").addEventListener("click", () => {
     clearTimeout(timer);

@@ -149,8 +149,8 @@ def trees_of_noise():
         np.full(requests, 15),
         np.arange(requests),
     )
-    trees, most = Trees(), Trees.steps[-1]
-    return trees.corrector(trees.fit(noise, most, 0), most, places)
+    most = Trees.steps[-1]
+    return Trees().fit(noise, most, 0).corrector(most, places)
 
 
 if __name__ == "__main__":

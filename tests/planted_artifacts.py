@@ -53,7 +53,7 @@ def correctors_of_noise(dim):
     )
     vectors = rng.standard_normal((30, dim)).astype(np.float32)
     methods = {"discovery": Trees(), "next_listen": CrossEncoding(vectors)}
-    return {task: method.corrector(method.fit(noise, 3, 0), 3, CORRECTED) for task, method in methods.items()}
+    return {task: method.fit(noise, 3, 0).corrector(3, CORRECTED) for task, method in methods.items()}
 
 
 def planted_evaluated(folder):

@@ -1,6 +1,8 @@
 """The cross-encoder as a corrector: fitted by the listwise softmax of the linear score."""
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -9,7 +11,7 @@ from torch import Tensor
 from loopback_core.data import Floats
 from loopback_core.ranking.best_candidates import BestCandidates
 from loopback_core.ranking.cross_encoder import CrossEncoder, NeuralRanker, PaddedCandidates
-from loopback_core.ranking.cross_fitting import Method
+from loopback_core.ranking.cross_fitting import Fitting, Method
 from loopback_core.ranking.listwise import CONSTANT
 from loopback_core.ranking.rank_requests import RankRequests
 
@@ -21,41 +23,50 @@ NOTHING_ELSE = -1e9
 LEARNING_RATE, WEIGHT_DECAY = 1e-3, 1e-2
 
 
-class CrossEncoding(Method):
-    """A step is a pass over the requests; what is kept of a fitting are the weights after every pass."""
+class CrossEncoderFitting(Fitting):
+    """A cross-encoder, of which the weights after every pass are kept."""
 
-    kind = "cross_encoder"
-    steps = (1, 2, 3, 4, 6, 8)
-
-    def __init__(self, vectors: Floats) -> None:
+    def __init__(self, requests: RankRequests, vectors: Floats, seed: int) -> None:
         """vectors: (n_tracks, D) of the catalog that the requests were asked of."""
-        self.vectors = vectors
+        self.requests, self.vectors = requests, vectors
+        self._rng, self._random = np.random.default_rng(seed), torch.Generator().manual_seed(seed).get_state()
+        self._after: list[CrossEncoder] = []
+        with self._own_random_numbers():
+            self._model = CrossEncoder(vectors.shape[1])
+        self._model.get_buffer("mean").copy_(torch.from_numpy(requests.features.mean(axis=0)))
+        spread = np.maximum(requests.features.std(axis=0), CONSTANT)
+        self._model.get_buffer("spread").copy_(torch.from_numpy(spread))
+        self._optimizer = torch.optim.AdamW(self._model.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
 
-    def fit(self, requests: RankRequests, steps: int, seed: int) -> list[CrossEncoder]:
-        """See :class:`Method`."""
-        rng, after = np.random.default_rng(seed), []
+    @contextmanager
+    def _own_random_numbers(self) -> Iterator[None]:
+        """Those of torch go on where this fitting took the last one, whatever else took some meanwhile."""
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            model = CrossEncoder(self.vectors.shape[1])
-            model.get_buffer("mean").copy_(torch.from_numpy(requests.features.mean(axis=0)))
-            model.get_buffer("spread").copy_(torch.from_numpy(np.maximum(requests.features.std(axis=0), CONSTANT)))
-            optimizer = torch.optim.AdamW(model.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
-            for _ in range(steps):
-                model.train()
-                order = rng.permutation(len(requests))
-                for start in range(0, len(order), REQUESTS_OF_A_STEP):
-                    some = np.zeros(len(requests), np.bool_)
-                    some[order[start : start + REQUESTS_OF_A_STEP]] = True
-                    optimizer.zero_grad(set_to_none=True)
-                    _loss(model, requests.where(some), self.vectors).backward()  # type: ignore[no-untyped-call]
-                    optimizer.step()
-                after.append(copy.deepcopy(model).eval())
-        return after
+            torch.set_rng_state(self._random)
+            yield
+            self._random = torch.get_rng_state()
 
-    def corrected(self, fitted: list[CrossEncoder], best: BestCandidates, steps: int) -> Floats:
-        """See :class:`Method`."""
+    def advance(self, steps: int) -> None:
+        """See :class:`Fitting`."""
+        with self._own_random_numbers():
+            while len(self._after) < steps:
+                self._pass()
+                self._after.append(copy.deepcopy(self._model).eval())
+
+    def _pass(self) -> None:
+        self._model.train()
+        order = self._rng.permutation(len(self.requests))
+        for start in range(0, len(order), REQUESTS_OF_A_STEP):
+            some = np.zeros(len(self.requests), np.bool_)
+            some[order[start : start + REQUESTS_OF_A_STEP]] = True
+            self._optimizer.zero_grad(set_to_none=True)
+            _loss(self._model, self.requests.where(some), self.vectors).backward()  # type: ignore[no-untyped-call]
+            self._optimizer.step()
+
+    def corrected(self, best: BestCandidates, steps: int) -> Floats:
+        """See :class:`Fitting`."""
         ends = np.concatenate([[0], np.cumsum(best.lengths)])
-        ranker, parts = self.corrector(fitted, steps, 0), [np.zeros(0, np.float32)]
+        ranker, parts = self.corrector(steps, 0), [np.zeros(0, np.float32)]
         for start in range(0, len(best.lengths), REQUESTS_OF_A_STEP):
             rows = np.arange(start, min(start + REQUESTS_OF_A_STEP, len(best.lengths)))
             inside = slice(ends[rows[0]], ends[rows[-1] + 1])
@@ -69,9 +80,24 @@ class CrossEncoding(Method):
             parts.append(ranker.corrected(some, self.vectors))
         return np.concatenate(parts)
 
-    def corrector(self, fitted: list[CrossEncoder], steps: int, places: int) -> NeuralRanker:
+    def corrector(self, steps: int, places: int) -> NeuralRanker:
+        """See :class:`Fitting`."""
+        return NeuralRanker(self._after[steps - 1], places)
+
+
+class CrossEncoding(Method):
+    """A cross-encoder by the listwise softmax; a step is a pass over the requests."""
+
+    kind = "cross_encoder"
+    steps = (1, 2, 3, 4, 6, 8)
+
+    def __init__(self, vectors: Floats) -> None:
+        """vectors: (n_tracks, D) of the catalog that the requests were asked of."""
+        self.vectors = vectors
+
+    def begin(self, requests: RankRequests, seed: int) -> CrossEncoderFitting:
         """See :class:`Method`."""
-        return NeuralRanker(fitted[steps - 1], places)
+        return CrossEncoderFitting(requests, self.vectors, seed)
 
 
 def _loss(model: CrossEncoder, requests: RankRequests, vectors: Floats) -> Tensor:

@@ -23,6 +23,9 @@ STRENGTHS = (1.0, 0.3, 0.1, 0.03, 0.01)
 
 FOLDS = 3
 
+ROUGHLY = 1e-4
+"""The tolerance of fits that are only compared with each other: they take a third of the time, and the choice is the same."""
+
 
 def fit_ranker(task: str, requests: FitRequests, seed: int) -> LinearRanker:
     """The weights of a task with the least loss over its requests; without any, the towers alone.
@@ -79,6 +82,6 @@ def _chosen(requests: FitRequests, spread: FeatureWeights, seed: int) -> tuple[f
         inside, outside = requests.where(fold != number), ListwiseLoss(requests.where(fold == number))
         standard = np.zeros(len(FEATURES))
         for place, (strength, bounds) in enumerate(every):  # each search begins where the one before it ended
-            standard = fit_listwise(inside, spread, bounds, strength, standard)
+            standard = fit_listwise(inside, spread, bounds, strength, standard, ROUGHLY)
             losses[place] += outside(standard * scale_of(spread))[0]
     return every[int(np.argmin(losses))]

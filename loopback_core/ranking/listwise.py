@@ -79,8 +79,17 @@ class Bounds:
     high: FeatureWeights
 
 
+TOLERANCE = 1e-6
+"""Of a step: the share of the loss that it has to gain for the search to go on."""
+
+
 def fit_listwise(
-    requests: FitRequests, spread: FeatureWeights, bounds: Bounds, strength: float, start: FeatureWeights
+    requests: FitRequests,
+    spread: FeatureWeights,
+    bounds: Bounds,
+    strength: float,
+    start: FeatureWeights,
+    tolerance: float = TOLERANCE,
 ) -> FeatureWeights:
     """The weights of standardised features, (F,), that minimise the loss + strength / 2 * their squared length.
 
@@ -96,7 +105,7 @@ def fit_listwise(
         return value + strength / 2 * float(standard @ standard), gradient * scale + strength * standard
 
     bounded = np.stack([bounds.low, bounds.high], axis=1)
-    options = {"maxiter": 200, "ftol": 1e-6}
+    options = {"maxiter": 200, "ftol": tolerance}
     best: FeatureWeights = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounded, options=options).x
     return best
 

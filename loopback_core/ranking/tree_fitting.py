@@ -7,7 +7,7 @@ import numpy as np
 
 from loopback_core.data import Floats
 from loopback_core.ranking.best_candidates import RANK_FEATURES, BestCandidates
-from loopback_core.ranking.cross_fitting import Method
+from loopback_core.ranking.cross_fitting import Fitting, Method
 from loopback_core.ranking.rank_requests import RankRequests
 from loopback_core.ranking.tree_ranker import TreeRanker, lightgbm
 from loopback_core.runtime.threads import compute_threads
@@ -28,14 +28,10 @@ PARAMETERS: Mapping[str, Any] = {
 }
 
 
-class Trees(Method):
-    """LambdaMART (Burges 2010) by LightGBM (Ke et al. 2017); a step is a tree."""
+class TreeFitting(Fitting):
+    """Trees, of which more can be added."""
 
-    kind = "lightgbm"
-    steps = (10, 20, 40, 70, 100, 150, 200, 300)
-
-    def fit(self, requests: RankRequests, steps: int, seed: int) -> Any:
-        """See :class:`Method`."""
+    def __init__(self, requests: RankRequests, seed: int) -> None:
         library = lightgbm()
         data = library.Dataset(
             requests.features,
@@ -43,21 +39,36 @@ class Trees(Method):
             group=requests.lengths,
             init_score=requests.scores.astype(np.float64),
         )
-        parameters = {**PARAMETERS, "seed": seed, "num_threads": compute_threads()["torch"]}
-        return library.train(parameters, data, steps)
+        self._threads = compute_threads()["torch"]
+        self._booster = library.Booster({**PARAMETERS, "seed": seed, "num_threads": self._threads}, data)
 
-    def corrected(self, fitted: Any, best: BestCandidates, steps: int) -> Floats:
-        """See :class:`Method`."""
-        threads = compute_threads()["torch"]
-        corrections = fitted.predict(best.features, num_iteration=steps, num_threads=threads)
+    def advance(self, steps: int) -> None:
+        """See :class:`Fitting`."""
+        while self._booster.current_iteration() < steps:
+            self._booster.update()
+
+    def corrected(self, best: BestCandidates, steps: int) -> Floats:
+        """See :class:`Fitting`."""
+        corrections = self._booster.predict(best.features, num_iteration=steps, num_threads=self._threads)
         corrected: Floats = (best.scores + corrections).astype(np.float32)
         return corrected
 
-    def corrector(self, fitted: Any, steps: int, places: int) -> TreeRanker:
-        """See :class:`Method`."""
-        return TreeRanker(fitted.model_to_string(num_iteration=steps), places)
+    def corrector(self, steps: int, places: int) -> TreeRanker:
+        """See :class:`Fitting`."""
+        return TreeRanker(self._booster.model_to_string(num_iteration=steps), places)
 
-    def gains(self, fitted: Any) -> dict[str, float]:
-        """See :class:`Method`."""
-        gains = fitted.feature_importance("gain")
+    def gains(self) -> dict[str, float]:
+        """See :class:`Fitting`."""
+        gains = self._booster.feature_importance("gain")
         return dict(zip(RANK_FEATURES, (gains / max(gains.sum(), 1e-9)).tolist(), strict=True))
+
+
+class Trees(Method):
+    """LambdaMART (Burges 2010) by LightGBM (Ke et al. 2017); a step is a tree."""
+
+    kind = "lightgbm"
+    steps = (10, 20, 40, 70, 100, 150, 200, 300)
+
+    def begin(self, requests: RankRequests, seed: int) -> TreeFitting:
+        """See :class:`Method`."""
+        return TreeFitting(requests, seed)

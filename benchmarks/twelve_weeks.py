@@ -2,7 +2,7 @@
 
     uv run python benchmarks/twelve_weeks.py [--folder PATH] [--events N] [--users N] [--picture PNG] [--table MD]
 
-Each week the log is a week longer, and the job `retrain` runs as a user runs it. In the even weeks what is delivered is poisoned,
+Each week the log is a week longer, and the job `retrain` runs as a user runs it, with a warm start. In the even weeks what is delivered is poisoned,
 in the last week alone or from the beginning of the log: users shuffled, half of the artists dropped, times shifted by eight
 hours. A week later it is sound again. Printed is the verdict of every week, beside what it should be; the picture shows the
 quality of champion and challenger as they were judged.
@@ -29,7 +29,7 @@ COLUMNS = ("user", "time", "artist_mbid", "artist", "track_mbid", "track")
 SETTINGS = """
 [training]
 recipe = "given"
-epochs = {epochs}
+warm_start = true
 [ranking]
 ranker = "none"
 [reranking]
@@ -186,13 +186,12 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path(".loopback/benchmarks/twelve_weeks"))
     parser.add_argument("--events", type=int, default=120_000)
     parser.add_argument("--users", type=int, default=200)
-    parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--picture", type=Path)
     parser.add_argument("--table", type=Path)
     given = parser.parse_args()
     home = given.folder / "home"
     home.mkdir(parents=True, exist_ok=True)
-    (home / "settings.toml").write_text(SETTINGS.format(epochs=given.epochs), "utf-8")
+    (home / "settings.toml").write_text(SETTINGS, "utf-8")
     log = whole_log(given.folder / "log", given.events, given.users)
     last: datetime = log["time"][-1]
     rows = []

@@ -15,6 +15,9 @@ from loopback_core.settings import MlpSettings, TowersSettings
 from loopback_core.splits.catalog_counts import count_catalog
 from loopback_core.tasks.period import Period
 
+# Several processes of tests share the cores: threads of theirs would wait for each other most of the time.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # ranx compiles for a minute what it measures here in a second; it reads this when it is imported.
 os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
 

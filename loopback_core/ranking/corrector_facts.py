@@ -3,6 +3,13 @@
 from typing_extensions import TypedDict
 
 
+class GroupLoss(TypedDict):
+    """What is lost without a group of features."""
+
+    loss: float  # of nDCG@10
+    error: float  # its standard error, by users
+
+
 class CorrectorFacts(TypedDict):
     """What cross-fitting measured: every third part of the users is ranked by a corrector that was fitted on the others."""
 
@@ -18,3 +25,4 @@ class CorrectorFacts(TypedDict):
     losses: dict[
         str, float
     ]  # group of features -> nDCG@10 that is lost where its values are shuffled within each request
+    without: dict[str, GroupLoss]  # group of features -> what the linear score loses when it is fitted without it

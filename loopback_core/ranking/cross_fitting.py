@@ -4,7 +4,7 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,32 +26,49 @@ SURE = 2.0
 """Standard errors that a difference must be above zero. The best of several numbers of steps is looked at, and a list by the
 linear score is simpler to explain."""
 
+PATIENCE = 2
+"""Numbers of steps after the best one so far, without a better one, that end the search."""
+
 SHUFFLED_REQUESTS = 500
 """Requests of each part, at most, on which features are shuffled."""
 
 
+class Fitting(ABC):
+    """A corrector that is being fitted, step by step."""
+
+    @abstractmethod
+    def advance(self, steps: int) -> None:
+        """Go on until so many steps were made in all, no fewer than before."""
+
+    @abstractmethod
+    def corrected(self, best: BestCandidates, steps: int) -> Floats:
+        """(n,): the scores as corrected after some of the steps that were made."""
+
+    @abstractmethod
+    def corrector(self, steps: int, places: int) -> Corrector:
+        """The same, to be kept."""
+
+    def gains(self) -> dict[str, float]:
+        """Feature -> share of what was learned by it; nothing where that cannot be told."""
+        return {}
+
+
 class Method(ABC):
-    """A kind of corrector that is fitted step by step, and can be asked after any of its steps."""
+    """A kind of corrector."""
 
     kind: ClassVar[str]
     steps: ClassVar[tuple[int, ...]]
     """The numbers of steps that are compared, ascending."""
 
     @abstractmethod
-    def fit(self, requests: RankRequests, steps: int, seed: int) -> Any:
-        """What is learned in so many steps."""
+    def begin(self, requests: RankRequests, seed: int) -> Fitting:
+        """A fitting of which no step was made."""
 
-    @abstractmethod
-    def corrected(self, fitted: Any, best: BestCandidates, steps: int) -> Floats:
-        """(n,): the corrected scores after some of its steps."""
-
-    @abstractmethod
-    def corrector(self, fitted: Any, steps: int, places: int) -> Corrector:
-        """The same, to be kept."""
-
-    def gains(self, fitted: Any) -> dict[str, float]:
-        """Feature -> share of what was learned by it; nothing where that cannot be told."""
-        return {}
+    def fit(self, requests: RankRequests, steps: int, seed: int) -> Fitting:
+        """A fitting after so many steps."""
+        fitting = self.begin(requests, seed)
+        fitting.advance(steps)
+        return fitting
 
 
 @dataclass(frozen=True)
@@ -82,36 +99,53 @@ def fit_corrector(
         "used": False,
         "gains": {},
         "losses": {},
+        "without": {},
     }
     if len(users) < FEWEST_USERS:
         return CorrectorFit(None, facts)
     fold = (np.random.default_rng(seed).permutation(len(users)) % FOLDS)[user]
-    differences, fits = np.zeros((len(method.steps), len(requests))), []
-    for number in range(FOLDS):
-        outside = requests.where(fold == number)
-        fits.append(method.fit(requests.where(fold != number), method.steps[-1], seed))
-        linear = outside.ndcg(outside.scores)
-        for place, steps in enumerate(method.steps):
-            ndcg = outside.ndcg(method.corrected(fits[number], outside, steps))
-            differences[place, fold == number] = ndcg - linear
-    best = int(np.argmax(differences.mean(axis=1)))
-    difference, error = float(differences[best].mean()), _error_by_users(differences[best], user)
+    fits = [method.begin(requests.where(fold != number), seed) for number in range(FOLDS)]
+    steps, differences = _best_steps(method, fits, requests, fold)
+    difference, error = float(differences.mean()), error_by_users(differences, user)
     used = always or difference > SURE * error
-    facts |= {"steps": method.steps[best], "difference": difference, "error": error, "used": used}
+    facts |= {"steps": steps, "difference": difference, "error": error, "used": used}
     log.info(
         "%s: %s, %d steps, changes nDCG@10 by %+.4f (standard error %.4f) over %d requests of other users: %s",
-        *(task, method.kind, method.steps[best], difference, error, len(requests), "used" if used else "left out"),
+        *(task, method.kind, steps, difference, error, len(requests), "used" if used else "left out"),
     )
     if not used:
         return CorrectorFit(None, facts)
-    facts["losses"] = _losses_when_shuffled(method, fits, requests, fold, method.steps[best], seed)
-    fitted = method.fit(requests, method.steps[best], seed)
-    facts["gains"] = method.gains(fitted)
-    return CorrectorFit(method.corrector(fitted, method.steps[best], places), facts)
+    facts["losses"] = _losses_when_shuffled(fits, requests, fold, steps, seed)
+    fitted = method.fit(requests, steps, seed)
+    facts["gains"] = fitted.gains()
+    return CorrectorFit(fitted.corrector(steps, places), facts)
+
+
+def _best_steps(
+    method: Method, fits: Sequence[Fitting], requests: RankRequests, fold: NDArray[np.int64]
+) -> tuple[int, NDArray[np.float64]]:
+    """The number of steps that is best for users outside of their fold, and what it changes of nDCG@10, (requests,).
+
+    The search ends once PATIENCE numbers in a row were no better. fits: one for each fold, of the requests outside of it.
+    """
+    outsides = [requests.where(fold == number) for number in range(FOLDS)]
+    best, of_best, since = method.steps[0], np.full(len(requests), -np.inf), 0
+    for steps in method.steps:
+        differences = np.zeros(len(requests))
+        for number, (fitting, outside) in enumerate(zip(fits, outsides, strict=True)):
+            fitting.advance(steps)
+            ndcg = outside.ndcg(fitting.corrected(outside, steps))
+            differences[fold == number] = ndcg - outside.ndcg(outside.scores)
+        since += 1
+        if differences.mean() > of_best.mean():
+            best, of_best, since = steps, differences, 0
+        if since == PATIENCE:
+            break
+    return best, of_best
 
 
 def _losses_when_shuffled(
-    method: Method, fits: Sequence[Any], requests: RankRequests, fold: NDArray[np.int64], steps: int, seed: int
+    fits: Sequence[Fitting], requests: RankRequests, fold: NDArray[np.int64], steps: int, seed: int
 ) -> dict[str, float]:
     """What is lost by each group of features (permutation importance: Breiman 2001), of users who were not fitted on."""
     rng = np.random.default_rng(seed)
@@ -122,15 +156,15 @@ def _losses_when_shuffled(
         asked = requests.where(some)
         row = np.repeat(np.arange(len(asked)), asked.lengths)
         others = np.lexsort((rng.random(len(row)), row))  # the candidates of each request, shuffled
-        whole = asked.ndcg(method.corrected(fitted, asked, steps))
+        whole = asked.ndcg(fitted.corrected(asked, steps))
         for name, columns in feature_groups().items():
             shuffled = asked.features.copy()
             shuffled[:, columns] = asked.features[np.ix_(others, np.array(columns))]
-            lost[name].append(whole - asked.ndcg(method.corrected(fitted, replace(asked, features=shuffled), steps)))
+            lost[name].append(whole - asked.ndcg(fitted.corrected(replace(asked, features=shuffled), steps)))
     return {name: float(np.concatenate(of_folds).mean()) for name, of_folds in lost.items()}
 
 
-def _error_by_users(differences: NDArray[np.float64], user: NDArray[np.int64]) -> float:
+def error_by_users(differences: NDArray[np.float64], user: NDArray[np.int64]) -> float:
     """The standard error of the mean over requests, of which those of one user are alike."""
     residuals = np.bincount(user, differences - differences.mean())
     return float(np.sqrt(np.square(residuals).sum()) / len(differences))

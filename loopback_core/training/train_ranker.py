@@ -11,6 +11,7 @@ from loopback_core.features.track_content import track_content
 from loopback_core.ranking.corrector_files import save_correctors
 from loopback_core.ranking.cross_encoder_fitting import CrossEncoding
 from loopback_core.ranking.cross_fitting import CorrectorFit, Method, fit_corrector
+from loopback_core.ranking.dropped_groups import losses_without_groups
 from loopback_core.ranking.fit_requests import requests_of, together
 from loopback_core.ranking.fitting import MOMENTS, REQUESTS, fit_ranker
 from loopback_core.ranking.index_space import catalog_values
@@ -142,10 +143,12 @@ def fit_correctors(tuned: TunedTowers, rankers: Mapping[str, LinearRanker]) -> d
             of_task.append(rank_requests_of(scorer, task, ranking.places, moment.seed))
     method: Method = CrossEncoding(tuned.vectors) if ranking.ranker == "cross_encoder" else Trees()
     always = ranking.ranker != "auto"
-    return {
-        name: fit_corrector(name, all_requests(of_task), method, ranking.places, seed, always=always)
-        for name, of_task in parts.items()
-    }
+    fits: dict[str, CorrectorFit] = {}
+    for name, of_task in parts.items():
+        requests = all_requests(of_task)
+        fits[name] = fit_corrector(name, requests, method, ranking.places, seed, always=always)
+        fits[name].facts["without"] = losses_without_groups(requests, seed)
+    return fits
 
 
 def choose_rerankings(tuned: TunedTowers, rankers: Mapping[str, LinearRanker]) -> dict[str, RerankingChoice]:

@@ -20,6 +20,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "source": {"sample_events": 10_000, "sample_users": 60},
     "towers": {"output_dim": 16},
     "training": {"recipe": "given", "epochs": 3, "batch_size": 256, "embedding_learning_rate": 0.1, "device": "cpu"},
+    "ranking": {"places": 30, "requests": 400},
+    "reranking": {"method": "mmr"},
     "evaluation": {
         "resamples": 100,
         "min_users": 5,

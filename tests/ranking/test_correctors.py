@@ -13,6 +13,7 @@ from loopback_core.ranking.best_candidates import RANK_FEATURES, BestCandidates,
 from loopback_core.ranking.corrector_files import load_correctors, save_correctors
 from loopback_core.ranking.cross_encoder_fitting import CrossEncoding
 from loopback_core.ranking.cross_fitting import fit_corrector
+from loopback_core.ranking.dropped_groups import losses_without_groups
 from loopback_core.ranking.feature_groups import feature_groups
 from loopback_core.ranking.linear_ranker import FEATURES, PRODUCT, LinearRanker
 from loopback_core.ranking.rank_requests import NO_RANK_REQUESTS, RankRequests, all_requests, rank_requests_of
@@ -171,7 +172,7 @@ def test_the_cross_encoder_reads_what_follows_the_last_listen():
 def test_a_candidate_is_scored_the_same_alone_and_beside_longer_requests():
     requests = learnable(40, signal=3.0)
     method = CrossEncoding(np.eye(20, 8, dtype=np.float32))
-    ranker = method.corrector(method.fit(requests, 2, 0), 2, 10)
+    ranker = method.fit(requests, 2, 0).corrector(2, 10)
     shorter = np.ones(len(requests.scores), np.bool_)
     shorter[4:10] = False  # the first request has four candidates
     lengths = np.r_[4, requests.lengths[1:]]
@@ -185,7 +186,7 @@ def test_a_candidate_is_scored_the_same_alone_and_beside_longer_requests():
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: method.kind)
 def test_a_corrector_scores_the_same_after_it_was_written_and_read(tmp_path, method):
     requests = following(100)
-    corrector = method.corrector(method.fit(requests, method.steps[0], 0), method.steps[0], 7)
+    corrector = method.fit(requests, method.steps[0], 0).corrector(method.steps[0], 7)
     save_correctors({"next_listen": corrector}, tmp_path)
     kept = load_correctors(tmp_path)
     assert list(kept) == ["next_listen"] and kept["next_listen"].places == 7
@@ -200,6 +201,16 @@ def test_a_damaged_corrector_ends_in_a_sentence(tmp_path, name, content):
     (tmp_path / f"corrector.discovery.{name}").write_text(content)
     with pytest.raises(ArtifactError, match="train the ranker again"):
         load_correctors(tmp_path)
+
+
+def test_the_linear_score_loses_most_without_the_group_that_says_all():
+    losses = losses_without_groups(learnable(100, signal=3.0), 0)
+    first, *others = losses
+    assert RANK_FEATURES[0] in [RANK_FEATURES[number] for number in feature_groups()[first]]
+    assert losses[first]["loss"] > 0.2 > 8 * losses[first]["error"]
+    assert all(abs(losses[name]["loss"]) < 0.05 for name in others)
+    assert set(losses) == set(feature_groups()) - {"linear score"}
+    assert losses_without_groups(learnable(20, signal=3.0), 0) == {}
 
 
 def test_every_column_is_in_one_group_of_features():

@@ -314,7 +314,13 @@ def test_the_cascade_has_a_section_with_every_generator_and_whether_a_correction
         for task in ("discovery", "next_listen")
     }
     evaluation["correctors"] = {
-        "discovery": {**facts, "used": True, "gains": {"related": 0.625}, "losses": {"towers": 0.0125}},
+        "discovery": {
+            **facts,
+            "used": True,
+            "gains": {"related": 0.625},
+            "losses": {"towers": 0.0125},
+            "without": {"habits": {"loss": 0.0031, "error": 0.0012}},
+        },
         "next_listen": {**facts, "steps": 0, "used": False, "gains": {}, "losses": {}},
     }
     report, page = written(evaluation)
@@ -323,7 +329,7 @@ def test_the_cascade_has_a_section_with_every_generator_and_whether_a_correction
     assert "`ranked` is `two_tower`, corrected: 70 trees change ndcg@10 by +0.0115 (standard error 0.0027)" in report
     assert "validation has too few users to fit more on" in report
     assert page.index("What the trees split by") < page.index("0.625")
-    assert "| towers | +0.0125 |" in report
+    assert "| towers | +0.0125 |" in report and "| habits | +0.0031 | 0.0012 |" in report
     evaluation["correctors"]["discovery"] |= {"used": False, "gains": {}}
     assert (
         "is in the order of the linear score, since a correction does not surely pay: 70 trees"

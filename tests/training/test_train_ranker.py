@@ -64,6 +64,7 @@ def test_all_that_is_fitted_can_be_read_back(planted, towers, tmp_path, kind):
     for facts in summary["correctors"].values():
         assert facts["kind"] == kind and facts["steps"] > 0 and bool(facts["gains"]) is (kind == "lightgbm")
         assert facts["users"] == 60 and facts["requests"] > facts["users"]
+        assert facts["without"]["towers"]["error"] > 0
 
 
 def test_nothing_is_fitted_where_the_settings_say_so(planted, towers, tmp_path):

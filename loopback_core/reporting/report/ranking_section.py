@@ -40,6 +40,11 @@ def ranking_section(evaluation: Evaluation) -> Iterator[str]:
                 lost = [[name, f"{losses[name]:+.4f}"] for name in order]
                 columns = ["features", f"{MAIN_METRIC} lost"]
                 yield from folded("What is lost where features are shuffled", markdown_table(columns, lost, 1))
+            if without := correctors[task].get("without"):
+                rows_of_groups = [[name, f"{of['loss']:+.4f}", f"{of['error']:.4f}"] for name, of in without.items()]
+                columns = ["without", f"{MAIN_METRIC} lost", "standard error"]
+                title = "What the linear score loses when it is fitted without a group of features"
+                yield from folded(title, markdown_table(columns, rows_of_groups, 1))
 
 
 def _generators(rows: dict[str, GeneratorJson]) -> str:

@@ -27,7 +27,8 @@ def our_lists(
     """
     by_score, alone = TowersRecommender(scorer, seed), TowersRecommender(replace(scorer, ranker=TOWERS_ALONE), seed)
     through_index = None if index is None else IndexRecommender(replace(scorer, corrector=None), index, seed)
-    whole: dict[str, Ranking] = {}
+    names = [ALONE, TOWERS, *([] if through_index is None else [through_index.id]), SERVED]
+    whole = {name: no_ranking(len(task.users), depth) for name in names}  # also where nobody is asked
     done = 0
     with progress(f"{task.name}: {SERVED}", len(task.users), "users") as shown:
         for histories, exclude in blocks_of_users(task):
@@ -40,8 +41,7 @@ def our_lists(
             lists[SERVED] = reordered(scorer, users, lists[TOWERS if through_index is None else through_index.id])
             rows = slice(done, done + len(histories))
             for name, of_block in lists.items():
-                of_users = whole.setdefault(name, no_ranking(len(task.users), depth))
-                of_users.tracks[rows], of_users.scores[rows] = of_block.tracks, of_block.scores
+                whole[name].tracks[rows], whole[name].scores[rows] = of_block.tracks, of_block.scores
             done = rows.stop
             shown.advance(len(histories))
     return whole

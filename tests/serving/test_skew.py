@@ -44,3 +44,12 @@ def test_served_answers_are_those_of_the_evaluation_for_the_same_histories(
         np.testing.assert_allclose(
             [item["score"] for item in items], measured.scores[row][: len(items)], rtol=1e-5, atol=1e-5
         )
+
+
+def test_a_task_in_which_nobody_is_asked_has_empty_lists_by_every_recommender(evaluated, reading_bundle):
+    task = TASKS["discovery"](evaluated.splits.testing_period)
+    nobody, bundle = task.of_rows(np.zeros(0, np.int64)), reading_bundle.bundle
+    scorer = bundle.towers.scorer(task, bundle.vectors)
+    lists = our_lists(scorer, nobody, K, 0, bundle.index)
+    assert list(lists) == list(our_lists(scorer, task, K, 0, bundle.index))
+    assert {of.tracks.shape for of in lists.values()} == {(0, K)}

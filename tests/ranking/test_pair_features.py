@@ -8,12 +8,13 @@ import pytest
 import torch
 from planted_log import planted_splits
 
-from loopback_core.data import Events
+from loopback_core.data import SECONDS_PER_DAY, Events
 from loopback_core.ranking.linear_ranker import FEATURES, TOWERS_ALONE, LinearRanker
 from loopback_core.ranking.pair_features import pair_features, personal_bags
 from loopback_core.ranking.relations import Relations
 from loopback_core.ranking.scorer import scorer_of
 from loopback_core.ranking.terms import Listened
+from loopback_core.ranking.terms.popularity_terms import AgeTerm
 from loopback_core.recommenders.towers_recommender import TowersRecommender
 from loopback_core.settings import TowersSettings
 from loopback_core.tasks.task_builders import next_listen
@@ -83,3 +84,13 @@ def test_nothing_after_the_moment_changes_a_feature(splits):
     for who in made[0].keys() & made[1].keys():
         for first, second in zip(made[0][who], made[1][who], strict=True):
             assert first.tobytes() == second.tobytes()
+
+
+def test_days_make_no_difference_in_age_to_what_months_and_years_do(splits):
+    data = splits.tuning
+    days = np.array([0, 7, 30, 365])
+    first_seen = np.full(data.catalog.n_tracks, data.now)
+    first_seen[: len(days)] = data.now - days * SECONDS_PER_DAY
+    age = AgeTerm().values(replace(data, catalog=replace(data.catalog, first_seen=first_seen)))[: len(days), 0]
+    assert age == pytest.approx(np.log1p(days / 30), abs=1e-5)
+    assert age[1] - age[0] < 0.15 * (age[3] - age[2])

@@ -43,7 +43,11 @@ class ArtistPopularityTerm(CatalogTerm):
 
 
 class AgeTerm(CatalogTerm):
-    """log(1 + days) since anyone first heard the track, and since anyone first heard its artist."""
+    """log(1 + months) since anyone first heard the track, and since anyone first heard its artist.
+
+    Months, not days: requests in the middle of a period have no tracks that are some days old, as the catalog is that of its
+    beginning, and a weight learned from them must not tell yesterday from last week. A month has RECENT_DAYS.
+    """
 
     features = ("age", "age of artist")
 
@@ -51,5 +55,6 @@ class AgeTerm(CatalogTerm):
         """See :class:`CatalogTerm`."""
         catalog = data.catalog
         first = np.stack([catalog.first_seen, catalog.artist_first_seen[catalog.artist]], axis=1)
-        days: Floats = np.log1p(np.maximum(data.now - first, 0) / SECONDS_PER_DAY).astype(np.float32)
-        return days
+        months = np.maximum(data.now - first, 0) / (RECENT_DAYS * SECONDS_PER_DAY)
+        ages: Floats = np.log1p(months).astype(np.float32)
+        return ages

@@ -12,7 +12,7 @@ from loopback_core.recommenders.name_keys import texts
 from loopback_core.store.artifacts import ArtifactStore
 from loopback_core.store.block_list import add_block, blocked, remove_block
 
-SINCE = "A running service follows within two seconds."
+FOLLOWS = "A running service follows within two seconds."
 
 
 def block_names(home: Path, artist: str, track: str | None, reason: str) -> None:
@@ -24,7 +24,7 @@ def block_names(home: Path, artist: str, track: str | None, reason: str) -> None
     """
     names = _normal(artist, track)
     if add_block(ArtifactStore(home), *names, reason):
-        click.echo(f"{_shown(*names)} is not recommended any more. {SINCE}")
+        click.echo(f"{_shown(*names)} is not recommended any more. {FOLLOWS}")
     else:
         click.echo(f"{_shown(*names)} was blocked already.")
 
@@ -33,7 +33,7 @@ def unblock_names(home: Path, artist: str, track: str | None) -> None:
     """Let it be recommended again. Raises as :func:`block_names`."""
     names = _normal(artist, track)
     if remove_block(ArtifactStore(home), *names):
-        click.echo(f"{_shown(*names)} may be recommended again. {SINCE}")
+        click.echo(f"{_shown(*names)} may be recommended again. {FOLLOWS}")
     else:
         click.echo(f"{_shown(*names)} was not blocked: `loopback blocked` lists what is.")
 

@@ -207,14 +207,11 @@ def challenge(home: Path, version: str | None, share: float | None, end: bool) -
         start_test(home, version, share)
 
 
-REASON = click.option("--reason", required=True, help="Why; it is kept beside the names.")
-
-
 @main.command("block")
 @HOME
 @click.argument("artist")
 @click.argument("track", required=False)
-@REASON
+@click.option("--reason", required=True, help="Why; it is kept beside the names.")
 @_sentences
 def block(home: Path, artist: str, track: str | None, reason: str) -> None:
     """Never recommend TRACK by ARTIST, or anything by ARTIST, whatever bundle is served."""

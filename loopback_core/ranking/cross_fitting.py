@@ -129,13 +129,14 @@ def _best_steps(
     The search ends once PATIENCE numbers in a row were no better. fits: one for each fold, of the requests outside of it.
     """
     outsides = [requests.where(fold == number) for number in range(FOLDS)]
+    linear = requests.ndcg(requests.scores)
     best, of_best, since = method.steps[0], np.full(len(requests), -np.inf), 0
     for steps in method.steps:
         differences = np.zeros(len(requests))
         for number, (fitting, outside) in enumerate(zip(fits, outsides, strict=True)):
             fitting.advance(steps)
-            ndcg = outside.ndcg(fitting.corrected(outside, steps))
-            differences[fold == number] = ndcg - outside.ndcg(outside.scores)
+            corrected = outside.ndcg(fitting.corrected(outside, steps))
+            differences[fold == number] = corrected - linear[fold == number]
         since += 1
         if differences.mean() > of_best.mean():
             best, of_best, since = steps, differences, 0

@@ -16,6 +16,7 @@ from loopback_core.store.block_list import BlockList, blocked
 log = logging.getLogger("loopback")
 
 KEPT_BUNDLES = 4
+"""Bundles in whose ids the list is kept: the one in service, the challenger, and those that they replace."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,9 @@ class FollowedBlockList:
         self.store = store
         self.failure: str | None = None  # why the file cannot be read; the list before it holds
         self._blocks: BlockList | None = None  # None: it was not read yet
-        self._of: dict[str, BlockedTracks] = {}  # version of a bundle -> the list in its ids
+        self._of: dict[
+            str, tuple[BlockList, BlockedTracks]
+        ] = {}  # version of a bundle -> a list, and the same in its ids
 
     def follow(self) -> None:
         """Read it again where it changed. A damaged file is logged once."""
@@ -69,7 +72,7 @@ class FollowedBlockList:
             return
         self.failure = None
         if blocks != self._blocks:
-            self._blocks, self._of = blocks, {}
+            self._blocks = blocks
 
     def of(self, loaded: LoadedBundle) -> BlockedTracks:
         """In the ids of a bundle.
@@ -79,8 +82,9 @@ class FollowedBlockList:
         """
         if self._blocks is None:
             self._blocks = blocked(self.store)
-        found = self._of.get(loaded.version)
-        if found is None:
-            found, of = BlockedTracks.of(loaded.served, self._blocks), self._of
-            self._of = {**(of if len(of) < KEPT_BUNDLES else {}), loaded.version: found}
-        return found
+        blocks, kept = self._blocks, self._of
+        of_bundle = kept.get(loaded.version)
+        if of_bundle is None or of_bundle[0] is not blocks:  # another thread may have read a newer list meanwhile
+            of_bundle = blocks, BlockedTracks.of(loaded.served, blocks)
+            self._of = {**(kept if len(kept) < KEPT_BUNDLES else {}), loaded.version: of_bundle}
+        return of_bundle[1]

@@ -5,15 +5,12 @@ By names, since the ids of tracks and artists are those of one bundle. It is rea
 
 import json
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-
-from filelock import FileLock
 
 from loopback_core.errors import ArtifactError
 from loopback_core.store.artifacts import ArtifactStore
 from loopback_core.store.atomic import write_text
+from loopback_core.store.deployments import changing_served
 from loopback_core.store.disk_errors import writing
 from loopback_core.store.served_pointer import ASSET
 
@@ -61,7 +58,7 @@ def add_block(store: ArtifactStore, artist: str, track: str | None, reason: str)
     Raises:
         ArtifactError: the file is damaged, or the home cannot be written to.
     """
-    with _changing(store):
+    with changing_served(store):
         before = blocked(store)
         if any(one.names == (artist, track) for one in before):
             return False
@@ -72,7 +69,7 @@ def add_block(store: ArtifactStore, artist: str, track: str | None, reason: str)
 
 def remove_block(store: ArtifactStore, artist: str, track: str | None) -> bool:
     """Let it be recommended again; whether it was blocked. Raises as :func:`add_block`."""
-    with _changing(store):
+    with changing_served(store):
         before = blocked(store)
         left = tuple(one for one in before if one.names != (artist, track))
         if len(left) < len(before):
@@ -80,19 +77,11 @@ def remove_block(store: ArtifactStore, artist: str, track: str | None) -> bool:
         return len(left) < len(before)
 
 
-@contextmanager
-def _changing(store: ArtifactStore) -> Iterator[None]:
-    """Only one process at a time."""
-    with writing(store.home, ASSET):
-        (store.home / ".locks").mkdir(parents=True, exist_ok=True)
-        (store.home / ASSET).mkdir(exist_ok=True)
-        with FileLock(store.home / ".locks" / f"{ASSET}-{BLOCKED}.lock"):
-            yield
-
-
 def _write(store: ArtifactStore, blocks: BlockList) -> None:
     lines = [json.dumps(asdict(one), ensure_ascii=False) for one in blocks]
-    write_text(store.home / ASSET / BLOCKED, "".join(line + "\n" for line in lines))
+    with writing(store.home, ASSET):
+        (store.home / ASSET).mkdir(exist_ok=True)
+        write_text(store.home / ASSET / BLOCKED, "".join(line + "\n" for line in lines))
 
 
 def _block(line: str) -> BlockedName:

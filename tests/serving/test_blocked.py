@@ -5,12 +5,14 @@ import pytest
 from planted_home import copy_home, over, wait_until, wait_until_ready
 
 from loopback_core.serving.answering import answer
-from loopback_core.serving.blocked_tracks import NOTHING_BLOCKED, BlockedTracks
+from loopback_core.serving.blocked_tracks import NOTHING_BLOCKED, BlockedTracks, FollowedBlockList
+from loopback_core.serving.loaded import LoadedBundle
 from loopback_core.serving.prepared import Asked, PreparedListeners
 from loopback_core.serving.question import HeardTrack, Question
 from loopback_core.serving.similar import similar_artists, similar_tracks
 from loopback_core.store.artifacts import ArtifactStore
 from loopback_core.store.block_list import BLOCKED, BlockedName, add_block, remove_block
+from loopback_core.store.served_pointer import served_bundle
 
 QUESTIONS = {
     "as known": Question("user_01", k=20),
@@ -105,3 +107,21 @@ def test_a_running_service_follows_and_keeps_the_list_before_a_damaged_one(share
         path.write_bytes(whole)
         assert remove_block(store, *before[0])
         wait_until(lambda: titles() == before)
+
+
+def test_a_list_that_changes_while_it_is_brought_into_ids_does_not_stay(shared_home, tmp_path, monkeypatch):
+    home = copy_home(shared_home, tmp_path)
+    store, loaded = ArtifactStore(home), LoadedBundle.load(served_bundle(ArtifactStore(home)))
+    followed, of = FollowedBlockList(store), BlockedTracks.of
+    add_block(store, *name_of(loaded.served, 0), "asked to")
+
+    def slow(served, blocks):
+        found = of(served, blocks)
+        if len(blocks) == 1:
+            add_block(store, *name_of(loaded.served, 1), "asked to")
+            followed.follow()
+        return found
+
+    monkeypatch.setattr(BlockedTracks, "of", slow)
+    followed.of(loaded)
+    assert followed.of(loaded).tracks.tolist() == [0, 1]

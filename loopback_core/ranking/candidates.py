@@ -22,9 +22,6 @@ UNKNOWN = np.float32(0.1)
 LARGEST = 60
 """The best of every personal feature, but for those of optional terms, of which none orders anything by itself."""
 
-USERS_AT_ONCE = 64
-"""Of whom the products with all candidates are held."""
-
 
 def candidates_of(users: Floats, scorer: Scorer, task: Task, bags: PersonalBags, seed: int) -> Ragged:
     """The candidates of each user of a task, ascending. Holds the product of every user with every candidate.

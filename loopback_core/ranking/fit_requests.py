@@ -6,12 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loopback_core.data import Ids
-from loopback_core.ranking.candidates import USERS_AT_ONCE, candidates_of
+from loopback_core.ranking.candidates import candidates_of
 from loopback_core.ranking.linear_ranker import FEATURES
 from loopback_core.ranking.listwise import FitRequests
 from loopback_core.ranking.pair_features import personal_bags
 from loopback_core.ranking.scorer import Scorer
 from loopback_core.ranking.terms import Listened
+from loopback_core.retrieval.top_k import USERS_AT_ONCE
 from loopback_core.tasks.task import Task
 
 NEGATIVES = 200

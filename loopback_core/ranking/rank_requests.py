@@ -9,11 +9,10 @@ from numpy.typing import NDArray
 
 from loopback_core.data import NOTHING, Floats, Ids, Ragged
 from loopback_core.ranking.best_candidates import RANK_FEATURES, BestCandidates, rank_features
-from loopback_core.ranking.candidates import USERS_AT_ONCE
 from loopback_core.ranking.pair_features import personal_bags
 from loopback_core.ranking.scorer import Scorer, last_listens
 from loopback_core.ranking.terms import Listened
-from loopback_core.retrieval.top_k import tie_order, top_k
+from loopback_core.retrieval.top_k import USERS_AT_ONCE, tie_order, top_k
 from loopback_core.tasks.task import Task
 
 

@@ -9,6 +9,8 @@ from loopback_core.data import NOTHING, Ids, Ragged, Ranking
 
 Scores = NDArray[np.float32] | NDArray[np.float64]
 
+USERS_AT_ONCE = 64
+"""Users whose products with all candidates are held."""
 
 BLOCK = 256
 """In rows much longer than k, the best of every block of this size gives a bound for the k best."""

@@ -136,6 +136,13 @@ class TrainingSettings(Section):
     patience: int = Field(
         2, ge=1, le=10_000, description="Epochs without a better validation metric before training stops."
     )
+    min_gain: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="An epoch is better than the best before it only where its validation metric is higher by more than this "
+        "share: what comes in smaller steps is not worth the epochs.",
+    )
     listens: int | None = Field(
         None,
         ge=1,

@@ -175,7 +175,7 @@ def _note(epoch: Epoch, progression: Progression, settings: TrainingSettings, wh
     value = epoch.validation[settings.validation_metric] if epoch.validation else float(epoch.epoch)
     metric = f", {settings.validation_metric} {value:.4f}" if epoch.validation else ""
     log.info("%s %d: loss %.4f%s", what, epoch.epoch, epoch.loss, metric)
-    is_best = value > progression.best_value
+    is_best = value > progression.best_value + settings.min_gain * max(progression.best_value, 0)
     if is_best:
         progression.best_epoch, progression.best_value = epoch.epoch, value
     return is_best

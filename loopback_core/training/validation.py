@@ -5,9 +5,8 @@ import numpy as np
 from loopback_core.data import Floats, Ranking
 from loopback_core.errors import SettingsError
 from loopback_core.features.track_content import track_content
-from loopback_core.ranking.candidates import USERS_AT_ONCE
 from loopback_core.retrieval.embed import read_users, track_vectors, user_vectors_of
-from loopback_core.retrieval.top_k import no_ranking, tie_order, top_k
+from loopback_core.retrieval.top_k import USERS_AT_ONCE, no_ranking, tie_order, top_k
 from loopback_core.settings import Settings
 from loopback_core.tasks.metrics import METRICS, PerUser, per_user_metrics
 from loopback_core.tasks.moments import moments_of_validation

@@ -119,6 +119,13 @@ def test_training_stops_when_patience_ends_and_keeps_the_weights_of_the_best_epo
     assert torch.equal(model.users.body.layers[0].weight, seen[1]["users.body.layers.0.weight"])
 
 
+def test_an_epoch_that_gains_too_little_is_not_better(random_log, settings_for, tmp_path):
+    validate = scripted(0.5, 0.504, 0.506, 0.51, 0.511, 0.7)
+    _, progression = train(random_log, settings_for(epochs=6, patience=2, min_gain=0.01), validate, tmp_path)
+    assert (progression.best_epoch, progression.best_value) == (3, 0.506)
+    assert len(progression.history) == 5
+
+
 def test_the_history_tells_every_epoch(random_log, settings_for, tmp_path):
     _, progression = train(random_log, settings_for(), scripted(0.1, 0.3, 0.2), tmp_path)
     save_history(progression, tmp_path)

@@ -81,7 +81,7 @@ def measure(splits: Splits, trained: Trained, baselines: BaselineLists, settings
         results,
         calibrate([results[name].task for name in ("discovery", "next_listen")], settings.evaluation),
         {
-            name: segments_json(results[name], settings.evaluation)
+            name: segments_json(results[name], splits.users, settings.evaluation)
             for name in IN_CATALOG
             if name != "new_users" or len(results[name].task.users)
         },

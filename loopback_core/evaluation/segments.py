@@ -1,11 +1,13 @@
 """Metrics of the same lists by segment of the tracks and of the users."""
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from loopback_core.data import Catalog, Histories, Ragged, Ranking, distinct_in_rows
 from loopback_core.evaluation.evaluation_json import Recommenders
 from loopback_core.evaluation.evaluator import TaskResult, mean_over_users
+from loopback_core.evaluation.profile_segments import profile_segments
 from loopback_core.evaluation.random_closed_form import expected_metrics
 from loopback_core.recommenders.lists import RANDOM
 from loopback_core.settings import EvaluationSettings
@@ -18,10 +20,11 @@ KS, DEPTH = (10, 100), 100
 Mask = NDArray[np.bool_]
 
 
-def segments_json(result: TaskResult, settings: EvaluationSettings) -> dict[str, Recommenders]:
+def segments_json(result: TaskResult, profiles: pl.DataFrame, settings: EvaluationSettings) -> dict[str, Recommenders]:
     """`segments.<task>` of evaluation.json: segment -> recommender -> metric -> value and interval.
 
-    In a segment of tracks the positives are those of the segment, and the users are those who have one.
+    In a segment of tracks the positives are those of the segment, and the users are those who have one. profiles: of all
+    users, by dense id.
     """
     task = result.task
     everyone = np.ones(len(task.users), bool)
@@ -29,7 +32,7 @@ def segments_json(result: TaskResult, settings: EvaluationSettings) -> dict[str,
         name: _measure(result, everyone, _only(task.positives, tracks), settings)
         for name, tracks in track_segments(task.fit.catalog).items()
     }
-    for name, users in user_segments(task.histories).items():
+    for name, users in (user_segments(task.histories) | profile_segments(profiles, task.users)).items():
         table[name] = _measure(result, users, task.positives, settings)
     return table
 

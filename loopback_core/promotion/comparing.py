@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from loopback_core.data import NOTHING, Ids, Ragged
 from loopback_core.data.ranking import without_scores
+from loopback_core.evaluation.profile_segments import profile_segments
 from loopback_core.evaluation.segments import track_segments, user_segments
 from loopback_core.evaluation.significance import CONFIDENCE, bootstrap_means
 from loopback_core.promotion.promotion_json import DifferenceJson, Says
@@ -55,16 +57,22 @@ def _blocks(task: Task, bundle: Bundle, translation: Translation | None) -> Iter
 
 
 def compare_lists(
-    asked: AskedTask, champion: Ids, challenger: Ids, margin: float, settings: EvaluationSettings
+    asked: AskedTask,
+    champion: Ids,
+    challenger: Ids,
+    profiles: pl.DataFrame,
+    margin: float,
+    settings: EvaluationSettings,
 ) -> list[DifferenceJson]:
     """The task as a whole, then its segments of users and of tracks.
 
-    champion, challenger: (requests, JUDGED_AT) tracks. margin: a loss that is none, as a share of the champion's mean.
+    champion, challenger: (requests, JUDGED_AT) tracks. profiles: of all users, by dense id. margin: a loss that is none, as a
+    share of the champion's mean.
     """
     users, positives = asked.users, asked.positives
     first = asked.at[0]
     segments: dict[str, tuple[Ids, Ragged]] = {ALL: (np.arange(len(users)), positives)}
-    of_user = user_segments(first.histories)
+    of_user = user_segments(first.histories) | profile_segments(profiles, first.users)
     place = np.searchsorted(first.users, users)  # who is asked later was asked at the first moment too
     for name, mask in of_user.items():
         segments[name] = np.flatnonzero(mask[place]), positives

@@ -69,7 +69,8 @@ def judge_challenger(
         ours = lists_of(task, challenger.evaluated, None, "challenger")
         theirs = lists_of(task, champion.evaluated, translation, "champion")
         lists.append(ours)
-        differences += compare_lists(task, theirs, ours, settings.promotion.margin, settings.evaluation)
+        profiles, margin = challenger.splits.users, settings.promotion.margin
+        differences += compare_lists(task, theirs, ours, profiles, margin, settings.evaluation)
     bounds = [
         *measured_bounds(evaluation, settings),
         short_lists(lists, settings),

@@ -1,6 +1,7 @@
 from types import SimpleNamespace
 
 import numpy as np
+import polars as pl
 import pytest
 
 from loopback_core.data import Histories, Ragged
@@ -10,6 +11,8 @@ from loopback_core.recommenders.baselines.popularity import PopularityPlays
 from loopback_core.recommenders.lists import rank_users
 from loopback_core.settings import EvaluationSettings
 from loopback_core.tasks.task_builders import discovery
+
+NO_PROFILES = pl.DataFrame({"user_id": ["a", "b", "c"]})
 
 
 def segments_of_plays(plays):
@@ -43,7 +46,9 @@ def test_positives_outside_the_segment_do_not_count(hand_splits):
     settings = EvaluationSettings(min_users=1, resamples=100)
     popular = rank_users(PopularityPlays().fit(task.fit), task, 100)
     found = segments_json(
-        evaluate_task(task, [("popularity_plays", popular), ("personal_most_played", None)], settings), settings
+        evaluate_task(task, [("popularity_plays", popular), ("personal_most_played", None)], settings),
+        NO_PROFILES,
+        settings,
     )
     assert set(found["head"]["popularity_plays"]) == set(SEGMENT_METRICS)
     assert found["head"]["personal_most_played"] is None

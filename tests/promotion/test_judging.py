@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import numpy as np
+import polars as pl
 import pytest
 from planted_artifacts import planted_evaluated
 
@@ -164,14 +165,18 @@ def test_intervals_of_segments_are_as_wide_as_their_number_asks_and_few_users_sa
     task = TASKS["next_listen"](contender.splits.testing_period)
     asked = AskedTask("next_listen", [task])
     ours = lists_of(asked, contender.evaluated, None, "ours")
-    nothing = np.full_like(ours, -1)
-    rows = {one["segment"]: one for one in compare_lists(asked, nothing, ours, 0.05, SETTINGS.evaluation)}
+    nothing, profiles = np.full_like(ours, -1), contender.splits.users
+    rows = {one["segment"]: one for one in compare_lists(asked, nothing, ours, profiles, 0.05, SETTINGS.evaluation)}
     assert rows["all"]["says"] == "not worse" and rows["all"]["low"] > 0 and rows["all"]["champion"] == 0
-    back = {one["segment"]: one for one in compare_lists(asked, ours, nothing, 0.05, SETTINGS.evaluation)}
+    back = {one["segment"]: one for one in compare_lists(asked, ours, nothing, profiles, 0.05, SETTINGS.evaluation)}
     assert back["all"]["says"] == "worse" and back["all"]["margin"] == pytest.approx(0.05 * back["all"]["champion"])
     few = Settings(evaluation={"resamples": 200, "min_users": 61}).evaluation
-    assert {one["says"] for one in compare_lists(asked, ours, nothing, 0.05, few)} == {"nothing"}
+    assert {one["says"] for one in compare_lists(asked, ours, nothing, profiles, 0.05, few)} == {"nothing"}
     assert set(rows) <= {"all", "light", "medium", "heavy", "repeaters", "explorers", "head", "mid", "tail"}
+    of_profiles = profiles.with_columns(gender=pl.lit("f"), country=pl.lit("Norway"))
+    more = {one["segment"]: one for one in compare_lists(asked, nothing, ours, of_profiles, 0.05, SETTINGS.evaluation)}
+    assert more.keys() - rows.keys() == {"female", "Norway"}
+    assert more["explorers"]["low"] <= rows["explorers"]["low"]  # among more segments each interval is wider
 
 
 def test_a_verdict_is_written_and_read_with_its_picture(contender, tmp_path):

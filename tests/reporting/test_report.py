@@ -170,7 +170,13 @@ def test_what_later_versions_measure_is_shown_when_it_is_there(evaluation, writt
         "recall@1000": mean(0.7654, 0.7, 0.8),
         "coverage@10": mean(0.4321),
     }
-    evaluation["segments"] = {"discovery": {"tail": {"ranked": {"ndcg@10": mean(0.0123, 0.01, 0.02)}}}}
+    evaluation["segments"] = {
+        "discovery": {
+            "tail": {"ranked": {"ndcg@10": mean(0.0123, 0.01, 0.02)}},
+            "female": {"ranked": {"ndcg@10": mean(0.0321, 0.01, 0.04)}},
+            "Antarctica | *south*": {"ranked": {"ndcg@10": mean(0.0222, 0.01, 0.03)}},
+        }
+    }
     evaluation["tuning"] = {
         "discovery": {"ease": {"settings": {"regularisation": 500}, "ndcg@10": 0.0613, "trials": [{}, {}]}}
     }
@@ -184,6 +190,8 @@ def test_what_later_versions_measure_is_shown_when_it_is_there(evaluation, writt
     assert "| **ranked** | best | 0.7654 [0.7000, 0.8000] |" in text
     assert "| **ranked** | best | 0.4321 |" in text
     assert "| **ranked** |  | 0.0123 [0.0100, 0.0200] |" in text
+    assert "| **ranked** |  | 0.0321 [0.0100, 0.0400] | 0.0222 [0.0100, 0.0300] |" in text
+    assert "Antarctica | *south*" not in text
     assert "| discovery | ease | regularisation 500 | 0.0613 | 2 |" in text
     assert "Not built: `ease`, because it would need 40 GB" in text
     assert "agrees with the closed form" in text and "| discovery | hits@10 | 1,500 | 7.3 | 1 to 18 | 9 | 0.5 |" in text

@@ -1,12 +1,13 @@
 """The section of one task."""
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 
 from loopback_core.evaluation.beyond_accuracy import BEYOND_ACCURACY
-from loopback_core.evaluation.evaluation_json import Evaluation
+from loopback_core.evaluation.evaluation_json import Evaluation, Recommenders
 from loopback_core.evaluation.significance import Mean
 from loopback_core.recommenders.lists import SERVED
 from loopback_core.reporting.report.report_tables import recommender_table, rows_of_recommenders
+from loopback_core.reporting.safe_text import markdown
 from loopback_core.tasks.metrics import DEEP_CUTOFFS, MAIN_METRIC, METRICS
 
 TITLES = {
@@ -95,13 +96,20 @@ def _segments(name: str, evaluation: Evaluation, pictures: Container[str]) -> It
     compared = [
         r for r in (SERVED, rival, "popularity_users", "random") if r in evaluation["tasks"][name]["recommenders"]
     ]
+    yield from folded(f"{MAIN_METRIC} by segment", _by_segment(segments, listed, compared, rival))
+    if of_profiles := [segment for segment in segments if segment not in SEGMENTS]:
+        yield from folded(f"{MAIN_METRIC} by profile", _by_segment(segments, of_profiles, compared, rival))
+
+
+def _by_segment(
+    segments: Mapping[str, Recommenders], listed: Sequence[str], compared: Sequence[str | None], rival: str | None
+) -> str:
     cells: dict[str, dict[str, Mean]] = {
         str(recommender): {
-            segment: mean
+            markdown(segment): mean
             for segment in listed
             if (mean := (segments[segment].get(str(recommender)) or {}).get(MAIN_METRIC))
         }
         for recommender in dict.fromkeys(compared)
     }
-    marks = {str(rival): ["rival"]}
-    yield from folded(f"{MAIN_METRIC} by segment", rows_of_recommenders(cells, listed, marks, intervals=True))
+    return rows_of_recommenders(cells, [*map(markdown, listed)], {str(rival): ["rival"]}, intervals=True)

@@ -73,7 +73,7 @@ def beats_rival(task: str) -> Predicate:
         if comparison is None or against.outcome is Outcome.UNKNOWN:
             return Verdict(True, f"no verdict in {task}: {users:,} users could be scored", {"users": users})
         sentence = (
-            f"in {task} the towers against {against.rival}: {against.outcome} ({MAIN_METRIC} differs by "
+            f"in {task} what is served against {against.rival}: {against.outcome} ({MAIN_METRIC} differs by "
             f"{comparison['difference']:+.4f} [{comparison['low']:+.4f}, {comparison['high']:+.4f}], p after Holm's "
             f"correction {comparison['p_holm']:.3f}, {users:,} users)"
         )
@@ -81,7 +81,7 @@ def beats_rival(task: str) -> Predicate:
         return Verdict(against.outcome is Outcome.BEAT, sentence, {"rival": against.rival, **numbers, "users": users})
 
     predicate.__doc__ = (
-        f"In {task} the towers beat the best baseline by {MAIN_METRIC}: interval above zero, p after Holm's correction "
+        f"In {task} what is served beats the best baseline by {MAIN_METRIC}: interval above zero, p after Holm's correction "
         "at most .05."
     )
     return predicate

@@ -1,4 +1,4 @@
-"""Whether the towers are better than a rival: the one place of the decision and of its words."""
+"""Whether what is served is better than a rival: the one place of the decision and of its words."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,7 +12,7 @@ SIGNIFICANT = 0.05
 
 
 class Outcome(StrEnum):
-    """The outcome of the towers against a rival; the value completes 'the towers …'."""
+    """The outcome of what is served against a rival; the value completes 'it …'."""
 
     BEAT = "beat it"
     AHEAD = "ahead, not significant after correction"
@@ -39,7 +39,7 @@ def outcome(comparison: Comparison | None) -> Outcome:
 
 @dataclass(frozen=True)
 class AgainstRival:
-    """The towers against the rival of one task."""
+    """What is served against the rival of one task."""
 
     task: str
     users: int
@@ -59,7 +59,7 @@ def against_rivals(evaluation: Evaluation) -> list[AgainstRival]:
 
 
 def against_rival(evaluation: Evaluation, task: str) -> AgainstRival:
-    """The towers against the rival of this task."""
+    """What is served against the rival of this task."""
     rival = evaluation["rival"].get(task)
     metrics = evaluation["paired"].get(task, {}).get(rival or "", {})
     users = evaluation["tasks"][task]["users"]

@@ -39,5 +39,5 @@ def _threshold(value: float | None, needed: float | None, what: str) -> Threshol
         sentence = "recall@100 in discovery could not be measured: no user of train plays a new catalog track in test"
         return Threshold(False, value, needed, sentence)
     passed = value >= needed
-    sentence = f"recall@100 of the towers in discovery is {value:.4f}, {'not ' * passed}below {what}"
+    sentence = f"recall@100 of what is served in discovery is {value:.4f}, {'not ' * passed}below {what}"
     return Threshold(passed, value, needed, sentence)

@@ -12,7 +12,7 @@ def test_recall_below_the_floor_is_reported_with_the_path_of_the_report(trained)
     verdict = trained.verdict("recall_floor", report)
     assert not verdict.passed
     assert verdict.sentence == (
-        "recall@100 of the towers in discovery is 0.2000, below the floor of 0.2500 (checks.recall_floor)"
+        "recall@100 of what is served in discovery is 0.2000, below the floor of 0.2500 (checks.recall_floor)"
     )
     assert verdict.facts["report"] == str(report.folder / "report.md")
 
@@ -119,7 +119,9 @@ def test_the_towers_have_to_beat_the_rival_also_after_the_correction(trained, ta
     report = trained.with_report(lambda content: content["paired"][task]["popularity_users"]["ndcg@10"].update(change))
     verdict = trained.verdict(f"beats_rival_{task}", report)
     assert verdict.passed is passed
-    assert verdict.sentence.startswith(f"in {task} the towers against popularity_users: {words} (ndcg@10 differs by ")
+    assert verdict.sentence.startswith(
+        f"in {task} what is served against popularity_users: {words} (ndcg@10 differs by "
+    )
     assert (verdict.facts["low"], verdict.facts["high"], verdict.facts["p_holm"]) == (low, high, p_holm)
 
 

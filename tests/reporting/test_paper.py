@@ -135,7 +135,7 @@ def test_the_verdict_follows_the_interval_and_the_corrected_p(run, difference, l
     paired = run["paired"]["discovery"]["recent_artist"]["ndcg@10"]
     paired.update(difference=difference, low=low, high=high, p_holm=p_holm)
     assert filled("verdict slice", run) == [
-        "| task | rival | the towers | ndcg@10 | p / Holm's p | recall@100 | won / lost / tied |",
+        "| task | rival | what is served | ndcg@10 | p / Holm's p | recall@100 | won / lost / tied |",
         "| --- | --- | --- | ---: | ---: | ---: | ---: |",
         f"| discovery | recent_artist | {words} | {difference:+.4f} [{low:+.4f}, {high:+.4f}] | 0.0040 / {p_holm:.4f} "
         "| +0.0100 [-0.0200, +0.0300] | 9 / 30 / 36 |",
@@ -423,7 +423,7 @@ def test_the_verdict_of_seeds_has_a_row_per_task_in_the_words_of_every_verdict(s
     paper.write_text(block("seeds_verdict sample"))
     assert main([str(paper), "--seeds", f"sample={tmp_path / 'seeds.json'}"]) == 0
     assert paper.read_text().splitlines()[1:-1] == [
-        "| task | rival | the towers | ndcg@10 | p (Holm) | recall@100 | won / lost / tied | seeds |",
+        "| task | rival | what is served | ndcg@10 | p (Holm) | recall@100 | won / lost / tied | seeds |",
         "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: |",
         "| next_listen | ease | beat it | +0.0200 [+0.0100, +0.0300] | 0.014 | +0.1000 [-0.0100, +0.2000] | 30 / 10 / 35 "
         "| 0, 1, 2 |",

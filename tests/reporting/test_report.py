@@ -81,7 +81,7 @@ def written(tmp_path):
 def test_the_report_begins_with_the_verdict_in_one_sentence(evaluation, written):
     text, _ = written(evaluation)
     assert text.split("\n\n")[1] == (
-        "The towers against the best baseline of each task, by nDCG@10: **beat it** in discovery (`recent_artist`, "
+        "What is served against the best baseline of each task, by nDCG@10: **beat it** in discovery (`recent_artist`, "
         "+0.1000); **lose to it** in next listen (`personal`, -0.0500); **no verdict** in cold start (no baseline "
         "answered) and new users (3 scored users, too few)."
     )
@@ -114,7 +114,7 @@ def test_the_verdict_table_has_a_row_per_task_with_a_rival(evaluation, written):
 
 def test_the_checks_follow_the_verdict(evaluation, written):
     text, _ = written(evaluation)
-    assert "- Check `recall_floor` **passed**: recall@100 of the towers in discovery is 0.2000" in text
+    assert "- Check `recall_floor` **passed**: recall@100 of what is served in discovery is 0.2000" in text
     assert "- Check `beats_popularity` **passed**" in text
 
 

@@ -60,7 +60,7 @@ def rivals(run: Evaluation, name: str) -> str:
                 won_lost_tied(one.comparison),
             ]
         )
-    columns = ["task", "rival", "the towers", MAIN_METRIC, "p / Holm's p", "recall@100", "won / lost / tied"]
+    columns = ["task", "rival", "what is served", MAIN_METRIC, "p / Holm's p", "recall@100", "won / lost / tied"]
     return filled_table(columns, rows, words=3)
 
 

@@ -31,7 +31,7 @@ def seeds_verdict(content: Seeds, name: str = "") -> str:
                 *(difference_cell(_at_moments(measured, positives)) for positives in rolling),
             ]
         )
-    columns = ["task", "rival", "the towers", MAIN_METRIC, "p (Holm)", "recall@100", "won / lost / tied", "seeds"]
+    columns = ["task", "rival", "what is served", MAIN_METRIC, "p (Holm)", "recall@100", "won / lost / tied", "seeds"]
     return filled_table([*columns, *rolling.values()], rows, words=3)
 
 

@@ -42,7 +42,7 @@ def moments_section(evaluation: Evaluation, pictures: Container[str]) -> Iterato
     for task, sets in rolling.items():
         title = task.replace("_", " ").capitalize()
         drawn = {
-            f"moments_{task}.png": f"{title}: {MAIN_METRIC} of the towers minus each baseline (bar: 95 % interval)"
+            f"moments_{task}.png": f"{title}: {MAIN_METRIC} of what is served minus each baseline (bar: 95 % interval)"
         }
         if shown := pictures_there(drawn, pictures):
             yield shown

@@ -1,4 +1,4 @@
-"""The first section of the report: are the towers better than the best baseline, by how much, how surely."""
+"""The first section of the report: is what is served better than the best baseline, by how much, how surely."""
 
 from collections.abc import Iterator
 
@@ -20,14 +20,16 @@ def verdict(evaluation: Evaluation) -> list[str]:
 
 
 def _summary(rivals: list[AgainstRival]) -> str:
-    """The towers "beat it" in these tasks, are "ahead, …" in those: the tasks by outcome."""
+    """It "beat it" in these tasks, are "ahead, …" in those: the tasks by outcome."""
     parts = []
     for outcome in Outcome:
         named = [f"{_task(one)}{_against(one)}" for one in rivals if one.outcome is outcome]
         if named:
             parts.append(f"**{outcome}** in {_listed(named)}")
     outcomes = "; ".join(parts) or "nothing was compared"
-    return f"The towers against the best baseline of each task, by {MAIN_METRIC.replace('ndcg', 'nDCG')}: {outcomes}."
+    return (
+        f"What is served against the best baseline of each task, by {MAIN_METRIC.replace('ndcg', 'nDCG')}: {outcomes}."
+    )
 
 
 def _against(one: AgainstRival) -> str:
@@ -45,7 +47,7 @@ def _table(rivals: list[AgainstRival], evaluation: Evaluation) -> Iterator[str]:
         {NEAR: f"at {words} moments, {horizon(evaluation)}", REST: f"at {words} moments, rest"} if rolling else {}
     )
     columns = [
-        *("task", "rival", "the towers", f"difference of {MAIN_METRIC}", "p (Holm)"),
+        *("task", "rival", "what is served", f"difference of {MAIN_METRIC}", "p (Holm)"),
         *at_moments.values(),
         *("won / lost / tied", "users"),
     ]
@@ -65,7 +67,7 @@ def _table(rivals: list[AgainstRival], evaluation: Evaluation) -> Iterator[str]:
     if rows:
         yield markdown_table(columns, rows, words=3)
         yield (
-            "The *rival* of a task is the baseline that was best on validation. The difference is that of the towers minus "
+            "The *rival* of a task is the baseline that was best on validation. The difference is what is served minus "
             "the rival on the same users, with its 95 % interval. *Beat it* and *lose to it*: the interval excludes zero, "
             "and p, corrected for the number of baselines (Holm), is at most .05."
         )

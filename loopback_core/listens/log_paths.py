@@ -65,6 +65,8 @@ def ignored_because(name: str) -> str:
         return "the profiles of the users"
     if name.upper().startswith(("README", "LICENSE")) or name in ABOUT_LOGS:
         return "about the log"
+    if name.lower().endswith(".toml"):
+        return "settings"
     return ""
 
 

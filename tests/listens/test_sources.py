@@ -89,11 +89,13 @@ def test_a_folder_is_read_in_the_order_of_names_without_what_is_no_log(tmp_path)
     files = tuple(written(folder / name) for name in ["2008.tsv", "2009.tsv", "2010.tsv"][::-1])[::-1]
     for name in ["README.txt", "manifest.json", ".DS_Store", "notes.pdf"]:
         written(folder / name, b"words")
+    written(folder / "loopback.toml", b"[training]\nseed = 1\n")
     written(folder / "_SUCCESS", b"")
     left_out = {
         ".DS_Store": "hidden",
         "README.txt": "about the log",
         "_SUCCESS": f"{folder / '_SUCCESS'} is empty: give a log with listens in it, or move it elsewhere.",
+        "loopback.toml": "settings",
         "manifest.json": "about the log",
         "notes.pdf": f"{folder / 'notes.pdf'} is not a log: accepted is {ACCEPTED}. Give another path, or move it elsewhere.",
     }

@@ -1,5 +1,6 @@
 """The rankers, and how lists are re-ranked."""
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -7,11 +8,16 @@ import dagster as dg
 
 from loopback_assets.stage_asset import stage_asset
 from loopback_assets.step import Step
+from loopback_assets.training import BEGINS_WITH
 from loopback_assets.ui import result, table
+from loopback_core.errors import ArtifactError
+from loopback_core.store.artifacts import Artifact
 
 if TYPE_CHECKING:
     from loopback_core.ranking.corrector_facts import CorrectorFacts
     from loopback_core.ranking.linear_ranker import RankerJson
+
+log = logging.getLogger("loopback")
 
 
 @stage_asset("trained_ranker", group_name="training", kinds={"lightgbm", "numpy"})
@@ -25,7 +31,7 @@ def trained_ranker(step: Step) -> dg.MaterializeResult[Any]:
     splits, settings = step.upstream(towers, "temporal_splits"), with_settings_of(step.settings, towers.summary)
 
     def make(folder: Path) -> dict[str, Any]:
-        return train_ranker(Splits(splits.folder), towers.folder, settings, folder)
+        return train_ranker(Splits(splits.folder), towers.folder, settings, folder, _earlier_rankers(step, towers))
 
     artifact, reused = step.publish("trained_ranker", make, upstream=[towers])
     summary = artifact.summary
@@ -42,6 +48,18 @@ def trained_ranker(step: Step) -> dg.MaterializeResult[Any]:
             if fit["losses"]
         },
     )
+
+
+def _earlier_rankers(step: Step, towers: Artifact) -> Path | None:
+    """The bundle whose training the towers began with, verified; None where they began anew, or it is gone or damaged."""
+    version = towers.manifest["settings"].get(BEGINS_WITH)
+    if version is None or not towers.summary["is_warm"]:
+        return None
+    try:
+        return step.read(step.store.get("bundle", version)).folder
+    except ArtifactError as error:
+        log.warning("the ranker is fitted anew: %s", error)
+        return None
 
 
 def _without_gains(fit: "CorrectorFacts") -> dict[str, str | float | bool]:

@@ -85,7 +85,7 @@ def _train(splits: Splits, settings: Settings, checkpoints: Path) -> Training:
         return Training({"seed": seed, "diverged": True, "losses": []}, {})
     relations = learn_relations(splits.tuning, settings)
     tuned = TunedTowers(splits, model, relations, settings)
-    rankers, vectors = fit_rankers(tuned), tuned.vectors
+    rankers, vectors = fit_rankers(tuned, {}), tuned.vectors
     per_user: PerUser = {}
     for task in validation.tasks:
         for what, ranker in {"alone": TOWERS_ALONE, "served": rankers[task.name]}.items():

@@ -1,8 +1,4 @@
-"""The cross-encoder as a corrector: fitted by the listwise softmax of the linear score, and to the order of trees.
-
-Trees learn more of few requests, a network smooths what they learned (distillation: Hinton, Vinyals & Dean 2015; of rankers:
-Tang & Wang 2018).
-"""
+"""The cross-encoder as a corrector: fitted by the listwise softmax of the linear score."""
 
 import copy
 from collections.abc import Iterator
@@ -18,7 +14,6 @@ from loopback_core.ranking.cross_encoder import CrossEncoder, NeuralRanker, Padd
 from loopback_core.ranking.cross_fitting import Fitting, Method
 from loopback_core.ranking.listwise import CONSTANT
 from loopback_core.ranking.rank_requests import RankRequests
-from loopback_core.ranking.tree_fitting import Trees
 
 REQUESTS_OF_A_STEP = 32
 
@@ -27,12 +22,6 @@ NOTHING_ELSE = -1e9
 
 LEARNING_RATE, WEIGHT_DECAY = 1e-3, 1e-2
 
-TEACHER_TREES = 70
-"""Trees that are fitted to the same requests."""
-
-TAUGHT = 0.5
-"""Weight of the trees' order in the loss; the labels have the rest."""
-
 
 class CrossEncoderFitting(Fitting):
     """A cross-encoder, of which the weights after every pass are kept."""
@@ -40,7 +29,6 @@ class CrossEncoderFitting(Fitting):
     def __init__(self, requests: RankRequests, vectors: Floats, seed: int) -> None:
         """vectors: (n_tracks, D) of the catalog that the requests were asked of."""
         self.requests, self.vectors = requests, vectors
-        self._taught = Trees().fit(requests, TEACHER_TREES, seed).corrected(requests, TEACHER_TREES)
         self._rng, self._random = np.random.default_rng(seed), torch.Generator().manual_seed(seed).get_state()
         self._after: list[CrossEncoder] = []
         with self._own_random_numbers():
@@ -71,9 +59,8 @@ class CrossEncoderFitting(Fitting):
         for start in range(0, len(order), REQUESTS_OF_A_STEP):
             some = np.zeros(len(self.requests), np.bool_)
             some[order[start : start + REQUESTS_OF_A_STEP]] = True
-            taught = self._taught[np.repeat(some, self.requests.lengths)]
             self._optimizer.zero_grad(set_to_none=True)
-            _loss(self._model, self.requests.where(some), self.vectors, taught).backward()  # type: ignore[no-untyped-call]
+            _loss(self._model, self.requests.where(some), self.vectors).backward()  # type: ignore[no-untyped-call]
             self._optimizer.step()
 
     def corrected(self, best: BestCandidates, steps: int) -> Floats:
@@ -113,22 +100,14 @@ class CrossEncoding(Method):
         return CrossEncoderFitting(requests, self.vectors, seed)
 
 
-def _loss(model: CrossEncoder, requests: RankRequests, vectors: Floats, taught: Floats) -> Tensor:
-    """The mean over requests and their positives of -log softmax of the positive among all that are no positives (see
-    :class:`loopback_core.ranking.listwise.ListwiseLoss`), and of the Kullback-Leibler divergence from the softmax of the teacher.
-
-    taught: (n,) scores of the teacher.
-    """
+def _loss(model: CrossEncoder, requests: RankRequests, vectors: Floats) -> Tensor:
+    """The mean over requests and their positives of -log softmax of the positive among all that are no positives; see
+    :class:`loopback_core.ranking.listwise.ListwiseLoss`."""
     inputs = PaddedCandidates.of(requests, vectors)
     scores = model(inputs)
     is_positive = torch.zeros_like(inputs.is_candidate)
     is_positive[inputs.is_candidate] = torch.from_numpy(requests.is_positive)
     others = scores.masked_fill(is_positive | ~inputs.is_candidate, NOTHING_ELSE).logsumexp(dim=1, keepdim=True)
     missed = torch.logaddexp(scores, others) - scores
-    of_labels: Tensor = (missed * is_positive).sum(dim=1) / is_positive.sum(dim=1)
-    of_teacher = torch.full_like(scores, NOTHING_ELSE)
-    of_teacher[inputs.is_candidate] = torch.from_numpy(taught)
-    wanted = of_teacher.softmax(dim=1)
-    given = scores.masked_fill(~inputs.is_candidate, NOTHING_ELSE).log_softmax(dim=1)
-    of_order = (wanted * (of_teacher.log_softmax(dim=1) - given)).sum(dim=1)
-    return ((1 - TAUGHT) * of_labels + TAUGHT * of_order).mean()
+    of_requests: Tensor = (missed * is_positive).sum(dim=1) / is_positive.sum(dim=1)
+    return of_requests.mean()

@@ -90,19 +90,22 @@ def fit_listwise(
     strength: float,
     start: FeatureWeights,
     tolerance: float = TOLERANCE,
+    centre: FeatureWeights | None = None,
 ) -> FeatureWeights:
-    """The weights of standardised features, (F,), that minimise the loss + strength / 2 * their squared length.
+    """The weights of standardised features, (F,), that minimise the loss + strength / 2 * their squared distance from `centre`.
 
     spread: (F,) from :meth:`FitRequests.spread`. start: (F,) where the search (L-BFGS-B: Byrd et al. 1995) begins; where it
-    ends does not depend on it.
+    ends does not depend on it. centre: (F,); None: zeros.
     """
     from scipy.optimize import minimize
 
     loss, scale = ListwiseLoss(requests), scale_of(spread)
+    origin = np.zeros(len(spread)) if centre is None else centre
 
     def objective(standard: FeatureWeights) -> tuple[float, FeatureWeights]:
         value, gradient = loss(standard * scale)
-        return value + strength / 2 * float(standard @ standard), gradient * scale + strength * standard
+        moved = standard - origin
+        return value + strength / 2 * float(moved @ moved), gradient * scale + strength * moved
 
     bounded = np.stack([bounds.low, bounds.high], axis=1)
     options = {"maxiter": 200, "ftol": tolerance}

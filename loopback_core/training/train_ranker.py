@@ -15,7 +15,7 @@ from loopback_core.ranking.dropped_groups import losses_without_groups
 from loopback_core.ranking.fit_requests import requests_of, together
 from loopback_core.ranking.fitting import MOMENTS, REQUESTS, fit_ranker
 from loopback_core.ranking.index_space import catalog_values
-from loopback_core.ranking.linear_ranker import TOWERS_ALONE, LinearRanker, save_rankers
+from loopback_core.ranking.linear_ranker import TOWERS_ALONE, LinearRanker, load_rankers, save_rankers
 from loopback_core.ranking.listwise import FitRequests
 from loopback_core.ranking.rank_requests import RankRequests, all_requests, rank_requests_of
 from loopback_core.ranking.relations import Relations
@@ -36,16 +36,19 @@ RANKED_TASKS = ("discovery", "next_listen")
 """The tasks whose candidates are put in order; tracks that nobody has played have no features to do it by."""
 
 
-def train_ranker(splits: Splits, towers: Path, settings: Settings, folder: Path) -> dict[str, Any]:
+def train_ranker(
+    splits: Splits, towers: Path, settings: Settings, folder: Path, earlier: Path | None = None
+) -> dict[str, Any]:
     """Fit the rankers of every task and choose how its lists are re-ranked; write all into `folder`.
 
     The towers, the related artists and the neighbours that are read were learned on train, and the requests are of
     validation: nothing has seen its labels. Towers of `training.scoring = "dot"` are served as they are: a reference.
 
-    towers: what `train_towers` wrote. settings: with those of its training. Returns a summary that JSON can hold.
+    towers: what `train_towers` wrote. settings: with those of its training. earlier: a folder with the rankers of an earlier part
+    of the log, around whose weights those of now may be fitted; None: there are none. Returns a summary that JSON can hold.
     """
     tuned = TunedTowers(splits, TwoTower.load(tuned_towers(towers)), Relations.load(tuned_towers(towers)), settings)
-    rankers = fit_rankers(tuned)
+    rankers = fit_rankers(tuned, {} if earlier is None else load_rankers(earlier))
     correctors: dict[str, CorrectorFit] = {}
     reranking: dict[str, RerankingChoice] = {}
     if settings.training.scoring == "fitted":
@@ -115,8 +118,11 @@ class ValidationMoment:
         return scorer_of(task, tuned.model, ranker, tuned.vectors, tuned.relations, self.values)
 
 
-def fit_rankers(tuned: TunedTowers) -> dict[str, LinearRanker]:
-    """The linear ranker of each task; a task that validation cannot measure takes that of the task most like it."""
+def fit_rankers(tuned: TunedTowers, earlier: Mapping[str, LinearRanker]) -> dict[str, LinearRanker]:
+    """The linear ranker of each task; a task that validation cannot measure takes that of the task most like it.
+
+    earlier: those of an earlier part of the log, by task; empty: there are none.
+    """
     if tuned.settings.training.scoring == "dot":
         return dict.fromkeys(TASKS, TOWERS_ALONE)
     parts: dict[str, list[FitRequests]] = {name: [] for name in TASKS if name not in LIKE}
@@ -125,7 +131,7 @@ def fit_rankers(tuned: TunedTowers) -> dict[str, LinearRanker]:
             task = moment.task(name, REQUESTS)
             of_task.append(requests_of(moment.scorer(task), task, moment.seed))
     seed = tuned.settings.evaluation.seed
-    fitted = {name: fit_ranker(name, together(of_task), seed) for name, of_task in parts.items()}
+    fitted = {name: fit_ranker(name, together(of_task), seed, earlier.get(name)) for name, of_task in parts.items()}
     # The reference has no ranker: in its protocol the towers stand alone.
     return {name: fitted[LIKE.get(name, name)] for name in TASKS} | {"reference_protocol": TOWERS_ALONE}
 

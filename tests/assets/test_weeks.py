@@ -5,6 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 import polars as pl
+import pytest
 
 from loopback_core.listens.sample.sample_writing import EVENTS_FILE, write_sample
 from loopback_core.promotion.promotion_json import PromotionJson, read_promotion
@@ -18,7 +19,7 @@ COLUMNS = ["user", "time", "artist_mbid", "artist", "track_mbid", "track"]
 
 
 def test_a_poisoned_week_is_kept_back_and_the_sound_ones_are_promoted(
-    tmp_path: Path, materialize: Callable[..., dg.ExecuteInProcessResult]
+    tmp_path: Path, materialize: Callable[..., dg.ExecuteInProcessResult], caplog: pytest.LogCaptureFixture
 ) -> None:
     write_sample(tmp_path / "log", events=LISTENS, users=60, seed=0)
     path = tmp_path / "log" / EVENTS_FILE
@@ -52,6 +53,7 @@ def test_a_poisoned_week_is_kept_back_and_the_sound_ones_are_promoted(
     assert [one["version"] for one in deployments(store)] == [first, store.latest("bundle").version]
     warm = store.latest("trained_towers")
     assert warm.summary["is_warm"] and warm.manifest["settings"]["begins_with"] == first
+    assert "around the earlier weights" in caplog.text  # the linear score begins with that of the champion too
     assert warm.summary["epochs"] == 1 and towers.summary["epochs"] == 3
     assert warm.summary["vocabulary"]["n_tracks"] >= towers.summary["vocabulary"]["n_tracks"]
 

@@ -7,9 +7,9 @@ from threadpoolctl import threadpool_limits
 
 from loopback_core.data import Events, FitData, Histories, Ragged
 from loopback_core.ranking import fit_requests
-from loopback_core.ranking.fit_requests import requests_of
+from loopback_core.ranking.fit_requests import NO_REQUESTS, requests_of
 from loopback_core.ranking.fitting import fit_ranker, sign_bounds
-from loopback_core.ranking.linear_ranker import FEATURES, TOWERS_ALONE, TRACK_FEATURES, popular
+from loopback_core.ranking.linear_ranker import FEATURES, TOWERS_ALONE, TRACK_FEATURES, LinearRanker, popular
 from loopback_core.ranking.listwise import FitRequests
 from loopback_core.ranking.related_artists import RelatedArtists
 from loopback_core.ranking.relations import Relations
@@ -204,6 +204,24 @@ def test_steps_are_read_where_playlists_come_round_and_not_where_they_say_nothin
     assert max(steps, key=lambda name: weights.get(name, 0)) == "track, listens ago: 4 to 7"
     noise = fit_ranker("next_listen", rounds_of(rng, 40, 60, noise=True), 0)
     assert not steps & dict(noise.weights).keys()
+
+
+def test_an_earlier_ranker_is_left_where_many_users_contradict_it():
+    rng = np.random.default_rng(0)
+    earlier = fit_ranker("next_listen", rounds_of(rng, 40, 200, noise=False), 0)
+    step = "track, listens ago: 4 to 7"
+    assert dict(earlier.weights)[step] > 1
+    other = fit_ranker("next_listen", rounds_of(rng, 40, 200, noise=True), 0, earlier)  # what followed then no longer does
+    assert abs(dict(other.weights).get(step, 0)) < 0.1 * dict(earlier.weights)[step]
+
+
+def test_without_requests_or_of_few_users_the_earlier_ranker_stays():
+    rng = np.random.default_rng(0)
+    earlier = LinearRanker.of({"towers": 1.0, "track known": 2.0, "listens since track": -0.5})
+    assert fit_ranker("next_listen", NO_REQUESTS, 0, earlier) == earlier
+    few = dict(fit_ranker("next_listen", rounds_of(rng, 40, 5, noise=False), 0, earlier).weights)
+    assert few["listens since track"] == pytest.approx(-0.5, abs=0.05)
+    assert few["towers"] == 1 and few["track known"] == 2  # they order nothing in these requests
 
 
 def test_the_step_of_a_track_is_that_of_its_last_listen():

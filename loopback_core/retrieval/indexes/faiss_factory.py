@@ -8,13 +8,11 @@ import faiss
 import numpy as np
 
 from loopback_core.data import Floats
+from loopback_core.retrieval.indexes.inverted_lists import POINTS_PER_CENTROID, list_count
 from loopback_core.settings import IndexSettings
 
 TRAINED_ON = 200_000
 """Tracks that the centroids of an IVF index are learned from."""
-
-POINTS_PER_CENTROID = 39
-"""The fewest for which the k-means of FAISS does not warn."""
 
 SMALLEST_CODE = 4
 """Bits of each part of a code. A catalog too small to learn 16 values for each part is searched exactly."""
@@ -61,7 +59,7 @@ def _description(kind: str, n: int, dim: int, settings: IndexSettings) -> str:
     held = {"fp32": "Flat", "fp16": "SQfp16", "int8": "SQ8"}[settings.storage]
     if kind == "hnsw":
         return f"HNSW{settings.hnsw.neighbors},{held}"
-    lists = int(max(1, min(4 * np.sqrt(n), n / POINTS_PER_CENTROID)))
+    lists = list_count(n)
     if kind == "pq":
         # np: without an order of codes that only searches by Hamming distance use, and that takes most of the training
         return f"IVF{lists},PQ{code_bytes(dim, settings)}x{_bits(n)}np,Refine({held})"

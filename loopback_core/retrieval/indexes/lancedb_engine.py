@@ -14,10 +14,11 @@ from loopback_core.data import Floats, Ids
 from loopback_core.errors import ArtifactError
 from loopback_core.retrieval.indexes.deleted_tracks import NO_IDS
 from loopback_core.retrieval.indexes.filtered_search import FilteredSearch, Nearest
+from loopback_core.retrieval.indexes.inverted_lists import list_count
 from loopback_core.retrieval.indexes.packed_folder import pack_folder, unpack_folder
 from loopback_core.settings import IndexSettings
 
-CODED_FROM = 1_000
+_CODED_FROM = 1_000
 """Tracks. Fewer ones are scanned, since codes and lists are learned from many."""
 
 SCANNED_UP_TO = 2_000
@@ -42,10 +43,11 @@ class Index(FilteredSearch):
         width = _padded_width(vectors.shape[1], settings)
         table = lancedb.connect(folder.name).create_table(_TABLE, _rows(np.arange(len(vectors)), vectors, width))
         table.create_index("id", config=BTree())
-        if len(vectors) >= CODED_FROM:
+        if len(vectors) >= _CODED_FROM:
             parts = width // settings.pq.dimensions_per_byte
             table.create_index(
-                "vector", config=IvfPq(distance_type="dot", num_partitions=_lists(len(vectors)), num_sub_vectors=parts)
+                "vector",
+                config=IvfPq(distance_type="dot", num_partitions=list_count(len(vectors)), num_sub_vectors=parts),
             )
         return cls(folder, settings)
 
@@ -72,7 +74,7 @@ class Index(FilteredSearch):
         left = len(self) - len(seen) if among is None else len(among)
         if left <= SCANNED_UP_TO:
             return self._scan(query, count, seen, among)
-        total, lists = self.positions, _lists(self.positions)
+        total, lists = self.positions, list_count(self.positions)
         probes = self.settings.ivf.probes + (count + len(seen)) * lists // total
         probes = min(lists, probes if among is None else probes * total // left)
         search = self._search(query, count, seen, among).nprobes(probes).refine_factor(self.settings.pq.refined)
@@ -105,10 +107,6 @@ def _padded_width(dim: int, settings: IndexSettings) -> int:
     """The next multiple of the dimensions of a part of a code; zeros change no product."""
     part = settings.pq.dimensions_per_byte
     return -(-dim // part) * part
-
-
-def _lists(n: int) -> int:
-    return int(max(1, min(4 * np.sqrt(n), n / 39)))
 
 
 def _listed(ids: Ids) -> str:

@@ -19,7 +19,7 @@ from loopback_core.settings.addresses import without_secrets
 WIDEST = 1_000
 """The largest width of a search that pgvector takes, and so the longest list that its graph gives."""
 
-ROWS_AT_ONCE = 50_000
+_ROWS_AT_ONCE = 50_000
 """Rows that are sent in one piece."""
 
 MAINTENANCE_MEMORY = "1GB"
@@ -82,8 +82,8 @@ class Index(ServerTable):
         copying = SQL("COPY {} FROM STDIN (FORMAT BINARY)").format(Identifier(table))
         with self._connection.cursor().copy(copying) as copy:
             copy.write(_HEADER)
-            for start in range(0, len(ids), ROWS_AT_ONCE):
-                part = ids[start : start + ROWS_AT_ONCE]
+            for start in range(0, len(ids), _ROWS_AT_ONCE):
+                part = ids[start : start + _ROWS_AT_ONCE]
                 copy.write(_rows(part, vectors[part - first]))
             copy.write(_TRAILER)
 

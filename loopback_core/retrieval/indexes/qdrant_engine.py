@@ -21,7 +21,7 @@ SCANNED_KB = 10_000
 GRAPH_FROM_KB = 100
 """Of vectors, from which a graph is built."""
 
-ADDED_AT_ONCE = 10_000
+_ADDED_AT_ONCE = 10_000
 """Tracks; each becomes an object of Python."""
 
 _NUMBERS = {"fp32": edge.VectorStorageDatatype.Float32, "fp16": edge.VectorStorageDatatype.Float16}
@@ -84,8 +84,8 @@ class Index(FilteredSearch):
 
     def _add(self, ids: Ids, vectors: Floats) -> None:
         with progress("qdrant index", len(ids), "tracks") as shown:
-            for start in range(0, len(ids), ADDED_AT_ONCE):
-                part = slice(start, start + ADDED_AT_ONCE)
+            for start in range(0, len(ids), _ADDED_AT_ONCE):
+                part = slice(start, start + _ADDED_AT_ONCE)
                 points = map(edge.Point, ids[part].tolist(), vectors[part].tolist())
                 self.shard.update(edge.UpdateOperation.upsert_points(list(points)))
                 shown.advance(len(ids[part]))

@@ -14,7 +14,7 @@ from loopback_core.settings.addresses import without_secrets
 SENT_AT_ONCE = 2_000
 """Tracks in one request."""
 
-PATIENCE = 600
+_PATIENCE = 600
 """Seconds that a request may take: a collection is made in it."""
 
 BUILDING = "_building"
@@ -29,7 +29,7 @@ class Index(ServerTable):
     def _connect(self) -> None:
         url = filled_address(self.settings.qdrant.url, "index.qdrant.url")
         try:
-            self._client = QdrantClient(location=url, timeout=PATIENCE)
+            self._client = QdrantClient(location=url, timeout=_PATIENCE)
             self._client.get_collections()
         except Exception as error:  # of the client, of its transport, of an address that is none
             raise SettingsError(

@@ -11,14 +11,15 @@ from loopback_core.data import Floats, Ids
 from loopback_core.errors import ArtifactError
 from loopback_core.retrieval.indexes.deleted_tracks import NO_IDS
 from loopback_core.retrieval.indexes.filtered_search import Nearest
+from loopback_core.retrieval.indexes.inverted_lists import list_count
 from loopback_core.retrieval.indexes.packed_folder import pack_folder, unpack_folder
 from loopback_core.retrieval.indexes.wide_search import WideSearch
 from loopback_core.settings import IndexSettings
 
-CODED_FROM = 1_000
+_CODED_FROM = 1_000
 """Tracks. ScaNN scans fewer ones as they are, since codes and lists are learned from many."""
 
-TRAINED_ON = 200_000
+_TRAINED_ON = 200_000
 """Tracks that the lists are learned from."""
 
 ANISOTROPY = 0.2
@@ -71,15 +72,15 @@ class Index(WideSearch):
 
     def _nearest(self, query: Floats, width: int) -> Nearest:
         asked = min(self.positions, width + len(self.deleted))
-        lists = self.settings.ivf.probes + asked * _lists(self.positions) // self.positions
-        if self.positions < CODED_FROM:
+        lists = self.settings.ivf.probes + asked * list_count(self.positions) // self.positions
+        if self.positions < _CODED_FROM:
             ids, scores = self.searcher.search(query, final_num_neighbors=asked)
         else:
             ids, scores = self.searcher.search(
                 query,
                 final_num_neighbors=asked,
                 pre_reorder_num_neighbors=min(self.positions, asked * self.settings.pq.refined),
-                leaves_to_search=min(lists, _lists(self.positions)),
+                leaves_to_search=min(lists, list_count(self.positions)),
             )
         keep = ~np.isin(ids, self.deleted)
         return ids[keep].astype(np.int64), scores[keep]
@@ -89,19 +90,15 @@ class Index(WideSearch):
         return vectors
 
 
-def _lists(n: int) -> int:
-    return int(max(1, min(4 * np.sqrt(n), n / 39)))
-
-
 def _searcher(vectors: Floats, settings: IndexSettings) -> Any:
     n = len(vectors)
     builder = scann_ops_pybind.builder(np.ascontiguousarray(vectors, np.float32), 10, "dot_product")
-    if n < CODED_FROM:
+    if n < _CODED_FROM:
         return builder.score_brute_force().build()
-    lists = _lists(n)
+    lists = list_count(n)
     builder = builder.tree(
         num_leaves=lists,
         num_leaves_to_search=min(lists, settings.ivf.probes),
-        training_sample_size=min(n, TRAINED_ON),
+        training_sample_size=min(n, _TRAINED_ON),
     ).score_ah(settings.pq.dimensions_per_byte, anisotropic_quantization_threshold=ANISOTROPY)
     return builder.reorder(10 * settings.pq.refined, quantize=settings.storage == "int8").build()

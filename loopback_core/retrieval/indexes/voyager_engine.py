@@ -15,7 +15,7 @@ from loopback_core.runtime.progress import progress
 from loopback_core.settings import IndexSettings
 from loopback_core.store.atomic import replacing
 
-ADDED_AT_ONCE = 50_000
+_ADDED_AT_ONCE = 50_000
 """Tracks."""
 
 
@@ -54,8 +54,8 @@ class Index(WideSearch):
 
     def _add(self, ids: Ids, vectors: Floats) -> None:
         with progress("voyager index", len(ids), "tracks") as shown:
-            for start in range(0, len(ids), ADDED_AT_ONCE):
-                part = slice(start, start + ADDED_AT_ONCE)
+            for start in range(0, len(ids), _ADDED_AT_ONCE):
+                part = slice(start, start + _ADDED_AT_ONCE)
                 self.graph.add_items(
                     vectors[part], ids[part], num_threads=1
                 )  # with several every run builds another graph

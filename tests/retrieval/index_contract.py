@@ -34,6 +34,7 @@ ENGINES = {
     "usearch fp16": IndexSettings(kind="usearch", hnsw=HNSW, storage="fp16"),
     "voyager": IndexSettings(kind="voyager", hnsw=HNSW),
     "scann": IndexSettings(kind="scann", ivf=WIDE),
+    "scann int8": IndexSettings(kind="scann", ivf=WIDE, storage="int8"),
     "qdrant": IndexSettings(kind="qdrant", hnsw=HNSW),
     "qdrant fp16": IndexSettings(kind="qdrant", hnsw=HNSW, storage="fp16"),
     "qdrant_server": IndexSettings(kind="qdrant_server", hnsw=HNSW, qdrant=QdrantSettings(url=QDRANT)),

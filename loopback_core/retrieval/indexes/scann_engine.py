@@ -25,7 +25,8 @@ _TRAINED_ON = 200_000
 ANISOTROPY = 0.2
 """Below which share of the largest product an error of a code counts less (Guo et al. 2020); the value that ScaNN recommends."""
 
-_VECTORS = "vectors.npy"
+_VECTORS = {"fp32": "dataset.npy", "int8": "vectors.npy"}
+"""Where a packed index holds its vectors: ScaNN writes those of fp32 itself."""
 
 
 class Index(WideSearch):
@@ -49,7 +50,7 @@ class Index(WideSearch):
     def _load(cls, path: Path, settings: IndexSettings, deleted: Ids) -> Self:
         folder = unpack_folder(path)
         try:
-            vectors = np.load(Path(folder.name) / _VECTORS, mmap_mode="r", allow_pickle=False)
+            vectors = np.load(Path(folder.name) / _VECTORS[settings.storage], mmap_mode="r", allow_pickle=False)
             searcher = scann_ops_pybind.load_searcher(folder.name)
         except (OSError, RuntimeError, ValueError) as error:
             raise ArtifactError(f"The index {path} cannot be read; build it again. ({error})") from None
@@ -60,7 +61,8 @@ class Index(WideSearch):
     def _save(self, path: Path) -> None:
         with TemporaryDirectory(prefix="loopback-index-", dir=path.parent) as folder:
             self.searcher.serialize(folder, relative_path=True)
-            np.save(Path(folder) / _VECTORS, self.vectors)
+            if self.settings.storage == "int8":
+                np.save(Path(folder) / _VECTORS["int8"], self.vectors)
             pack_folder(Path(folder), path)
 
     def _add(self, ids: Ids, vectors: Floats) -> None:

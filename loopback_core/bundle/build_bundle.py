@@ -25,7 +25,7 @@ from loopback_core.ranking.linear_ranker import RANKERS
 from loopback_core.reranking.choosing import RERANKING
 from loopback_core.reranking.versions import works_of
 from loopback_core.retrieval.embed import track_vectors
-from loopback_core.retrieval.indexes import build_index, save_index
+from loopback_core.retrieval.indexes import INDEX_SUFFIXES, build_index, save_index
 from loopback_core.retrieval.vectors import save_catalog_values, save_vectors
 from loopback_core.settings import Settings
 from loopback_core.splits import Splits
@@ -136,7 +136,7 @@ def _link_files(upstream: Path, folder: Path) -> None:
     """What a request needs of an artifact; plots and histories of training stay where they are."""
     for path in upstream.iterdir():
         named = path.name in ("towers.json", "index.json", RANKERS, RERANKING) or path.match(TREES.format(task="*"))
-        if named or path.suffix in (".safetensors", ".npy", ".faiss"):
+        if named or path.suffix in (".safetensors", ".npy", *INDEX_SUFFIXES):
             _link(path, folder)
 
 

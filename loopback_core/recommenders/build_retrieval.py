@@ -14,7 +14,7 @@ from loopback_core.ranking.terms import Knowledge
 from loopback_core.recommenders.bundle import Towers
 from loopback_core.retrieval.embed import track_vectors
 from loopback_core.retrieval.index_recall import recall_of_index
-from loopback_core.retrieval.indexes import INDEX_FILE, build_index, save_index
+from loopback_core.retrieval.indexes import build_index, index_file, save_index
 from loopback_core.retrieval.vectors import load_catalog_values, load_vectors, save_catalog_values, save_vectors
 from loopback_core.runtime.capacity import need_memory
 from loopback_core.settings import IndexSettings
@@ -52,7 +52,7 @@ def index_catalog(
     return {
         "tracks": len(index),
         "kind": index.kind,
-        "bytes": (folder / INDEX_FILE).stat().st_size,
+        "bytes": (folder / index_file(settings)).stat().st_size,
         "recall@100": recall_of_index(index, vectors, queries, 100),
     }
 

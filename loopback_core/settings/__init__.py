@@ -3,7 +3,15 @@
 from loopback_core.settings.automation_settings import AutomationSettings
 from loopback_core.settings.drift_settings import DriftSettings
 from loopback_core.settings.evaluation_settings import AblationSettings, ChecksSettings, EvaluationSettings
-from loopback_core.settings.index_settings import ENGINE_OF_KIND, HnswSettings, IndexSettings, IvfSettings
+from loopback_core.settings.index_settings import (
+    ENGINE_OF_KIND,
+    HnswSettings,
+    IndexSettings,
+    IvfSettings,
+    PgvectorSettings,
+    PqSettings,
+    QdrantSettings,
+)
 from loopback_core.settings.layers import merged
 from loopback_core.settings.loading import RECIPE, load_settings, without_searched
 from loopback_core.settings.ranking_settings import RankingSettings
@@ -46,7 +54,10 @@ __all__ = [
     "IndexSettings",
     "IvfSettings",
     "MlpSettings",
+    "PgvectorSettings",
     "PooledSettings",
+    "PqSettings",
+    "QdrantSettings",
     "RankingSettings",
     "RerankingMethod",
     "RerankingSettings",

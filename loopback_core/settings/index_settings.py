@@ -4,14 +4,41 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from loopback_core.settings.section import ReadIf, Section
+from loopback_core.settings.section import ReadIf, Section, Text
 
-ENGINE_OF_KIND = {"auto": "faiss", "flat": "faiss", "ivf": "faiss", "hnsw": "faiss"}
-"""Kind of index -> the engine that builds it, a file of `loopback_core.retrieval.indexes`."""
+ENGINE_OF_KIND = {
+    "auto": "faiss",
+    "flat": "faiss",
+    "ivf": "faiss",
+    "hnsw": "faiss",
+    "pq": "faiss",
+    "usearch": "usearch",
+    "voyager": "voyager",
+    "scann": "scann",
+    "qdrant": "qdrant",
+    "qdrant_server": "qdrant_server",
+    "lancedb": "lancedb",
+    "pgvector": "pgvector",
+}
+"""Kind of index -> the engine that builds it, a file of `loopback_core.retrieval.indexes`.
+
+Every engine but faiss is an extra of the package, of the same name.
+"""
+
+STORAGE_OF_KIND = {
+    "usearch": ("fp32", "fp16"),
+    "voyager": ("fp32",),
+    "scann": ("fp32", "int8"),
+    "qdrant": ("fp32", "fp16"),
+    "qdrant_server": ("fp32", "fp16"),
+    "lancedb": ("fp32",),
+    "pgvector": ("fp32",),
+}
+"""What `storage` may be with a kind; all of it with kinds that are not named here."""
 
 
 class HnswSettings(Section):
-    """A navigable small-world graph."""
+    """A navigable small-world graph. Every engine that builds one reads the same keys."""
 
     neighbors: int = Field(32, ge=2, le=256, description="Links per node of the graph.")
     ef_construction: int = Field(100, ge=1, le=10_000, description="Width of the search while the graph is built.")
@@ -24,19 +51,89 @@ class IvfSettings(Section):
     probes: int = Field(80, ge=1, le=65_536, description="Lists that a search visits.")
 
 
+class PqSettings(Section):
+    """Product quantization: a short code for each track, and a second look at the best with better numbers."""
+
+    dimensions_per_byte: int = Field(
+        2,
+        ge=1,
+        le=64,
+        description="Dimensions that one byte of a code stands for: 2 makes codes of an eighth of fp16's bytes.",
+    )
+    refined: int = Field(
+        16, ge=1, le=1000, description="Tracks compared once more with their vectors, for each track of a list."
+    )
+
+
+class QdrantSettings(Section):
+    """Where a server of Qdrant runs."""
+
+    url: Text = Field(
+        "http://localhost:6333",
+        description="Such as 'http://localhost:6333'; ${NAME} is taken from the environment.",
+    )
+
+
+class PgvectorSettings(Section):
+    """Where PostgreSQL runs."""
+
+    url: Text = Field(
+        "",
+        description="Of a PostgreSQL database with the extension pgvector, such as 'postgresql://user:${PASSWORD}@host/name'; "
+        "${NAME} is taken from the environment. Empty: a private PostgreSQL that is started for the time of the process.",
+    )
+
+
 class IndexSettings(Section):
     """The nearest-neighbour index."""
 
-    kind: Literal["auto", "flat", "hnsw", "ivf"] = Field("auto", description="auto: flat up to flat_limit, then ivf.")
+    kind: Literal[
+        "auto",
+        "flat",
+        "hnsw",
+        "ivf",
+        "pq",
+        "usearch",
+        "voyager",
+        "scann",
+        "qdrant",
+        "qdrant_server",
+        "lancedb",
+        "pgvector",
+    ] = Field(
+        "auto",
+        description="auto: flat up to flat_limit, then ivf. auto, flat, hnsw, ivf and pq are those of FAISS; every other kind is an "
+        "engine that is installed as an extra of its name: pip install 'loopback[usearch]'.",
+    )
     flat_limit: Annotated[int, ReadIf(kind="auto")] = Field(
         200_000, ge=0, le=10**9, description="auto: the largest catalog that is searched exactly."
     )
-    hnsw: Annotated[HnswSettings, ReadIf(kind="hnsw")] = Field(
-        default_factory=HnswSettings, description="Of kind hnsw."
+    hnsw: Annotated[
+        HnswSettings, ReadIf(kind=("hnsw", "usearch", "voyager", "qdrant", "qdrant_server", "pgvector"))
+    ] = Field(
+        default_factory=HnswSettings, description="Of kinds hnsw, usearch, voyager, qdrant, qdrant_server and pgvector."
     )
-    ivf: Annotated[IvfSettings, ReadIf(kind=("auto", "ivf"))] = Field(
-        default_factory=IvfSettings, description="Of kinds auto and ivf."
+    ivf: Annotated[IvfSettings, ReadIf(kind=("auto", "ivf", "pq", "scann", "lancedb"))] = Field(
+        default_factory=IvfSettings, description="Of kinds auto, ivf, pq, scann and lancedb."
+    )
+    pq: Annotated[PqSettings, ReadIf(kind=("pq", "scann", "lancedb"))] = Field(
+        default_factory=PqSettings, description="Of kinds pq, scann and lancedb."
+    )
+    qdrant: Annotated[QdrantSettings, ReadIf(kind="qdrant_server")] = Field(
+        default_factory=QdrantSettings, description="Of kind qdrant_server."
+    )
+    pgvector: Annotated[PgvectorSettings, ReadIf(kind="pgvector")] = Field(
+        default_factory=PgvectorSettings, description="Of kind pgvector."
     )
     storage: Literal["fp32", "fp16", "int8"] = Field(
-        "fp32", description="Precision of the vectors in the index; fp16 takes half of the memory, int8 a quarter."
+        "fp32",
+        description="Precision of the vectors in the index; fp16 takes half of the memory, int8 a quarter. With pq "
+        "it is that of the second look.",
     )
+
+    def contradiction(self) -> str:
+        """A precision that the engine does not have."""
+        offered = STORAGE_OF_KIND.get(self.kind)
+        if offered is None or self.storage in offered:
+            return ""
+        return f"storage is {self.storage!r}, but kind {self.kind!r} keeps {' or '.join(offered)}"

@@ -1,29 +1,46 @@
 """Nearest-neighbour indexes over track vectors: one interface, a file per engine.
 
 A new engine is a file `<name>_engine.py` with a class that offers what `VectorIndex` does, named `Index`, and its kinds in
-`loopback_core.settings` (`ENGINE_OF_KIND`).
+`loopback_core.settings` (`ENGINE_OF_KIND`). Its library is imported when one of its kinds is named.
 """
 
 from importlib import import_module
 from pathlib import Path
 
 from loopback_core.data import Floats
-from loopback_core.errors import ArtifactError
+from loopback_core.errors import ArtifactError, SettingsError
 from loopback_core.retrieval.indexes.vector_index import VectorIndex
 from loopback_core.settings import ENGINE_OF_KIND, IndexSettings
+from loopback_core.store.atomic import write_text
 
-INDEX_FILE, SETTINGS_FILE = "tracks.faiss", "index.json"
+INDEX_NAME, SETTINGS_FILE = "tracks", "index.json"
+
+INDEX_SUFFIXES = tuple(sorted({f".{engine}" for engine in ENGINE_OF_KIND.values()}))
+"""Of the file of an index, one for each engine."""
 
 
 def build_index(vectors: Floats, settings: IndexSettings) -> VectorIndex:
-    """An index over `vectors`, (n, D) float32, of the kind that the settings name."""
+    """An index over `vectors`, (n, D) float32, of the kind that the settings name.
+
+    Raises:
+        SettingsError: the library of its engine is not installed, or the server that the settings name does not answer.
+    """
     return _engine(settings).build(vectors, settings)
 
 
+def index_file(settings: IndexSettings) -> str:
+    """The name of the file of an index in its folder."""
+    return f"{INDEX_NAME}.{ENGINE_OF_KIND[settings.kind]}"
+
+
 def save_index(index: VectorIndex, folder: Path) -> None:
-    """Write the index and the settings that it was built and is searched with."""
-    index.save(folder / INDEX_FILE)
-    (folder / SETTINGS_FILE).write_text(index.settings.model_dump_json(indent=1) + "\n", "utf-8")
+    """Write the index and the settings that it was built and is searched with.
+
+    The settings come last: a folder without them, as a killed run leaves it, is no index.
+    """
+    (folder / SETTINGS_FILE).unlink(missing_ok=True)
+    index.save(folder / index_file(index.settings))
+    write_text(folder / SETTINGS_FILE, index.settings.model_dump_json(indent=1) + "\n")
 
 
 def load_index(folder: Path) -> VectorIndex:
@@ -31,6 +48,7 @@ def load_index(folder: Path) -> VectorIndex:
 
     Raises:
         ArtifactError: a file is missing or damaged.
+        SettingsError: as :func:`build_index`.
     """
     try:
         settings = IndexSettings.model_validate_json((folder / SETTINGS_FILE).read_text("utf-8"))
@@ -38,9 +56,18 @@ def load_index(folder: Path) -> VectorIndex:
         raise ArtifactError(
             f"The settings of the index in {folder} cannot be read ({error}); build it again."
         ) from None
-    return _engine(settings).load(folder / INDEX_FILE, settings)
+    return _engine(settings).load(folder / index_file(settings), settings)
 
 
 def _engine(settings: IndexSettings) -> type[VectorIndex]:
-    engine: type[VectorIndex] = import_module(f"{__name__}.{ENGINE_OF_KIND[settings.kind]}_engine").Index
+    name = ENGINE_OF_KIND[settings.kind]
+    try:
+        engine: type[VectorIndex] = import_module(f"{__name__}.{name}_engine").Index
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith(__name__.partition(".")[0]):
+            raise
+        raise SettingsError(
+            f"index.kind is {settings.kind!r}, whose library is not installed ({error.name.partition('.')[0]}): "
+            f'pip install "loopback[{name}]"'
+        ) from None
     return engine

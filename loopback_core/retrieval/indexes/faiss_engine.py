@@ -1,8 +1,6 @@
-"""The FAISS engine: exact search, an inverted file (ivf), a graph (hnsw)."""
+"""The FAISS engine: exact search, an inverted file (ivf), a graph (hnsw), codes in an inverted file (pq)."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,9 +10,12 @@ from numpy.typing import NDArray
 
 from loopback_core.data import NOTHING, Floats, Ids, Ragged, Ranking
 from loopback_core.errors import ArtifactError
+from loopback_core.retrieval.indexes.deleted_tracks import NO_IDS, load_deleted, save_deleted
+from loopback_core.retrieval.indexes.faiss_factory import built_kind, code_bytes, empty_index, faiss_threads
 from loopback_core.retrieval.top_k import no_ranking
 from loopback_core.runtime.progress import progress
 from loopback_core.settings import IndexSettings
+from loopback_core.store.atomic import replacing
 
 SCANNED_PER_WIDTH = 256
 """Tracks that a scan reads in the time in which a search of the HNSW graph widens by one (128 dimensions, one core).
@@ -23,9 +24,6 @@ For users with a long history an exact scan is used where it is faster.
 """
 
 
-TRAINED_ON = 200_000
-"""Tracks that the centroids of an IVF index are learned from."""
-
 ADDED_AT_ONCE = 50_000
 """Tracks."""
 
@@ -33,29 +31,21 @@ ADDED_AT_ONCE = 50_000
 class Index:
     """A FAISS index of inner products; position i is track i.
 
-    Excluded tracks are skipped inside the search (IDSelector), so that a list stays k long however many there are.
+    Excluded and deleted tracks are skipped inside the search (IDSelector), so that a list stays k long however many
+    there are.
     """
 
-    def __init__(self, index: Any, kind: str, settings: IndexSettings) -> None:
-        self.index, self.kind, self.settings = index, kind, settings
+    def __init__(self, index: Any, kind: str, settings: IndexSettings, deleted: Ids = NO_IDS) -> None:
+        self.index, self.kind, self.settings, self._deleted = index, kind, settings, deleted
 
     @classmethod
     def build(cls, vectors: Floats, settings: IndexSettings) -> Self:
         """Index `vectors`, (n, D) float32 of unit norm. Exact up to `flat_limit` tracks, else as `kind` says."""
-        n, dim = vectors.shape
-        kind = settings.kind
-        if kind == "auto":
-            kind = "flat" if n <= settings.flat_limit else "ivf"
-        index = faiss.index_factory(dim, _description(kind, n, settings), faiss.METRIC_INNER_PRODUCT)
-        if kind == "hnsw":
-            index.hnsw.efConstruction = settings.hnsw.ef_construction
-        if not index.is_trained:
-            index.train(_sample(vectors))
-        with _threads(1 if kind == "hnsw" else None), progress(f"{kind} index", n, "tracks") as shown:
-            for start in range(0, n, ADDED_AT_ONCE):
-                index.add(vectors[start : start + ADDED_AT_ONCE])
-                shown.advance(min(ADDED_AT_ONCE, n - start))
-        return cls(index, kind, settings)
+        kind = built_kind(len(vectors), settings)
+        built = cls(None, kind, settings)
+        built.index = empty_index(built._as_indexed(vectors), kind, settings)
+        built._append(vectors)
+        return built
 
     def __del__(self) -> None:
         """Give back the lists of ivf in a call, during which other threads run.
@@ -63,36 +53,49 @@ class Index:
         The destructor of FAISS holds the interpreter while it unmaps them: 10 to 40 ms for 750 MB, in which a service
         answers nobody.
         """
-        if self.kind == "ivf" and not sys.is_finalizing():
-            nothing = faiss.ArrayInvertedLists(self.index.nlist, self.index.code_size)
+        if self.index is not None and self.kind in ("ivf", "pq") and not sys.is_finalizing():
+            inverted = self._inverted_file()
+            nothing = faiss.ArrayInvertedLists(inverted.nlist, inverted.code_size)
             nothing.this.disown()
-            self.index.replace_invlists(nothing, True)
+            inverted.replace_invlists(nothing, True)
 
     def __len__(self) -> int:
-        return int(self.index.ntotal)
+        return int(self.index.ntotal) - len(self._deleted)
 
-    def search(self, queries: Floats, k: int, exclude: Ragged | None) -> Ranking:
+    def search(self, queries: Floats, k: int, exclude: Ragged | None, only: Ids | None = None) -> Ranking:
         """See :class:`loopback_core.retrieval.indexes.vector_index.VectorIndex`."""
+        queries = self._as_indexed(queries)
         if exclude is None:
-            return self._search(queries, k, np.zeros(0, np.int64))
+            return self._search(queries, k, NO_IDS, only)
         ranking = no_ranking(len(queries), k)
         for row in range(len(queries)):  # a selector belongs to a call, so to one user
-            nearest = self._search(queries[row : row + 1], k, exclude[row])
+            nearest = self._search(queries[row : row + 1], k, exclude[row], only)
             ranking.tracks[row], ranking.scores[row] = nearest.tracks[0], nearest.scores[0]
         return ranking
 
-    def _search(self, queries: Floats, k: int, seen: Ids) -> Ranking:
-        """A search wide enough for k tracks besides the excluded ones.
+    def _search(self, queries: Floats, k: int, seen: Ids, only: Ids | None) -> Ranking:
+        """A search wide enough for k tracks besides those that are left out.
 
         The tracks that a user played lie nearest to the user: they would fill a search of fixed width.
         """
-        selector = faiss.IDSelectorBitmap(_all_but(seen, len(self))) if len(seen) else None
+        total, selector, left_out = int(self.index.ntotal), None, len(seen)
+        if only is not None:
+            allowed = np.setdiff1d(self._known(only), np.concatenate([seen, self._deleted]))
+            if not len(allowed):
+                return no_ranking(len(queries), k)
+            selector, left_out = faiss.IDSelectorBitmap(_bits_of(allowed, total)), total - len(allowed)
+        elif left_out or len(self._deleted):
+            seen = np.union1d(self._known(seen), self._deleted) if len(self._deleted) else self._known(seen)
+            selector, left_out = faiss.IDSelectorBitmap(~_bits_of(seen, total)), len(seen)
         searched, parameters = self.index, faiss.SearchParameters(sel=selector)
-        width = max(self.settings.hnsw.ef_search, k) + len(seen)
-        if self.kind == "ivf":
-            lists = (k + len(seen)) * searched.nlist // len(self)
-            parameters = faiss.SearchParametersIVF(nprobe=self.settings.ivf.probes + lists, sel=selector)
-        elif self.kind == "hnsw" and len(seen) and width * SCANNED_PER_WIDTH > len(self):
+        width = max(self.settings.hnsw.ef_search, k) + left_out
+        if self.kind in ("ivf", "pq"):
+            lists = self._lists_to_visit(k, left_out, only is not None)
+            parameters = faiss.SearchParametersIVF(nprobe=lists, sel=selector)
+        if self.kind == "pq":
+            again = self.settings.pq.refined
+            parameters = faiss.IndexRefineSearchParameters(k_factor=again, base_index_params=parameters)
+        elif self.kind == "hnsw" and left_out and width * SCANNED_PER_WIDTH > total:
             searched = self.index.storage
         elif self.kind == "hnsw":
             parameters = faiss.SearchParametersHNSW(efSearch=width, sel=selector)
@@ -100,9 +103,31 @@ class Index:
         # FAISS fills a short list with -1 and the lowest float; ours ends in NOTHING and -inf.
         return Ranking(tracks, np.where(tracks == NOTHING, -np.inf, scores).astype(np.float32))
 
+    def _lists_to_visit(self, k: int, left_out: int, filtered: bool) -> int:
+        """As many lists as hold k tracks more than are left out, and the usual ones.
+
+        Tracks that a filter leaves are everywhere: it takes as many times more lists as it leaves fewer tracks.
+        """
+        total, lists, probes = int(self.index.ntotal), int(self._inverted_file().nlist), self.settings.ivf.probes
+        if filtered:
+            return min(lists, -(-(probes + k * lists // total) * total // (total - left_out)))
+        return int(probes + (k + left_out) * lists // total)
+
+    def add(self, vectors: Floats) -> None:
+        """See :class:`loopback_core.retrieval.indexes.vector_index.VectorIndex`."""
+        self._hold_lists()
+        self._append(vectors)
+
+    def delete(self, ids: Ids) -> None:
+        """See :class:`loopback_core.retrieval.indexes.vector_index.VectorIndex`. Their vectors stay until it is built again."""
+        self._deleted = np.union1d(self._deleted, self._known(ids))
+
     def save(self, path: Path) -> None:
         """Write the FAISS file."""
-        faiss.write_index(self.index, str(path))
+        self._hold_lists()
+        with replacing(path) as new:  # the old one may be mapped, by this index too
+            faiss.write_index(self.index, str(new))
+        save_deleted(self._deleted, path)
 
     @classmethod
     def load(cls, path: Path, settings: IndexSettings) -> Self:
@@ -115,39 +140,52 @@ class Index:
             index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP | faiss.IO_FLAG_READ_ONLY)
         except RuntimeError as error:
             raise ArtifactError(f"The index {path} cannot be read; build it again. ({error})") from None
-        kind = "hnsw" if isinstance(index, faiss.IndexHNSW) else "ivf" if isinstance(index, faiss.IndexIVF) else "flat"
-        if kind == "ivf":
-            faiss.downcast_InvertedLists(index.invlists).prefetch_nthread = 0  # 32 threads for every search
-        return cls(index, kind, settings)
+        loaded = cls(index, _kind_of(index), settings, load_deleted(path))
+        if loaded.kind in ("ivf", "pq"):
+            lists = faiss.downcast_InvertedLists(loaded._inverted_file().invlists)
+            lists.prefetch_nthread = 0  # 32 threads for every search
+        return loaded
+
+    def _append(self, vectors: Floats) -> None:
+        n = len(vectors)
+        with faiss_threads(1 if self.kind == "hnsw" else None), progress(f"{self.kind} index", n, "tracks") as shown:
+            for start in range(0, n, ADDED_AT_ONCE):
+                self.index.add(self._as_indexed(vectors[start : start + ADDED_AT_ONCE]))
+                shown.advance(min(ADDED_AT_ONCE, n - start))
+
+    def _hold_lists(self) -> None:
+        """Copy lists that are mapped from a file into memory: only such lists can be added to, and written elsewhere."""
+        if self.kind not in ("ivf", "pq"):
+            return
+        inverted = self._inverted_file()
+        mapped = faiss.downcast_InvertedLists(inverted.invlists)
+        if isinstance(mapped, faiss.ArrayInvertedLists):
+            return
+        held = faiss.ArrayInvertedLists(inverted.nlist, inverted.code_size)
+        mapped.copy_subset_to(held, faiss.InvertedLists.SUBSET_TYPE_ID_RANGE, 0, int(self.index.ntotal))
+        held.this.disown()
+        inverted.replace_invlists(held, True)
+
+    def _inverted_file(self) -> Any:
+        return faiss.downcast_index(self.index.base_index) if self.kind == "pq" else self.index
+
+    def _as_indexed(self, vectors: Floats) -> Floats:
+        """With zeros for further dimensions, where codes need a multiple of their parts; products are the same."""
+        dim = vectors.shape[1]
+        missing = -dim % code_bytes(dim, self.settings) if self.kind == "pq" else 0
+        return np.pad(vectors, ((0, 0), (0, missing))) if missing else vectors
+
+    def _known(self, ids: Ids) -> Ids:
+        return ids[(ids >= 0) & (ids < int(self.index.ntotal))]
 
 
-def _all_but(seen: Ids, n: int) -> NDArray[np.uint8]:
-    """A bit for each of n tracks, which is 0 for those in `seen`."""
-    bits = np.full(-(-n // 8), 255, np.uint8)
-    np.bitwise_and.at(bits, seen >> 3, ~(1 << (seen & 7)).astype(np.uint8))
+def _kind_of(index: Any) -> str:
+    kinds = {"pq": faiss.IndexRefine, "hnsw": faiss.IndexHNSW, "ivf": faiss.IndexIVF}
+    return next((kind for kind, of_kind in kinds.items() if isinstance(index, of_kind)), "flat")
+
+
+def _bits_of(ids: Ids, n: int) -> NDArray[np.uint8]:
+    """A bit for each of n tracks, which is 1 for those in `ids`."""
+    bits = np.zeros(-(-n // 8), np.uint8)
+    np.bitwise_or.at(bits, ids >> 3, (1 << (ids & 7)).astype(np.uint8))
     return bits
-
-
-def _description(kind: str, n: int, settings: IndexSettings) -> str:
-    """Of an index over n tracks, in the words of FAISS."""
-    held = {"fp32": "Flat", "fp16": "SQfp16", "int8": "SQ8"}[settings.storage]
-    if kind == "hnsw":
-        return f"HNSW{settings.hnsw.neighbors},{held}"
-    lists = int(max(1, min(4 * np.sqrt(n), n / 39)))  # 39: the fewest points per list for which k-means does not warn
-    return f"IVF{lists},{held}" if kind == "ivf" else held
-
-
-def _sample(vectors: Floats) -> Floats:
-    """The vectors that centroids and value ranges are learned from: every n-th of the catalog, which is ordered by popularity."""
-    return np.ascontiguousarray(vectors[:: max(1, len(vectors) // TRAINED_ON)])
-
-
-@contextmanager
-def _threads(count: int | None) -> Iterator[None]:
-    """Limit the threads of FAISS; None: no limit. With several threads every run builds another graph."""
-    before = faiss.omp_get_max_threads()
-    faiss.omp_set_num_threads(count or before)
-    try:
-        yield
-    finally:
-        faiss.omp_set_num_threads(before)

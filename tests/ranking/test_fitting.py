@@ -211,7 +211,9 @@ def test_an_earlier_ranker_is_left_where_many_users_contradict_it():
     earlier = fit_ranker("next_listen", rounds_of(rng, 40, 200, noise=False), 0)
     step = "track, listens ago: 4 to 7"
     assert dict(earlier.weights)[step] > 1
-    other = fit_ranker("next_listen", rounds_of(rng, 40, 200, noise=True), 0, earlier)  # what followed then no longer does
+    other = fit_ranker(
+        "next_listen", rounds_of(rng, 40, 200, noise=True), 0, earlier
+    )  # what followed then no longer does
     assert abs(dict(other.weights).get(step, 0)) < 0.1 * dict(earlier.weights)[step]
 
 

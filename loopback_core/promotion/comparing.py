@@ -27,6 +27,10 @@ JUDGED_AT = 10
 
 ALL = "all"
 
+SEGMENT_USERS = 30
+"""Users whom a segment needs to say anything: of fewer, percentile intervals of the bootstrap are too narrow (Hesterberg 2015), and
+there are many segments in which one may err."""
+
 
 def lists_of(asked: AskedTask, bundle: Bundle, translation: Translation | None, label: str) -> Ids:
     """What a bundle shows to every request, (requests, JUDGED_AT), by ids of the log of the tasks.
@@ -105,7 +109,7 @@ def _difference(
     champion, challenger = (float(of.mean()) for of in values)
     n_users = len(np.unique(users))
     low = high = None
-    if n_users >= settings.min_users:
+    if n_users >= (settings.min_users if segment == ALL else max(settings.min_users, SEGMENT_USERS)):
         paired = (values[1] - values[0])[:, None]
         means = bootstrap_means(paired, settings.resamples, settings.seed, users).ravel()
         tail = (1 - confidence) / 2

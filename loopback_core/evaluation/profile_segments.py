@@ -27,9 +27,7 @@ def profile_segments(users: pl.DataFrame, asked: Ids) -> dict[str, NDArray[np.bo
     if "age" in profiles.columns:
         found |= {name: profiles["age"].is_between(low, high, closed="left") for low, high, name in AGES}
     if "country" in profiles.columns:
-        counted = (
-            profiles["country"].drop_nulls().value_counts(sort=True).sort("count", "country", descending=[True, False])
-        )
+        counted = profiles["country"].drop_nulls().value_counts().sort("count", "country", descending=[True, False])
         found |= {name: profiles["country"] == name for name in counted["country"].head(MOST_COUNTRIES)}
     masks = {name: mask.fill_null(False).to_numpy() for name, mask in found.items()}
     return {name: mask for name, mask in masks.items() if mask.sum() >= FEWEST}

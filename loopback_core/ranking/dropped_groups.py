@@ -57,9 +57,8 @@ def _losses(inside: RankRequests, outside: RankRequests) -> Iterator[tuple[str, 
         is_left = ~np.isin(FEATURES, [_feature(column) for column in columns])
         if is_left.all():  # it is of the order of the candidates, which the linear score makes
             continue
-        if not whole[
-            ~is_left
-        ].any():  # nothing is read of it, as of plays of the track where only new tracks are candidates
+        # Where only new tracks are candidates nothing is read of plays of the track, say.
+        if not whole[~is_left].any():
             yield name, np.zeros(len(outside))
             continue
         without = Bounds(np.where(is_left, bounds.low, 0.0), np.where(is_left, bounds.high, 0.0))

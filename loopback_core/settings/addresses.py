@@ -1,8 +1,11 @@
-"""Addresses of remote logs as they may be shown: in a sentence, a manifest, a log, the UI. Without their secrets."""
+"""Addresses in settings: filled from the environment, and as they may be shown, in a sentence, a manifest, the UI: without secrets."""
 
+import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from urllib.parse import quote, unquote
+
+from loopback_core.errors import SettingsError
 
 SHOWN_PARAMETERS = (
     "application_name",
@@ -22,11 +25,34 @@ LONG_SECRET = 6
 
 HIDDEN = "***"
 
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _ADDRESS = re.compile(_SCHEME.pattern + r"[^\s'\"`<>]+")
 _KEY_VALUE = re.compile(
     r"(?i)\b(\w*(?:password|passwd|pwd|secret|token|signature|credential)\w*)(\s*[=:]\s*)('[^']*'|\"[^\"]*\"|[^\s&;,)]+)"
 )
+
+
+def filled_address(address: str, key: str, environ: Mapping[str, str] = os.environ) -> str:
+    """An address with the value of each ${NAME} in it, percent-encoded where it is a user, a password or a parameter.
+
+    key: the setting that holds it.
+
+    Raises:
+        SettingsError: a name is not in the environment.
+    """
+    start, end = address.find("://"), address.rfind("@")
+    parameters = address.find("?", max(end, 0))
+
+    def value(found: re.Match[str]) -> str:
+        if not (given := environ.get(found[1])):
+            raise SettingsError(
+                f"{key} uses ${{{found[1]}}}, which is not set in the environment: export {found[1]}=..."
+            )
+        encoded = 0 <= start < found.start() < end or 0 <= parameters < found.start()
+        return quote(given, safe="") if encoded else given
+
+    return _VARIABLE.sub(value, address)
 
 
 def shown_address(address: str) -> str:

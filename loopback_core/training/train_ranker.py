@@ -60,6 +60,7 @@ def train_ranker(
     return {
         "preset": settings.training.preset,
         "seed": settings.training.seed,
+        "is_warm": earlier is not None,
         "scoring": {task: ranker.as_json() for task, ranker in rankers.items()},
         "correctors": {task: fit.facts for task, fit in correctors.items()},
         "reranking": {task: asdict(choice) for task, choice in reranking.items()},

@@ -5,10 +5,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import quote
 
 from loopback_core.errors import SettingsError
-from loopback_core.settings.addresses import LONG_SECRET, secrets_of, shown_address, without_secrets
+from loopback_core.settings.addresses import LONG_SECRET, filled_address, secrets_of, shown_address, without_secrets
 
 DATABASES = {"postgresql": "postgresql", "postgres": "postgresql", "sqlite": "sqlite", "duckdb": "duckdb"}
 STORES = {
@@ -26,7 +25,6 @@ SECRET_VARIABLE = re.compile(r"PASSWORD|SECRET|TOKEN|ACCESS_KEY|ACCOUNT_KEY|SAS"
 PASSWORD_VARIABLES = ("LOOPBACK_SOURCE_PASSWORD", "PGPASSWORD")
 """Those that a database reads: never shown, however short."""
 
-_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _OTHER_ADDRESS = re.compile(r"://|(?:^|\s)(?:host|hostaddr|dbname|service)\s*=", re.IGNORECASE)
 """jdbc:postgresql://..., or the connection string of libpq: both may hold a password."""
 
@@ -56,7 +54,8 @@ def remote_address(name: str, environ: Mapping[str, str] = os.environ) -> Remote
     Raises:
         SettingsError: it has a scheme that is not known, or names a variable that is not set.
     """
-    text = _filled(name, environ) if _VARIABLE.search(name) and ("://" in name or name.startswith("${")) else name
+    is_address = "://" in name or name.startswith("${")
+    text = filled_address(name, "source.name", environ) if is_address else name
     if parts := _SCHEME_OF.fullmatch(text):
         return _of_scheme(parts[1].lower(), parts[2], text, environ)
     if _OTHER_ADDRESS.search(text):
@@ -99,19 +98,3 @@ def _of_environment(environ: Mapping[str, str]) -> tuple[str, ...]:
         for name, value in environ.items()
         if name in PASSWORD_VARIABLES or (len(value) >= LONG_SECRET and SECRET_VARIABLE.search(name))
     )
-
-
-def _filled(name: str, environ: Mapping[str, str]) -> str:
-    """`name` with the values of its variables, percent-encoded where they are a user, a password or a parameter."""
-    start, end = name.find("://"), name.rfind("@")
-    parameters = name.find("?", max(end, 0))
-
-    def value(found: re.Match[str]) -> str:
-        if not (given := environ.get(found[1])):
-            raise SettingsError(
-                f"source.name uses ${{{found[1]}}}, which is not set in the environment: export {found[1]}=..."
-            )
-        encoded = 0 <= start < found.start() < end or 0 <= parameters < found.start()
-        return quote(given, safe="") if encoded else given
-
-    return _VARIABLE.sub(value, name)

@@ -20,7 +20,7 @@ def verdict(evaluation: Evaluation) -> list[str]:
 
 
 def _summary(rivals: list[AgainstRival]) -> str:
-    """It "beat it" in these tasks, are "ahead, …" in those: the tasks by outcome."""
+    """What is served "beat it" in these tasks, is "ahead, …" in those: the tasks by outcome."""
     parts = []
     for outcome in Outcome:
         named = [f"{_task(one)}{_against(one)}" for one in rivals if one.outcome is outcome]

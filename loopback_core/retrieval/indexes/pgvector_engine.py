@@ -13,8 +13,8 @@ from psycopg.sql import SQL, Identifier, Literal
 from loopback_core.data import Floats, Ids
 from loopback_core.errors import SettingsError
 from loopback_core.retrieval.indexes.filtered_search import Nearest
-from loopback_core.retrieval.indexes.server_table import ServerTable, filled_address
-from loopback_core.settings.addresses import without_secrets
+from loopback_core.retrieval.indexes.server_table import ServerTable
+from loopback_core.settings.addresses import filled_address, without_secrets
 
 WIDEST = 1_000
 """The largest width of a search that pgvector takes, and so the longest list that its graph gives."""

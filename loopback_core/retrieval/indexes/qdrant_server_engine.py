@@ -8,8 +8,8 @@ from qdrant_client import QdrantClient, models
 from loopback_core.data import Floats, Ids
 from loopback_core.errors import SettingsError
 from loopback_core.retrieval.indexes.filtered_search import Nearest
-from loopback_core.retrieval.indexes.server_table import ServerTable, filled_address
-from loopback_core.settings.addresses import without_secrets
+from loopback_core.retrieval.indexes.server_table import ServerTable
+from loopback_core.settings.addresses import filled_address, without_secrets
 
 SENT_AT_ONCE = 2_000
 """Tracks in one request."""

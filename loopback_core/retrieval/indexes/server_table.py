@@ -1,7 +1,5 @@
 """What the engines that are servers share: the file of an index is the truth, what the server holds is a copy of it."""
 
-import os
-import re
 from abc import abstractmethod
 from pathlib import Path
 from typing import Self
@@ -11,13 +9,11 @@ import numpy as np
 import xxhash
 
 from loopback_core.data import Floats, Ids
-from loopback_core.errors import ArtifactError, SettingsError
+from loopback_core.errors import ArtifactError
 from loopback_core.retrieval.indexes.deleted_tracks import NO_IDS
 from loopback_core.retrieval.indexes.wide_search import WideSearch
 from loopback_core.settings import IndexSettings
 from loopback_core.store.atomic import replacing
-
-_VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 
 class ServerTable(WideSearch):
@@ -106,23 +102,6 @@ class ServerTable(WideSearch):
     @abstractmethod
     def _remove(self, ids: Ids) -> None:
         """Remove rows from the table."""
-
-
-def filled_address(url: str, key: str) -> str:
-    """The address of a server, each ${NAME} in it filled from the environment, so that no secret stands in a setting.
-
-    Raises:
-        SettingsError: a name is not in the environment.
-    """
-
-    def value(found: re.Match[str]) -> str:
-        if not (given := os.environ.get(found[1])):
-            raise SettingsError(
-                f"{key} uses ${{{found[1]}}}, which is not set in the environment: export {found[1]}=..."
-            )
-        return given
-
-    return _VARIABLE.sub(value, url)
 
 
 def _content_digest(vectors: Floats, settings: IndexSettings, deleted: Ids) -> str:

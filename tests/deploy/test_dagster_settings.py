@@ -6,7 +6,9 @@ from dagster._config import process_config
 from dagster._core.instance.config import dagster_instance_config_schema
 from dagster._core.workspace.config_schema import process_workspace_config
 from dagster_postgres import DagsterPostgresStorage
+from dagster_postgres.utils import pg_url_from_config
 from kubernetes_manifests import DEPLOY, SETTINGS, of_kind
+from sqlalchemy import create_engine
 
 KUBERNETES = yaml.safe_load((SETTINGS / "dagster.yaml").read_text("utf-8"))
 PLAIN = yaml.safe_load((DEPLOY.parent / "docs" / "dagster.yaml").read_text("utf-8"))
@@ -27,6 +29,7 @@ def test_the_storage_is_a_postgresql_that_exists(rendered, monkeypatch):
     monkeypatch.setenv("DAGSTER_PG_PASSWORD", "secret")
     config = process_config(DagsterPostgresStorage.config_type(), KUBERNETES["storage"]["postgres"])
     assert config.success, config.errors
+    create_engine(pg_url_from_config(config.value))  # imports the driver, and connects to nothing
     database = config.value["postgres_db"]
     assert database["password"] == "secret"
     assert database["port"] in {

@@ -118,6 +118,9 @@ class Constants:
     evaluation_seconds: float = _measured(
         seconds_of("evaluation"), "s", f"{OF_STEPS}, evaluation: 992 users, every track scored for each"
     )
+    drift_seconds_per_million: float = _measured(
+        48 / 19, "s / 1M listens", "docs/drift.md: 48 s for 19 million listens"
+    )
     drift_memory_per_listen: float = _measured(130, "bytes / listen", "drift/week_reading.py, BYTES_PER_LISTEN")
     # Serving.
     service_memory: float = _measured(0.6e9, "bytes", "docs/serving.md: after a start, without mapped files")

@@ -49,7 +49,9 @@ class Scale:
             "faiss_index, ivf": c.ivf_build_seconds * (self.tracks / c.index_tracks) ** 1.5,
             "baselines": c.baselines_seconds_per_million * millions,
             "evaluation": c.evaluation_seconds * both,
-            "bundle: lists of known users": c.new_list_milliseconds / 1e3 * self.users,
+            "bundle, trained once more": c.training_seconds / c.trainings,
+            "bundle, lists of known users": c.new_list_milliseconds / 1e3 * self.users,
+            "drift": c.drift_seconds_per_million * millions,
         }
         return {step: value / 3600 for step, value in seconds.items()}
 

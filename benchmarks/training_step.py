@@ -33,8 +33,9 @@ from loopback_core.settings import Settings, SourceSettings, SplitSettings, load
 from loopback_core.splits import Splits, split_listens
 from loopback_core.training.device import choose_device
 from loopback_core.training.examples import Batch
-from loopback_core.training.loop import make_examples, set_up, training_step
 from loopback_core.training.sampled import SampledBatch
+from loopback_core.training.set_up import make_examples, set_up
+from loopback_core.training.steps import training_step
 
 VARIANTS = {
     "reference": {"preset": "reference"},

@@ -1,6 +1,7 @@
 """The bundle that is served."""
 
 import logging
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,7 @@ def _build(step: Step) -> tuple[Artifact, bool]:
     from loopback_core.bundle.verdict_json import verdict_of
     from loopback_core.evaluation.evaluation_json import read_evaluation
     from loopback_core.splits import Splits
+    from loopback_core.training.workers.launching import on_workers
 
     evaluation = step.sound("evaluation")
     index, vectors, ranker, towers, splits = (
@@ -66,7 +68,8 @@ def _build(step: Step) -> tuple[Artifact, bool]:
             verdict_of(document, evaluation.version),
             start,
         )
-        return build_bundle(evaluated, step.settings, folder, step.scratch(folder))
+        scratch = step.scratch(folder)
+        return on_workers(build_bundle, (evaluated, step.settings, folder, scratch), step.settings.training, scratch)
 
     artifact, reused = step.publish("bundle", make, upstream=[index, evaluation])
     _serve_first(step, artifact)
@@ -88,7 +91,8 @@ def _starting_weights(step: Step, towers: Artifact) -> "StartingWeights | None":
     except ArtifactError as error:
         log.warning("the bundle is trained anew: %s", error)
         return None
-    return StartingWeights(earlier.folder, TrackNames(lambda: Splits(splits.folder).track_names))
+    names = partial(getattr, Splits(splits.folder), "track_names")  # no lambda: workers are sent it
+    return StartingWeights(earlier.folder, TrackNames(names))
 
 
 def _serve_first(step: Step, artifact: Artifact) -> None:

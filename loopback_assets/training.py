@@ -51,13 +51,16 @@ def _train(step: Step) -> Any:
     from loopback_core.reporting.plots import plot_training
     from loopback_core.splits import Splits
     from loopback_core.training.train import train_towers
+    from loopback_core.training.workers.launching import on_workers
 
     splits, settings = step.sound("temporal_splits"), step.settings
     begins_with = _begins_with(step, splits) if settings.training.warm_start else None
     earlier = None if begins_with is None else _earlier_training(step, begins_with)
 
     def make(folder: Path) -> dict[str, Any]:
-        summary = train_towers(Splits(splits.folder), settings, folder, step.scratch(folder), earlier)
+        scratch = step.scratch(folder)
+        arguments = (Splits(splits.folder), settings, folder, scratch, earlier)
+        summary = on_workers(train_towers, arguments, settings.training, scratch)
         epochs = json.loads((folder / "history.json").read_text("utf-8"))["epochs"]
         plot_training(epochs, settings.training.validation_metric, folder / "training.png")
         return summary

@@ -35,3 +35,7 @@ class ListensError(LoopbackError):
 
 class RequestError(LoopbackError):
     """A request that cannot be answered, or a listen that cannot be kept. The message names what is wrong with it."""
+
+
+class WorkersError(LoopbackError):
+    """A training on several workers cannot be started, or its workers died too often. The message says what to do."""

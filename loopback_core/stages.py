@@ -61,7 +61,7 @@ def training_values(settings: Settings) -> StageValues:
     """What a training and its measuring on validation depend on: settings, and the content of the file of features."""
     values: StageValues = {
         "towers": _only(settings.towers),
-        "training": _only(settings.training),
+        "training": settings.training.model_dump(mode="json", exclude={"launcher"}),
         "tie_seed": settings.evaluation.seed,
         "tuning_users": settings.evaluation.tuning_users,
     }

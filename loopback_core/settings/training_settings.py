@@ -127,6 +127,18 @@ class TrainingSettings(Section):
     )
     seed: Seed = Field(0, description="Seed of initial weights, batch order and dropout.")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="auto takes a GPU when there is one.")
+    workers: int = Field(
+        1,
+        ge=1,
+        le=4096,
+        description="Processes that train together, each with a share of the rows of every table; needs objective = 'sampled' "
+        "and optimizer = 'sparse'.",
+    )
+    launcher: Literal["torchrun", "ray"] = Field(
+        "torchrun",
+        description="What starts several workers. torchrun: on this machine. ray: Ray Train, on the cluster that RAY_ADDRESS "
+        "names, else on this machine.",
+    )
     epochs: int = Field(
         3,
         ge=1,
@@ -212,5 +224,10 @@ class TrainingSettings(Section):
             return (
                 f"training.batch_size = {self.batch_size} is too large for training.objective = 'in_batch', which scores "
                 "every row against every other: at most 65536"
+            )
+        if self.workers > 1 and (self.objective != "sampled" or self.optimizer != "sparse" or self.sampled.hard_share):
+            return (
+                f"training.workers = {self.workers} needs training.objective = 'sampled', training.optimizer = 'sparse' and no "
+                "hard negatives (training.sampled.hard_share = 0): rows and negatives are shared by row"
             )
         return ""

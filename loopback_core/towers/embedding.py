@@ -21,6 +21,14 @@ class Bags(Inputs):
     weights: Tensor  # (n,) float32, without a gradient
 
 
+@dataclass(frozen=True)
+class FetchedRows:
+    """Rows that a step reads, from the workers that own them."""
+
+    rows: Tensor  # (n,) int64, distinct and ascending
+    vectors: Tensor  # (n, dim), a leaf that collects their gradients
+
+
 class IdEmbedding(nn.Module):
     """`count` rows for known ids and a last one for every id the weights never saw (any id outside [0, count)).
 
@@ -38,30 +46,34 @@ class IdEmbedding(nn.Module):
             weight = torch.randn(count + 1, dim) * std
         self.weight = nn.Parameter(weight)
         self.touched: list[tuple[Tensor, Tensor]] = []  # since the last step: (n,) rows, leaf (n, dim) with a gradient
+        self.fetched: FetchedRows | None = None  # where the weight holds only the rows of one of several workers
 
     def forward(self, ids: Tensor) -> Tensor:
         """ids: (...,) int64 -> (..., dim)."""
-        rows = self._rows(ids)
+        rows = self.rows_of(ids)
         if not self._in_leaves():
             return F.embedding(rows, self.weight)
         return self._leaf(rows.flatten()).view(*ids.shape, self.weight.shape[1])
 
     def bag(self, bags: Bags) -> Tensor:
         """The weighted sum of each bag, (rows, dim); zeros for an empty bag."""
-        rows: Tensor = self._rows(bags.ids)
+        rows: Tensor = self.rows_of(bags.ids)
         table: Tensor = self.weight
         if self._in_leaves():  # the same few ids are in most bags
             distinct, rows = torch.unique(rows, return_inverse=True)
             table = self._leaf(distinct)
         return F.embedding_bag(rows, table, bags.offsets, mode="sum", per_sample_weights=bags.weights)
 
-    def _rows(self, ids: Tensor) -> Tensor:
+    def rows_of(self, ids: Tensor) -> Tensor:
+        """The row of each id, (...,); the last one for the unknown."""
         return torch.where((ids >= 0) & (ids < self.count), ids, self.count)
 
     def _in_leaves(self) -> bool:
         return self.sparse and torch.is_grad_enabled()
 
     def _leaf(self, rows: Tensor) -> Tensor:
+        if self.fetched is not None:
+            return self.fetched.vectors.index_select(0, torch.searchsorted(self.fetched.rows, rows))
         # index_select and not weight[rows], which takes five times as long on a CPU.
         leaf = self.weight.detach().index_select(0, rows).requires_grad_()
         self.touched.append((rows, leaf))
@@ -72,15 +84,24 @@ class IdEmbedding(nn.Module):
         lookups = [(rows, leaf.grad) for rows, leaf in self.touched if leaf.grad is not None]
         if not lookups:
             return None
-        rows, order = torch.sort(torch.cat([rows for rows, _ in lookups]), stable=True)
-        distinct, counts = torch.unique_consecutive(rows, return_counts=True)
-        gradients = torch.cat([gradient for _, gradient in lookups])
-        return distinct, F.embedding_bag(order, gradients, counts.cumsum(0) - counts, mode="sum")
+        rows, gradients = (torch.cat(parts) for parts in zip(*lookups, strict=True))
+        return sum_by_row(rows, gradients)
+
+    def forget(self) -> None:
+        """Let go of the lookups since the last step."""
+        self.touched.clear()
 
     @torch.no_grad()
     def settle_unknown(self) -> None:
         """Set the unknown row to the mean of the known ones, a neutral value instead of a random one."""
         self.weight[self.count] = self.weight[: self.count].mean(dim=0)
+
+
+def sum_by_row(rows: Tensor, gradients: Tensor) -> tuple[Tensor, Tensor]:
+    """Each row once, ascending, and the sum of its gradients. rows: (n,) int64. gradients: (n, dim)."""
+    rows, order = torch.sort(rows, stable=True)
+    distinct, counts = torch.unique_consecutive(rows, return_counts=True)
+    return distinct, F.embedding_bag(order, gradients, counts.cumsum(0) - counts, mode="sum")
 
 
 def keep_rows(like: Tensor, dropout: float) -> Tensor:

@@ -25,6 +25,11 @@ class Batch:
     artist: Tensor  # (B,)
     false_negative: Tensor | None  # (B, B) bool: the track of row j is no negative of row i
 
+    @property
+    def events(self) -> int:
+        """Listens of the whole step, which are those of the batch."""
+        return len(self)
+
     def __len__(self) -> int:
         return len(self.user)
 

@@ -9,17 +9,14 @@ from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from loopback_core.data import FitData
 from loopback_core.errors import DivergedError
-from loopback_core.features.track_content import track_content
 from loopback_core.runtime.prefetch import prefetch
 from loopback_core.runtime.progress import progress
 from loopback_core.settings import Settings, TrainingSettings
-from loopback_core.towers.track import SumTrackTower
-from loopback_core.towers.two_tower import TwoTower, Vocabulary
+from loopback_core.towers.two_tower import TwoTower
 from loopback_core.training.averaging import averaged
 from loopback_core.training.checkpoint import (
     CheckpointDue,
@@ -31,10 +28,14 @@ from loopback_core.training.checkpoint import (
     save_checkpoint,
 )
 from loopback_core.training.device import choose_device
-from loopback_core.training.examples import Batch, Examples
-from loopback_core.training.optimizers import Stepper, make_optimizers
-from loopback_core.training.sampled import SampledBatch, SampledExamples
+from loopback_core.training.examples import Batch
+from loopback_core.training.optimizers import Stepper
+from loopback_core.training.sampled import SampledBatch
+from loopback_core.training.set_up import make_examples, set_up
+from loopback_core.training.steps import OwnSteps, Steps
 from loopback_core.training.warm_start import ACCUMULATORS, StartingWeights, save_accumulators
+from loopback_core.training.workers.crew import Crew
+from loopback_core.training.workers.group import current_group
 
 log = logging.getLogger("loopback")
 
@@ -68,13 +69,13 @@ def train(
         progression = Progression()
     if progression.history:
         log.info("training goes on after epoch %d, from its checkpoint", progression.history[-1].epoch)
-    examples = make_examples(data, settings)
+    steps = _steps(data, settings, model, optimizers)
     due = CheckpointDue()
     for number in range(len(progression.history) + 1, training.epochs + 1):
         if _out_of_patience(progression, training):
             log.info("stopping: no better %s for %d epochs", training.validation_metric, training.patience)
             break
-        epoch = _epoch(number, model, optimizers, examples, what)
+        epoch = _epoch(number, model, steps, what)
         mean = averaged(model, progression.mean_weights, number - 1) if training.average_epochs else nullcontext()
         with mean, torch.no_grad():
             is_best = _note(
@@ -93,70 +94,24 @@ def train(
     return model.eval(), progression
 
 
-def set_up(
-    data: FitData, settings: Settings, device: torch.device, start: StartingWeights | None = None
-) -> tuple[TwoTower, list[Stepper]]:
-    """Towers for the ids of `data`, on `device`, with their optimizers; freshly initialised and seeded, or from `start`."""
-    training = settings.training
-    torch.manual_seed(training.seed)  # on the CPU, so that every device starts from the same weights
-    content, catalog = track_content(data, settings.towers), data.catalog
-    model = TwoTower(
-        Vocabulary(catalog.n_users, catalog.n_tracks, catalog.n_artists, *content.widths),
-        settings.towers,
-        sparse=training.optimizer == "sparse",
-        temperature=training.temperature,
-        max_inverse_temperature=training.max_inverse_temperature,
-    )
-    if isinstance(model.tracks, SumTrackTower) and model.tracks.content is not None:
-        model.tracks.content.standardise(content.dense(np.arange(catalog.n_tracks)))
-    model = model.to(device)
-    optimizers = make_optimizers(model, training)
-    if start is not None and data.names is not None:
-        start.put_into(model, optimizers, data.names)
-    return model, optimizers
+def _steps(data: FitData, settings: Settings, model: TwoTower, optimizers: list[Stepper]) -> Steps:
+    """Taken by this process, or by all workers of the group in which it leads."""
+    if (group := current_group()) is not None:
+        return Crew(group, data, settings, model, optimizers)
+    return OwnSteps(model, optimizers, make_examples(data, settings), settings.training.precision)
 
 
-def make_examples(data: FitData, settings: Settings) -> Examples | SampledExamples:
-    """What `training.objective` trains on."""
-    if settings.training.objective == "sampled":
-        return SampledExamples(data, settings)
-    return Examples(data, settings.training)
-
-
-def training_step(
-    model: TwoTower, optimizers: list[Stepper], batch: Batch | SampledBatch, precision: str = "fp32"
-) -> torch.Tensor:
-    """One step on one batch; returns the loss, still on the device. precision: as `training.precision`."""
-    for optimizer in optimizers:
-        optimizer.zero_grad()
-    with torch.autocast(model.device.type, torch.bfloat16, enabled=precision == "bf16"):
-        loss = batch.loss(model)
-    torch.autograd.backward(loss)
-    for optimizer in optimizers:
-        optimizer.step()
-    model.bound_temperature()
-    return loss.detach()
-
-
-def _epoch(
-    number: int,
-    model: TwoTower,
-    optimizers: list[Stepper],
-    examples: Examples | SampledExamples,
-    what: str,
-) -> Epoch:
-    losses, events, started = [], 0, time.monotonic()
-    if number > 1:  # untrained weights cannot tell which negatives are hard
-        examples.refresh(model)
-    torch.manual_seed(examples.settings.seed * 1_000_003 + number)  # dropout
-    model.train()
+def _epoch(number: int, model: TwoTower, steps: Steps, what: str) -> Epoch:
+    losses, events, started, examples = [], 0, time.monotonic(), steps.examples
+    steps.begin(number)
     with progress(f"{what} {number} of {examples.settings.epochs}", len(examples), "events") as shown:
         batches: Iterator[Batch | SampledBatch] = examples.epoch(number)
         for batch in prefetch(batches):
-            loss = training_step(model, optimizers, batch.to(model.device), examples.settings.precision)
+            loss = steps.step(batch)
             losses.append(loss)
-            events += len(batch)
-            shown.advance(len(batch), f"loss {loss.item():.3f}")
+            events += batch.events
+            shown.advance(batch.events, f"loss {loss.item():.3f}")
+    steps.end()
     seconds = time.monotonic() - started
     mean_loss = float(torch.stack(losses).mean())
     if not math.isfinite(mean_loss):

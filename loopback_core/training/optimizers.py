@@ -1,11 +1,11 @@
 """The optimizers: dense AdamW, and row-wise Adagrad for the embedding rows that a batch touched."""
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import torch
 
 from loopback_core.settings import TrainingSettings
-from loopback_core.towers.embedding import IdEmbedding
 from loopback_core.towers.two_tower import TwoTower
 
 
@@ -25,6 +25,20 @@ class Stepper(Protocol):
         """Resume."""
 
 
+class RowTable(Protocol):
+    """A table, or a worker's share of one, of which a step moves the rows that it read."""
+
+    @property
+    def weight(self) -> torch.Tensor:
+        """(rows, dim)."""
+
+    def gradient(self) -> tuple[torch.Tensor, torch.Tensor] | None:
+        """The rows that were read since the last step, each once, and their summed gradients; None: nothing was read."""
+
+    def forget(self) -> None:
+        """Let go of what was read."""
+
+
 class RowwiseAdagrad:
     """Adagrad with one accumulator per embedding row, the mean of the row's squared gradients.
 
@@ -33,7 +47,7 @@ class RowwiseAdagrad:
     row up, it moves once, by the sum of its gradients.
     """
 
-    def __init__(self, tables: list[IdEmbedding], learning_rate: float, epsilon: float = 1e-8) -> None:
+    def __init__(self, tables: Sequence[RowTable], learning_rate: float, epsilon: float = 1e-8) -> None:
         self.tables, self.learning_rate, self.epsilon = tables, learning_rate, epsilon
         self.accumulators = [torch.zeros(len(table.weight), device=table.weight.device) for table in tables]
 
@@ -52,7 +66,7 @@ class RowwiseAdagrad:
     def zero_grad(self) -> None:
         """Forget which rows were touched."""
         for table in self.tables:
-            table.touched.clear()
+            table.forget()
 
     def state_dict(self) -> dict[str, Any]:
         """The accumulators."""
@@ -67,12 +81,13 @@ class RowwiseAdagrad:
 def make_optimizers(model: TwoTower, settings: TrainingSettings) -> list[Stepper]:
     """The optimizers that together move every weight."""
     if settings.optimizer == "dense":
-        return [_adamw(list(model.parameters()), settings)]
+        return [adamw(list(model.parameters()), settings)]
     tables = model.embeddings()
     in_tables = {id(table.weight) for table in tables}
     rest = [parameter for parameter in model.parameters() if id(parameter) not in in_tables]
-    return [_adamw(rest, settings), RowwiseAdagrad(tables, settings.embedding_learning_rate)]
+    return [adamw(rest, settings), RowwiseAdagrad(tables, settings.embedding_learning_rate)]
 
 
-def _adamw(parameters: list[torch.nn.Parameter], settings: TrainingSettings) -> Stepper:
+def adamw(parameters: list[torch.nn.Parameter], settings: TrainingSettings) -> torch.optim.AdamW:
+    """The optimizer of all that is no table."""
     return torch.optim.AdamW(parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay)

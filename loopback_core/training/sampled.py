@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from loopback_core.data import FitData
+from loopback_core.data import FitData, Floats
 from loopback_core.features.track_content import track_content
 from loopback_core.settings import Settings
 from loopback_core.towers.readers import HistoryReader, TrackReader
@@ -18,6 +18,7 @@ from loopback_core.training.losses import sampled_softmax
 from loopback_core.training.negatives import NegativeSampler
 from loopback_core.training.optional.hard_negatives import HardNegatives
 from loopback_core.training.requests import RequestPlan, Requests
+from loopback_core.training.step_parts import part_of
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class SampledBatch:
     correction: Tensor  # (M,)
     false_negative: Tensor  # (A, M) bool
     weight: Tensor | None = None  # (T,) of each target in the loss; None: all the same
+    share: float = 1.0  # of the step's loss: below 1 where other workers have the rest of it
+    events: int = 0  # targets of the whole step
 
     def __len__(self) -> int:
         return len(self.request)
@@ -42,9 +45,9 @@ class SampledBatch:
         return replace(self, users=self.users.to(device), tracks=self.tracks.to(device), weight=weight, **moved)
 
     def loss(self, model: TwoTower) -> Tensor:
-        """The sampled softmax, a scalar."""
+        """The sampled softmax, a scalar; of workers that share a step the losses add up to that of the step."""
         users, tracks = model(self.users, self.tracks)
-        return sampled_softmax(
+        return self.share * sampled_softmax(
             users,
             tracks[: len(self)],
             self.request,
@@ -59,8 +62,10 @@ class SampledBatch:
 class SampledExamples:
     """All listens of the fit data as targets of earlier moments, in seeded batches."""
 
-    def __init__(self, data: FitData, settings: Settings) -> None:
+    def __init__(self, data: FitData, settings: Settings, rank: int = 0, workers: int = 1) -> None:
+        """rank: which part of every step is read, where `workers` share it."""
         self.settings, catalog = settings.training, data.catalog
+        self._rank, self._workers = rank, workers
         self._plan = RequestPlan(data, settings.training)
         self._negatives = NegativeSampler(data, self._plan, settings.training)
         hard = settings.training.sampled.hard_share > 0  # off in the recipe
@@ -85,7 +90,11 @@ class SampledExamples:
             yield self.batch(requests, rng)
 
     def batch(self, requests: Requests, rng: np.random.Generator) -> SampledBatch:
-        """Read the histories of the requests, and draw negatives."""
+        """Read the histories of the requests, or of this worker's part of them, and draw the negatives of the step."""
+        of_step = requests
+        if self._workers > 1:
+            requests = part_of(of_step, self._rank, self._workers)
+        weight = self._weight(requests)
         negatives = self._negatives.draw(requests, rng)
         if self._hard is not None:
             negatives = self._hard.joined(negatives, requests, rng)
@@ -95,10 +104,12 @@ class SampledExamples:
             torch.from_numpy(requests.request),
             torch.from_numpy(negatives.correction),
             torch.from_numpy(negatives.false_negative),
-            self._weight(requests),
+            None if self.settings.sampled.repeat_weight == 1 else torch.from_numpy(weight),
+            float(weight.sum() / max(self._weight(of_step).sum(), 1e-30)),
+            len(of_step.target),
         )
 
-    def _weight(self, requests: Requests) -> Tensor | None:
-        if (of_repeats := self.settings.sampled.repeat_weight) == 1:
-            return None
-        return torch.from_numpy(np.where(requests.is_repeat, of_repeats, 1.0).astype(np.float32))
+    def _weight(self, requests: Requests) -> Floats:
+        """(T,) of each target in the loss."""
+        of_repeats = self.settings.sampled.repeat_weight
+        return np.where(requests.is_repeat, of_repeats, 1.0).astype(np.float32)

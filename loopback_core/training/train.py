@@ -26,6 +26,9 @@ WORTH_A_REFIT = 0.02
 """Listens of validation, as a share of those of train, below which no other training is made for their sake: with one held-out
 listen of each user they say little that is new, and histories hold them anyway."""
 
+HOW_IT_RUNS = {"workers", "launcher"}
+"""Settings of a training that say how it is run, not what is learned."""
+
 TUNED = "tuned"
 """The folder, within that of the towers, of those that were trained on train alone."""
 
@@ -45,7 +48,7 @@ def train_towers(
     recipe are begun with, where that is possible; the log says why it is not. Returns a summary that JSON can hold.
     """
     _look_for_room(splits, settings, checkpoints)
-    given = settings.model_dump(mode="json", include={"towers", "training"})
+    given = settings.model_dump(mode="json", include={"towers", "training"}, exclude={"training": HOW_IT_RUNS})
     if earlier is not None and (obstacle := earlier.obstacle(splits, given)):
         log.warning("training begins anew: %s", obstacle)
         earlier = None

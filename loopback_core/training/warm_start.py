@@ -116,12 +116,12 @@ def save_accumulators(model: TwoTower, optimizers: Sequence[Stepper], path: Path
 
 def _accumulators(model: TwoTower, optimizers: Sequence[Stepper]) -> list[tuple[str, Tensor, IdEmbedding]]:
     """Name, accumulator and table."""
-    name_of = {id(module): name for name, module in model.named_modules()}
+    tables = [(name, module) for name, module in model.named_modules() if isinstance(module, IdEmbedding)]
     return [
-        (name_of[id(table)], accumulator, table)
+        (name, accumulator, table)
         for optimizer in optimizers
         if isinstance(optimizer, RowwiseAdagrad)
-        for table, accumulator in zip(optimizer.tables, optimizer.accumulators, strict=True)
+        for (name, table), accumulator in zip(tables, optimizer.accumulators, strict=True)
     ]
 
 

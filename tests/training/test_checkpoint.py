@@ -6,7 +6,7 @@ import torch
 
 from loopback_core.errors import ArtifactError
 from loopback_core.settings import SampledSettings, TowersSettings
-from loopback_core.training import checkpoint, loop
+from loopback_core.training import checkpoint, steps
 from loopback_core.training.loop import train
 
 OPTIMIZERS = ("dense", "sparse")
@@ -75,7 +75,7 @@ def test_a_resumed_run_with_every_part_of_the_sampled_objective_ends_in_the_same
 def train_and_be_killed(data, settings, folder):
     """Five steps are an epoch: this process is killed before the third step of the second."""
     torch.set_num_threads(1)
-    step, taken = loop.training_step, []
+    step, taken = steps.training_step, []
 
     def counted(*given):
         taken.append(None)
@@ -83,7 +83,7 @@ def train_and_be_killed(data, settings, folder):
             os.kill(os.getpid(), signal.SIGKILL)
         return step(*given)
 
-    loop.training_step = counted
+    steps.training_step = counted
     train(data, settings, by_epoch(VALUES), folder)
 
 

@@ -6,10 +6,10 @@ from loopback_core.features.track_content import TrackContent
 from loopback_core.retrieval.embed import track_vectors, user_vectors
 from loopback_core.settings import IndexSettings, SampledSettings, Settings, TowersSettings, TrainingSettings
 from loopback_core.towers.user import ONLY_NEW
-from loopback_core.training.loop import set_up
 from loopback_core.training.optional.hard_negatives import HardNegatives
 from loopback_core.training.requests import RequestPlan
 from loopback_core.training.sampled import SampledExamples
+from loopback_core.training.set_up import set_up
 
 TOWERS = TowersSettings(user_encoder="pooled", track_encoder="sum", output_dim=8)
 

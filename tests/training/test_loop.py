@@ -6,7 +6,9 @@ import torch
 from loopback_core.errors import LoopbackError
 from loopback_core.settings import load_settings
 from loopback_core.training.examples import Examples
-from loopback_core.training.loop import make_examples, save_history, set_up, train, training_step
+from loopback_core.training.loop import save_history, train
+from loopback_core.training.set_up import make_examples, set_up
+from loopback_core.training.steps import training_step
 
 CPU = torch.device("cpu")
 

@@ -11,8 +11,8 @@ from loopback_core.errors import ArtifactError
 from loopback_core.settings import Settings, load_settings
 from loopback_core.splits import Splits
 from loopback_core.towers.two_tower import TwoTower
-from loopback_core.training.loop import set_up
 from loopback_core.training.optimizers import RowwiseAdagrad
+from loopback_core.training.set_up import set_up
 from loopback_core.training.train import train_towers
 from loopback_core.training.warm_start import ACCUMULATORS, EarlierTraining, StartingWeights, save_accumulators
 

@@ -1,0 +1,127 @@
+"""A step of the graph on several workers, by the launcher of the settings."""
+
+import logging
+import os
+import pickle
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+
+from loopback_core.errors import WorkersError
+from loopback_core.runtime.parent import PARENT
+from loopback_core.runtime.threads import compute_threads
+from loopback_core.settings import TrainingSettings
+from loopback_core.store.atomic import replacing
+from loopback_core.training.workers.step_outcome import StepOutcome
+from loopback_core.training.workers.worker import lead_or_follow
+
+log = logging.getLogger("loopback")
+
+RESTARTS = 3
+"""How often the workers are started again after one of them died; each time they go on from the last checkpoint."""
+
+NEW_STORE = {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
+"""Workers that are started again do not find the addresses of those before them, which nobody answers."""
+
+LINES_KEPT = 20
+"""Of what the workers wrote, for the error when they fail."""
+
+Returned = TypeVar("Returned")
+
+
+def on_workers(
+    step: Callable[..., Returned], arguments: tuple[Any, ...], training: TrainingSettings, folder: Path
+) -> Returned:
+    """What `step(*arguments)` returns, with its trainings shared by `training.workers` processes.
+
+    The step runs on the first of them; the others take part in its trainings. step: a function of a module; it goes on
+    from its own checkpoints when it is called again. folder: where the call and its outcome are put, on a file system that
+    the first worker reads.
+
+    Raises:
+        WorkersError: a worker died more often than RESTARTS, or the launcher does not start.
+        LoopbackError: what the step raises.
+    """
+    if training.workers == 1:
+        return step(*arguments)
+    call, answer = folder / "call.pickle", folder / "outcome.pickle"
+    folder.mkdir(parents=True, exist_ok=True)
+    answer.unlink(missing_ok=True)
+    with replacing(call) as new:
+        new.write_bytes(pickle.dumps((step, arguments)))
+    log.info("%d workers train, started by %s", training.workers, training.launcher)
+    LAUNCHERS[training.launcher](call, answer, training)
+    outcome: StepOutcome = pickle.loads(answer.read_bytes())
+    for path in (call, answer):
+        path.unlink()
+    if outcome.error is not None:
+        raise outcome.error
+    result: Returned = outcome.result
+    return result
+
+
+def _by_torchrun(call: Path, answer: Path, training: TrainingSettings) -> None:
+    """All workers on this machine; they are watched, and started again together when one dies."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={training.workers}"]
+    command += [f"--max-restarts={RESTARTS}", "-m", "loopback_core.training.workers.worker", str(call), str(answer)]
+    threads = max(1, compute_threads()["torch"] // training.workers)
+    environment = {**os.environ, **NEW_STORE, "OMP_NUM_THREADS": str(threads), PARENT: str(os.getpid())}
+    last: deque[str] = deque(maxlen=LINES_KEPT)
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as run:
+        assert run.stdout is not None
+        try:
+            for line in run.stdout:
+                last.append(line.rstrip())
+                log.info("%s", last[-1])
+        except BaseException:
+            run.terminate()
+            raise
+    if run.returncode or not answer.exists():
+        raise WorkersError(
+            f"The training on {training.workers} workers failed {RESTARTS + 1} times. Its last lines:\n"
+            + "\n".join(last)
+            + "\nStart the step again: it goes on from its last checkpoint; or train with training.workers = 1."
+        )
+
+
+def _by_ray(call: Path, answer: Path, training: TrainingSettings) -> None:
+    """The workers of Ray Train, on the cluster that RAY_ADDRESS names, else on this machine."""
+    try:
+        from ray.train import FailureConfig, RunConfig, ScalingConfig
+        from ray.train.torch import TorchConfig, TorchTrainer
+    except ImportError:
+        raise WorkersError(
+            "training.launcher = 'ray' needs Ray: install loopback with its extra `ray`, or set training.launcher = 'torchrun'."
+        ) from None
+    from loopback_core.training.workers.group import WORKERS_WAIT
+
+    trainer = TorchTrainer(
+        _on_ray,
+        train_loop_config={"call": str(call), "answer": str(answer)},
+        scaling_config=ScalingConfig(num_workers=training.workers, use_gpu=torch.cuda.is_available()),
+        torch_config=TorchConfig(timeout_s=int(WORKERS_WAIT.total_seconds())),
+        run_config=RunConfig(
+            storage_path=str(call.parent / "ray"), failure_config=FailureConfig(max_failures=RESTARTS)
+        ),
+    )
+    try:
+        trainer.fit()
+    except Exception as error:  # Ray raises errors of its own, of many kinds
+        reason = str(error).strip().rpartition("\n")[2]
+        raise WorkersError(
+            f"The training on {training.workers} workers of Ray failed: {reason}. Start the step again: it goes on from its "
+            "last checkpoint."
+        ) from error
+
+
+def _on_ray(places: dict[str, str]) -> None:
+    lead_or_follow(Path(places["call"]), Path(places["answer"]))
+
+
+LAUNCHERS: dict[str, Callable[[Path, Path, TrainingSettings], None]] = {"torchrun": _by_torchrun, "ray": _by_ray}
+"""By the name in `training.launcher`."""

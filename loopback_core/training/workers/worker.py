@@ -1,0 +1,45 @@
+"""The program of one worker: `python -m loopback_core.training.workers.worker CALL OUTCOME`, started by a launcher."""
+
+import logging
+import pickle
+import sys
+from pathlib import Path
+
+from loopback_core.errors import LoopbackError
+from loopback_core.runtime.parent import end_with_parent
+from loopback_core.store.atomic import replacing
+from loopback_core.training.workers.crew import dismiss, follow
+from loopback_core.training.workers.group import joined_group
+from loopback_core.training.workers.step_outcome import StepOutcome
+
+
+def lead_or_follow(call: Path, answer: Path) -> None:
+    """Run the step, on the first worker, and write its outcome; on the others take part in its trainings.
+
+    call: a pickled function with its arguments, written by the process that waits for the outcome. Any error that is not
+    for the user ends the worker: its launcher starts all of them again.
+    """
+    with joined_group() as group:
+        if not group.leads:
+            follow(group)
+            return
+        step, arguments = pickle.loads(call.read_bytes())
+        try:
+            outcome = StepOutcome(step(*arguments))
+        except LoopbackError as error:
+            outcome = StepOutcome(error=error)
+        with replacing(answer) as new:
+            new.write_bytes(pickle.dumps(outcome))
+        dismiss(group)
+
+
+def main() -> None:
+    """Read the places of the call and of its outcome from the command line."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+    end_with_parent()
+    call, answer = map(Path, sys.argv[1:])
+    lead_or_follow(call, answer)
+
+
+if __name__ == "__main__":
+    main()

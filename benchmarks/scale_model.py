@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from scale_constants import MEASURED_TRACKS, MEASURED_USERS, WIDTH, Constants
 
+from loopback_core.settings import EvaluationSettings
+
 RETRAIN_HOURS = 6
 """After which a retrain is ended (loopback_assets/retraining.py)."""
 
@@ -40,7 +42,8 @@ class Scale:
     def hours(self) -> dict[str, float]:
         """Step -> hours."""
         c, millions = self.constants, self.listens / 1e6
-        both = self.users / MEASURED_USERS * self.tracks / MEASURED_TRACKS
+        users = min(self.users, EvaluationSettings().users)
+        both = users / MEASURED_USERS * self.tracks / MEASURED_TRACKS
         seconds = {
             "interactions": c.ingest_seconds_per_million * millions * self._shared,
             "temporal_splits": c.split_seconds_per_million * millions * self._shared,

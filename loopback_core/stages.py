@@ -53,7 +53,7 @@ def _interactions(settings: Settings) -> StageValues:
 
 
 def _baselines(settings: Settings) -> StageValues:
-    keys = ("seed", "baselines", "tuning_users", "tuning_trials", "moments", "moment_users")
+    keys = ("seed", "baselines", "users", "tuning_users", "tuning_trials", "moments", "moment_users")
     return _only(settings.evaluation, *keys)
 
 

@@ -21,13 +21,14 @@ def lists_valid(artifact: Artifact, store: ArtifactStore, settings: Settings) ->
     from loopback_core.recommenders.baselines.baseline_lists import BaselineLists
     from loopback_core.splits import Splits
     from loopback_core.tasks.rolling import rolling_tasks
-    from loopback_core.tasks.task_builders import TASKS
+    from loopback_core.tasks.task_builders import TASKS, official_task
 
     lists, period = (
         BaselineLists(artifact.folder),
         Splits(store.upstream(artifact, "temporal_splits").folder).testing_period,
     )
-    tasks, made_with = {name: build(period) for name, build in TASKS.items()}, artifact.manifest["settings"]
+    made_with = artifact.manifest["settings"]
+    tasks = {name: official_task(name, period, made_with["users"], made_with["seed"]) for name in TASKS}
     wrong, counted = [], 0
     for name, task in tasks.items():
         for baseline, ranking in lists.rankings(task):

@@ -48,6 +48,8 @@ def evaluation_document(
         "seconds": provenance["seconds"],
         "peak_rss_mb": provenance["peak_rss_mb"],
     }
+    if measured.drawn_from > settings.evaluation.users:
+        evaluation["users_drawn_from"] = measured.drawn_from
     if measured.candidates:
         evaluation["candidates"] = measured.candidates
     if correctors := provenance.get("correctors"):

@@ -165,6 +165,7 @@ class Evaluation(Provenance):
     rolling: NotRequired[dict[str, dict[str, RollingJson]]]  # task -> 'rest' or 'near': the set of positives
     candidates: NotRequired[dict[str, CandidatesJson]]  # by task
     reranking: NotRequired[dict[str, RerankingJson]]  # by task
+    users_drawn_from: NotRequired[int]  # users with listens in test, where only some of them are measured
     leave_last: NotRequired[LeaveLastJson]  # only under that split strategy
     ablation: NotRequired[Ablation]
 

@@ -29,7 +29,7 @@ from loopback_core.reranking.reranker import Reranker
 from loopback_core.retrieval.latency import QUERIES, measure_latency
 from loopback_core.tasks.rolling import RollingTask, rolling_tasks
 from loopback_core.tasks.task import Task
-from loopback_core.tasks.task_builders import IN_CATALOG, TASKS
+from loopback_core.tasks.task_builders import IN_CATALOG, TASKS, official_task
 
 if TYPE_CHECKING:
     from loopback_core.settings import Settings
@@ -55,7 +55,8 @@ class Measured:
     calibration: CalibrationJson
     segments: dict[str, dict[str, Recommenders]]  # task -> segment -> recommender -> metric
     index: IndexJson
-    users_of_test: Ids  # those of train who play something in test, ascending
+    users_of_test: Ids  # those of train who play something in test, or those drawn from them, ascending
+    drawn_from: int  # how many play something in test
     rolling: dict[str, dict[str, RollingResult]]  # task -> set of positives; empty where moments are not asked
     candidates: dict[str, CandidatesJson]  # by task; empty where the towers are served without further terms
     reranking: dict[str, RerankingJson]  # by task; empty where lists are shown as they are scored
@@ -66,7 +67,7 @@ def measure(splits: Splits, trained: Trained, baselines: BaselineLists, settings
     results, period = {}, splits.testing_period
     # Tasks that need vectors of tracks outside the catalog come first: later more memory is held.
     for name in sorted(TASKS, key=lambda name: name in IN_CATALOG):
-        task = TASKS[name](period)
+        task = official_task(name, period, settings.evaluation.users, settings.evaluation.seed)
         results[name] = evaluate_task(task, _rankings(task, trained, baselines, settings), settings.evaluation)
     results = {name: results[name] for name in TASKS}
     evaluation = settings.evaluation
@@ -86,7 +87,8 @@ def measure(splits: Splits, trained: Trained, baselines: BaselineLists, settings
             if name != "new_users" or len(results[name].task.users)
         },
         _measure_index(results["discovery"].task, trained),
-        np.intersect1d(period.users, period.held_out.user),
+        np.intersect1d(period.drawn(evaluation.users, evaluation.seed).users, period.held_out.user),
+        len(np.intersect1d(period.users, period.held_out.user)),
         {
             name: evaluate_moments(
                 task, _tracks_at_moments(task, trained, baselines, settings), evaluation.horizon_days

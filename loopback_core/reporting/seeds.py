@@ -34,7 +34,7 @@ from loopback_core.splits import Splits
 from loopback_core.store.artifacts import Artifact, ArtifactStore
 from loopback_core.tasks.metrics import MAIN_METRIC, PerUser, per_user_metrics
 from loopback_core.tasks.task import Task
-from loopback_core.tasks.task_builders import TASKS
+from loopback_core.tasks.task_builders import official_task
 
 SEEDS_METRICS = (MAIN_METRIC, "recall@100")
 SEEDS_KS = (10, 100)
@@ -122,7 +122,7 @@ def over_seeds(homes: Sequence[Path]) -> Seeds:
     settings = EvaluationSettings(**first.evaluation["settings"]["evaluation"])
     tasks: dict[str, SeedsTask] = {}
     for name, rival in first.evaluation["rival"].items():
-        task = TASKS[name](first.splits.testing_period)
+        task = official_task(name, first.splits.testing_period, settings.users, settings.seed)
         if rival is None or not len(task.users):
             continue
         recommenders = (SERVED, TOWERS_ALONE_ID, *first.baselines(name))

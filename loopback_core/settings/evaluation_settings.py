@@ -24,6 +24,11 @@ class EvaluationSettings(Section):
         max_length=100,
         description="Ids of the baselines to tune and measure, or 'all'; popularity_users is always among them.",
     )
+    users: Count = Field(
+        10_000,
+        description="At most this many users of each task are measured at the cut, drawn by seed: every track is scored for "
+        "each of them.",
+    )
     tuning_users: Count = Field(
         500, description="Baselines and scoring are tuned on at most this many users of validation, drawn by seed."
     )

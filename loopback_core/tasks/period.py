@@ -23,6 +23,13 @@ class Period:
         """Whether it begins at one moment of the log for all users: so with the split strategies `global` and `dates`."""
         return not self.fit.own_moments
 
+    def drawn(self, most_users: int, seed: int) -> "Period":
+        """The same with at most so many of the users who may be scored, drawn by seed from those with listens in the window."""
+        users = np.intersect1d(self.users, self.held_out.user)
+        if len(users) <= most_users:
+            return self
+        return replace(self, users=np.sort(np.random.default_rng(seed).permutation(users)[:most_users]))
+
     def after(self, share: float) -> "Period":
         """The rest of the window after the first `share` of its listens, which are known by then.
 

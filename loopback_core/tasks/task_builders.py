@@ -83,6 +83,15 @@ TASKS: Mapping[str, Callable[[Period], Task]] = {
 }
 """Name -> builder."""
 
+
+def official_task(name: str, period: Period, most_users: int, seed: int) -> Task:
+    """The task as the report asks it at the cut: of all users with listens in the period, or of `most_users`, drawn by seed.
+
+    Every track is scored for every one of them, so that without a bound the time would grow with users × tracks.
+    """
+    return TASKS[name](period.drawn(most_users, seed)).sampled(most_users, seed)  # new users are drawn by themselves
+
+
 LIKE = {"new_users": "next_listen", "reference_protocol": "discovery"}
 """Task -> the one whose tuned settings it takes: its candidates are alike, and validation has hardly any new users."""
 

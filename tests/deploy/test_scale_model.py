@@ -21,7 +21,7 @@ def test_at_the_measured_size_a_step_takes_what_was_measured(step):
 
 
 def test_twice_the_listens_by_twice_the_users_over_the_same_tracks():
-    once, twice = (Scale(size * 1e9, 1e7, MEASURED) for size in (1, 2))
+    once, twice = (Scale(size * 1e7, 1e7, MEASURED) for size in (5, 10))
     grown = {step: twice.hours()[step] / once.hours()[step] for step in once.hours()}
     assert grown == pytest.approx(
         {
@@ -37,6 +37,13 @@ def test_twice_the_listens_by_twice_the_users_over_the_same_tracks():
             "drift": 2,
         }
     )
+
+
+def test_beyond_the_users_that_are_drawn_the_evaluation_grows_with_the_tracks_alone():
+    once, users, tracks = (
+        Scale(*size, MEASURED).hours()["evaluation"] for size in ((1e9, 1e7), (2e9, 1e7), (1e9, 2e7))
+    )
+    assert (users / once, tracks / once) == pytest.approx((1, 2))
 
 
 def test_four_machines_that_are_worth_half_each_read_two_and_a_half_times_as_fast():

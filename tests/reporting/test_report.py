@@ -459,3 +459,10 @@ def test_tables_scroll_by_themselves_and_details_can_be_unfolded(evaluation, wri
 
 def test_the_report_needs_nothing_but_what_json_holds(evaluation, written):
     assert written(json.loads(json.dumps(evaluation))) == written(evaluation)
+
+
+def test_where_users_were_drawn_the_report_says_from_how_many(evaluation, written):
+    assert "users are measured" not in written(evaluation)[0]
+    evaluation["users_drawn_from"] = 31_000
+    evaluation["settings"]["evaluation"]["users"] = 10_000
+    assert "10,000 users are measured**, drawn by seed from 31,000 with listens in test" in written(evaluation)[0]

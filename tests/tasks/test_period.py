@@ -1,5 +1,5 @@
 from loopback_core.data import SECONDS_PER_DAY
-from loopback_core.tasks.task_builders import discovery, reference_protocol
+from loopback_core.tasks.task_builders import TASKS, discovery, official_task, reference_protocol
 
 
 def days(events):
@@ -32,3 +32,20 @@ def test_a_period_without_early_fit_data_is_measured_on_its_fit_data(hand_splits
     period = hand_splits.tuning_period
     assert reference_protocol(period).fit is discovery(period).fit is period.fit
     assert reference_protocol(hand_splits.testing_period.after(0.5)).fit.now == 22 * SECONDS_PER_DAY
+
+
+def test_users_are_drawn_from_those_with_listens_in_the_window(hand_splits):
+    period = hand_splits.testing_period  # users 0, 1 and 2 of train play something in test, and user 3 is new
+    assert period.drawn(3, 0) is period
+    users = [period.drawn(1, seed).users.tolist() for seed in range(20)]
+    assert {one for [one] in users} == {0, 1, 2}
+    assert users[0] == period.drawn(1, 0).users.tolist()
+
+
+def test_drawing_users_leaves_out_of_each_task_all_but_them(hand_splits):
+    period = hand_splits.testing_period
+    drawn = period.drawn(2, 0).users.tolist()
+    for name in ("discovery", "next_listen", "reference_protocol"):
+        everyone = TASKS[name](period).users.tolist()
+        assert official_task(name, period, 2, 0).users.tolist() == [user for user in everyone if user in drawn]
+    assert official_task("new_users", period, 2, 0).users.tolist() == TASKS["new_users"](period).users.tolist()

@@ -28,7 +28,7 @@ from loopback_core.splits import Splits
 from loopback_core.tasks.moments import moments_of_validation
 from loopback_core.tasks.rolling import ROLLING_TASKS, RollingTask, rolling_tasks
 from loopback_core.tasks.task import Task
-from loopback_core.tasks.task_builders import LIKE, TASKS
+from loopback_core.tasks.task_builders import LIKE, TASKS, official_task
 
 TUNED_TASKS = ("discovery", "next_listen", "cold_start")
 """The tasks on which settings are tuned and rivals chosen."""
@@ -64,7 +64,7 @@ def build_baselines(splits: Splits, settings: EvaluationSettings, folder: Path) 
     baselines = choose_baselines(settings.baselines)
     tuning = {name: _tuning_moments(splits, name, settings) for name in TUNED_TASKS}
     period = splits.testing_period
-    testing = {name: build(period) for name, build in TASKS.items()}
+    testing = {name: official_task(name, period, settings.users, settings.seed) for name in TASKS}
     rolling = rolling_tasks(testing, period, settings.moments, settings.moment_users, settings.seed)
     content: Tuning = {"tuning": {name: {} for name in TUNED_TASKS}, "rival": {}, "obstacles": {}}
     tuned: dict[str, list[Tuned]] = {name: [] for name in TUNED_TASKS}

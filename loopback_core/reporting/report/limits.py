@@ -56,6 +56,11 @@ def _limits(evaluation: Evaluation) -> Iterator[str]:
             "**The towers were fitted again on train and validation**, like the baselines. The reference protocol expects a "
             "fit on train alone: there the towers have seen more data."
         )
+    if evaluation.get("users_drawn_from"):
+        yield (
+            f"**At the cut {evaluation['settings']['evaluation']['users']:,} users are measured**, drawn by seed from "
+            f"{evaluation['users_drawn_from']:,} with listens in test (`evaluation.users`)."
+        )
     minimum = evaluation["settings"]["evaluation"]["min_users"]
     for name, task in evaluation["tasks"].items():
         if task["users"] < minimum:

@@ -1,7 +1,7 @@
 """The source code that a step depends on: no result outlives the code it came from."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -35,31 +35,37 @@ def import_closure(*modules: str) -> list[Path]:
         if path is None or path in sources or path.relative_to(ROOT).parts[0].removesuffix(".py") in INFRASTRUCTURE:
             continue
         sources.add(path)
-        waiting += [_file(name) for name in _imports(path)]
-        if "import_module" in path.read_text("utf-8"):  # a package that finds its modules by their names
-            waiting += path.parent.glob("*.py")
-        if (runs := path.with_name("__init__.py")).is_file():  # when the module is imported
-            waiting.append(runs)
+        waiting += _next_files(path)
     data = {data for path in sources for data in path.parent.iterdir() if data.suffix in DATA_SUFFIXES}
     return sorted(sources | data)
 
 
 @cache
-def _imports(path: Path) -> tuple[str, ...]:
-    return tuple(_imported(ast.parse(path.read_text("utf-8"))))
+def _next_files(path: Path) -> tuple[Path, ...]:
+    """The files of this package that a module imports, or that run when it is imported."""
+    text = path.read_text("utf-8")
+    files = {file for name in _imported(ast.parse(text).body) if (file := _file(name))}
+    if "import_module" in text:  # a package that finds its modules by their names
+        files.update(path.parent.glob("*.py"))
+    if (runs := path.with_name("__init__.py")).is_file():
+        files.add(runs)
+    return tuple(files)
 
 
-def _imported(node: ast.AST) -> Iterator[str]:
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+def _imported(statements: Iterable[ast.AST]) -> Iterator[str]:
+    """The imported names. An import is a statement: expressions, which are most of a tree, are not looked into."""
+    for statement in statements:
+        if isinstance(statement, ast.If) and "TYPE_CHECKING" in ast.unparse(statement.test):
             continue
-        if isinstance(child, ast.Import):
-            yield from (alias.name for alias in child.names)
-        elif isinstance(child, ast.ImportFrom) and child.module:
-            yield from (f"{child.module}.{alias.name}" for alias in child.names)
-        yield from _imported(child)
+        if isinstance(statement, ast.Import):
+            yield from (alias.name for alias in statement.names)
+        elif isinstance(statement, ast.ImportFrom) and statement.module:
+            yield from (f"{statement.module}.{alias.name}" for alias in statement.names)
+        for within in ("body", "orelse", "finalbody", "handlers", "cases"):
+            yield from _imported(getattr(statement, within, ()))
 
 
+@cache
 def _file(name: str) -> Path | None:
     """The file in which an imported name lies; None for what is not of this package."""
     parts = name.split(".")

@@ -32,7 +32,8 @@ def package(tmp_path, monkeypatch):
 
 def clear():
     code_digest.cache_clear()
-    source_code._imports.cache_clear()
+    source_code._next_files.cache_clear()
+    source_code._file.cache_clear()
 
 
 def digest_after(path, text):

@@ -64,6 +64,8 @@ def figure(path: Path, width: float = 4.8, height: float = 3.2, rows: int = 1) -
         drawn = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasAgg(drawn)
         yield list(drawn.subplots(rows, 1, squeeze=False)[:, 0])
+        drawn.draw_without_rendering()  # finds the layout; each file would find it again, in more time than drawing takes
+        drawn.set_layout_engine("none")
         drawn.savefig(path, pil_kwargs={"optimize": True})  # small enough for an event log
         _save_svg(drawn, path.with_suffix(".svg"))
 

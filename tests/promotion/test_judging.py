@@ -19,7 +19,7 @@ from loopback_core.recommenders.bundle import Bundle
 from loopback_core.settings import Settings
 from loopback_core.tasks.task_builders import TASKS
 
-SETTINGS = Settings(evaluation={"resamples": 200})
+SETTINGS = Settings(evaluation={"resamples": 200}, promotion={"max_p99_ms": 60_000.0})
 
 EVALUATION = {
     "index": {"recall@100": 1.0},

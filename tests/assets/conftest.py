@@ -4,6 +4,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from shared_run import Run, made_once
 from small_chain import materialize_small
 
 Materialize = Callable[..., dg.ExecuteInProcessResult]
@@ -54,22 +55,29 @@ def why() -> Callable[[dg.ExecuteInProcessResult], dict[str, str]]:
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dg.ExecuteInProcessResult]:
-    """A home in which the whole chain ran once, and the result of that run. Not to be changed: copy it."""
-    home = tmp_path_factory.mktemp("finished") / "home"
-    return home, materialize_small(home, pictures=True)
+def shared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A folder of all processes of this run of the tests."""
+    own = tmp_path_factory.getbasetemp()
+    return own if worker_id == "master" else own.parent
 
 
 @pytest.fixture(scope="session")
-def other_seed(
-    finished: tuple[Path, dg.ExecuteInProcessResult], tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Path, dg.ExecuteInProcessResult]:
-    """A copy of the finished home in which the chain ran again with seed 1, and the result of that run. Not to be changed."""
-    home = shutil.copytree(finished[0], tmp_path_factory.mktemp("other_seed") / "home")
-    return home, materialize_small(home, training={"seed": 1})
+def finished(shared: Path) -> tuple[Path, Run]:
+    """A home in which the whole chain ran once, and that run. Not to be changed: copy it."""
+    return made_once(shared / "finished", lambda home: materialize_small(home, pictures=True))
+
+
+@pytest.fixture(scope="session")
+def other_seed(finished: tuple[Path, Run], shared: Path) -> tuple[Path, Run]:
+    """A copy of the finished home in which the chain ran again with seed 1, and that run. Not to be changed."""
+
+    def make(home: Path) -> dg.ExecuteInProcessResult:
+        return materialize_small(Path(shutil.copytree(finished[0], home)), training={"seed": 1})
+
+    return made_once(shared / "other_seed", make)
 
 
 @pytest.fixture
-def copied_home(finished: tuple[Path, dg.ExecuteInProcessResult], tmp_path: Path) -> Path:
+def copied_home(finished: tuple[Path, Run], tmp_path: Path) -> Path:
     """A copy of the finished home, to be changed."""
     return Path(shutil.copytree(finished[0], tmp_path / "home"))

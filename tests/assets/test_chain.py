@@ -7,11 +7,12 @@ from typing import Any
 import dagster as dg
 import polars as pl
 import pytest
+from shared_run import Run
 
 from loopback_core.stages import CHAIN, STAGES
 from loopback_core.store.artifacts import Artifact, ArtifactStore
 
-Finished = tuple[Path, dg.ExecuteInProcessResult]
+Finished = tuple[Path, Run]
 Materialize = Callable[..., dg.ExecuteInProcessResult]
 Why = Callable[[dg.ExecuteInProcessResult], dict[str, str]]
 
@@ -56,7 +57,7 @@ MEASURED = ("discovery", "next_listen", "cold_start", "new_users", "reference_pr
 WARNINGS = {check for _, check in CHECKS if check.startswith("beats_rival")}
 
 
-def reused(result: dg.ExecuteInProcessResult) -> dict[str, bool]:
+def reused(result: dg.ExecuteInProcessResult | Run) -> dict[str, bool]:
     """Asset -> whether the run says that it reused it; of those that it materialized."""
     events = [event.materialization for event in result.get_asset_materialization_events()]
     return {event.asset_key.path[-1]: bool(event.metadata["reused"].value) for event in events}

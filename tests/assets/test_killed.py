@@ -11,12 +11,13 @@ import dagster as dg
 import pytest
 import torch
 from published import results, visible
+from shared_run import Run
 from small_chain import materialize_small
 
 from loopback_core.stages import CHAIN
 from loopback_core.store.artifacts import ArtifactStore
 
-Finished = tuple[Path, dg.ExecuteInProcessResult]
+Finished = tuple[Path, Run]
 Materialize = Callable[..., dg.ExecuteInProcessResult]
 
 Kill = Callable[..., None]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from shared_run import Run
 
 from loopback_core.promotion.promotion_json import PromotionJson, read_promotion
 from loopback_core.store.artifacts import Artifact, ArtifactStore
@@ -17,8 +18,8 @@ AS_EVALUATED = {"refit": "none"}
 
 @pytest.fixture(scope="module")
 def two_bundles(
-    finished: tuple[Path, dg.ExecuteInProcessResult],
-    other_seed: tuple[Path, dg.ExecuteInProcessResult],
+    finished: tuple[Path, Run],
+    other_seed: tuple[Path, Run],
     materialize: Materialize,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:

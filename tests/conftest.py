@@ -40,6 +40,7 @@ PRELOADED = [
     "dagster._core.storage.runs",
     "matplotlib.figure",
     "pytest",
+    "torch._dynamo",  # the first optimizer of a process imports it, for longer than a small training
 ]
 
 

@@ -22,6 +22,7 @@ EVERYTHING = (DAGSTER, "asset", "materialize", "--select", "*evaluation", *MODUL
 REPORT = (DAGSTER, "asset", "materialize", "--select", "evaluation", *MODULE)
 BUILD_FIRST = "build it first: uv run dagster asset materialize --select '*evaluation' -m loopback_assets.definitions"
 
+# Parts that take long are left out: the commands are what is tested.
 SETTINGS = """\
 [source]
 sample_events = 10000
@@ -35,8 +36,16 @@ patience = 3
 batch_size = 256
 embedding_learning_rate = 0.1
 device = "cpu"
+[ranking]
+ranker = "none"
+requests = 100
+[reranking]
+method = "calibrated"
+[bundle]
+refit = "none"
 [evaluation]
 resamples = 100
+moments = 0
 baselines = ["recent_artist", "personal_decayed", "same_artist"]
 [checks]
 min_evaluation_users = 5

@@ -35,6 +35,8 @@ def test_a_poisoned_week_is_kept_back_and_the_sound_ones_are_promoted(
             source={"name": str(source)},
             training={"warm_start": True},
             promotion={"margin": 0.5},
+            ranking={"ranker": "none", "requests": 100},
+            evaluation={"baselines": ["recent_artist"], "moments": 0},
         )
         assert run.success
         return read_promotion(store.latest("promotion").folder)

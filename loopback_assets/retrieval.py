@@ -20,7 +20,7 @@ def track_embeddings(step: Step) -> dg.MaterializeResult[Any]:
     splits = Splits(step.upstream(towers, "temporal_splits").folder)
 
     def make(folder: Path) -> dict[str, Any]:
-        return embed_catalog(splits, towers.folder, folder)
+        return embed_catalog(splits, towers.folder, folder, step.settings.index.shards, step.scratch(folder))
 
     artifact, reused = step.publish("track_embeddings", make, upstream=[towers])
     summary = artifact.summary
@@ -56,7 +56,8 @@ def faiss_index(step: Step) -> dg.MaterializeResult[Any]:
     ranker = step.sibling("trained_ranker", towers)
 
     def make(folder: Path) -> dict[str, Any]:
-        return index_catalog(splits, towers.folder, ranker.folder, vectors.folder, settings, folder)
+        checkpoints = step.scratch(folder)
+        return index_catalog(splits, towers.folder, ranker.folder, vectors.folder, settings, folder, checkpoints)
 
     artifact, reused = step.publish("faiss_index", make, upstream=[vectors, ranker])
     summary = artifact.summary
@@ -66,4 +67,5 @@ def faiss_index(step: Step) -> dg.MaterializeResult[Any]:
         **{"dagster/row_count": summary["tracks"], "recall@100": float(summary["recall@100"])},
         kind=summary["kind"],
         index_bytes=summary["bytes"],
+        why=" ".join(summary["reasons"]),
     )

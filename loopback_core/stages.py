@@ -120,7 +120,7 @@ STAGES = {
             "track_embeddings",
             ("trained_towers",),
             "recommenders.build_retrieval",
-            lambda _: {},
+            lambda settings: {"shards": _only(settings.index.shards)},
             reads=("temporal_splits",),
         ),
         Stage(

@@ -1,13 +1,18 @@
 """The vectors and the index over them."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from loopback_core.checks.check import Verdict
+from loopback_core.data import Floats
 from loopback_core.retrieval.indexes import load_index
-from loopback_core.retrieval.vectors import load_catalog_values, load_vectors
+from loopback_core.retrieval.vectors import load_vectors
 from loopback_core.settings import Settings
 from loopback_core.splits import Splits
 from loopback_core.store.artifacts import Artifact, ArtifactStore
+
+NORMS_AT_ONCE = 1_000_000  # vectors
 
 SAMPLE = 2_000  # vectors, drawn at random, in the test for collapse
 
@@ -16,7 +21,7 @@ def embeddings_healthy(artifact: Artifact, store: ArtifactStore, settings: Setti
     """One finite unit vector per catalog track, and not all of them the same."""
     vectors = load_vectors(artifact.folder)
     catalog = Splits(store.upstream(artifact, "temporal_splits").folder).testing.catalog
-    norms = np.linalg.norm(vectors, axis=1)
+    norms = np.concatenate([np.linalg.norm(block, axis=1) for block in _blocks(vectors)])
     not_finite, not_unit = ~np.isfinite(norms), ~(np.abs(norms - 1) <= 1e-3)
     sample = vectors[np.random.default_rng(0).permutation(len(vectors))[:SAMPLE]].astype(np.float64)
     n = len(sample)
@@ -50,16 +55,22 @@ def index_size(artifact: Artifact, store: ArtifactStore, settings: Settings) -> 
 
 def index_recall(artifact: Artifact, store: ArtifactStore, settings: Settings) -> Verdict:
     """Recall@100 of the index against exact search, over real user vectors, is above its threshold."""
-    from loopback_core.ranking.index_space import indexed_vectors
+    from loopback_core.ranking.index_space import IndexedRows
     from loopback_core.recommenders.build_retrieval import real_queries
     from loopback_core.retrieval.index_recall import recall_of_index
 
     splits = Splits(store.upstream(artifact, "temporal_splits").folder)
     embeddings = store.upstream(artifact, "track_embeddings").folder
-    vectors = indexed_vectors(load_vectors(embeddings), load_catalog_values(embeddings))
+    vectors = IndexedRows(embeddings)
     towers, ranker = (store.upstream(artifact, asset).folder for asset in ("trained_towers", "trained_ranker"))
     queries = real_queries(splits, towers, ranker, embeddings)
     recall = recall_of_index(load_index(artifact.folder), vectors, queries, 100)
     floor = settings.checks.min_index_recall
     sentence = f"recall@100 against exact search is {recall:.4f} over {len(queries):,} users; the floor is {floor}"
     return Verdict(recall >= floor, sentence, {"recall@100": recall, "users": len(queries)})
+
+
+def _blocks(vectors: Floats) -> Iterator[Floats]:
+    """Rows that are held at a time; one block without rows where there are none."""
+    for start in range(0, max(1, len(vectors)), NORMS_AT_ONCE):
+        yield vectors[start : start + NORMS_AT_ONCE]

@@ -3,11 +3,15 @@
 The inner product of a query and such a vector is the served score without the personal prior.
 """
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 
 from loopback_core.data import FitData, Floats
 from loopback_core.ranking.linear_ranker import PRODUCT, LinearRanker
 from loopback_core.ranking.terms import CATALOG_TERMS
+from loopback_core.retrieval.vectors import load_catalog_values, load_vectors
 
 CATALOG_LENGTH = 0.1
 """The largest length of the catalog dimensions of a vector, where the towers have length 1: otherwise
@@ -25,6 +29,27 @@ def indexed_vectors(vectors: Floats, values: Floats) -> Floats:
     vectors: (n, D). values: (n, catalog features).
     """
     return np.concatenate([vectors, values * catalog_scale(values)], axis=1)
+
+
+class IndexedRows:
+    """What :func:`indexed_vectors` gives, of the rows that are asked for: nothing is held but the mapped files."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open the vectors and the catalog terms in a folder.
+
+        Raises:
+            ArtifactError: they are missing or damaged.
+        """
+        self._vectors, self._values = load_vectors(folder), load_catalog_values(folder)
+        self._scale = catalog_scale(self._values)
+        self.shape = (len(self._vectors), self._vectors.shape[1] + self._values.shape[1])
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: Any) -> Floats:
+        """(rows, D + catalog features) float32 of a slice or of ids."""
+        return np.concatenate([self._vectors[rows], self._values[rows] * self._scale], axis=1)
 
 
 def index_queries(users: Floats, ranker: LinearRanker, scale: np.float32) -> Floats:

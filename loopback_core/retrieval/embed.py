@@ -16,8 +16,10 @@ from loopback_core.towers.user import ANYTHING, UserInputs
 
 
 @torch.inference_mode()
-def track_vectors(model: TwoTower, content: TrackContent, first: int = 0, batch_size: int = 16_384) -> Floats:
-    """The vectors of tracks `first` to the last of the content, (n_tracks - first, D) float32 of unit norm.
+def track_vectors(
+    model: TwoTower, content: TrackContent, first: int = 0, stop: int | None = None, batch_size: int = 16_384
+) -> Floats:
+    """The vectors of tracks `first` to `stop` - 1, or to the last of the content, (tracks, D) float32 of unit norm.
 
     Tracks and artists beyond the weights' vocabulary get its unknown rows, and what their content says.
 
@@ -32,13 +34,14 @@ def track_vectors(model: TwoTower, content: TrackContent, first: int = 0, batch_
         )
     model.eval()
     reader = TrackReader(content, model.settings)
-    vectors = np.empty((len(content) - first, model.settings.output_dim), np.float32)
+    stop = len(content) if stop is None else stop
+    vectors = np.empty((stop - first, model.settings.output_dim), np.float32)
     with progress("track embeddings", len(vectors), "tracks") as shown:
-        for start in range(0, len(vectors), batch_size):
-            stop = min(start + batch_size, len(vectors))
-            inputs = reader.read(np.arange(first + start, first + stop)).to(model.device)
-            vectors[start:stop] = model.tracks(inputs).float().cpu().numpy()
-            shown.advance(stop - start)
+        for start in range(first, stop, batch_size):
+            tracks = np.arange(start, min(start + batch_size, stop))
+            inputs = reader.read(tracks).to(model.device)
+            vectors[tracks - first] = model.tracks(inputs).float().cpu().numpy()
+            shown.advance(len(tracks))
     return vectors
 
 

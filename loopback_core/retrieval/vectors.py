@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -12,9 +14,35 @@ from loopback_core.errors import ArtifactError
 VECTORS, CATALOG_VALUES = "track_vectors.npy", "catalog_values.npy"
 
 
+class VectorRows(Protocol):
+    """(n, D) float32 that is read by rows: an array, or what makes its rows when they are asked for."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(n, D)."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: Any, /) -> Any:
+        """(rows, D) of a slice or of ids."""
+        ...
+
+
 def save_vectors(vectors: Floats, folder: Path) -> None:
     """Write (n_tracks, D) float32; row i is track i of the catalog."""
     np.save(folder / VECTORS, vectors)
+
+
+def join_vectors(parts: Sequence[Path], folder: Path) -> None:
+    """Write what :func:`save_vectors` would write of all rows of files of :func:`numpy.save`, one part in memory at a time."""
+    arrays = [np.load(part, mmap_mode="r", allow_pickle=False) for part in parts]
+    shape = (sum(map(len, arrays)), arrays[0].shape[1])
+    with (folder / VECTORS).open("wb") as file:
+        header = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.float32)), "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        for array in arrays:
+            file.write(np.ascontiguousarray(array).data)
 
 
 def save_catalog_values(values: Floats, folder: Path) -> None:

@@ -11,6 +11,8 @@ from loopback_core.settings.index_settings import (
     PgvectorSettings,
     PqSettings,
     QdrantSettings,
+    ShardSettings,
+    WantedSettings,
 )
 from loopback_core.settings.layers import merged
 from loopback_core.settings.loading import RECIPE, load_settings, without_searched
@@ -66,12 +68,14 @@ __all__ = [
     "Section",
     "ServedSettings",
     "Settings",
+    "ShardSettings",
     "SourceSettings",
     "SplitSettings",
     "SplitStrategy",
     "SumSettings",
     "TowersSettings",
     "TrainingSettings",
+    "WantedSettings",
     "in_utc",
     "load_settings",
     "merged",

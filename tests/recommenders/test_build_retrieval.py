@@ -9,11 +9,12 @@ from loopback_core.data import Histories
 from loopback_core.features.popularity_columns import popularity_columns
 from loopback_core.ranking.index_space import indexed_vectors
 from loopback_core.ranking.linear_ranker import LinearRanker, save_rankers
+from loopback_core.recommenders import build_retrieval
 from loopback_core.recommenders.build_retrieval import embed_catalog, index_catalog, real_queries
-from loopback_core.retrieval.embed import user_vectors
+from loopback_core.retrieval.embed import track_vectors, user_vectors
 from loopback_core.retrieval.indexes import load_index
 from loopback_core.retrieval.vectors import load_catalog_values, load_vectors
-from loopback_core.settings import IndexSettings, MlpSettings, SplitSettings, TowersSettings
+from loopback_core.settings import IndexSettings, MlpSettings, ShardSettings, SplitSettings, TowersSettings
 from loopback_core.splits import Splits, split_listens
 from loopback_core.towers.track import TrackInputs
 from loopback_core.towers.two_tower import TwoTower, Vocabulary
@@ -67,6 +68,45 @@ def test_every_track_known_at_test_time_has_the_vector_of_its_row(splits, built)
     with torch.no_grad():
         vectors = model.tracks(TrackInputs(torch.arange(6), torch.tensor(artist.tolist()))).numpy()
     np.testing.assert_allclose(load_vectors(folder), vectors, atol=1e-6)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_vectors_and_index_made_by_shard_are_those_made_at_once(splits, built, tmp_path, processes):
+    folder, _, _ = built
+    shards, checkpoints, by_shard = (
+        ShardSettings(tracks=4, processes=processes),
+        tmp_path / "kept",
+        tmp_path / "by_shard",
+    )
+    checkpoints.mkdir()
+    by_shard.mkdir()
+    embed_catalog(splits, folder, by_shard, shards, checkpoints)
+    np.testing.assert_allclose(load_vectors(by_shard), load_vectors(folder), atol=1e-6)
+    settings = IndexSettings(kind="flat", shards=shards)
+    indexed = index_catalog(splits, folder, folder, folder, settings, by_shard, checkpoints)
+    assert (by_shard / "tracks.faiss").read_bytes() == (folder / "tracks.faiss").read_bytes()
+    assert indexed["reasons"] == ["index.kind is 'flat'."]
+    assert list(checkpoints.iterdir()) == []
+
+
+def test_embedding_goes_on_with_the_shards_that_are_complete(splits, built, tmp_path, monkeypatch):
+    folder, _, _ = built
+    made = []
+
+    def killed_in_the_second(model, content, first, stop):
+        made.append(first)
+        if made == [0, 3]:
+            raise KeyboardInterrupt
+        return track_vectors(model, content, first, stop)
+
+    monkeypatch.setattr(build_retrieval, "track_vectors", killed_in_the_second)
+    by_shard = tmp_path / "by_shard"
+    by_shard.mkdir()
+    with pytest.raises(KeyboardInterrupt):
+        embed_catalog(splits, folder, by_shard, ShardSettings(tracks=3), tmp_path)
+    embed_catalog(splits, folder, by_shard, ShardSettings(tracks=3), tmp_path)
+    assert made == [0, 3, 3]
+    np.testing.assert_allclose(load_vectors(by_shard), load_vectors(folder), atol=1e-6)
 
 
 def test_the_id_map_names_the_track_of_every_position_of_the_index(splits, built):

@@ -7,7 +7,8 @@ import pytest
 from loopback_core.data import NOTHING
 from loopback_core.errors import ArtifactError
 from loopback_core.retrieval.index_recall import recall_of_index
-from loopback_core.retrieval.indexes import build_index, faiss_engine
+from loopback_core.retrieval.indexes import build_index, faiss_engine, graph_lists
+from loopback_core.retrieval.indexes.centroids import learn_centroids
 from loopback_core.settings import HnswSettings, IndexSettings, IvfSettings
 
 KINDS = ("flat", "hnsw", "ivf")
@@ -160,6 +161,52 @@ def test_a_missing_or_damaged_index_ends_in_a_sentence(unit_vectors, tmp_path, k
         path.write_bytes(left[damage])
     with pytest.raises(ArtifactError, match="build it again"):
         faiss_engine.Index.load(path, wide(kind))
+
+
+@pytest.mark.parametrize("scanned", [0, 10**6])  # centroids by the graph; by a scan
+@pytest.mark.parametrize("kind", ["ivf_hnsw", "pq_hnsw"])
+def test_centroids_are_found_by_a_graph_or_a_scan_and_tracks_are_the_same(
+    unit_vectors, ragged, monkeypatch, kind, scanned
+):
+    monkeypatch.setattr(graph_lists, "SCANNED_PER_PROBE", scanned)
+    vectors, queries = unit_vectors(4000, 8), unit_vectors(5, 8, seed=1)
+    order = sorted_by_score(vectors, queries)
+    index = build_index(vectors, IndexSettings(kind=kind, ivf=IvfSettings(lists=60, probes=40)))
+    exclude = ragged([order[row, :count] for row, count in enumerate([0, 1, 300, 600, 3990])])
+    found = index.search(queries, 50, exclude)
+    for row, count in enumerate([0, 1, 300, 600]):
+        assert len(set(found.tracks[row].tolist()) & set(order[row, count : count + 50].tolist())) > 40
+    assert sorted(found.tracks[4, :10].tolist()) == sorted(order[4, 3990:].tolist())
+    assert found.tracks[4, 10:].tolist() == [NOTHING] * 40
+
+
+def test_the_vectors_of_the_second_look_are_mapped_from_a_large_file_until_something_is_added(
+    unit_vectors, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(faiss_engine, "MAPPED_FROM", 0)
+    vectors, queries = unit_vectors(2000, 8), unit_vectors(5, 8, seed=1)
+    settings = IndexSettings(kind="pq_hnsw", storage="int8")
+    index = build_index(vectors, settings)
+    index.save(tmp_path / "index")
+    loaded = faiss_engine.Index.load(tmp_path / "index", settings)
+    assert loaded.search(queries, 10, None).tracks.tolist() == index.search(queries, 10, None).tracks.tolist()
+    for changed in (index, loaded):
+        changed.add(unit_vectors(100, 8, seed=2))
+    assert len(loaded) == 2100
+    assert loaded.search(queries, 10, None).tracks.tolist() == index.search(queries, 10, None).tracks.tolist()
+    loaded.save(tmp_path / "index")
+    again = faiss_engine.Index.load(tmp_path / "index", settings)
+    assert again.search(queries, 10, None).tracks.tolist() == index.search(queries, 10, None).tracks.tolist()
+
+
+@pytest.mark.parametrize("lists", [7, 1500])
+def test_about_as_many_centroids_are_learned_as_are_asked_for_and_of_unit_length(unit_vectors, lists):
+    sample = np.concatenate(
+        [unit_vectors(4000, 8), np.tile(unit_vectors(1, 8, seed=3), (500, 1))]
+    )  # many tracks are equal
+    centroids = learn_centroids(sample, lists)
+    assert 0.9 * lists <= len(centroids) <= 1.1 * lists
+    np.testing.assert_allclose(np.linalg.norm(centroids, axis=1), 1, atol=1e-5)
 
 
 @pytest.mark.parametrize(("n", "kind"), [(100, "flat"), (101, "ivf")])

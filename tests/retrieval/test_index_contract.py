@@ -20,7 +20,14 @@ from loopback_core.settings import IndexSettings
 
 N, DIM, K = 3000, 34, 10
 
-ERROR = {"usearch fp16": 2e-2, "qdrant fp16": 2e-2, "pq int8": 5e-2, "scann int8": 5e-2}
+ERROR = {
+    "usearch fp16": 2e-2,
+    "qdrant fp16": 2e-2,
+    "pq int8": 5e-2,
+    "ivf_hnsw int8": 5e-2,
+    "pq_hnsw int8": 5e-2,
+    "scann int8": 5e-2,
+}
 """Of scores, where numbers are kept in fewer bits; queries are as long as 6."""
 
 WRITER = Path(__file__).with_name("killed_writer.py")

@@ -118,6 +118,7 @@ def test_a_layer_that_chooses_another_kind_replaces_what_weaker_layers_say_of_th
     assert set(dumped["towers"]) == {"user_encoder", "track_encoder", "output_dim", "embedding_std", "mlp"}
     assert dumped["index"] == {
         "kind": "hnsw",
+        "shards": {"tracks": 2_097_152, "processes": 1},
         "hnsw": {"neighbors": 8, "ef_construction": 100, "ef_search": 256},
         "storage": "fp32",
     }
@@ -145,7 +146,8 @@ def test_what_is_dumped_is_what_is_read_and_can_be_read_back():
         assert Settings.model_validate(settings.model_dump()) == settings
         assert Settings.model_validate_json(settings.model_dump_json()) == settings
     assert "sampled" not in TrainingSettings().model_dump()
-    assert IndexSettings(kind="flat").model_dump() == {"kind": "flat", "storage": "fp32"}
+    shards = {"tracks": 2_097_152, "processes": 1}
+    assert IndexSettings(kind="flat").model_dump() == {"kind": "flat", "shards": shards, "storage": "fp32"}
 
 
 def test_a_section_made_in_python_is_checked_too():

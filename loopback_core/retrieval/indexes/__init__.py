@@ -4,28 +4,55 @@ A new engine is a file `<name>_engine.py` with a class that offers what `VectorI
 `loopback_core.settings` (`ENGINE_OF_KIND`). Its library is imported when one of its kinds is named.
 """
 
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
 from loopback_core.data import Floats
 from loopback_core.errors import ArtifactError, SettingsError
+from loopback_core.retrieval.indexes.index_plan import IndexPlan, plan_index
 from loopback_core.retrieval.indexes.vector_index import VectorIndex
+from loopback_core.retrieval.vectors import VectorRows
 from loopback_core.settings import ENGINE_OF_KIND, IndexSettings
 from loopback_core.store.atomic import write_text
 
 INDEX_NAME, SETTINGS_FILE = "tracks", "index.json"
+
+IN_SHARDS = ("flat", "ivf", "pq", "ivf_hnsw", "pq_hnsw")
+"""Kinds that are built by ranges of ids and joined; the others are built whole."""
 
 INDEX_SUFFIXES = tuple(sorted({f".{engine}" for engine in ENGINE_OF_KIND.values()}))
 """Of the file of an index, one for each engine."""
 
 
 def build_index(vectors: Floats, settings: IndexSettings) -> VectorIndex:
-    """An index over `vectors`, (n, D) float32, of the kind that the settings name.
+    """An index over `vectors`, (n, D) float32, of the kind that the settings name, or that is planned for kind auto.
 
     Raises:
         SettingsError: the library of its engine is not installed, or the server that the settings name does not answer.
     """
-    return _engine(settings).build(vectors, settings)
+    planned = plan_index(len(vectors), vectors.shape[1], settings).settings
+    return _engine(planned).build(vectors, planned)
+
+
+def build_index_in_shards(
+    open_vectors: Callable[[], VectorRows], settings: IndexSettings, folder: Path
+) -> tuple[VectorIndex, IndexPlan]:
+    """The same, by the shards that the settings name where the kind can be built so; and the plan that was followed.
+
+    open_vectors: called in every process that reads them. folder: keeps the shards that are complete.
+
+    Raises:
+        SettingsError: as :func:`build_index`.
+        RoomError: a process that built a shard was ended from outside.
+    """
+    vectors = open_vectors()
+    plan = plan_index(len(vectors), vectors.shape[1], settings)
+    if plan.settings.kind not in IN_SHARDS or len(vectors) <= settings.shards.tracks:
+        return _engine(plan.settings).build(vectors[:], plan.settings), plan
+    from loopback_core.retrieval.indexes.faiss_shards import index_in_shards  # FAISS is loaded by those who use it
+
+    return index_in_shards(open_vectors, plan.settings, folder), plan
 
 
 def index_file(settings: IndexSettings) -> str:

@@ -1,4 +1,7 @@
-"""The FAISS engine: exact search, an inverted file (ivf), a graph (hnsw), codes in an inverted file (pq)."""
+"""The FAISS engine: exact search, an inverted file (ivf), a graph (hnsw), codes in an inverted file (pq).
+
+ivf_hnsw and pq_hnsw are ivf and pq whose centroids are found by a graph: for catalogs of many lists.
+"""
 
 import sys
 from pathlib import Path
@@ -11,8 +14,19 @@ from numpy.typing import NDArray
 from loopback_core.data import NOTHING, Floats, Ids, Ragged, Ranking
 from loopback_core.errors import ArtifactError
 from loopback_core.retrieval.indexes.deleted_tracks import NO_IDS, load_deleted, save_deleted
-from loopback_core.retrieval.indexes.faiss_factory import built_kind, code_bytes, empty_index, faiss_threads
+from loopback_core.retrieval.indexes.faiss_factory import (
+    WITH_CODES,
+    WITH_GRAPH,
+    WITH_LISTS,
+    built_kind,
+    empty_index,
+    faiss_threads,
+    kind_of,
+    padded,
+)
+from loopback_core.retrieval.indexes.graph_lists import Nearby, search_lists, second_look
 from loopback_core.retrieval.top_k import no_ranking
+from loopback_core.retrieval.vectors import VectorRows
 from loopback_core.runtime.progress import progress
 from loopback_core.settings import IndexSettings
 from loopback_core.store.atomic import replacing
@@ -23,9 +37,11 @@ SCANNED_PER_WIDTH = 256
 For users with a long history an exact scan is used where it is faster.
 """
 
-
 ADDED_AT_ONCE = 50_000
 """Tracks."""
+
+MAPPED_FROM = 1_000_000
+"""Bytes of a file of pq_hnsw. FAISS would map a smaller one too, and crash where it ends within its first fields."""
 
 
 class Index:
@@ -37,15 +53,20 @@ class Index:
 
     def __init__(self, index: Any, kind: str, settings: IndexSettings, deleted: Ids = NO_IDS) -> None:
         self.index, self.kind, self.settings, self._deleted = index, kind, settings, deleted
+        self._mapped: Path | None = None
 
     @classmethod
-    def build(cls, vectors: Floats, settings: IndexSettings) -> Self:
-        """Index `vectors`, (n, D) float32 of unit norm. Exact up to `flat_limit` tracks, else as `kind` says."""
-        kind = built_kind(len(vectors), settings)
-        built = cls(None, kind, settings)
-        built.index = empty_index(built._as_indexed(vectors), kind, settings)
-        built._append(vectors)
+    def build(cls, vectors: VectorRows, settings: IndexSettings) -> Self:
+        """Index `vectors`, (n, D) float32, of which a block of rows is held in memory at a time."""
+        built = cls.trained(vectors, settings)
+        built.append(vectors)
         return built
+
+    @classmethod
+    def trained(cls, vectors: VectorRows, settings: IndexSettings) -> Self:
+        """An index without tracks, trained for `vectors`, (n, D) float32."""
+        kind = built_kind(len(vectors), settings)
+        return cls(empty_index(vectors, kind, settings), kind, settings)
 
     def __del__(self) -> None:
         """Give back the lists of ivf in a call, during which other threads run.
@@ -53,7 +74,7 @@ class Index:
         The destructor of FAISS holds the interpreter while it unmaps them: 10 to 40 ms for 750 MB, in which a service
         answers nobody.
         """
-        if self.index is not None and self.kind in ("ivf", "pq") and not sys.is_finalizing():
+        if self.index is not None and self.kind in WITH_LISTS and not sys.is_finalizing():
             inverted = self._inverted_file()
             nothing = faiss.ArrayInvertedLists(inverted.nlist, inverted.code_size)
             nothing.this.disown()
@@ -89,7 +110,11 @@ class Index:
             selector, left_out = faiss.IDSelectorBitmap(~_bits_of(seen, total)), len(seen)
         searched, parameters = self.index, faiss.SearchParameters(sel=selector)
         width = max(self.settings.hnsw.ef_search, k) + left_out
-        if self.kind in ("ivf", "pq"):
+        if self.kind in WITH_GRAPH:
+            lists = self._lists_to_visit(k, left_out, only is not None)
+            scores, tracks = self._by_graph(queries, k, lists, selector, total - left_out)
+            return Ranking(tracks, np.where(tracks == NOTHING, -np.inf, scores).astype(np.float32))
+        if self.kind in WITH_LISTS:
             lists = self._lists_to_visit(k, left_out, only is not None)
             parameters = faiss.SearchParametersIVF(nprobe=lists, sel=selector)
         if self.kind == "pq":
@@ -103,6 +128,15 @@ class Index:
         # FAISS fills a short list with -1 and the lowest float; ours ends in NOTHING and -inf.
         return Ranking(tracks, np.where(tracks == NOTHING, -np.inf, scores).astype(np.float32))
 
+    def _by_graph(self, queries: Floats, k: int, lists: int, selector: Any, left: int) -> Nearby:
+        """The k best of the nearest lists, or of all where those hold too few of the `left` tracks that can be found."""
+        inverted = self._inverted_file()
+        width = k * self.settings.pq.refined if self.kind in WITH_CODES else k
+        scores, tracks = search_lists(inverted, queries, width, lists, selector)
+        if (np.count_nonzero(tracks != NOTHING, axis=1) < min(k, left)).any():
+            scores, tracks = search_lists(inverted, queries, width, int(inverted.nlist), selector)
+        return second_look(self.index.refine_index, queries, tracks, k) if self.kind in WITH_CODES else (scores, tracks)
+
     def _lists_to_visit(self, k: int, left_out: int, filtered: bool) -> int:
         """As many lists as hold k tracks more than are left out, and the usual ones.
 
@@ -115,8 +149,8 @@ class Index:
 
     def add(self, vectors: Floats) -> None:
         """See :class:`loopback_core.retrieval.indexes.vector_index.VectorIndex`."""
-        self._hold_lists()
-        self._append(vectors)
+        self.hold_lists()
+        self.append(vectors)
 
     def delete(self, ids: Ids) -> None:
         """See :class:`loopback_core.retrieval.indexes.vector_index.VectorIndex`. Their vectors stay until it is built again."""
@@ -124,7 +158,7 @@ class Index:
 
     def save(self, path: Path) -> None:
         """Write the FAISS file."""
-        self._hold_lists()
+        self.hold_lists()
         with replacing(path) as new:  # the old one may be mapped, by this index too
             faiss.write_index(self.index, str(new))
         save_deleted(self._deleted, path)
@@ -133,29 +167,66 @@ class Index:
     def load(cls, path: Path, settings: IndexSettings) -> Self:
         """Read a FAISS file. The lists of ivf are mapped into memory: processes share them, and loading does not read them.
 
+        Of pq_hnsw the vectors of the second look are mapped instead, and the codes are read.
+
         Raises:
             ArtifactError: it is missing or damaged.
         """
-        try:
-            index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP | faiss.IO_FLAG_READ_ONLY)
-        except RuntimeError as error:
-            raise ArtifactError(f"The index {path} cannot be read; build it again. ({error})") from None
-        loaded = cls(index, _kind_of(index), settings, load_deleted(path))
-        if loaded.kind in ("ivf", "pq"):
+        mapped = settings.kind == "pq_hnsw" and path.is_file() and path.stat().st_size >= MAPPED_FROM
+        flags = faiss.IO_FLAG_MMAP_IFC if mapped else faiss.IO_FLAG_MMAP | faiss.IO_FLAG_READ_ONLY
+        index = _read(path, flags)
+        loaded = cls(index, kind_of(index), settings, load_deleted(path))
+        loaded._mapped = path if mapped else None
+        if loaded.kind in WITH_LISTS and loaded._mapped is None:
             lists = faiss.downcast_InvertedLists(loaded._inverted_file().invlists)
             lists.prefetch_nthread = 0  # 32 threads for every search
         return loaded
 
-    def _append(self, vectors: Floats) -> None:
-        n = len(vectors)
-        with faiss_threads(1 if self.kind == "hnsw" else None), progress(f"{self.kind} index", n, "tracks") as shown:
-            for start in range(0, n, ADDED_AT_ONCE):
-                self.index.add(self._as_indexed(vectors[start : start + ADDED_AT_ONCE]))
-                shown.advance(min(ADDED_AT_ONCE, n - start))
+    def append(self, vectors: VectorRows, shard: range | None = None) -> None:
+        """Put vectors, (n, D), after those that are there. shard: these rows, known by their own numbers; None: all."""
+        rows = shard or range(len(vectors))
+        threads = faiss_threads(1 if self.kind == "hnsw" else None)
+        with threads, progress(f"{self.kind} index", len(rows), "tracks") as shown:
+            for start in rows[::ADDED_AT_ONCE]:
+                stop = min(start + ADDED_AT_ONCE, rows.stop)
+                block = self._as_indexed(np.asarray(vectors[start:stop], np.float32))
+                if shard is None:
+                    self.index.add(block)
+                else:
+                    self._add_shard(block, np.arange(start, stop))
+                shown.advance(stop - start)
 
-    def _hold_lists(self) -> None:
-        """Copy lists that are mapped from a file into memory: only such lists can be added to, and written elsewhere."""
-        if self.kind not in ("ivf", "pq"):
+    def _add_shard(self, block: Floats, ids: Ids) -> None:
+        """Lists keep the ids; other parts only the order."""
+        if self.kind not in WITH_LISTS:
+            self.index.add(block)
+            return
+        self._inverted_file().add_with_ids(block, ids)
+        if self.kind in WITH_CODES:
+            self.index.refine_index.add(block)
+            self.index.ntotal = self.index.refine_index.ntotal
+
+    def join(self, shard: Self, ids: range) -> None:
+        """Put what another index holds of these ids, those that follow the last one here, after what is here.
+
+        Both were made of the same trained index: the result is what one index gives to which all was added.
+        """
+        if self.kind in WITH_LISTS:
+            mine, other = self._inverted_file(), shard._inverted_file()
+            by_id = faiss.InvertedLists.SUBSET_TYPE_ID_RANGE
+            other.invlists.copy_subset_to(mine.invlists, by_id, ids.start, ids.stop)
+            mine.ntotal += other.ntotal
+        if self.kind in WITH_CODES:
+            self.index.refine_index.merge_from(shard.index.refine_index)
+            self.index.ntotal = self.index.refine_index.ntotal
+        elif self.kind not in WITH_LISTS:
+            self.index.merge_from(shard.index)
+
+    def hold_lists(self) -> None:
+        """Copy what is mapped from a file into memory: only such lists can be added to, and written elsewhere."""
+        if self._mapped is not None:
+            self.index, self._mapped = _read(self._mapped, 0), None
+        if self.kind not in WITH_LISTS:
             return
         inverted = self._inverted_file()
         mapped = faiss.downcast_InvertedLists(inverted.invlists)
@@ -167,21 +238,20 @@ class Index:
         inverted.replace_invlists(held, True)
 
     def _inverted_file(self) -> Any:
-        return faiss.downcast_index(self.index.base_index) if self.kind == "pq" else self.index
+        return faiss.downcast_index(self.index.base_index) if self.kind in WITH_CODES else self.index
 
     def _as_indexed(self, vectors: Floats) -> Floats:
-        """With zeros for further dimensions, where codes need a multiple of their parts; products are the same."""
-        dim = vectors.shape[1]
-        missing = -dim % code_bytes(dim, self.settings) if self.kind == "pq" else 0
-        return np.pad(vectors, ((0, 0), (0, missing))) if missing else vectors
+        return padded(vectors, self.kind, self.settings)
 
     def _known(self, ids: Ids) -> Ids:
         return ids[(ids >= 0) & (ids < int(self.index.ntotal))]
 
 
-def _kind_of(index: Any) -> str:
-    kinds = {"pq": faiss.IndexRefine, "hnsw": faiss.IndexHNSW, "ivf": faiss.IndexIVF}
-    return next((kind for kind, of_kind in kinds.items() if isinstance(index, of_kind)), "flat")
+def _read(path: Path, flags: int) -> Any:
+    try:
+        return faiss.read_index(str(path), flags)
+    except RuntimeError as error:
+        raise ArtifactError(f"The index {path} cannot be read; build it again. ({error})") from None
 
 
 def _bits_of(ids: Ids, n: int) -> NDArray[np.uint8]:

@@ -1,0 +1,107 @@
+"""Which index a catalog gets, and why: from its size, the memory, and the recall and p99 that are wanted.
+
+The constants are those that benchmarks/large_catalog.py measured (docs/indexes.md, "Large catalogs").
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from loopback_core.retrieval.indexes.inverted_lists import list_count
+from loopback_core.settings import IndexSettings, IvfSettings, PqSettings
+
+Storage = Literal["fp32", "fp16", "int8"]
+
+BYTES: dict[Storage, int] = {"fp32": 4, "fp16": 2, "int8": 1}
+"""Of a dimension."""
+
+ID_BYTES = 8
+"""Of the id of a track in a list."""
+
+BYTES_OF_LIST = 4 + 2 * 32 * 4 / 128
+"""Of a dimension of a centroid and its links in the graph, at 128 dimensions."""
+
+PROBES_FOR = ((0.90, 16), (0.95, 32), (0.98, 64), (0.99, 128), (0.999, 512))
+"""Recall@100, and the lists that a search must visit for it where there are four times the root of the tracks."""
+
+INT8_RECALL = 0.98
+"""The largest recall@100 that vectors of int8 are planned for."""
+
+DIMENSIONS_PER_BYTE = (2, 4, 8)
+"""Of codes, the most exact first."""
+
+NANOSECONDS = {"fp32": 0.12, "fp16": 0.12, "int8": 0.10, "code": 0.6}
+"""CPU time of a search per dimension of a track in the lists that it visits; of a code per byte."""
+
+FIXED_MS, SLOWEST = 0.5, 2.0
+"""Of a search besides its lists; how many times the p99 of users is their mean: popular lists are longer."""
+
+
+@dataclass(frozen=True)
+class IndexPlan:
+    """The settings of an index whose kind is decided, and the reasons, each a sentence."""
+
+    settings: IndexSettings
+    reasons: tuple[str, ...]
+
+
+def plan_index(n: int, dim: int, settings: IndexSettings) -> IndexPlan:
+    """The index of n tracks of `dim` dimensions. A kind other than auto is taken as it is."""
+    if settings.kind != "auto":
+        return IndexPlan(settings, (f"index.kind is {settings.kind!r}.",))
+    if n <= settings.flat_limit:
+        why = f"{n:,} tracks are searched exactly: no more than index.flat_limit = {settings.flat_limit:,}."
+        return IndexPlan(_decided(settings, "flat", settings.storage), (why,))
+    if n <= settings.ivf_limit:
+        why = f"{n:,} tracks are more than index.flat_limit and no more than index.ivf_limit = {settings.ivf_limit:,}: "
+        as_said = f"ivf, {settings.ivf.probes} lists a search, vectors as {settings.storage}."
+        return IndexPlan(_decided(settings, "ivf", settings.storage, settings.ivf), (why + as_said,))
+    return _large(n, dim, settings)
+
+
+def _large(n: int, dim: int, settings: IndexSettings) -> IndexPlan:
+    wanted = settings.wanted
+    lists = settings.ivf.lists or list_count(n)
+    probes = min(lists, next((count for recall, count in PROBES_FOR if recall >= wanted.recall), PROBES_FOR[-1][1]))
+    reasons = [
+        f"{n:,} tracks are more than index.ivf_limit: {lists:,} lists, whose centroids a graph finds.",
+        f"A recall@100 of {wanted.recall} takes {probes} lists a search.",
+    ]
+    storage: Storage = "int8" if wanted.recall <= INT8_RECALL else "fp16"
+    of_lists = lists * dim * BYTES_OF_LIST
+    held = n * (dim * BYTES[storage] + ID_BYTES) + of_lists
+    ivf = settings.ivf.model_copy(update={"lists": lists, "probes": probes})
+    if held <= wanted.memory_gb * 1e9:
+        reasons.append(
+            f"Vectors as {storage} take {_gigabytes(held)}, within index.wanted.memory_gb = {wanted.memory_gb:g}: no codes are needed."
+        )
+        plan, ns = _decided(settings, "ivf_hnsw", storage, ivf), dim * NANOSECONDS[storage]
+    else:
+        sizes = {per: n * (-(-dim // per) + ID_BYTES) + of_lists for per in DIMENSIONS_PER_BYTE}
+        per_byte = next((per for per, size in sizes.items() if size <= wanted.memory_gb * 1e9), DIMENSIONS_PER_BYTE[-1])
+        fits = "within" if sizes[per_byte] <= wanted.memory_gb * 1e9 else "still more than"
+        reasons.append(
+            f"Vectors as {storage} take {_gigabytes(held)}, more than index.wanted.memory_gb = {wanted.memory_gb:g}: codes of a byte for "
+            f"{per_byte} dimensions take {_gigabytes(sizes[per_byte])}, {fits} it, and the best are compared again with vectors on disk."
+        )
+        pq = PqSettings(dimensions_per_byte=per_byte)
+        plan, ns = _decided(settings, "pq_hnsw", storage, ivf, pq), -(-dim // per_byte) * NANOSECONDS["code"]
+    p99 = FIXED_MS + SLOWEST * probes * n / lists * ns / 1e6
+    reached = "within" if p99 <= wanted.p99_ms else "more than"
+    reasons.append(
+        f"By the measured constants the p99 is about {p99:.1f} ms on one core, {reached} index.wanted.p99_ms = {wanted.p99_ms:g}."
+    )
+    return IndexPlan(plan, tuple(reasons))
+
+
+def _decided(
+    settings: IndexSettings, kind: str, storage: str, ivf: IvfSettings | None = None, pq: PqSettings | None = None
+) -> IndexSettings:
+    parts = {"ivf": ivf, "pq": pq}
+    given = {name: part.model_dump() for name, part in parts.items() if part is not None}
+    return IndexSettings.model_validate(
+        {"kind": kind, "storage": storage, "shards": settings.shards.model_dump(), **given}
+    )
+
+
+def _gigabytes(count: float) -> str:
+    return f"{count / 1e9:.1f} GB"

@@ -57,6 +57,8 @@ KINDS = {
     "hnsw fp32": IndexSettings(kind="hnsw", storage="fp32"),
     "pq fp32": IndexSettings(kind="pq", storage="fp32"),
     "pq int8": IndexSettings(kind="pq", storage="int8"),
+    "ivf_hnsw int8": IndexSettings(kind="ivf_hnsw", storage="int8"),
+    "pq_hnsw int8": IndexSettings(kind="pq_hnsw", storage="int8"),
     "usearch": IndexSettings(kind="usearch"),
     "usearch fp16": IndexSettings(kind="usearch", storage="fp16"),
     "voyager": IndexSettings(kind="voyager"),

@@ -114,9 +114,11 @@ def write_catalog(home: Path | None, sizes: list[int], folder: Path) -> None:
 def build(folder: Path, n: int, settings: IndexSettings) -> dict[str, Any]:
     """Plan, build by shard and save; what it took."""
     plan = plan_index(n, np.load(folder / "queries.npy", mmap_mode="r").shape[1], settings)
-    (folder / "index").mkdir(exist_ok=True)
+    shards = folder / f"shards-{n}"
+    for made in (folder / "index", shards):
+        made.mkdir(exist_ok=True)
     started, cpu = time.perf_counter(), time.process_time()
-    index = index_in_shards(partial(Rows, folder / "vectors.npy", n), plan.settings, folder)
+    index = index_in_shards(partial(Rows, folder / "vectors.npy", n), plan.settings, shards)
     save_index(index, folder / "index")
     own, workers = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     processes = settings.shards.processes if settings.shards.processes > 1 else 0
@@ -169,6 +171,21 @@ def table(results: dict[int, dict[str, Any]]) -> Iterator[str]:
             )
 
 
+def computed(n: int, settings: IndexSettings, measured: dict[str, Any], measured_tracks: int) -> Iterator[str]:
+    """What a catalog that was not built would take: the numbers of one that was, per track, and its plan."""
+    times, plan = n / measured_tracks, plan_index(n, WIDTH, settings)
+    at = measured["probes"][str(measured["planned"])]
+    visited = (
+        measured_tracks / measured["lists"] * measured["planned"],
+        n / plan.settings.ivf.lists * plan.settings.ivf.probes,
+    )
+    yield f"Computed, not measured, for {n:,} tracks from {measured_tracks:,}:"
+    yield from (f"- {reason}" for reason in plan.reasons)
+    yield f"- Build: {times * measured['build_cpu_seconds'] / 3600:.1f} hours of one core; disk {times * measured['disk_gb']:.1f} GB."
+    yield f"- Tracks in the lists of a search: {visited[1]:,.0f} instead of {visited[0]:,.0f}: p50 {at['p50'] * visited[1] / visited[0]:.1f} ms,"
+    yield f"  p99 {at['p99'] * visited[1] / visited[0]:.1f} ms, where time goes with the tracks that are visited."
+
+
 def limited(gigabytes: float) -> None:
     """No more address space than this, for this process and for each that it starts."""
     limit = int(gigabytes * 1e9)
@@ -195,6 +212,9 @@ def main() -> None:
         "--keep-vectors", action="store_true", help="a later run with these sizes does not draw them again"
     )
     parser.add_argument("--json", type=Path, help="keep the numbers here too")
+    parser.add_argument(
+        "--paper", type=int, help="compute for so many tracks from --json of an earlier run, and build nothing"
+    )
     parser.add_argument("--step", choices=("build", "search"), help="do this for one size, and print JSON")
     options = parser.parse_args()
     shards = {"processes": options.processes, "tracks": 1_000_000}
@@ -205,11 +225,16 @@ def main() -> None:
         n = options.tracks[0]
         print(json.dumps(build(options.folder, n, settings) if options.step == "build" else search(options.folder, n)))
         return
+    if options.paper:
+        results = json.loads(options.json.read_text("utf-8"))
+        largest = max(results, key=int)
+        print("\n".join(computed(options.paper, settings, results[largest], int(largest))))
+        return
     options.folder.mkdir(parents=True, exist_ok=True)
     sizes = sorted(options.tracks)
     if not all((options.folder / f"exact-{n}.npy").exists() for n in sizes):
         write_catalog(options.home, sizes, options.folder)
-    results: dict[int, dict[str, Any]] = {}
+    results = {}
     for n in sizes:
         results[n] = {}
         for step in ("build", "search"):

@@ -7,7 +7,7 @@ import numpy as np
 
 from loopback_core.data import NOTHING, Floats, Ids
 
-SCANNED_PER_PROBE = 64
+SCANNED_PER_PROBE = 80
 """Centroids that a scan reads in the time in which the search of their graph finds one more list (128 dimensions, one core)."""
 
 Nearby = tuple[Floats, Ids]

@@ -211,6 +211,7 @@ class Index:
 
         Both were made of the same trained index: the result is what one index gives to which all was added.
         """
+        shard._read_mapped()
         if self.kind in WITH_LISTS:
             mine, other = self._inverted_file(), shard._inverted_file()
             by_id = faiss.InvertedLists.SUBSET_TYPE_ID_RANGE
@@ -224,8 +225,7 @@ class Index:
 
     def hold_lists(self) -> None:
         """Copy what is mapped from a file into memory: only such lists can be added to, and written elsewhere."""
-        if self._mapped is not None:
-            self.index, self._mapped = _read(self._mapped, 0), None
+        self._read_mapped()
         if self.kind not in WITH_LISTS:
             return
         inverted = self._inverted_file()
@@ -236,6 +236,11 @@ class Index:
         mapped.copy_subset_to(held, faiss.InvertedLists.SUBSET_TYPE_ID_RANGE, 0, int(self.index.ntotal))
         held.this.disown()
         inverted.replace_invlists(held, True)
+
+    def _read_mapped(self) -> None:
+        """Read the vectors of a second look that are mapped: FAISS ends the process when it is told to change them."""
+        if self._mapped is not None:
+            self.index, self._mapped = _read(self._mapped, 0), None
 
     def _inverted_file(self) -> Any:
         return faiss.downcast_index(self.index.base_index) if self.kind in WITH_CODES else self.index

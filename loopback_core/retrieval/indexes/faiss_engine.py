@@ -24,7 +24,7 @@ from loopback_core.retrieval.indexes.faiss_factory import (
     kind_of,
     padded,
 )
-from loopback_core.retrieval.indexes.graph_lists import Nearby, search_lists, second_look
+from loopback_core.retrieval.indexes.graph_lists import search_by_graph
 from loopback_core.retrieval.top_k import no_ranking
 from loopback_core.retrieval.vectors import VectorRows
 from loopback_core.runtime.progress import progress
@@ -75,7 +75,7 @@ class Index:
         answers nobody.
         """
         if self.index is not None and self.kind in WITH_LISTS and not sys.is_finalizing():
-            inverted = self._inverted_file()
+            inverted = self.inverted_file()
             nothing = faiss.ArrayInvertedLists(inverted.nlist, inverted.code_size)
             nothing.this.disown()
             inverted.replace_invlists(nothing, True)
@@ -85,7 +85,7 @@ class Index:
 
     def search(self, queries: Floats, k: int, exclude: Ragged | None, only: Ids | None = None) -> Ranking:
         """See :class:`loopback_core.retrieval.indexes.vector_index.VectorIndex`."""
-        queries = self._as_indexed(queries)
+        queries = self.as_indexed(queries)
         if exclude is None:
             return self._search(queries, k, NO_IDS, only)
         ranking = no_ranking(len(queries), k)
@@ -112,7 +112,8 @@ class Index:
         width = max(self.settings.hnsw.ef_search, k) + left_out
         if self.kind in WITH_GRAPH:
             lists = self._lists_to_visit(k, left_out, only is not None)
-            scores, tracks = self._by_graph(queries, k, lists, selector, total - left_out)
+            refined = self.settings.pq.refined
+            scores, tracks = search_by_graph(self.index, queries, k, lists, selector, total - left_out, refined)
             return Ranking(tracks, np.where(tracks == NOTHING, -np.inf, scores).astype(np.float32))
         if self.kind in WITH_LISTS:
             lists = self._lists_to_visit(k, left_out, only is not None)
@@ -128,21 +129,12 @@ class Index:
         # FAISS fills a short list with -1 and the lowest float; ours ends in NOTHING and -inf.
         return Ranking(tracks, np.where(tracks == NOTHING, -np.inf, scores).astype(np.float32))
 
-    def _by_graph(self, queries: Floats, k: int, lists: int, selector: Any, left: int) -> Nearby:
-        """The k best of the nearest lists, or of all where those hold too few of the `left` tracks that can be found."""
-        inverted = self._inverted_file()
-        width = k * self.settings.pq.refined if self.kind in WITH_CODES else k
-        scores, tracks = search_lists(inverted, queries, width, lists, selector)
-        if (np.count_nonzero(tracks != NOTHING, axis=1) < min(k, left)).any():
-            scores, tracks = search_lists(inverted, queries, width, int(inverted.nlist), selector)
-        return second_look(self.index.refine_index, queries, tracks, k) if self.kind in WITH_CODES else (scores, tracks)
-
     def _lists_to_visit(self, k: int, left_out: int, filtered: bool) -> int:
         """As many lists as hold k tracks more than are left out, and the usual ones.
 
         Tracks that a filter leaves are everywhere: it takes as many times more lists as it leaves fewer tracks.
         """
-        total, lists, probes = int(self.index.ntotal), int(self._inverted_file().nlist), self.settings.ivf.probes
+        total, lists, probes = int(self.index.ntotal), int(self.inverted_file().nlist), self.settings.ivf.probes
         if filtered:
             return min(lists, -(-(probes + k * lists // total) * total // (total - left_out)))
         return int(probes + (k + left_out) * lists // total)
@@ -178,57 +170,24 @@ class Index:
         loaded = cls(index, kind_of(index), settings, load_deleted(path))
         loaded._mapped = path if mapped else None
         if loaded.kind in WITH_LISTS and loaded._mapped is None:
-            lists = faiss.downcast_InvertedLists(loaded._inverted_file().invlists)
+            lists = faiss.downcast_InvertedLists(loaded.inverted_file().invlists)
             lists.prefetch_nthread = 0  # 32 threads for every search
         return loaded
 
-    def append(self, vectors: VectorRows, shard: range | None = None) -> None:
-        """Put vectors, (n, D), after those that are there. shard: these rows, known by their own numbers; None: all."""
-        rows = shard or range(len(vectors))
-        threads = faiss_threads(1 if self.kind == "hnsw" else None)
-        with threads, progress(f"{self.kind} index", len(rows), "tracks") as shown:
-            for start in rows[::ADDED_AT_ONCE]:
-                stop = min(start + ADDED_AT_ONCE, rows.stop)
-                block = self._as_indexed(np.asarray(vectors[start:stop], np.float32))
-                if shard is None:
-                    self.index.add(block)
-                else:
-                    self._add_shard(block, np.arange(start, stop))
-                shown.advance(stop - start)
-
-    def _add_shard(self, block: Floats, ids: Ids) -> None:
-        """Lists keep the ids; other parts only the order."""
-        if self.kind not in WITH_LISTS:
-            self.index.add(block)
-            return
-        self._inverted_file().add_with_ids(block, ids)
-        if self.kind in WITH_CODES:
-            self.index.refine_index.add(block)
-            self.index.ntotal = self.index.refine_index.ntotal
-
-    def join(self, shard: Self, ids: range) -> None:
-        """Put what another index holds of these ids, those that follow the last one here, after what is here.
-
-        Both were made of the same trained index: the result is what one index gives to which all was added.
-        """
-        shard._read_mapped()
-        if self.kind in WITH_LISTS:
-            mine, other = self._inverted_file(), shard._inverted_file()
-            by_id = faiss.InvertedLists.SUBSET_TYPE_ID_RANGE
-            other.invlists.copy_subset_to(mine.invlists, by_id, ids.start, ids.stop)
-            mine.ntotal += other.ntotal
-        if self.kind in WITH_CODES:
-            self.index.refine_index.merge_from(shard.index.refine_index)
-            self.index.ntotal = self.index.refine_index.ntotal
-        elif self.kind not in WITH_LISTS:
-            self.index.merge_from(shard.index)
+    def append(self, vectors: VectorRows) -> None:
+        """Put vectors, (n, D), after those that are there, all of which are held in memory."""
+        n = len(vectors)
+        with faiss_threads(1 if self.kind == "hnsw" else None), progress(f"{self.kind} index", n, "tracks") as shown:
+            for start in range(0, n, ADDED_AT_ONCE):
+                self.index.add(self.as_indexed(vectors[start : start + ADDED_AT_ONCE]))
+                shown.advance(min(ADDED_AT_ONCE, n - start))
 
     def hold_lists(self) -> None:
         """Copy what is mapped from a file into memory: only such lists can be added to, and written elsewhere."""
-        self._read_mapped()
+        self.read_mapped()
         if self.kind not in WITH_LISTS:
             return
-        inverted = self._inverted_file()
+        inverted = self.inverted_file()
         mapped = faiss.downcast_InvertedLists(inverted.invlists)
         if isinstance(mapped, faiss.ArrayInvertedLists):
             return
@@ -237,15 +196,17 @@ class Index:
         held.this.disown()
         inverted.replace_invlists(held, True)
 
-    def _read_mapped(self) -> None:
+    def read_mapped(self) -> None:
         """Read the vectors of a second look that are mapped: FAISS ends the process when it is told to change them."""
         if self._mapped is not None:
             self.index, self._mapped = _read(self._mapped, 0), None
 
-    def _inverted_file(self) -> Any:
+    def inverted_file(self) -> Any:
+        """The part of FAISS that holds the lists, of the kinds that have them."""
         return faiss.downcast_index(self.index.base_index) if self.kind in WITH_CODES else self.index
 
-    def _as_indexed(self, vectors: Floats) -> Floats:
+    def as_indexed(self, vectors: Floats) -> Floats:
+        """Vectors, (n, D), in the width that the index has."""
         return padded(vectors, self.kind, self.settings)
 
     def _known(self, ids: Ids) -> Ids:

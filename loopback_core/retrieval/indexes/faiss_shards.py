@@ -4,7 +4,12 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from loopback_core.retrieval.indexes.faiss_engine import Index
+import faiss
+import numpy as np
+
+from loopback_core.data import Floats, Ids
+from loopback_core.retrieval.indexes.faiss_engine import ADDED_AT_ONCE, Index
+from loopback_core.retrieval.indexes.faiss_factory import WITH_CODES, WITH_LISTS
 from loopback_core.retrieval.shards import Shard, make_shards, shards_of
 from loopback_core.retrieval.vectors import VectorRows
 from loopback_core.runtime.progress import progress
@@ -38,7 +43,7 @@ def index_in_shards(open_vectors: OpenVectors, settings: IndexSettings, folder: 
     whole.hold_lists()
     with progress("joined index", len(vectors), "tracks") as shown:
         for shard, file in zip(shards, files, strict=True):
-            whole.join(Index.load(file, settings), range(shard.start, shard.stop))
+            _join(whole, Index.load(file, settings), shard)
             shown.advance(shard.stop - shard.start)
     for file in (*files, trained):
         file.unlink()
@@ -48,5 +53,36 @@ def index_in_shards(open_vectors: OpenVectors, settings: IndexSettings, folder: 
 def _index_shard(open_vectors: OpenVectors, settings: IndexSettings, trained: Path, shard: Shard, path: Path) -> None:
     part = Index.load(trained, settings)
     part.hold_lists()
-    part.append(open_vectors(), range(shard.start, shard.stop))
+    vectors = open_vectors()
+    with progress(f"{part.kind} shard {shard.number}", shard.stop - shard.start, "tracks") as shown:
+        for start in range(shard.start, shard.stop, ADDED_AT_ONCE):
+            ids = np.arange(start, min(start + ADDED_AT_ONCE, shard.stop))
+            _add(part, part.as_indexed(np.asarray(vectors[start : start + len(ids)], np.float32)), ids)
+            shown.advance(len(ids))
     part.save(path)
+
+
+def _add(part: Index, block: Floats, ids: Ids) -> None:
+    """Lists keep the ids; other parts of an index only the order."""
+    if part.kind not in WITH_LISTS:
+        part.index.add(block)
+        return
+    part.inverted_file().add_with_ids(block, ids)
+    if part.kind in WITH_CODES:
+        part.index.refine_index.add(block)
+        part.index.ntotal = part.index.refine_index.ntotal
+
+
+def _join(whole: Index, part: Index, shard: Shard) -> None:
+    """Put what a part holds after what the whole holds. Both are copies of one trained index."""
+    part.read_mapped()
+    if part.kind in WITH_LISTS:
+        mine, other = whole.inverted_file(), part.inverted_file()
+        by_id = faiss.InvertedLists.SUBSET_TYPE_ID_RANGE
+        other.invlists.copy_subset_to(mine.invlists, by_id, shard.start, shard.stop)
+        mine.ntotal += other.ntotal
+    if part.kind in WITH_CODES:
+        whole.index.refine_index.merge_from(part.index.refine_index)
+        whole.index.ntotal = whole.index.refine_index.ntotal
+    elif part.kind not in WITH_LISTS:
+        whole.index.merge_from(part.index)

@@ -14,6 +14,19 @@ Nearby = tuple[Floats, Ids]
 """Scores and ids, both (rows, k), the best first; NOTHING where no more were found."""
 
 
+def search_by_graph(index: Any, queries: Floats, k: int, probes: int, selector: Any, left: int, refined: int) -> Nearby:
+    """The k best of the `probes` nearest lists, or of all lists where those hold too few of the `left` tracks to be found.
+
+    index: an IndexIVF, or an IndexRefine over one: then `refined` times k tracks get a second look. selector: of FAISS, or None.
+    """
+    inverted, is_refined = faiss.extract_index_ivf(index), isinstance(index, faiss.IndexRefine)
+    width = k * refined if is_refined else k
+    scores, tracks = search_lists(inverted, queries, width, probes, selector)
+    if (np.count_nonzero(tracks != NOTHING, axis=1) < min(k, left)).any():
+        scores, tracks = search_lists(inverted, queries, width, int(inverted.nlist), selector)
+    return second_look(index.refine_index, queries, tracks, k) if is_refined else (scores, tracks)
+
+
 def search_lists(inverted: Any, queries: Floats, k: int, probes: int, selector: Any) -> Nearby:
     """The k best of the `probes` nearest lists, for queries (rows, D). selector: of FAISS, or None."""
     lists, products = _nearest_lists(inverted, queries, min(probes, int(inverted.nlist)))

@@ -7,8 +7,9 @@ one array: `starts` to `train_stops` is the history at the end of train, `starts
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from loopback_core.data import Events, ListensByUser
+from loopback_core.data import ListensByUser
 from loopback_core.errors import ArtifactError
 
 HISTORIES = "histories"
@@ -18,18 +19,48 @@ STOPS = {"tuning": "train_stops", "testing": "stops"}
 DTYPES = {"starts": np.int64, "stops": np.int64, "train_stops": np.int64, "tracks": np.int32, "timestamps": np.uint32}
 """File -> the type of what it holds."""
 
+Lengths = NDArray[np.int64]
 
-def write_histories(train: Events, fit: Events, folder: Path) -> None:
-    """Write `histories/*.npy` into `folder`. fit: train and validation together."""
-    by_user = fit.by_user
-    train_stops = by_user.starts + np.bincount(train.user, minlength=len(by_user.starts))
-    (folder / HISTORIES).mkdir(exist_ok=True)
-    for name, values in {**vars(by_user), "train_stops": train_stops}.items():
-        np.save(folder / HISTORIES / f"{name}.npy", values)
+
+class HistoriesWriter:
+    """Writes `histories/*.npy`, in any order of users and without holding them.
+
+    train, validation: (n,) listens in each part of the users that have any, by id.
+    """
+
+    def __init__(self, folder: Path, train: Lengths, validation: Lengths) -> None:
+        self._folder = folder / HISTORIES
+        self._folder.mkdir(exist_ok=True)
+        stops = np.cumsum(train + validation)
+        self._starts = stops - train - validation
+        for name, values in (("starts", self._starts), ("stops", stops), ("train_stops", self._starts + train)):
+            np.save(self._folder / f"{name}.npy", values)
+        total = int(stops[-1]) if len(stops) else 0
+        self._begins = {name: self._make(name, total) for name in ("tracks", "timestamps")}
+
+    def _make(self, name: str, total: int) -> int:
+        """Make a file of its final size; returns where its values begin."""
+        path = self._folder / f"{name}.npy"
+        np.save(path, np.zeros(0, DTYPES[name]))
+        with path.open("r+b") as file:
+            np.lib.format.write_array_header_1_0(
+                file, {"descr": np.dtype(DTYPES[name]).str, "fortran_order": False, "shape": (total,)}
+            )
+            begin = file.tell()
+            file.truncate(begin + total * np.dtype(DTYPES[name]).itemsize)
+        return begin
+
+    def write(self, first_user: int, tracks: NDArray[np.int32], timestamps: NDArray[np.int64]) -> None:
+        """Whole histories of users whose ids follow each other from `first_user` on, each oldest first."""
+        for name, values in (("tracks", tracks), ("timestamps", timestamps)):
+            kind = np.dtype(DTYPES[name])
+            with (self._folder / f"{name}.npy").open("r+b") as file:
+                file.seek(self._begins[name] + int(self._starts[first_user]) * kind.itemsize)
+                values.astype(kind).tofile(file)
 
 
 def read_histories(folder: Path, phase: str) -> ListensByUser:
-    """Map what :func:`write_histories` wrote into memory; nothing is unpickled. phase: 'tuning' or 'testing'.
+    """Map what :class:`HistoriesWriter` wrote into memory; nothing is unpickled. phase: 'tuning' or 'testing'.
 
     Raises:
         ArtifactError: a file is missing, damaged or of another shape than the others.

@@ -4,7 +4,7 @@ import numpy as np
 
 from loopback_core.settings import SplitSettings
 from loopback_core.splits import TEST, TRAIN, VALIDATION
-from loopback_core.splits.cut import cut
+from loopback_core.splits.cut import boundaries_of, cut
 
 
 def parts_of(rows, **settings):
@@ -12,7 +12,9 @@ def parts_of(rows, **settings):
     user = np.unique([row[0] for row in rows], return_inverse=True)[1].astype(np.int64)
     timestamp = np.array([row[1] for row in rows], np.int64)
     letters = {TRAIN: "r", VALIDATION: "v", TEST: "t"}
-    return "".join(letters[part] for part in cut(user, timestamp, SplitSettings(**settings)))
+    settings = SplitSettings(**settings)
+    boundaries = boundaries_of(lambda: [timestamp[:3], timestamp[3:]], settings)
+    return "".join(letters[part] for part in cut(user, timestamp, settings, boundaries))
 
 
 def at(second):
@@ -59,3 +61,11 @@ def test_a_date_without_a_zone_is_utc(ten_listens):
     aware = {name: moment.replace(tzinfo=UTC).astimezone(cet) for name, moment in naive.items()}
     expected = "vtrrrtrrrv"
     assert [parts_of(ten_listens, strategy="dates", **dates) for dates in (naive, aware)] == [expected, expected]
+
+
+def test_the_boundaries_are_those_of_the_sorted_moments_also_where_they_lie_years_apart():
+    rng = np.random.default_rng(3)
+    moments = rng.integers(0, 2**32, 1_001) // rng.choice([1, 2**17], 1_001)
+    ordered = np.sort(moments)
+    settings = SplitSettings(validation_fraction=0.3, test_fraction=0.25)
+    assert boundaries_of(lambda: np.split(moments, 7), settings) == (ordered[450], ordered[750])

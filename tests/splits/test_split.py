@@ -133,6 +133,37 @@ def test_the_parts_are_the_input_row_for_row(tmp_path, write_interactions, strat
     assert len(split.train) and len(split.validation) and len(split.test)
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"validation_fraction": 0.2, "test_fraction": 0.2, "held_out_users": 0.3},
+        {"strategy": "dates", "train_until": "1970-01-05T00:00:00Z", "validation_until": "1970-01-09T00:00:00Z"},
+        {"strategy": "per_user"},
+        {"strategy": "leave_last"},
+    ],
+    ids=lambda settings: settings.get("strategy", "global"),
+)
+def test_the_number_of_listens_in_memory_changes_no_byte(tmp_path, write_interactions, settings):
+    draw = random.Random(5)
+    listens = sorted(
+        (
+            f"user {draw.randrange(9)}",
+            draw.randrange(14) * 80_000,
+            f"artist {(track := draw.randrange(30)) % 7}",
+            f"t{track}",
+        )
+        for _ in range(400)
+    )
+    log = write_interactions(tmp_path / "interactions", listens)
+    written = []
+    for block_rows in (1, 30, 250, 1_000_000):  # each user alone, some, nearly all, and the whole log at once
+        folder = tmp_path / f"splits-{block_rows}"
+        summary = split_listens(log, folder, SplitSettings(**settings), block_rows)
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        written.append((summary, {path.relative_to(folder): path.read_bytes() for path in files}))
+    assert all(other == written[-1] for other in written)
+
+
 @pytest.mark.parametrize(("strategy", "own"), [("global", False), ("per_user", True), ("leave_last", True)])
 def test_histories_that_were_cut_one_by_one_are_asked_after_their_last_listen(
     tmp_path, write_interactions, strategy, own

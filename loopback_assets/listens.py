@@ -70,7 +70,7 @@ def interactions(step: Step) -> dg.MaterializeResult[Any]:
     log = log_of(raw)
 
     def make(folder: Path) -> dict[str, Any]:
-        return asdict(ingest(log, folder, source))
+        return asdict(ingest(log, folder, source, kept=step.store.kept("interactions")))
 
     last_moment = {} if source.latest else {"last_moment": log.last_moment.isoformat()}
     artifact, reused = step.publish("interactions", make, upstream=[raw], extra_settings=last_moment)

@@ -9,12 +9,12 @@ from loopback_core.data import Catalog, Events
 
 Counts = NDArray[np.int64]
 
-UNSEEN = np.iinfo(np.int64).max
+NOT_PLAYED = np.iinfo(np.int64).max
 
 
 @dataclass
 class ItemCounts:
-    """Plays, distinct users and first moment of each item, (n,); UNSEEN where it is not played."""
+    """Plays, distinct users and first moment of each item, (n,); NOT_PLAYED where it is not played."""
 
     n: int
     plays: Counts = field(init=False)
@@ -24,7 +24,7 @@ class ItemCounts:
     def __post_init__(self) -> None:
         """Begin with nothing."""
         self.plays, self.listeners = np.zeros(self.n, np.int64), np.zeros(self.n, np.int64)
-        self.first_seen = np.full(self.n, UNSEEN)
+        self.first_seen = np.full(self.n, NOT_PLAYED)
 
     def add(self, item: NDArray[np.integer], timestamp: Counts, item_of_pair: NDArray[np.integer]) -> None:
         """Count listens. item_of_pair: the item of every distinct (user, item) among them."""
@@ -35,7 +35,7 @@ class ItemCounts:
     def take(self, items: NDArray[np.integer]) -> tuple[Counts, Counts, Counts]:
         """Plays, listeners and first moment of these items, in this order; 0 where one is not played."""
         first = self.first_seen[items]
-        return self.plays[items], self.listeners[items], np.where(first == UNSEEN, 0, first)
+        return self.plays[items], self.listeners[items], np.where(first == NOT_PLAYED, 0, first)
 
 
 class CatalogCounts:

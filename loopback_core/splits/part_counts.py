@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loopback_core.settings import SplitSettings
-from loopback_core.splits.catalog_counts import UNSEEN, CatalogCounts
+from loopback_core.splits.catalog_counts import NOT_PLAYED, CatalogCounts
 from loopback_core.splits.cut import (
     HELD_OUT,
     TEST,
@@ -58,7 +58,7 @@ class PartCounts:
         self._has_artist = np.zeros((len(EVERY_PART), n_artists), np.bool_)
         self.tuning = CatalogCounts(log.artist_of_track, n_artists)
         self.testing = CatalogCounts(log.artist_of_track, n_artists)
-        self.first = np.full(len(EVERY_PART), UNSEEN)  # moments, by part
+        self.first = np.full(len(EVERY_PART), NOT_PLAYED)  # moments, by part
         self.last = np.full(len(EVERY_PART), -1)
 
     def add(self, block: UserBlock, part: Parts) -> None:

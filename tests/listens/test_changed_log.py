@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from loopback_core.errors import BadLogError
-from loopback_core.listens import ingest as module
+from loopback_core.listens import cleaned_file as module
 from loopback_core.listens.ingest import ingest
 from loopback_core.listens.raw import log_of, publish_raw
 from loopback_core.listens.schema import RawLog

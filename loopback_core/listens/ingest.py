@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from loopback_core.errors import BadLogError
 from loopback_core.listens.cleaned_file import RUN_ROWS, CleanedFile, add_up, clean_file, latest_of
+from loopback_core.listens.distinct_tracks import distinct_tracks
 from loopback_core.listens.erasure import read_erased
 from loopback_core.listens.kept_cleaned import KeptCleaned, keeping, key_of_file
 from loopback_core.listens.log_paths import MOST_FILES
@@ -228,10 +229,7 @@ def _summary(folder: Path, read: _Read, profiles: int, odd_profile_values: int) 
     reasons = dict(rejects.group_by("reason").len().collect(engine="streaming").iter_rows())
     rejected = {reason.value: int(reasons.get(reason, 0)) for reason in Reason}
     listens = pl.scan_parquet(folder / "interactions.parquet", glob=False)
-    names = listens.select("artist_name", "track_name").unique()
-    tracks, artists = (
-        names.select(pl.len(), artists=pl.col("artist_name").n_unique()).collect(engine="streaming").row(0)
-    )
+    tracks = distinct_tracks(folder / "interactions.parquet")
     time = pl.col("timestamp")
     first, last = listens.select(first=time.min(), last=time.max()).collect().row(0)
     blameless = sum(rejected[reason] for reason in BLAMELESS)
@@ -247,8 +245,8 @@ def _summary(folder: Path, read: _Read, profiles: int, odd_profile_values: int) 
         rejected=rejected,
         reject_share=(sum(rejected.values()) - blameless) / read.rows,
         users=read.users.height,
-        tracks=tracks,
-        artists=artists,
+        tracks=tracks.height,
+        artists=tracks["artist_name"].n_unique(),
         first_timestamp=first.isoformat(),
         last_timestamp=last.isoformat(),
         profiles=profiles,

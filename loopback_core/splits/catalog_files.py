@@ -7,9 +7,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from loopback_core.listens.distinct_tracks import TRACK
 from loopback_core.splits.catalog_counts import CatalogCounts, ItemCounts
 from loopback_core.splits.cut import HELD_OUT, TEST, TRAIN, VALIDATION, Parts
-from loopback_core.splits.numbered_log import TRACK, NumberedLog
+from loopback_core.splits.numbered_log import NumberedLog
 from loopback_core.splits.part_counts import PartCounts
 
 TRACK_COLUMNS = ("track", "artist", *TRACK, "track_mbid", "artist_mbid")

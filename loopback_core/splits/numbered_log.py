@@ -13,7 +13,7 @@ import polars as pl
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-TRACK = ("artist_name", "track_name")
+from loopback_core.listens.distinct_tracks import TRACK, distinct_tracks
 
 BLOCK_ROWS = 2_000_000
 
@@ -68,12 +68,7 @@ def number_log(interactions: Path, rows: Path) -> NumberedLog:
     """Number the tracks and artists of `interactions.parquet` by their names, and write its listens in these numbers."""
     listens = pl.scan_parquet(interactions, glob=False)
     user_ids, lengths = _users(interactions)
-    tracks = (
-        listens.group_by(TRACK)
-        .agg(pl.col("track_mbid").min(), pl.col("artist_mbid").min())
-        .sort(TRACK)
-        .collect(engine="streaming")
-    )
+    tracks = distinct_tracks(interactions).sort(TRACK)
     numbers = tracks.lazy().select(*TRACK).with_row_index("row")
     (
         listens.select(*TRACK, pl.col("timestamp").dt.epoch("s").cast(pl.UInt32))

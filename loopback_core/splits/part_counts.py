@@ -79,7 +79,7 @@ class PartCounts:
     @property
     def events(self) -> NDArray[np.int64]:
         """Listens of each part, (4,)."""
-        return self.of_users.sum(axis=1)
+        return np.asarray(self.of_users.sum(axis=1))
 
     @property
     def held_out_tracks(self) -> NDArray[np.int64]:

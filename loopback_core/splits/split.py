@@ -23,11 +23,11 @@ from loopback_core.splits.numbered_log import BLOCK_ROWS, UserBlock, number_log
 from loopback_core.splits.part_counts import CutLog, PartCounts
 from loopback_core.splits.time_order import ROW, EventsWriter, TimeOrder
 
-USER_BLOCK_BYTES = 1_200_000_000
-"""Peak memory of a block and of what surrounds it (`benchmarks/large_log.py`)."""
+USER_BLOCK_BYTES = 600_000_000
+"""Peak memory of a block of listens and of what surrounds it (`benchmarks/large_log.py`)."""
 
-TRACK_BYTES = 600
-"""Peak memory that each track takes, with its names and counts (`benchmarks/large_log.py`)."""
+TRACK_BYTES = 350
+"""Peak memory of each track beyond that of its names (`benchmarks/large_log.py`)."""
 
 DISK_BYTES_PER_LISTEN = 50
 """Of the numbers of a listen, of its place in time, and of the result."""
@@ -83,7 +83,7 @@ def split_listens(
 
 def _split(interactions: Path, folder: Path, work: Path, settings: SplitSettings, block_rows: int) -> SplitSummary:
     log = number_log(interactions / "interactions.parquet", work / "rows.parquet")
-    need_memory(TRACK_BYTES * len(log.tracks) // 2, f"Counting {len(log.tracks):,} tracks", "bring a shorter log")
+    need_memory(TRACK_BYTES * len(log.tracks), f"Counting {len(log.tracks):,} tracks", "bring a shorter log")
     parts, counts = CutLog.of(log, settings), PartCounts(log)
     with progress("count listens", len(log)) as shown:
         for block, part, _ in parts.blocks(block_rows):

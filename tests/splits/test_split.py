@@ -7,8 +7,9 @@ import polars as pl
 import pytest
 
 from loopback_core.errors import BadLogError
+from loopback_core.listens import distinct_tracks
 from loopback_core.settings import SplitSettings
-from loopback_core.splits import Splits, split_listens
+from loopback_core.splits import Splits, numbered_log, split_listens
 
 # Train is what is heard by second 60, validation by second 80.
 SETTINGS = SplitSettings(validation_fraction=0.3, test_fraction=0.2)
@@ -143,7 +144,7 @@ def test_the_parts_are_the_input_row_for_row(tmp_path, write_interactions, strat
     ],
     ids=lambda settings: settings.get("strategy", "global"),
 )
-def test_the_number_of_listens_in_memory_changes_no_byte(tmp_path, write_interactions, settings):
+def test_the_number_of_listens_in_memory_changes_no_byte(tmp_path, write_interactions, monkeypatch, settings):
     draw = random.Random(5)
     listens = sorted(
         (
@@ -158,6 +159,8 @@ def test_the_number_of_listens_in_memory_changes_no_byte(tmp_path, write_interac
     written = []
     for block_rows in (1, 30, 250, 1_000_000):  # each user alone, some, nearly all, and the whole log at once
         folder = tmp_path / f"splits-{block_rows}"
+        monkeypatch.setattr(numbered_log, "BLOCK_ROWS", block_rows)
+        monkeypatch.setattr(distinct_tracks, "NAMED_AT_ONCE", block_rows)
         summary = split_listens(log, folder, SplitSettings(**settings), block_rows)
         files = sorted(path for path in folder.rglob("*") if path.is_file())
         written.append((summary, {path.relative_to(folder): path.read_bytes() for path in files}))

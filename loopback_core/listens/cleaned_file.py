@@ -132,7 +132,8 @@ class _Moments:
 
     def see(self, cleaned: pl.DataFrame, latest: datetime) -> None:
         time, reason = pl.col("timestamp"), pl.col("reason")
-        is_late = (reason == Reason.IMPLAUSIBLE_DATE.value) & (time > latest)
+        # what lies after the last time of all is rejected whatever is allowed, and may be no date of Python's
+        is_late = (reason == Reason.IMPLAUSIBLE_DATE.value) & (time > latest) & (time < LAST_TIME)
         last, late = cleaned.select(
             time.filter(reason.is_null()).max().alias("last"), time.filter(is_late).min().alias("late")
         ).row(0)

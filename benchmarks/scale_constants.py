@@ -80,7 +80,9 @@ class Constants:
     split_seconds_per_million: float = _measured(
         seconds_of("temporal_splits") / 19.1, "s / 1M listens", f"{OF_STEPS}, temporal_splits"
     )
-    split_memory_per_listen: float = _measured(160, "bytes / listen", "splits/split.py, SPLIT_BYTES_PER_LISTEN")
+    split_memory_per_track: float = _measured(
+        750, "bytes / track", "docs/large-logs.md: 939 MB with 1.2 million tracks, 1,614 MB with 2.1"
+    )
     # Training.
     training_seconds: float = _measured(
         seconds_of("trained_towers"),

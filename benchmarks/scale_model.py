@@ -70,7 +70,7 @@ class Scale:
         tables = 4 * WIDTH * self.tracks * (1 + c.artists_per_track)
         return {
             "interactions": c.ingest_memory,
-            "temporal_splits": c.split_memory_per_listen * self.listens,
+            "temporal_splits": c.split_memory_per_track * self.tracks,
             "trained_towers": c.training_table_copies * tables + c.training_memory_per_listen * self.listens,
             "faiss_index": 3 * 4 * WIDTH * self.tracks,
             "drift": c.drift_memory_per_listen * self.listens,

@@ -33,14 +33,22 @@ class LastListens(nn.Module):
         self.waited = nn.Embedding(TIME_BUCKETS, dim, device="cpu")
         nn.init.zeros_(self.waited.weight)
 
-    def forward(self, last: Sequences) -> Tensor:
-        """-> (A, D): the encoding at the last listen of each request; zeros where nothing was heard."""
+    def states(self, last: Sequences) -> Tensor:
+        """-> (C, L, D) of unit norm: the encoding at every listen of the stretches."""
         artist, track = self._shared if self.own is None else self.own
         is_read = last.tracks != NO_LISTEN
         listens = (artist(last.artists) + track(last.tracks)) * is_read[..., None]
         listens = nn.functional.dropout(listens, self.dropout, self.training)
         encoded: Tensor = self.encoder(listens, is_read, last.seconds)
-        at_request = encoded.flatten(0, 1).index_select(0, last.last)
-        heard = is_read.flatten().index_select(0, last.last)
+        return encoded
+
+    def forward(self, last: Sequences) -> Tensor:
+        """-> (A, D): the encoding at the last listen of each request; zeros where nothing was heard."""
+        return self.at_requests(self.states(last), last)
+
+    def at_requests(self, states: Tensor, last: Sequences) -> Tensor:
+        """-> (A, D): as :meth:`forward`, from states that were computed before."""
+        at_request = states.flatten(0, 1).index_select(0, last.last)
+        heard = (last.tracks != NO_LISTEN).flatten().index_select(0, last.last)
         answer: Tensor = (at_request + self.waited(time_buckets(last.waited))) * heard[:, None]
         return answer

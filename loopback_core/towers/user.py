@@ -60,6 +60,13 @@ class HistoryUserTower(nn.Module):
 
     def forward(self, inputs: UserInputs) -> Tensor:
         """-> (A, D) of unit norm."""
+        return F.normalize(self.total(inputs), dim=-1)
+
+    def total(self, inputs: UserInputs, states: Tensor | None = None) -> Tensor:
+        """-> (A, D): the sum before it is brought to unit norm.
+
+        states: (C, L, D) of the last listens, by :meth:`LastListens.states`; None: they are computed here.
+        """
         assert inputs.intent is not None
         # index_select, not intents[...]: threads add up the gradient of an index in any order, and runs would differ.
         total = self.intents.index_select(0, inputs.intent)
@@ -69,11 +76,13 @@ class HistoryUserTower(nn.Module):
                 dropout = self.dropout if self.training else 0.0
                 total = total + _gated(pool.sums(table, dropout), gate, inputs.intent, inputs.pooled)
         if self.last is not None and inputs.last is not None:
-            total = total + self.last(inputs.last) * self.last_gates.index_select(0, inputs.intent)
+            states = self.last.states(inputs.last) if states is None else states
+            encoded = self.last.at_requests(states, inputs.last)
+            total = total + encoded * self.last_gates.index_select(0, inputs.intent)
         if inputs.optional is not None:
             for part in self.parts:
                 total = part(total, inputs.optional)
-        return F.normalize(total, dim=-1)
+        return total
 
 
 def _gated(sums: Tensor, gates: Tensor, intent: Tensor, pooled: Tensor | None) -> Tensor:

@@ -31,7 +31,7 @@ from loopback_core.training.device import choose_device
 from loopback_core.training.examples import Batch
 from loopback_core.training.optimizers import Stepper
 from loopback_core.training.sampled import SampledBatch
-from loopback_core.training.set_up import make_examples, set_up
+from loopback_core.training.set_up import MakeTowers, make_examples, make_towers, set_up
 from loopback_core.training.steps import OwnSteps, Steps
 from loopback_core.training.warm_start import ACCUMULATORS, StartingWeights, save_accumulators
 from loopback_core.training.workers.crew import Crew
@@ -49,6 +49,7 @@ def train(
     checkpoints: Path,
     what: str = "epoch",
     start: StartingWeights | None = None,
+    make: MakeTowers = make_towers,
 ) -> tuple[TwoTower, Progression]:
     """Train the towers on `data`, and return them with the weights of the best epoch and their history.
 
@@ -56,20 +57,21 @@ def train(
     None the last epoch is kept.
     checkpoints: a folder that outlives a killed run. A run that finds a checkpoint there goes on after it and ends in
     the same weights as one that was never killed: whatever is random is seeded by (seed, epoch).
-    what: how an epoch is called in the log. start: the weights to begin with; None: new ones.
+    what: how an epoch is called in the log. start: the weights to begin with; None: new ones. make: the towers; those with
+    a loss of their own obey :class:`loopback_core.training.sampled.OwnLoss`, and are trained by this process alone.
 
     The accumulators of the optimizer are left in `checkpoints`, as ACCUMULATORS.
     """
     training = settings.training
     device = choose_device(training.device)
-    model, optimizers = set_up(data, settings, device, start)
+    model, optimizers = set_up(data, settings, device, start, make)
     progression = load_checkpoint(checkpoints, model, optimizers)
     if progression is None:
-        model, optimizers = set_up(data, settings, device, start)
+        model, optimizers = set_up(data, settings, device, start, make)
         progression = Progression()
     if progression.history:
         log.info("training goes on after epoch %d, from its checkpoint", progression.history[-1].epoch)
-    steps = _steps(data, settings, model, optimizers)
+    steps = _steps(data, settings, model, optimizers, shared=make is make_towers)
     due = CheckpointDue()
     for number in range(len(progression.history) + 1, training.epochs + 1):
         if _out_of_patience(progression, training):
@@ -94,9 +96,9 @@ def train(
     return model.eval(), progression
 
 
-def _steps(data: FitData, settings: Settings, model: TwoTower, optimizers: list[Stepper]) -> Steps:
-    """Taken by this process, or by all workers of the group in which it leads."""
-    if (group := current_group()) is not None:
+def _steps(data: FitData, settings: Settings, model: TwoTower, optimizers: list[Stepper], *, shared: bool) -> Steps:
+    """Taken by this process, or, where they are `shared`, by all workers of the group in which it leads."""
+    if shared and (group := current_group()) is not None:
         return Crew(group, data, settings, model, optimizers)
     return OwnSteps(model, optimizers, make_examples(data, settings), settings.training.precision)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -45,7 +46,12 @@ class SampledBatch:
         return replace(self, users=self.users.to(device), tracks=self.tracks.to(device), weight=weight, **moved)
 
     def loss(self, model: TwoTower) -> Tensor:
-        """The sampled softmax, a scalar; of workers that share a step the losses add up to that of the step."""
+        """The sampled softmax, a scalar; of workers that share a step the losses add up to that of the step.
+
+        Of towers that do not meet in one product it is what they make of the batch.
+        """
+        if isinstance(model, OwnLoss):
+            return self.share * model.loss_of(self)
         users, tracks = model(self.users, self.tracks)
         return self.share * sampled_softmax(
             users,
@@ -57,6 +63,15 @@ class SampledBatch:
             self.false_negative,
             self.weight,
         )
+
+
+@runtime_checkable
+class OwnLoss(Protocol):
+    """Towers whose score is more than one product of two vectors."""
+
+    def loss_of(self, batch: SampledBatch) -> Tensor:
+        """The loss of a batch, a scalar."""
+        ...
 
 
 class SampledExamples:

@@ -1,5 +1,7 @@
 """What a training begins with: towers for the ids of a log, their optimizers, and the examples."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 
@@ -14,21 +16,8 @@ from loopback_core.training.sampled import SampledExamples
 from loopback_core.training.warm_start import StartingWeights
 
 
-def set_up(
-    data: FitData, settings: Settings, device: torch.device, start: StartingWeights | None = None
-) -> tuple[TwoTower, list[Stepper]]:
-    """Towers for the ids of `data`, on `device`, with their optimizers; freshly initialised and seeded, or from `start`."""
-    training = settings.training
-    torch.manual_seed(training.seed)  # on the CPU, so that every device starts from the same weights
-    content, catalog = track_content(data, settings.towers), data.catalog
-    model = make_towers(Vocabulary(catalog.n_users, catalog.n_tracks, catalog.n_artists, *content.widths), settings)
-    if isinstance(model.tracks, SumTrackTower) and model.tracks.content is not None:
-        model.tracks.content.standardise(content.dense(np.arange(catalog.n_tracks)))
-    model = model.to(device)
-    optimizers = make_optimizers(model, training)
-    if start is not None and data.names is not None:
-        start.put_into(model, optimizers, data.names)
-    return model, optimizers
+MakeTowers = Callable[[Vocabulary, Settings], TwoTower]
+"""Freshly initialised towers for the ids of a vocabulary; the random numbers are seeded before the call."""
 
 
 def make_towers(vocabulary: Vocabulary, settings: Settings) -> TwoTower:
@@ -41,6 +30,27 @@ def make_towers(vocabulary: Vocabulary, settings: Settings) -> TwoTower:
         temperature=training.temperature,
         max_inverse_temperature=training.max_inverse_temperature,
     )
+
+
+def set_up(
+    data: FitData,
+    settings: Settings,
+    device: torch.device,
+    start: StartingWeights | None = None,
+    make: MakeTowers = make_towers,
+) -> tuple[TwoTower, list[Stepper]]:
+    """Towers for the ids of `data`, on `device`, with their optimizers; freshly initialised and seeded, or from `start`."""
+    training = settings.training
+    torch.manual_seed(training.seed)  # on the CPU, so that every device starts from the same weights
+    content, catalog = track_content(data, settings.towers), data.catalog
+    model = make(Vocabulary(catalog.n_users, catalog.n_tracks, catalog.n_artists, *content.widths), settings)
+    if isinstance(model.tracks, SumTrackTower) and model.tracks.content is not None:
+        model.tracks.content.standardise(content.dense(np.arange(catalog.n_tracks)))
+    model = model.to(device)
+    optimizers = make_optimizers(model, training)
+    if start is not None and data.names is not None:
+        start.put_into(model, optimizers, data.names)
+    return model, optimizers
 
 
 def make_examples(data: FitData, settings: Settings) -> Examples | SampledExamples:

@@ -59,7 +59,7 @@ class Validation:
         EVERY_TASK/metric@K: their geometric mean over the tasks that have users, but for next_listen where nothing is
         played again: to rank what was played is no merit there.
         """
-        vectors, place = track_vectors(model, self.content), 0
+        vectors, place = self.encode_tracks(model), 0
         values: dict[str, float] = {}
         for name, moments in self._asked.items():
             found: list[PerUser] = []
@@ -78,6 +78,19 @@ class Validation:
             values[f"{EVERY_TASK}/{metric}"] = float(np.exp(np.mean(np.log(of_tasks))))
         return values
 
+    def encode_tracks(self, model: TwoTower) -> Floats:
+        """What is kept of every track of the catalog; its first dimension is that of the tracks."""
+        return track_vectors(model, self.content)
+
+    def encode_users(self, model: TwoTower, batches: list[UserInputs]) -> Floats:
+        """What is kept of users; the first dimension is theirs."""
+        return user_vectors_of(model, batches)
+
+    def scores(self, users: Floats, tracks: Floats) -> Floats:
+        """(rows, n_tracks) of some of these users."""
+        products: Floats = users @ tracks.T
+        return products
+
     def _share_of_repeats(self) -> float:
         """Of the positives of next_listen those that the user had played before."""
         new, anything = (len(task.positives.values) for task in self.tasks)
@@ -87,11 +100,11 @@ class Validation:
         if place not in self._read:
             intent = ONLY_NEW if task.only_new else ANYTHING
             self._read[place] = list(read_users(model, task.histories, self.content.artist, intent))
-        users = user_vectors_of(model, self._read[place])
+        users = self.encode_users(model, self._read[place])
         ranking = no_ranking(len(users), max(KS))
         for start in range(0, len(users), USERS_AT_ONCE):
             rows = np.arange(start, min(start + USERS_AT_ONCE, len(users)))
             exclude = None if task.exclude is None else task.exclude.take(rows)
-            best = top_k(users[rows] @ vectors.T, max(KS), self.tie_rank, exclude)
+            best = top_k(self.scores(users[rows], vectors), max(KS), self.tie_rank, exclude)
             ranking.tracks[rows], ranking.scores[rows] = best.tracks, best.scores
         return ranking

@@ -26,6 +26,7 @@ FLOORS = (
     ("evaluation",),
     ("reporting",),
     ("ablation",),
+    ("lineage",),
     ("bundle",),
     ("drift",),
     ("promotion", "served_quality"),

@@ -15,6 +15,7 @@ from loopback_core.settings.index_settings import (
     WantedSettings,
 )
 from loopback_core.settings.layers import merged
+from loopback_core.settings.lineage_settings import LineageSettings
 from loopback_core.settings.loading import RECIPE, load_settings, without_searched
 from loopback_core.settings.ranking_settings import RankingSettings
 from loopback_core.settings.reranking_settings import RERANKING_METHODS, RerankingMethod, RerankingSettings
@@ -55,6 +56,7 @@ __all__ = [
     "InBatchSettings",
     "IndexSettings",
     "IvfSettings",
+    "LineageSettings",
     "MlpSettings",
     "PgvectorSettings",
     "PooledSettings",

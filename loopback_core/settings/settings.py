@@ -7,6 +7,7 @@ from loopback_core.settings.bundle_settings import BundleSettings
 from loopback_core.settings.drift_settings import DriftSettings
 from loopback_core.settings.evaluation_settings import AblationSettings, ChecksSettings, EvaluationSettings
 from loopback_core.settings.index_settings import IndexSettings
+from loopback_core.settings.lineage_settings import LineageSettings
 from loopback_core.settings.promotion_settings import PromotionSettings
 from loopback_core.settings.ranking_settings import RankingSettings
 from loopback_core.settings.reranking_settings import RerankingSettings
@@ -32,6 +33,7 @@ class Settings(Section):
     drift: DriftSettings = Field(default_factory=DriftSettings)
     promotion: PromotionSettings = Field(default_factory=PromotionSettings)
     ablation: AblationSettings = Field(default_factory=AblationSettings)
+    lineage: LineageSettings = Field(default_factory=LineageSettings)
     checks: ChecksSettings = Field(default_factory=ChecksSettings)
     served: ServedSettings = Field(default_factory=ServedSettings)
     automation: AutomationSettings = Field(default_factory=AutomationSettings)

@@ -1,0 +1,87 @@
+"""The families of the lineage: what each is, its towers, and what it changes of the recipe."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from loopback_core.errors import SettingsError
+from loopback_core.lineage.interest_towers import InterestTowers
+from loopback_core.lineage.late_towers import LateTowers
+from loopback_core.lineage.multi_vector_towers import MultiVectorTowers
+from loopback_core.settings import RECIPE, Settings, load_settings, merged
+from loopback_core.towers.two_tower import Vocabulary
+from loopback_core.training.recipes import Overrides
+
+PLAIN = "two_tower"
+"""The family that the others are compared with."""
+
+_MEAN = {"artist_half_lives": [0.0], "artist_powers": [1.0], "track_half_lives": [0.0], "track_powers": [1.0]}
+_IN_ORDER = {"user_encoder": "hstu"}
+
+
+def _mean_pool(logq: float) -> Overrides:
+    return {
+        "towers": {"user_encoder": "pooled", "pooled": _MEAN},
+        "training": {"sampled": {"uniform_share": 0.0, "logq": logq}},
+    }
+
+
+@dataclass(frozen=True)
+class Family:
+    """A configuration of the lineage."""
+
+    name: str
+    title: str  # with the source, for tables
+    overrides: Overrides  # of the recipe
+    towers: type[MultiVectorTowers] = MultiVectorTowers
+
+    def make(self, vocabulary: Vocabulary, settings: Settings) -> MultiVectorTowers:
+        """See :data:`loopback_core.training.loop.MakeModel`."""
+        return self.towers(vocabulary, settings)
+
+
+FAMILIES = {
+    family.name: family
+    for family in (
+        Family(PLAIN, "two towers that meet in one product", {"towers": {"user_encoder": "pooled"}}),
+        Family("two_tower_order", "the same, and the order of the last listens", {"towers": _IN_ORDER}),
+        Family("mean_pool", "mean of what was played, sampled softmax (Covington 2016)", _mean_pool(0.0)),
+        Family("mean_pool_logq", "the same with the logQ correction (Yi 2019)", _mean_pool(1.0)),
+        Family("interests", "several vectors of a user (ComiRec 2020)", {"towers": _IN_ORDER}, InterestTowers),
+        Family("late", "late interaction (ColBERT 2020)", {"towers": _IN_ORDER}, LateTowers),
+    )
+}
+"""Name -> family, in the order of the table."""
+
+
+def chosen_families(names: Sequence[str]) -> list[Family]:
+    """The families of these names in the order of the table; 'all' means every one, and the plain towers are always among them.
+
+    Raises:
+        SettingsError: a name is neither 'all' nor a family.
+    """
+    if unknown := [name for name in names if name not in FAMILIES and name != "all"]:
+        raise SettingsError(
+            f"lineage.families names {', '.join(map(repr, unknown))}; known are 'all', {', '.join(map(repr, FAMILIES))}."
+        )
+    return [family for name, family in FAMILIES.items() if "all" in names or name in names or name == PLAIN]
+
+
+def settings_of_family(
+    family: Family, seed: int, given: Overrides | None = None, environ: Mapping[str, str] = os.environ
+) -> Settings:
+    """The settings under which a family is trained.
+
+    given: overrides of the run, such as fewer epochs; what the family says comes before them. A refit reads validation, on
+    which families are measured: it is switched off, and so is the search. All are served by the towers alone.
+    """
+    training = {
+        **family.overrides.get("training", {}),
+        "preset": RECIPE,
+        "seed": seed,
+        "refit": False,
+        "recipe": "given",
+        "scoring": "dot",
+    }
+    overrides = merged(given or {}, {**family.overrides, "training": training})
+    return load_settings(overrides, environ, leave_out_unread=True)

@@ -1,0 +1,123 @@
+"""A family of the lineage as a recommender: fitted, asked, kept on disk."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from loopback_core.data import NOTHING, FitData, Floats, Histories, Ids, Ragged, Ranking
+from loopback_core.features.track_content import track_content
+from loopback_core.lineage.families import FAMILIES
+from loopback_core.lineage.multi_vector_towers import MultiVectorTowers
+from loopback_core.lineage.track_views import View, scores_of
+from loopback_core.retrieval.embed import read_users
+from loopback_core.retrieval.indexes import build_index
+from loopback_core.retrieval.indexes.vector_index import VectorIndex
+from loopback_core.retrieval.top_k import no_ranking, tie_order, top_k_sparse
+from loopback_core.settings import Settings
+from loopback_core.towers.user import ANYTHING
+from loopback_core.training.checkpoint import Progression
+from loopback_core.training.loop import Validate, train
+
+NEAREST = 1_000
+"""Tracks that the index is asked for at least by each vector of a user, so that a short list is the head of a long one."""
+
+
+Find = Callable[[Floats, int, Ids], Ids]
+"""From the vectors of a user, (U, D), k, and the tracks to leave out to the candidates."""
+
+
+@dataclass(frozen=True)
+class Retriever:
+    """Finds candidates by every vector of a user in one index of tracks, and scores their union exactly.
+
+    Each history is read and scored by itself, so that a list is the same to the last digit whoever is asked about with it.
+    Obeys :class:`loopback_core.recommenders.recommender.Recommender`.
+    """
+
+    id: str  # the name of its family
+    settings: Settings
+    model: MultiVectorTowers
+    views: Sequence[View]
+    artist: NDArray[np.int32]  # (n_tracks,) of every track of the catalog
+    index: VectorIndex  # over the vectors of the first view
+    intent: int = ANYTHING
+
+    @classmethod
+    def of(cls, family: str, model: MultiVectorTowers, data: FitData, settings: Settings) -> Self:
+        """With the views and the index of the catalog of `data`."""
+        content = track_content(data, settings.towers)
+        views = model.views(content)
+        index = build_index(views[0].vectors, settings.index)
+        return cls(family, settings, model, views, content.artist, index)
+
+    def fit(self, data: FitData) -> Self:
+        """:func:`fit_retriever` has fitted it; what it reads of `data` comes in with each history."""
+        return self
+
+    def for_intent(self, intent: int) -> Self:
+        """The same, asked for ANYTHING or for ONLY_NEW tracks."""
+        return replace(self, intent=intent)
+
+    @torch.inference_mode()
+    def embed(self, histories: Histories) -> Floats:
+        """(rows, U, D) the vectors of each user. A history may be empty."""
+        self.model.eval()
+        read = read_users(self.model, histories, self.artist, self.intent, batch_size=1)
+        return np.concatenate(
+            [self.model.user_vectors(one.to(self.model.device)).float().cpu().numpy() for one in read]
+        )
+
+    def recommend(self, histories: Histories, k: int, exclude: Ragged | None) -> Ranking:
+        """See :class:`loopback_core.recommenders.recommender.Recommender`."""
+        return self._ranked(histories, k, exclude, self.candidates)
+
+    def recommend_exactly(self, histories: Histories, k: int, exclude: Ragged | None) -> Ranking:
+        """The same with every track of the catalog as a candidate: slow, and what the index is measured against."""
+        everything = np.arange(len(self.artist))
+        return self._ranked(
+            histories, k, exclude, lambda users, k, out: np.setdiff1d(everything, out, assume_unique=True)
+        )
+
+    def candidates(self, users: Floats, k: int, exclude: Ids) -> Ids:
+        """The tracks, ascending, that any vector of a user finds nearest. users: (U, D). exclude: distinct tracks."""
+        users = users[np.any(users != 0, axis=1)]
+        out = Ragged(np.arange(len(users) + 1) * len(exclude), np.tile(exclude, len(users))) if len(exclude) else None
+        found = self.index.search(users, min(max(k, NEAREST), len(self.artist)), out).tracks
+        return np.unique(found[found != NOTHING])
+
+    def rank(self, users: Floats, candidates: Ids, k: int) -> Ranking:
+        """The k best of some candidates for one user, a ranking of one row. users: (U, D)."""
+        scores = scores_of(users, self.views, candidates, self.model.merge)
+        return top_k_sparse(Ragged(np.array([0, len(candidates)]), candidates), scores, k, self._tie_rank)
+
+    def _ranked(self, histories: Histories, k: int, exclude: Ragged | None, find: Find) -> Ranking:
+        ranking = no_ranking(len(histories), k)
+        for row in range(len(histories)):
+            users = self.embed(histories.rows(row, row + 1))[0]
+            out = np.zeros(0, np.int64) if exclude is None else exclude[row][exclude[row] < len(self.artist)]
+            best = self.rank(users, find(users, k, out), k)
+            ranking.tracks[row], ranking.scores[row] = best.tracks[0], best.scores[0]
+        return ranking
+
+    @cached_property
+    def _tie_rank(self) -> Ids:
+        return tie_order(len(self.artist), self.settings.evaluation.seed)
+
+
+def fit_retriever(
+    family: str, data: FitData, settings: Settings, validation: Validate | None, checkpoints: Path
+) -> tuple[Retriever, Progression]:
+    """Train the towers of a family on `data` and index its catalog.
+
+    settings: of :func:`loopback_core.lineage.families.settings_of_family`. validation, checkpoints: as of
+    :func:`loopback_core.training.loop.train`.
+    """
+    model, progression = train(data, settings, validation, checkpoints, f"{family}, epoch", make=FAMILIES[family].make)
+    assert isinstance(model, MultiVectorTowers)
+    return Retriever.of(family, model, data, settings), progression

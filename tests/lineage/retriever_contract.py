@@ -1,0 +1,41 @@
+"""The retrievers that the contract is asked of: every family, with random weights over a small catalog."""
+
+import numpy as np
+import torch
+
+from loopback_core.data import Events, FitData
+from loopback_core.lineage.families import FAMILIES, settings_of_family
+from loopback_core.lineage.retriever import Retriever
+from loopback_core.splits.catalog_counts import count_catalog
+from loopback_core.towers.two_tower import Vocabulary
+
+N_USERS, N_TRACKS, N_ARTISTS = 12, 60, 6
+
+ARTIST = np.arange(N_TRACKS, dtype=np.int32) % N_ARTISTS
+
+SMALL = {
+    "towers": {"output_dim": 8, "hstu": {"window": 8, "layers": 1}, "pooled": {"listens": 50}},
+    "training": {"epochs": 1, "batch_size": 128, "sampled": {"negatives": 16}, "device": "cpu"},
+    "lineage": {"interests": 3, "listens": 4},
+    "evaluation": {"tuning_users": 20, "resamples": 100},
+}
+
+
+def random_log():
+    """480 listens; user u plays 40 random tracks, an hour apart."""
+    rng = np.random.default_rng(0)
+    track = np.concatenate([rng.permutation(N_TRACKS), rng.integers(0, N_TRACKS, 420)]).astype(np.int32)
+    user = np.arange(480, dtype=np.int32) % N_USERS
+    events = Events(user, track, np.arange(480, dtype=np.int64) * 300)
+    return FitData(events, count_catalog(events, ARTIST), 480 * 300)
+
+
+def untrained(family, data, seed=0):
+    """A retriever whose every weight is drawn, so that nothing starts silent."""
+    settings = settings_of_family(FAMILIES[family], 0, SMALL, {})
+    torch.manual_seed(seed)
+    model = FAMILIES[family].make(Vocabulary(N_USERS, N_TRACKS, N_ARTISTS), settings)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.add_(0.3 * torch.randn_like(weight))
+    return Retriever.of(family, model.eval(), data, settings)

@@ -1,0 +1,171 @@
+"""What every retriever of the lineage must do, whatever its score."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from retriever_contract import N_TRACKS, N_USERS, random_log, untrained
+
+from loopback_core.data import NOTHING, Histories, Ragged
+from loopback_core.errors import ArtifactError
+from loopback_core.lineage import retriever as retriever_module
+from loopback_core.lineage.families import FAMILIES
+from loopback_core.lineage.retriever_files import load_retriever, save_retriever
+from loopback_core.recommenders.recommender import Recommender
+from loopback_core.retrieval.indexes import build_index
+from loopback_core.towers.user import ANYTHING, ONLY_NEW
+
+EVERYONE = np.arange(N_USERS)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Steps this small wait for a second thread longer than they compute."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def data():
+    return random_log()
+
+
+@pytest.fixture(scope="module")
+def made(data):
+    return {family: untrained(family, data) for family in FAMILIES}
+
+
+@pytest.fixture(params=FAMILIES)
+def retriever(request, made):
+    return made[request.param]
+
+
+@pytest.fixture
+def histories(data):
+    return data.histories(EVERYONE)
+
+
+@pytest.fixture
+def heard(histories):
+    return Ragged.from_pairs(*distinct(histories.tracks), len(histories))
+
+
+def distinct(tracks):
+    pairs = np.unique(np.stack([tracks.row_numbers(), tracks.values]), axis=1)
+    return pairs[0], pairs[1]
+
+
+def same(one, other):
+    return np.array_equal(one.tracks, other.tracks) and np.array_equal(one.scores, other.scores)
+
+
+def test_it_is_a_recommender(retriever, data):
+    assert isinstance(retriever, Recommender) and retriever.fit(data) is retriever and retriever.id in FAMILIES
+
+
+def test_what_the_index_finds_is_what_scoring_every_track_gives_to_the_last_digit(
+    retriever, histories, heard, monkeypatch
+):
+    monkeypatch.setattr(retriever_module, "NEAREST", 40)  # fewer than there are tracks
+    for intent, exclude in ((ANYTHING, None), (ONLY_NEW, heard)):
+        asked = retriever.for_intent(intent)
+        found, wanted = (recommend(histories, 5, exclude) for recommend in (asked.recommend, asked.recommend_exactly))
+        assert same(found, wanted)
+
+
+def test_a_list_is_the_same_to_the_last_digit_alone_and_among_others(retriever, histories, heard):
+    together = retriever.recommend(histories, 10, heard)
+    for row in range(len(histories)):
+        alone = retriever.recommend(histories.rows(row, row + 1), 10, heard.take(np.array([row])))
+        assert np.array_equal(alone.tracks[0], together.tracks[row])
+        assert np.array_equal(alone.scores[0], together.scores[row])
+
+
+def test_the_scores_are_those_of_the_definition(retriever, histories):
+    users, ranking = retriever.embed(histories), retriever.recommend(histories, N_TRACKS, None)
+    views = [view.vectors if view.row is None else view.vectors[view.row] for view in retriever.views]
+    best = np.max([np.einsum("aud,td->aut", users, view) for view in views], axis=0)
+    wanted = best.max(axis=1) if retriever.model.merge == "max" else best.sum(axis=1)
+    np.testing.assert_allclose(np.take_along_axis(wanted, ranking.tracks, axis=1), ranking.scores, atol=1e-5)
+    assert np.array_equal(np.sort(ranking.tracks, axis=1), np.tile(np.arange(N_TRACKS), (N_USERS, 1)))
+
+
+def test_a_short_list_is_the_head_of_a_long_one_and_a_list_is_never_padded(retriever, histories, heard):
+    short, long = (retriever.recommend(histories, k, heard) for k in (5, 2 * N_TRACKS))
+    assert np.array_equal(short.tracks, long.tracks[:, :5]) and np.array_equal(short.scores, long.scores[:, :5])
+    for row, tracks in enumerate(long.tracks):
+        left = N_TRACKS - len(heard[row])
+        assert np.all(tracks[:left] != NOTHING) and np.all(tracks[left:] == NOTHING)
+        assert np.all(long.scores[row, left:] == -np.inf)
+
+
+def test_excluded_tracks_are_never_found_and_ids_beyond_the_catalog_are_ignored(retriever, histories, heard):
+    beyond = np.array([N_TRACKS, N_TRACKS + 7])
+    rows = np.concatenate([heard.row_numbers(), np.repeat(EVERYONE, 2)])
+    wider = Ragged.from_pairs(rows, np.concatenate([heard.values, np.tile(beyond, N_USERS)]), N_USERS)
+    found = retriever.recommend(histories, N_TRACKS, wider)
+    assert not any(set(found.tracks[row]) & set(heard[row].tolist()) for row in EVERYONE)
+    assert same(found, retriever.recommend(histories, N_TRACKS, heard))
+
+
+def test_tracks_with_equal_vectors_stand_in_the_seeded_order_of_ties(retriever, histories):
+    views = [replace(view, vectors=np.zeros_like(view.vectors)) for view in retriever.views]
+    index = build_index(views[0].vectors, retriever.settings.index)
+    tied = replace(retriever, views=views, index=index)
+    order = np.argsort(np.random.default_rng(retriever.settings.evaluation.seed).permutation(N_TRACKS))
+    assert np.array_equal(tied.recommend(histories, 10, None).tracks, np.tile(order[:10], (N_USERS, 1)))
+
+
+def test_an_empty_history_and_tracks_that_the_weights_never_saw_are_answered(retriever):
+    empty = Histories(
+        np.array([-1]), Ragged(np.array([0, 0]), np.zeros(0, np.int64)), np.zeros(0, np.int64), np.array([9])
+    )
+    unknown = Histories(
+        np.array([-1]), Ragged(np.array([0, 1]), np.array([N_TRACKS + 3])), np.array([5]), np.array([9])
+    )
+    for histories in (empty, unknown):
+        ranking = retriever.recommend(histories, 10, None)
+        assert np.all(ranking.tracks != NOTHING) and np.all(np.isfinite(ranking.scores))
+
+
+def test_a_retriever_that_was_saved_answers_the_same_to_the_last_digit(retriever, histories, heard, tmp_path):
+    save_retriever(retriever, tmp_path)
+    loaded = load_retriever(tmp_path)
+    assert (loaded.id, loaded.settings.lineage, loaded.settings.towers) == (
+        retriever.id,
+        retriever.settings.lineage,
+        retriever.settings.towers,
+    )
+    for intent in (ANYTHING, ONLY_NEW):
+        one, other = (of.for_intent(intent).recommend(histories, 20, heard) for of in (retriever, loaded))
+        assert same(one, other)
+
+
+def test_a_folder_that_a_killed_run_left_is_no_retriever(made, tmp_path, monkeypatch):
+    save_retriever(made["late"], tmp_path)
+
+    def killed(index, folder):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("loopback_core.lineage.retriever_files.save_index", killed)
+    with pytest.raises(KeyboardInterrupt):
+        save_retriever(made["late"], tmp_path)
+    with pytest.raises(ArtifactError, match=r"retriever\.json is missing\); fit it again\.$"):
+        load_retriever(tmp_path)
+
+
+@pytest.mark.parametrize("family", ["two_tower", "interests", "late"])
+def test_any_damaged_or_missing_file_is_a_sentence(made, family, tmp_path):
+    save_retriever(made[family], tmp_path)
+    for path in sorted(tmp_path.iterdir()):
+        sound = path.read_bytes()
+        for damaged in (None, b"", sound[: len(sound) // 2], sound[:-1] + bytes([sound[-1] ^ 1])):
+            path.unlink(missing_ok=True)
+            if damaged is not None:
+                path.write_bytes(damaged)
+            with pytest.raises(
+                ArtifactError, match=rf"^The retriever in {tmp_path} cannot be read \(.*\); fit it again\.$"
+            ):
+                load_retriever(tmp_path)
+        path.write_bytes(sound)
+    assert load_retriever(tmp_path).id == family

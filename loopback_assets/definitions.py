@@ -8,6 +8,7 @@ from loopback_assets import (
     bundles,
     drift,
     evaluation,
+    lineage,
     listens,
     promotion,
     rankers,
@@ -36,6 +37,7 @@ defs = dg.Definitions(
             promotion,
             served_quality,
             ablation,
+            lineage,
         ]
     ),
     asset_checks=CHECK_DEFINITIONS,

@@ -101,6 +101,11 @@ def _ablation(settings: Settings) -> StageValues:
     return {"evaluation": _only(settings.evaluation, "seed", "tuning_users", "resamples", "min_users")}
 
 
+def _lineage(settings: Settings) -> StageValues:
+    shape = settings.lineage.model_dump(mode="json", exclude={"families", "seeds"})
+    return {**_ablation(settings), "index": _only(settings.index), "lineage": shape}
+
+
 STAGES = {
     stage.name: stage
     for stage in (
@@ -177,6 +182,7 @@ STAGES = {
             in_chain=False,
         ),
         Stage("ablation", ("temporal_splits",), "ablation.run", _ablation, in_chain=False),
+        Stage("lineage", ("temporal_splits",), "lineage.run_lineage", _lineage, in_chain=False),
     )
 }
 """Name -> stage, in an order in which data flows."""

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from loopback_core.errors import ArtifactError, DivergedError
+from loopback_core.ablation.kept_trainings import keep_training, read_kept_training
+from loopback_core.errors import DivergedError
 from loopback_core.evaluation.ablation_json import TrainingFacts
 from loopback_core.ranking.linear_ranker import TOWERS_ALONE
 from loopback_core.ranking.scorer import scorer_of
@@ -18,9 +19,7 @@ from loopback_core.runtime.threads import compute_threads
 from loopback_core.settings import Settings
 from loopback_core.splits import Splits
 from loopback_core.stages import training_values
-from loopback_core.store.atomic import replacing
-from loopback_core.store.digests import digest, file_sha256
-from loopback_core.store.sealed_json import read_sealed, write_sealed
+from loopback_core.store.digests import digest
 from loopback_core.tasks.metrics import MAIN_METRIC, PerUser, per_user_metrics
 from loopback_core.training.loop import train
 from loopback_core.training.train import learn_relations
@@ -65,13 +64,13 @@ def load_or_train(
     kept: a folder that outlives every version of the ablation. checkpoints: one that outlives a killed run. verify:
     raises when the splits were damaged meanwhile; then the training is not kept.
     """
-    if (training := _read(kept / key)) is not None:
-        return training, True
+    if (found := read_kept_training(kept / key)) is not None:
+        return Training(*found), True
     unfinished = checkpoints / key
     unfinished.mkdir(parents=True, exist_ok=True)
     training = _train(splits, settings, unfinished)
     verify()
-    _keep(training, kept / key)
+    keep_training(training.facts, training.per_user, kept / key)
     shutil.rmtree(unfinished, ignore_errors=True)
     return training, False
 
@@ -108,29 +107,3 @@ def _train(splits: Splits, settings: Settings, checkpoints: Path) -> Training:
         "device": model.device.type,
     }
     return Training(facts, per_user)
-
-
-def _keep(training: Training, place: Path) -> None:
-    """The facts are written last: where they are, the training is complete. They hold the digest of the arrays."""
-    place.parent.mkdir(parents=True, exist_ok=True)
-    arrays = place.with_suffix(".npz")
-    with replacing(arrays) as new, new.open("wb") as file:
-        np.savez_compressed(file, **training.per_user)  # type: ignore[arg-type]
-    content = {"key": place.name, "facts": training.facts, "arrays": file_sha256(arrays)}
-    write_sealed(place.with_suffix(".json"), content)
-
-
-def _read(place: Path) -> Training | None:
-    """The training that was stored there; None when there is none, or it is damaged."""
-    facts, arrays = place.with_suffix(".json"), place.with_suffix(".npz")
-    if not facts.exists():
-        return None
-    try:
-        content = read_sealed(facts)
-        if (content["key"], content["arrays"]) != (place.name, file_sha256(arrays)):
-            raise ArtifactError(f"{arrays} has other bytes than were stored")
-        with np.load(arrays, allow_pickle=False) as values:
-            return Training(content["facts"], {name: values[name] for name in values.files})
-    except (OSError, ArtifactError) as error:
-        log.warning("%s: it is trained again", error)
-        return None

@@ -16,7 +16,7 @@ PLAIN = "two_tower"
 """The family that the others are compared with."""
 
 _MEAN = {"artist_half_lives": [0.0], "artist_powers": [1.0], "track_half_lives": [0.0], "track_powers": [1.0]}
-_IN_ORDER = {"user_encoder": "hstu"}
+_POOLED, _IN_ORDER = {"user_encoder": "pooled"}, {"user_encoder": "hstu"}
 
 
 def _mean_pool(logq: float) -> Overrides:
@@ -43,11 +43,12 @@ class Family:
 FAMILIES = {
     family.name: family
     for family in (
-        Family(PLAIN, "two towers that meet in one product", {"towers": {"user_encoder": "pooled"}}),
+        Family(PLAIN, "two towers that meet in one product", {"towers": _POOLED}),
         Family("two_tower_order", "the same, and the order of the last listens", {"towers": _IN_ORDER}),
         Family("mean_pool", "mean of what was played, sampled softmax (Covington 2016)", _mean_pool(0.0)),
         Family("mean_pool_logq", "the same with the logQ correction (Yi 2019)", _mean_pool(1.0)),
-        Family("interests", "several vectors of a user (ComiRec 2020)", {"towers": _IN_ORDER}, InterestTowers),
+        Family("interests", "several vectors of a user (ComiRec 2020)", {"towers": _POOLED}, InterestTowers),
+        Family("interests_order", "the same, and the order of the last listens", {"towers": _IN_ORDER}, InterestTowers),
         Family("late", "late interaction (ColBERT 2020)", {"towers": _IN_ORDER}, LateTowers),
     )
 }

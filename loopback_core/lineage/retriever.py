@@ -32,7 +32,7 @@ Find = Callable[[Floats, int, Ids], Ids]
 """From the vectors of a user, (U, D), k, and the tracks to leave out to the candidates."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Retriever:
     """Finds candidates by every vector of a user in one index of tracks, and scores their union exactly.
 
@@ -110,14 +110,21 @@ class Retriever:
         return tie_order(len(self.artist), self.settings.evaluation.seed)
 
 
-def fit_retriever(
+def fit_towers(
     family: str, data: FitData, settings: Settings, validation: Validate | None, checkpoints: Path
-) -> tuple[Retriever, Progression]:
-    """Train the towers of a family on `data` and index its catalog.
+) -> tuple[MultiVectorTowers, Progression]:
+    """Train the towers of a family on `data`.
 
     settings: of :func:`loopback_core.lineage.families.settings_of_family`. validation, checkpoints: as of
     :func:`loopback_core.training.loop.train`.
     """
     model, progression = train(data, settings, validation, checkpoints, f"{family}, epoch", make=FAMILIES[family].make)
     assert isinstance(model, MultiVectorTowers)
-    return Retriever.of(family, model, data, settings), progression
+    return model, progression
+
+
+def fit_retriever(
+    family: str, data: FitData, settings: Settings, validation: Validate | None, checkpoints: Path
+) -> Retriever:
+    """The same, with the catalog of `data` indexed."""
+    return Retriever.of(family, fit_towers(family, data, settings, validation, checkpoints)[0], data, settings)

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from loopback_core.settings import TowersSettings
+from loopback_core.towers.embedding import IdEmbedding
 from loopback_core.towers.inputs import Inputs
 from loopback_core.towers.last_listens import LastListens
 from loopback_core.towers.optional.request_parts import RequestInputs, make_request_parts
@@ -57,6 +58,11 @@ class HistoryUserTower(nn.Module):
             self.last = LastListens(self._tables, settings, sparse=sparse)
             self.last_gates = nn.Parameter(torch.ones(2, dim))
         self.parts = make_request_parts(settings)  # none in the recipe
+
+    @property
+    def tables(self) -> tuple[IdEmbedding, IdEmbedding]:
+        """Those of artists and of tracks, which belong to the track tower."""
+        return self._tables
 
     def forward(self, inputs: UserInputs) -> Tensor:
         """-> (A, D) of unit norm."""

@@ -33,6 +33,7 @@ CHECKS = {
     "promotion": {"files_intact", "challenger_promoted", "costs_as_before"},
     "served_quality": {"files_intact"},
     "ablation": {"files_intact", "losses_finite", "recipe_holds"},
+    "lineage": {"files_intact"},
 }
 
 SPECS = sorted(defs.resolve_all_asset_specs(), key=lambda spec: spec.key.to_user_string())
@@ -59,6 +60,7 @@ def test_the_assets_are_one_graph_with_the_baselines_and_the_ablation_parallel_t
         "promotion": {"bundle", "drift"},
         "served_quality": {"interactions"},
         "ablation": {"temporal_splits"},
+        "lineage": {"temporal_splits"},
     }
     assert {stage.name: set(stage.upstream) for stage in STAGES.values()} == upstream
 
@@ -116,7 +118,7 @@ def test_retrain_runs_the_whole_chain_with_its_checks_and_data_quality_every_che
     served = of_chain | checks["bundle"] | checks["drift"] | checks["promotion"]
     assert nodes == {
         "retrain": served | {*CHAIN, "bundle", "drift", "promotion"},
-        "data_quality": served | checks["served_quality"] | checks["ablation"],
+        "data_quality": served | checks["served_quality"] | checks["ablation"] | checks["lineage"],
     }
     assert {job.name for job in defs.jobs or ()} == {"retrain", "data_quality"}
 

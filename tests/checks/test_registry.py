@@ -51,6 +51,7 @@ def test_every_asset_has_checks_and_every_check_a_description():
         "promotion",
         "served_quality",
         "ablation",
+        "lineage",
     ]
     assert {asset: [check.name for check in checks] for asset, checks in CHECKS.items()} == {
         "raw_listens": ["files_intact", "source_unchanged"],
@@ -78,6 +79,7 @@ def test_every_asset_has_checks_and_every_check_a_description():
         "promotion": ["files_intact", "challenger_promoted", "costs_as_before"],
         "served_quality": ["files_intact"],
         "ablation": ["files_intact", "losses_finite", "recipe_holds"],
+        "lineage": ["files_intact"],
     }
     assert all(check.description and check.asset == asset for asset, checks in CHECKS.items() for check in checks)
 

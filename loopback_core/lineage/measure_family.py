@@ -1,0 +1,127 @@
+"""One family under one seed: trained on train, measured on validation as it is served, and stored for later runs."""
+
+import logging
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from loopback_core.ablation.kept_trainings import keep_training, read_kept_training
+from loopback_core.errors import DivergedError
+from loopback_core.lineage.family_validation import FamilyValidation
+from loopback_core.lineage.lineage_json import FamilyFacts
+from loopback_core.lineage.multi_vector_towers import pair_cosines
+from loopback_core.lineage.query_cost import bytes_per_track, query_times, share_found
+from loopback_core.lineage.retriever import Retriever, fit_towers
+from loopback_core.lineage.retriever_files import load_retriever, save_retriever
+from loopback_core.recommenders.lists import rank_users
+from loopback_core.runtime.threads import compute_threads
+from loopback_core.settings import Settings
+from loopback_core.splits import Splits
+from loopback_core.stages import training_values
+from loopback_core.store.digests import digest
+from loopback_core.tasks.metrics import MAIN_METRIC, PerUser, per_user_metrics
+from loopback_core.tasks.task import Task
+from loopback_core.towers.user import ANYTHING, ONLY_NEW
+from loopback_core.training.validation import KS
+
+log = logging.getLogger("loopback")
+
+LINEAGE_METRICS = (MAIN_METRIC, "recall@100")
+
+
+@dataclass(frozen=True)
+class MeasuredFamily:
+    """One finished training. `per_user`: 'task/metric' -> (users,); empty when the loss diverged."""
+
+    facts: FamilyFacts
+    per_user: PerUser
+
+
+def family_key(family: str, settings: Settings, splits_digest: str, code: str) -> str:
+    """A digest of all that a training and its measuring depend on."""
+    values = training_values(settings)
+    del values["training"]["preset"]
+    values["index"] = settings.index.model_dump(mode="json")
+    values["lineage"] = settings.lineage.model_dump(mode="json", exclude={"families", "seeds"})
+    return digest({"family": family, "splits": splits_digest, "code": code, "threads": compute_threads(), **values})
+
+
+def kept_or_measured(
+    family: str,
+    splits: Splits,
+    settings: Settings,
+    key: str,
+    kept: Path,
+    checkpoints: Path,
+    verify: Callable[[], None],
+) -> tuple[MeasuredFamily, bool]:
+    """The training of this key as an earlier run stored it, else made now and stored; and whether it was reused.
+
+    kept: a folder that outlives every version of the lineage. checkpoints: one that outlives a killed run. verify: raises
+    when the splits were damaged meanwhile; then the training is not kept.
+    """
+    if (found := read_kept_training(kept / key)) is not None:
+        return MeasuredFamily(*found), True
+    unfinished = checkpoints / key
+    unfinished.mkdir(parents=True, exist_ok=True)
+    measured = _measure(family, splits, settings, unfinished)
+    verify()
+    keep_training(measured.facts, measured.per_user, kept / key)
+    shutil.rmtree(unfinished, ignore_errors=True)
+    return measured, False
+
+
+def _measure(family: str, splits: Splits, settings: Settings, checkpoints: Path) -> MeasuredFamily:
+    validation, seed = FamilyValidation(splits.tuning_period, settings), settings.training.seed
+    try:
+        model, progression = fit_towers(family, splits.tuning, settings, validation, checkpoints)
+    except DivergedError as error:
+        log.warning("%s, seed %d: %s", family, seed, error)
+        return MeasuredFamily({"seed": seed, "diverged": True, "losses": []}, {})
+    started, folder = time.monotonic(), checkpoints / "retriever"
+    folder.mkdir(exist_ok=True)
+    save_retriever(Retriever.of(family, model, splits.tuning, settings), folder)
+    build_seconds = time.monotonic() - started
+    retriever = load_retriever(folder)  # what is measured is what would be served
+    tasks = [task for task in validation.tasks if len(task.users)]
+    per_user: PerUser = {
+        f"{task.name}/{metric}": np.zeros(0) for task in validation.tasks for metric in LINEAGE_METRICS
+    }
+    for task in tasks:
+        ranking = rank_users(_asked(retriever, task), task, max(KS))
+        values = per_user_metrics(ranking, task.positives, KS)
+        per_user |= {f"{task.name}/{metric}": values[metric] for metric in LINEAGE_METRICS}
+    facts: FamilyFacts = {
+        "seed": seed,
+        "diverged": False,
+        "losses": [epoch.loss for epoch in progression.history],
+        "best_epoch": progression.best_epoch,
+        "seconds": sum(epoch.seconds for epoch in progression.history),
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "device": model.device.type,
+        "build_seconds": build_seconds,
+        "bytes_per_track": bytes_per_track(folder, len(retriever.artist)),
+        "share_found": {task.name: share_found(_asked(retriever, task), task) for task in tasks},
+        "mean_cosine": _mean_cosine(retriever, tasks),
+    }
+    if tasks:
+        times = query_times(_asked(retriever, tasks[0]), tasks[0], settings.lineage.timed_queries)
+        facts |= {"times": times}
+    return MeasuredFamily(facts, per_user)
+
+
+def _asked(retriever: Retriever, task: Task) -> Retriever:
+    return retriever.for_intent(ONLY_NEW if task.only_new else ANYTHING)
+
+
+def _mean_cosine(retriever: Retriever, tasks: list[Task]) -> float | None:
+    """Over users and pairs of a user's vectors, where a user has several interests; 1: they have collapsed into one."""
+    if not tasks or retriever.model.merge != "max":
+        return None
+    vectors = torch.from_numpy(_asked(retriever, tasks[0]).embed(tasks[0].histories))
+    return float(pair_cosines(vectors).mean()) if vectors.shape[1] > 1 else None

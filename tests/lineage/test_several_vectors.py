@@ -1,0 +1,134 @@
+"""The towers with several vectors: what their vectors are, and that their losses are those of the definitions."""
+
+import numpy as np
+import pytest
+import torch
+from retriever_contract import N_USERS, SMALL, random_log, untrained
+
+from loopback_core.errors import SettingsError
+from loopback_core.lineage.families import FAMILIES, settings_of_family
+from loopback_core.lineage.interest_towers import GUARD, MOST_ALIKE
+from loopback_core.lineage.multi_vector_towers import last_states, pair_cosines
+from loopback_core.retrieval.embed import read_users
+from loopback_core.towers.sequences import NO_LISTEN, Sequences
+from loopback_core.towers.two_tower import Vocabulary
+from loopback_core.training.sampled import SampledExamples
+
+
+@pytest.fixture(scope="module")
+def data():
+    return random_log()
+
+
+@pytest.fixture(scope="module")
+def inputs(data):
+    """inputs(model) -> what is read of every user."""
+    histories = data.histories(np.arange(N_USERS))
+    return lambda model: next(iter(read_users(model, histories, data.catalog.artist)))
+
+
+def batch_of(data, family):
+    return next(iter(SampledExamples(data, settings_of_family(FAMILIES[family], 0, SMALL, {})).epoch(1)))
+
+
+def costs(positive, others, correction, false_negative):
+    """log(exp p + sum of exp of the others without the masked) - p"""
+    kept = torch.where(false_negative, -torch.inf, others - correction)
+    return torch.logaddexp(positive, kept.logsumexp(dim=0)) - positive
+
+
+def test_the_last_states_are_those_before_the_request_in_its_stretch_the_latest_first():
+    states = torch.arange(2 * 4, dtype=torch.float32).view(2, 4, 1)
+    tracks = torch.tensor([[7, 7, 7, NO_LISTEN], [7, NO_LISTEN, NO_LISTEN, NO_LISTEN]])
+    nothing = torch.zeros(2, 4)
+    last = Sequences(tracks, tracks, nothing, torch.tensor([2, 0, 4, 5]), torch.zeros(4))
+    found, is_heard = last_states(states, last, 3)
+    assert found[..., 0].tolist() == [[2, 1, 0], [0, 0, 0], [4, 0, 0], [0, 4, 0]]
+    assert is_heard.tolist() == [[True] * 3, [True, False, False], [True, False, False], [False, True, False]]
+
+
+def test_interests_whose_gates_are_closed_are_the_plain_vector(data, inputs):
+    model = untrained("interests", data).model
+    torch.nn.init.zeros_(model.gates)
+    with torch.no_grad():
+        vectors, plain = model.user_vectors(inputs(model)), model.users(inputs(model))
+    torch.testing.assert_close(vectors, plain[:, None].expand_as(vectors))
+
+
+def test_an_interest_reads_only_its_share_where_the_gates_are_open(data, inputs):
+    model = untrained("interests", data).model
+    read = inputs(model)
+    with torch.no_grad():
+        torch.nn.init.ones_(model.gates)
+        for shares in model.shares:
+            shares.copy_(torch.tensor([1e3, -1e3, -1e3])[:, None])  # by the sum of the dimensions of a vector
+        model.users.intents.zero_()
+        vectors = model.user_vectors(read)
+        pools = (read.artists, read.tracks)
+        gates = (model.users.artist_gates, model.users.track_gates)
+        total = torch.zeros(N_USERS, 2, vectors.shape[-1])
+        for pool, table, gate in zip(pools, model.users.tables, gates, strict=True):
+            for user, (ids, weights) in enumerate(zip(pool.ids, pool.weights, strict=True)):
+                items = table(ids)
+                of_first = items.sum(dim=1) > 0
+                for interest, mine in enumerate((of_first, ~of_first)):
+                    total[user, interest] += ((weights[0][:, mine] @ items[mine]) * gate[0]).sum(dim=0)
+    first, second = (torch.nn.functional.normalize(total[:, interest], dim=-1) for interest in (0, 1))
+    torch.testing.assert_close(vectors[:, 0], first)
+    closest = (vectors[:, 1:] @ second[..., None])[..., 0]
+    torch.testing.assert_close(closest, torch.ones_like(closest))  # two interests share the rest
+
+
+def test_a_target_trains_its_nearest_interest_alone_and_interests_alike_are_pushed_apart(data):
+    model, batch = untrained("interests", data).model, batch_of(data, "interests")
+    with torch.no_grad():
+        vectors, tracks, scale = (
+            model.user_vectors(batch.users),
+            model.tracks(batch.tracks),
+            model.inverse_temperature(),
+        )
+        found, count = [], len(batch)
+        for target, request in enumerate(batch.request.tolist()):
+            of_request = vectors[request] @ tracks[target]
+            interest = vectors[request, of_request.argmax()]
+            others = scale * (tracks[count:] @ interest)
+            found.append(costs(scale * of_request.max(), others, batch.correction, batch.false_negative[request]))
+        guard = GUARD * (pair_cosines(vectors) - MOST_ALIKE).clamp(min=0).mean()
+        torch.testing.assert_close(model.loss_of(batch), torch.stack(found).mean() + guard)
+        torch.nn.init.zeros_(model.gates)  # all the same
+        assert pair_cosines(model.user_vectors(batch.users)).min() > 0.999
+
+
+def test_late_interaction_costs_the_softmax_of_the_summed_best_products(data):
+    model, batch = untrained("late", data).model, batch_of(data, "late")
+    with torch.no_grad():
+        users, scale, count = model.user_vectors(batch.users), model.inverse_temperature(), len(batch)
+        artists = torch.nn.functional.normalize(model.tracks.artist(batch.tracks.artist), dim=-1)
+        views = torch.stack([model.tracks(batch.tracks), artists])  # (V, T + M, D)
+        found = []
+        for target, request in enumerate(batch.request.tolist()):
+            scores = scale * torch.einsum("ud,vtd->vut", users[request], views).amax(dim=0).sum(dim=0)
+            found.append(costs(scores[target], scores[count:], batch.correction, batch.false_negative[request]))
+    torch.testing.assert_close(model.loss_of(batch).detach(), torch.stack(found).mean())
+
+
+def test_the_weights_of_late_interaction_add_up_to_one_over_the_vectors_that_a_user_has(data, inputs):
+    model = untrained("late", data).model
+    with torch.no_grad():
+        lengths = model.user_vectors(inputs(model)).norm(dim=-1)
+    torch.testing.assert_close(lengths.sum(dim=1), torch.ones(N_USERS))
+
+
+@pytest.mark.parametrize("family", ["interests", "interests_order", "late"])
+def test_every_weight_of_towers_with_several_vectors_is_trained(data, family):
+    model, batch = untrained(family, data).model.train(), batch_of(data, family)
+    model.loss_of(batch).backward()
+    tables = {id(table.weight) for table in model.embeddings()}
+    silent = [name for name, weight in model.named_parameters() if id(weight) not in tables and weight.grad is None]
+    assert silent == [] and all(table.gradient() is not None for table in model.embeddings())
+
+
+def test_late_interaction_of_towers_without_an_order_of_listens_is_a_sentence():
+    settings = settings_of_family(FAMILIES["two_tower"], 0, SMALL, {})
+    with pytest.raises(SettingsError, match=r"^The family 'late' .* set towers\.user_encoder to 'hstu'\.$"):
+        FAMILIES["late"].make(Vocabulary(2, 3, 1), settings)

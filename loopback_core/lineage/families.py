@@ -4,19 +4,22 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from loopback_core.data.names import TrackNames
 from loopback_core.errors import SettingsError
 from loopback_core.lineage.interest_towers import InterestTowers
 from loopback_core.lineage.late_towers import LateTowers
 from loopback_core.lineage.multi_vector_towers import MultiVectorTowers
+from loopback_core.lineage.name_towers import NameTowers
 from loopback_core.settings import RECIPE, Settings, load_settings, merged
 from loopback_core.towers.two_tower import Vocabulary
 from loopback_core.training.recipes import Overrides
 
-PLAIN = "two_tower"
+PLAIN_TOWERS = "two_tower"
 """The family that the others are compared with."""
 
 _MEAN = {"artist_half_lives": [0.0], "artist_powers": [1.0], "track_half_lives": [0.0], "track_powers": [1.0]}
 _POOLED, _IN_ORDER = {"user_encoder": "pooled"}, {"user_encoder": "hstu"}
+_NAMES = {"towers": {**_POOLED, "sum": {"ngram_buckets": 65_536, "ngram_dim": 64}}}
 
 
 def _mean_pool(logq: float) -> Overrides:
@@ -35,16 +38,17 @@ class Family:
     overrides: Overrides  # of the recipe
     towers: type[MultiVectorTowers] = MultiVectorTowers
 
-    def make(self, vocabulary: Vocabulary, settings: Settings) -> MultiVectorTowers:
-        """See :data:`loopback_core.training.loop.MakeModel`."""
-        return self.towers(vocabulary, settings)
+    def make(self, vocabulary: Vocabulary, settings: Settings, names: TrackNames | None = None) -> MultiVectorTowers:
+        """See :data:`loopback_core.training.loop.MakeModel`. names: of the log; None: they are loaded with the weights."""
+        return self.towers(vocabulary, settings, names)
 
 
 FAMILIES = {
     family.name: family
     for family in (
-        Family(PLAIN, "two towers that meet in one product", {"towers": _POOLED}),
+        Family(PLAIN_TOWERS, "two towers that meet in one product", {"towers": _POOLED}),
         Family("two_tower_order", "the same, and the order of the last listens", {"towers": _IN_ORDER}),
+        Family("names", "letter trigrams of the names, no ids (DSSM 2013)", _NAMES, NameTowers),
         Family("mean_pool", "mean of what was played, sampled softmax (Covington 2016)", _mean_pool(0.0)),
         Family("mean_pool_logq", "the same with the logQ correction (Yi 2019)", _mean_pool(1.0)),
         Family("interests", "several vectors of a user (ComiRec 2020)", {"towers": _POOLED}, InterestTowers),
@@ -65,7 +69,7 @@ def chosen_families(names: Sequence[str]) -> list[Family]:
         raise SettingsError(
             f"lineage.families names {', '.join(map(repr, unknown))}; known are 'all', {', '.join(map(repr, FAMILIES))}."
         )
-    return [family for name, family in FAMILIES.items() if "all" in names or name in names or name == PLAIN]
+    return [family for name, family in FAMILIES.items() if "all" in names or name in names or name == PLAIN_TOWERS]
 
 
 def settings_of_family(

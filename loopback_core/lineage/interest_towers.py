@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from loopback_core.data.names import TrackNames
+from loopback_core.lineage.merged_softmax import merged_softmax
 from loopback_core.lineage.multi_vector_towers import MultiVectorTowers, last_states, pair_cosines
 from loopback_core.settings import Settings
 from loopback_core.towers.embedding import IdEmbedding
@@ -15,7 +17,6 @@ from loopback_core.towers.pool import Pool
 from loopback_core.towers.sequences import Sequences
 from loopback_core.towers.two_tower import Vocabulary
 from loopback_core.towers.user import HistoryUserTower, UserInputs
-from loopback_core.training.losses import sampled_softmax
 from loopback_core.training.sampled import SampledBatch
 
 MOST_ALIKE = 0.8
@@ -39,8 +40,8 @@ class InterestTowers(MultiVectorTowers):
 
     merge = "max"
 
-    def __init__(self, vocabulary: Vocabulary, settings: Settings) -> None:
-        super().__init__(vocabulary, settings)
+    def __init__(self, vocabulary: Vocabulary, settings: Settings, names: TrackNames | None = None) -> None:
+        super().__init__(vocabulary, settings, names)
         dim, self.count = settings.towers.output_dim, settings.lineage.interests
         self.listens = min(settings.lineage.listens, settings.towers.hstu.window)
         self.shares = nn.ParameterList(APART * torch.randn(self.count, dim, device="cpu") for _ in range(2))
@@ -91,26 +92,9 @@ class InterestTowers(MultiVectorTowers):
         return found
 
     def loss_of(self, batch: SampledBatch) -> Tensor:
-        """The sampled softmax of each target with its nearest interest, and the guard against interests that are all alike."""
-        vectors, tracks = self.user_vectors(batch.users), self.tracks(batch.tracks)
-        positives, negatives = tracks[: len(batch)], tracks[len(batch) :]
-        with torch.no_grad():
-            products = vectors.index_select(0, batch.request) @ positives[..., None]  # (T, K, 1)
-            interest = batch.request * self.count + products[..., 0].argmax(dim=1)
-        order = torch.argsort(interest, stable=True)
-        rows, row = torch.unique_consecutive(
-            interest[order], return_inverse=True
-        )  # interests without a target cost nothing
-        loss = sampled_softmax(
-            vectors.flatten(0, 1).index_select(0, rows),
-            positives.index_select(0, order),
-            row,
-            negatives,
-            self.inverse_temperature(),
-            batch.correction,
-            batch.false_negative.index_select(0, rows // self.count),
-            None if batch.weight is None else batch.weight[order],
-        )
+        """The sampled softmax of what is served, and the guard against interests that are all alike."""
+        vectors = self.user_vectors(batch.users)
+        loss = merged_softmax(vectors, [self.tracks(batch.tracks)], batch, self.inverse_temperature(), self.merge)
         if self.count == 1:
             return loss
         return loss + GUARD * (pair_cosines(vectors) - MOST_ALIKE).clamp(min=0).mean()

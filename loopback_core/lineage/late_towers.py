@@ -6,9 +6,10 @@
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
+from loopback_core.data.names import TrackNames
 from loopback_core.features.track_content import TrackContent
+from loopback_core.lineage.merged_softmax import merged_softmax
 from loopback_core.lineage.multi_vector_towers import MultiVectorTowers, in_order, last_states
 from loopback_core.lineage.track_views import View
 from loopback_core.settings import Settings
@@ -16,9 +17,6 @@ from loopback_core.towers.track import SumTrackTower
 from loopback_core.towers.two_tower import Vocabulary
 from loopback_core.towers.user import UserInputs
 from loopback_core.training.sampled import SampledBatch
-
-PRODUCTS_AT_ONCE = 1 << 22
-"""Products of user vectors with negatives that are held in one pass."""
 
 
 class LateTowers(MultiVectorTowers):
@@ -31,8 +29,8 @@ class LateTowers(MultiVectorTowers):
 
     merge = "sum"
 
-    def __init__(self, vocabulary: Vocabulary, settings: Settings) -> None:
-        super().__init__(vocabulary, settings)
+    def __init__(self, vocabulary: Vocabulary, settings: Settings, names: TrackNames | None = None) -> None:
+        super().__init__(vocabulary, settings, names)
         in_order(self, "late")
         self.listens = min(settings.lineage.listens, settings.towers.hstu.window)
         weights = torch.zeros(2, 1 + self.listens)  # for each intent; in logarithms
@@ -63,32 +61,6 @@ class LateTowers(MultiVectorTowers):
         return F.normalize(self.tracks.artist(artist), dim=-1)
 
     def loss_of(self, batch: SampledBatch) -> Tensor:
-        """The sampled softmax of :func:`loopback_core.training.losses.sampled_softmax`, of scores by MaxSim.
-
-        The products of a block of requests are computed again in the backward pass instead of being kept.
-        """
-        users, count = self.user_vectors(batch.users), len(batch)
+        """The sampled softmax of scores by MaxSim."""
         views = [self.tracks(batch.tracks), self._of_artists(batch.tracks.artist)]
-        positives, negatives = [view[:count] for view in views], [view[count:] for view in views]
-        scale, of_target = self.inverse_temperature(), users.index_select(0, batch.request)
-        score = scale * torch.stack([(of_target @ view[..., None])[..., 0] for view in positives]).amax(0).sum(dim=1)
-        rows = max(1, PRODUCTS_AT_ONCE // max(1, users.shape[1] * len(batch.correction)))
-        blocks = [
-            checkpoint(_log_of_others, block, *negatives, scale, batch.correction, mask, use_reentrant=False)
-            for block, mask in zip(torch.split(users, rows), torch.split(batch.false_negative, rows), strict=True)
-        ]
-        against = torch.cat(blocks).index_select(0, batch.request)
-        missed = torch.logaddexp(score, against) - score
-        if batch.weight is None:
-            return missed.mean()
-        return (missed * batch.weight).sum() / batch.weight.sum().clamp(min=torch.finfo(missed.dtype).tiny)
-
-
-def _log_of_others(
-    users: Tensor, tracks: Tensor, artists: Tensor, scale: Tensor, correction: Tensor, false_negative: Tensor
-) -> Tensor:
-    """(A,) the logarithm of what the negatives add to the denominator. users: (A, U, D). tracks, artists: (M, D)."""
-    flat = users.flatten(0, 1)
-    best = torch.maximum(flat @ tracks.T, flat @ artists.T).view(*users.shape[:2], -1).sum(dim=1)
-    logits = (scale * best - correction).masked_fill(false_negative, torch.finfo(best.dtype).min)
-    return logits.logsumexp(dim=1)
+        return merged_softmax(self.user_vectors(batch.users), views, batch, self.inverse_temperature(), self.merge)

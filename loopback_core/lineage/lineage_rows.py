@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from loopback_core.evaluation.evaluator import compare_over_users, mean_over_users
-from loopback_core.lineage.families import FAMILIES, PLAIN
+from loopback_core.lineage.families import FAMILIES, PLAIN_TOWERS
 from loopback_core.lineage.lineage_json import FamilyFacts, FamilyRow
 from loopback_core.lineage.measure_family import LINEAGE_METRICS, MeasuredFamily
 from loopback_core.settings import EvaluationSettings
@@ -32,11 +32,11 @@ def lineage_rows(
         if not users[task]:
             continue
         means = mean_over_users(per_user, settings)
-        plain = per_user.get(PLAIN)
+        plain = per_user.get(PLAIN_TOWERS)
         differences = {
             name: {metric: values - plain[metric] for metric, values in of_family.items()}
             for name, of_family in per_user.items()
-            if plain is not None and of_family is not None and name != PLAIN
+            if plain is not None and of_family is not None and name != PLAIN_TOWERS
         }
         paired = compare_over_users(differences, settings)
         for row in rows:

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from loopback_core.data.names import TrackNames
 from loopback_core.errors import SettingsError
 from loopback_core.features.track_content import TrackContent
 from loopback_core.lineage.track_views import Merge, View
@@ -22,8 +23,9 @@ class MultiVectorTowers(TwoTower):
 
     merge: ClassVar[Merge] = "max"
 
-    def __init__(self, vocabulary: Vocabulary, settings: Settings) -> None:
-        """settings: `towers`, `training`, and `lineage` for the shape of those with several vectors."""
+    def __init__(self, vocabulary: Vocabulary, settings: Settings, names: TrackNames | None = None) -> None:
+        """settings: `towers`, `training`, and `lineage` for the shape of those with several vectors. names: of the log, for
+        towers that keep them; None: they are loaded with the weights."""
         training = settings.training
         super().__init__(
             vocabulary,

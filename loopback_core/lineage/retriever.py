@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Self
 
@@ -24,7 +24,7 @@ from loopback_core.towers.user import ANYTHING
 from loopback_core.training.checkpoint import Progression
 from loopback_core.training.loop import Validate, train
 
-NEAREST = 1_000
+NEAREST_OF_VECTOR = 1_000
 """Tracks that the index is asked for at least by each vector of a user, so that a short list is the head of a long one."""
 
 
@@ -88,7 +88,7 @@ class Retriever:
         """The tracks, ascending, that any vector of a user finds nearest. users: (U, D). exclude: distinct tracks."""
         users = users[np.any(users != 0, axis=1)]
         out = Ragged(np.arange(len(users) + 1) * len(exclude), np.tile(exclude, len(users))) if len(exclude) else None
-        found = self.index.search(users, min(max(k, NEAREST), len(self.artist)), out).tracks
+        found = self.index.search(users, min(max(k, NEAREST_OF_VECTOR), len(self.artist)), out).tracks
         return np.unique(found[found != NOTHING])
 
     def rank(self, users: Floats, candidates: Ids, k: int) -> Ranking:
@@ -118,7 +118,8 @@ def fit_towers(
     settings: of :func:`loopback_core.lineage.families.settings_of_family`. validation, checkpoints: as of
     :func:`loopback_core.training.loop.train`.
     """
-    model, progression = train(data, settings, validation, checkpoints, f"{family}, epoch", make=FAMILIES[family].make)
+    make = partial(FAMILIES[family].make, names=data.names)
+    model, progression = train(data, settings, validation, checkpoints, f"{family}, epoch", make=make)
     assert isinstance(model, MultiVectorTowers)
     return model, progression
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from loopback_core.lineage.families import PLAIN
+from loopback_core.lineage.families import PLAIN_TOWERS
 from loopback_core.lineage.lineage_json import Lineage, write_lineage
 from loopback_core.lineage.lineage_plot import plot_lineage
 from loopback_core.lineage.lineage_rows import LINEAGE_TASKS, lineage_rows
@@ -54,7 +54,7 @@ def run_lineage(
     lineage: Lineage = {
         "schema": 1,
         "versions": {"temporal_splits": version},
-        "plain": PLAIN,
+        "plain": PLAIN_TOWERS,
         "seeds": [settings.training.seed for settings in first],
         "resamples": first[0].evaluation.resamples,
         "tracks": splits.tuning.catalog.n_tracks,

@@ -6,7 +6,7 @@ from pydantic import Field, field_validator
 
 from loopback_core.settings.section import Section, Seed, Text
 
-Width = Annotated[int, Field(ge=1, le=256)]
+SeveralVectors = Annotated[int, Field(ge=1, le=256)]
 
 
 class LineageSettings(Section):
@@ -23,8 +23,8 @@ class LineageSettings(Section):
         max_length=100,
         description="Each family is trained once for each of these seeds.",
     )
-    interests: Width = Field(4, description="Vectors of a user in the family 'interests'.")
-    listens: Width = Field(
+    interests: SeveralVectors = Field(4, description="Vectors of a user in the family 'interests'.")
+    listens: SeveralVectors = Field(
         16, description="The last listens whose states are read by 'interests', and are vectors of the user in 'late'."
     )
     timed_queries: int = Field(

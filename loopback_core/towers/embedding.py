@@ -94,7 +94,8 @@ class IdEmbedding(nn.Module):
     @torch.no_grad()
     def settle_unknown(self) -> None:
         """Set the unknown row to the mean of the known ones, a neutral value instead of a random one."""
-        self.weight[self.count] = self.weight[: self.count].mean(dim=0)
+        if self.count:
+            self.weight[self.count] = self.weight[: self.count].mean(dim=0)
 
 
 def sum_by_row(rows: Tensor, gradients: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,9 +1,11 @@
 """The retrievers that the contract is asked of: every family, with random weights over a small catalog."""
 
 import numpy as np
+import polars as pl
 import torch
 
 from loopback_core.data import Events, FitData
+from loopback_core.data.names import TrackNames
 from loopback_core.lineage.families import FAMILIES, settings_of_family
 from loopback_core.lineage.retriever import Retriever
 from loopback_core.splits.catalog_counts import count_catalog
@@ -27,14 +29,21 @@ def random_log():
     track = np.concatenate([rng.permutation(N_TRACKS), rng.integers(0, N_TRACKS, 420)]).astype(np.int32)
     user = np.arange(480, dtype=np.int32) % N_USERS
     events = Events(user, track, np.arange(480, dtype=np.int64) * 300)
-    return FitData(events, count_catalog(events, ARTIST), 480 * 300)
+    names = pl.DataFrame(
+        {
+            "artist": ARTIST,
+            "artist_name": [f"artist {artist}" for artist in ARTIST],
+            "track_name": [f"{'abcdef'[track % 6]}{track} song" for track in range(N_TRACKS)],
+        }
+    )
+    return FitData(events, count_catalog(events, ARTIST), 480 * 300, names=TrackNames(lambda: names))
 
 
 def untrained(family, data, seed=0):
     """A retriever whose every weight is drawn, so that nothing starts silent."""
     settings = settings_of_family(FAMILIES[family], 0, SMALL, {})
     torch.manual_seed(seed)
-    model = FAMILIES[family].make(Vocabulary(N_USERS, N_TRACKS, N_ARTISTS), settings)
+    model = FAMILIES[family].make(Vocabulary(N_USERS, N_TRACKS, N_ARTISTS), settings, data.names)
     with torch.no_grad():
         for weight in model.parameters():
             weight.add_(0.3 * torch.randn_like(weight))

@@ -1,12 +1,12 @@
 import pytest
 
 from loopback_core.errors import SettingsError
-from loopback_core.lineage.families import FAMILIES, PLAIN, chosen_families, settings_of_family
+from loopback_core.lineage.families import FAMILIES, PLAIN_TOWERS, chosen_families, settings_of_family
 
 
 def test_all_families_are_taken_in_the_order_of_the_table_and_the_plain_towers_always():
     assert [family.name for family in chosen_families(["all"])] == list(FAMILIES)
-    assert [family.name for family in chosen_families(["late", "mean_pool"])] == [PLAIN, "mean_pool", "late"]
+    assert [family.name for family in chosen_families(["late", "mean_pool"])] == [PLAIN_TOWERS, "mean_pool", "late"]
 
 
 def test_an_unknown_family_is_a_sentence_that_names_those_that_are_known():

@@ -66,7 +66,7 @@ def test_it_is_a_recommender(retriever, data):
 def test_what_the_index_finds_is_what_scoring_every_track_gives_to_the_last_digit(
     retriever, histories, heard, monkeypatch
 ):
-    monkeypatch.setattr(retriever_module, "NEAREST", 40)  # fewer than there are tracks
+    monkeypatch.setattr(retriever_module, "NEAREST_OF_VECTOR", 40)  # fewer than there are tracks
     for intent, exclude in ((ANYTHING, None), (ONLY_NEW, heard)):
         asked = retriever.for_intent(intent)
         found, wanted = (recommend(histories, 5, exclude) for recommend in (asked.recommend, asked.recommend_exactly))

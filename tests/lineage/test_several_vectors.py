@@ -6,6 +6,7 @@ import torch
 from retriever_contract import N_USERS, SMALL, random_log, untrained
 
 from loopback_core.errors import SettingsError
+from loopback_core.lineage import merged_softmax
 from loopback_core.lineage.families import FAMILIES, settings_of_family
 from loopback_core.lineage.interest_towers import GUARD, MOST_ALIKE
 from loopback_core.lineage.multi_vector_towers import last_states, pair_cosines
@@ -79,7 +80,7 @@ def test_an_interest_reads_only_its_share_where_the_gates_are_open(data, inputs)
     torch.testing.assert_close(closest, torch.ones_like(closest))  # two interests share the rest
 
 
-def test_a_target_trains_its_nearest_interest_alone_and_interests_alike_are_pushed_apart(data):
+def test_targets_and_negatives_are_scored_by_their_nearest_interest_and_interests_alike_are_pushed_apart(data):
     model, batch = untrained("interests", data).model, batch_of(data, "interests")
     with torch.no_grad():
         vectors, tracks, scale = (
@@ -89,14 +90,25 @@ def test_a_target_trains_its_nearest_interest_alone_and_interests_alike_are_push
         )
         found, count = [], len(batch)
         for target, request in enumerate(batch.request.tolist()):
-            of_request = vectors[request] @ tracks[target]
-            interest = vectors[request, of_request.argmax()]
-            others = scale * (tracks[count:] @ interest)
-            found.append(costs(scale * of_request.max(), others, batch.correction, batch.false_negative[request]))
-        guard = GUARD * (pair_cosines(vectors) - MOST_ALIKE).clamp(min=0).mean()
-        torch.testing.assert_close(model.loss_of(batch), torch.stack(found).mean() + guard)
-        torch.nn.init.zeros_(model.gates)  # all the same
-        assert pair_cosines(model.user_vectors(batch.users)).min() > 0.999
+            scores = scale * (tracks @ vectors[request].T).amax(dim=1)
+            found.append(costs(scores[target], scores[count:], batch.correction, batch.false_negative[request]))
+        alike = pair_cosines(vectors)
+        guard = GUARD * (alike - MOST_ALIKE).clamp(min=0).mean()
+    assert alike.max() > MOST_ALIKE  # the guard says something
+    torch.testing.assert_close(model.loss_of(batch).detach(), torch.stack(found).mean() + guard)
+
+
+def test_blocks_of_requests_add_up_to_the_same_loss_and_the_same_gradients(data, monkeypatch):
+    model, batch = untrained("late", data).model.train(), batch_of(data, "late")
+    values = []
+    for at_once in (1, 1 << 22):
+        monkeypatch.setattr(merged_softmax, "PRODUCTS_AT_ONCE", at_once)
+        torch.manual_seed(0)  # dropout
+        model.zero_grad()
+        loss = model.loss_of(batch)
+        loss.backward()
+        values.append([loss.detach(), model.weights.grad.clone()])
+    torch.testing.assert_close(values[0], values[1])
 
 
 def test_late_interaction_costs_the_softmax_of_the_summed_best_products(data):

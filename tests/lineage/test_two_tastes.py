@@ -16,12 +16,11 @@ GIVEN = {
     "towers": {
         "output_dim": 3,
         "embedding_std": 0.3,
-        "hstu": {"window": 16, "layers": 1, "heads": 1},
-        "pooled": {"listens": 50},
+        "pooled": {"listens": 50, "dropout": 0.2},
     },
     "training": {
         "epochs": 24,
-        "batch_size": 256,
+        "batch_size": 96,
         "temperature": 0.2,
         "learning_rate": 0.02,
         "embedding_learning_rate": 0.2,
@@ -48,5 +47,5 @@ def ndcg(family, folder):
 def test_several_vectors_find_both_tastes_of_a_user_and_one_vector_lies_between_them(tmp_path):
     one, several = tmp_path / "one", tmp_path / "several"
     one.mkdir(), several.mkdir()
-    assert ndcg("two_tower_order", one) < 0.6
-    assert ndcg("interests_order", several) > 0.75
+    assert ndcg("two_tower", one) < 0.6
+    assert ndcg("interests", several) > 0.75

@@ -1,0 +1,63 @@
+"""The sampled softmax of scores that are made of several products."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from loopback_core.lineage.track_views import Merge
+from loopback_core.training.sampled import SampledBatch
+
+PRODUCTS_AT_ONCE = 1 << 22
+"""Products of user vectors with negatives that are held in one pass."""
+
+
+def merged_softmax(
+    users: Tensor, views: Sequence[Tensor], batch: SampledBatch, inverse_temperature: Tensor, merge: Merge
+) -> Tensor:
+    """The loss of :func:`loopback_core.training.losses.sampled_softmax`, of scores that merge the best products; a scalar.
+
+    Positives and negatives are scored as they are served: with `max` a target trains the interest nearest to it alone, and a
+    negative pushes away the interest nearest to it, also one that no target trains. (ComiRec compares negatives with the
+    interest of the target alone; then the other interests of a user score what they like, and their tracks are served too.)
+    The products of a block of requests are computed again in the backward pass instead of being kept.
+
+    users: (A, U, D). views: each (T + M, D), of the targets and then of the negatives.
+    """
+    count = len(batch)
+    positives, negatives = [view[:count] for view in views], [view[count:] for view in views]
+    of_target = users.index_select(0, batch.request)
+    products = torch.stack([(of_target @ view[..., None])[..., 0] for view in positives]).amax(dim=0)  # (T, U)
+    score = inverse_temperature * _merged(products, merge)
+    rows = max(1, PRODUCTS_AT_ONCE // max(1, users.shape[1] * len(batch.correction)))
+    blocks = zip(torch.split(users, rows), torch.split(batch.false_negative, rows), strict=True)
+    others = [
+        checkpoint(
+            _log_of_others, block, mask, batch.correction, inverse_temperature, merge, *negatives, use_reentrant=False
+        )
+        for block, mask in blocks
+    ]
+    against = torch.cat(others).index_select(0, batch.request)
+    missed = torch.logaddexp(score, against) - score
+    if batch.weight is None:
+        return missed.mean()
+    return (missed * batch.weight).sum() / batch.weight.sum().clamp(min=torch.finfo(missed.dtype).tiny)
+
+
+def _log_of_others(
+    users: Tensor, false_negative: Tensor, correction: Tensor, inverse_temperature: Tensor, merge: Merge, *views: Tensor
+) -> Tensor:
+    """(A,) the logarithm of what the negatives add to the denominator. users: (A, U, D). views: each (M, D)."""
+    flat = users.flatten(0, 1)
+    products = flat @ views[0].T
+    for view in views[1:]:
+        products = torch.maximum(products, flat @ view.T)
+    scores = _merged(products.view(*users.shape[:2], -1).transpose(1, 2), merge)  # (A, M)
+    logits = inverse_temperature * scores - correction
+    return logits.masked_fill(false_negative, torch.finfo(logits.dtype).min).logsumexp(dim=1)
+
+
+def _merged(products: Tensor, merge: Merge) -> Tensor:
+    """(..., U) -> (...)."""
+    return products.amax(dim=-1) if merge == "max" else products.sum(dim=-1)

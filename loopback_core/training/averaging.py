@@ -15,7 +15,7 @@ def averaged(model: TwoTower, mean: dict[str, torch.Tensor], epochs: int) -> Ite
     mean: that of the epochs before, empty at first; brought up to date, and read after the block.
     """
     for name, tensor in model.state_dict().items():
-        if epochs:
+        if epochs and tensor.is_floating_point():  # what is counted or looked up does not change
             mean[name] = mean[name].to(tensor.device).lerp_(tensor, 1 / (epochs + 1))
         else:
             mean[name] = tensor.clone()

@@ -13,7 +13,6 @@ Why = Callable[[dg.ExecuteInProcessResult], dict[str, str]]
 ONE_SEED: dict[str, Any] = {
     "lineage": {"families": ["late"], "seeds": [0], "timed_queries": 2},
     "training": {"epochs": 1},
-    "towers": {"hstu": {"window": 16, "layers": 1}},
 }
 
 

@@ -8,6 +8,8 @@ from loopback_core.data.names import TrackNames
 from loopback_core.errors import SettingsError
 from loopback_core.features.track_content import TrackContent
 from loopback_core.lineage.families import FAMILIES, settings_of_family
+from loopback_core.lineage.retriever import fit_retriever
+from loopback_core.lineage.retriever_files import load_retriever, save_retriever
 from loopback_core.towers.optional.content import read_content
 from loopback_core.towers.two_tower import Vocabulary
 
@@ -56,3 +58,14 @@ def test_towers_that_read_no_names_are_a_sentence():
     settings = settings_of_family(FAMILIES["two_tower"], 0, SMALL, {})
     with pytest.raises(SettingsError, match=r"set towers\.sum\.ngram_buckets above 0\.$"):
         FAMILIES["names"].make(Vocabulary(2, 3, 1), settings)
+
+
+def test_names_are_trained_over_epochs_and_answer_after_they_were_saved(tmp_path):
+    (made := tmp_path / "made").mkdir(), (checkpoints := tmp_path / "checkpoints").mkdir()
+    data = random_log()
+    given = {**SMALL, "training": {**SMALL["training"], "epochs": 2}}
+    fitted = fit_retriever("names", data, settings_of_family(FAMILIES["names"], 0, given, {}), None, checkpoints)
+    save_retriever(fitted, made)
+    one, other = (of.recommend(data.histories(np.arange(N_USERS)), 10, None) for of in (fitted, load_retriever(made)))
+    assert np.array_equal(one.tracks, other.tracks) and np.isfinite(one.scores).all()
+    assert np.array_equal(one.scores, other.scores)

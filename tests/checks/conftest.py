@@ -251,6 +251,12 @@ def trained(chain, planted_bundle):
         return {}
 
     chain.sound["ablation"] = chain.publish("ablation", ablation, ["temporal_splits"])
+
+    def lineage(folder):
+        (folder / "lineage.json").write_text("{}")
+        return {}
+
+    chain.sound["lineage"] = chain.publish("lineage", lineage, ["temporal_splits"])
     return chain
 
 

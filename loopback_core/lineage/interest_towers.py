@@ -28,6 +28,9 @@ GUARD = 1.0
 APART = 2.0
 """Standard deviation of the logits by which an item is assigned to interests at the start: with equal shares none would differ."""
 
+OPEN = 0.1
+"""The gates at the start: little, so that every interest begins near the plain vector, which is learned first."""
+
 
 class InterestTowers(MultiVectorTowers):
     """A track's score is the largest over the interests of a user; a target trains only the one nearest to it (hard argmax).
@@ -45,7 +48,7 @@ class InterestTowers(MultiVectorTowers):
         dim, self.count = settings.towers.output_dim, settings.lineage.interests
         self.listens = min(settings.lineage.listens, settings.towers.hstu.window)
         self.shares = nn.ParameterList(APART * torch.randn(self.count, dim, device="cpu") for _ in range(2))
-        self.gates = nn.Parameter(torch.full((self.count, dim), 0.5))
+        self.gates = nn.Parameter(torch.full((self.count, dim), OPEN))
         if settings.towers.user_encoder == "hstu":
             self.hidden, self.heads = nn.Linear(dim, dim), nn.Linear(dim, self.count, bias=False)
             self.found_gates = nn.Parameter(torch.ones(self.count, dim))

@@ -28,7 +28,7 @@ GUARD = 1.0
 APART = 2.0
 """Standard deviation of the logits by which an item is assigned to interests at the start: with equal shares none would differ."""
 
-OPEN = 0.1
+OPEN_AT_FIRST = 0.1
 """The gates at the start: little, so that every interest begins near the plain vector, which is learned first."""
 
 
@@ -48,7 +48,7 @@ class InterestTowers(MultiVectorTowers):
         dim, self.count = settings.towers.output_dim, settings.lineage.interests
         self.listens = min(settings.lineage.listens, settings.towers.hstu.window)
         self.shares = nn.ParameterList(APART * torch.randn(self.count, dim, device="cpu") for _ in range(2))
-        self.gates = nn.Parameter(torch.full((self.count, dim), OPEN))
+        self.gates = nn.Parameter(torch.full((self.count, dim), OPEN_AT_FIRST))
         if settings.towers.user_encoder == "hstu":
             self.hidden, self.heads = nn.Linear(dim, dim), nn.Linear(dim, self.count, bias=False)
             self.found_gates = nn.Parameter(torch.ones(self.count, dim))

@@ -39,7 +39,7 @@ class Family:
     towers: type[MultiVectorTowers] = MultiVectorTowers
 
     def make(self, vocabulary: Vocabulary, settings: Settings, names: TrackNames | None = None) -> MultiVectorTowers:
-        """See :data:`loopback_core.training.loop.MakeModel`. names: of the log; None: they are loaded with the weights."""
+        """See :data:`loopback_core.training.set_up.MakeTowers`. names: of the log; None: they are loaded with the weights."""
         return self.towers(vocabulary, settings, names)
 
 

@@ -15,7 +15,6 @@ from loopback_core.training.optimizers import Stepper, make_optimizers
 from loopback_core.training.sampled import SampledExamples
 from loopback_core.training.warm_start import StartingWeights
 
-
 MakeTowers = Callable[[Vocabulary, Settings], TwoTower]
 """Freshly initialised towers for the ids of a vocabulary; the random numbers are seeded before the call."""
 

@@ -32,8 +32,8 @@ def plot_lineage(lineage: Lineage, path: Path) -> None:
                 place = (_milliseconds(row), _value(row, task))
                 panel.annotate(row["family"], place, xytext=(5, 3), textcoords="offset points", fontsize=7, color=ink)
             panel.set(title=task.replace("_", " ").capitalize(), ylabel=f"{MAIN_METRIC} on validation")
+            panel.margins(x=0.2)  # names stand to the right of their marks
             panel.set_xlim(left=0)
-            panel.margins(x=0.2)
         panels[-1].set_xlabel(f"p99 of a query on one core, ms, {lineage['tracks']:,} tracks (line: Pareto front)")
 
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import polars as pl
 import pyarrow.parquet as pq
 
+from loopback_core.data.distinct_tracks import distinct_tracks
 from loopback_core.errors import BadLogError
 from loopback_core.listens.cleaned_file import RUN_ROWS, CleanedFile, add_up, clean_file, latest_of
-from loopback_core.listens.distinct_tracks import distinct_tracks
 from loopback_core.listens.erasure import read_erased
 from loopback_core.listens.kept_cleaned import KeptCleaned, keeping, key_of_file
 from loopback_core.listens.log_paths import MOST_FILES

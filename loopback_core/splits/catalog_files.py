@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from loopback_core.listens.distinct_tracks import TRACK
+from loopback_core.data.distinct_tracks import TRACK
 from loopback_core.splits.catalog_counts import CatalogCounts, ItemCounts
 from loopback_core.splits.cut import HELD_OUT, TEST, TRAIN, VALIDATION, Parts
 from loopback_core.splits.numbered_log import NumberedLog

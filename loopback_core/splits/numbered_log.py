@@ -13,7 +13,7 @@ import polars as pl
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from loopback_core.listens.distinct_tracks import TRACK, distinct_tracks
+from loopback_core.data.distinct_tracks import TRACK, distinct_tracks
 
 BLOCK_ROWS = 2_000_000
 

@@ -314,7 +314,7 @@ def test_a_full_disk_publishes_nothing_and_says_what_to_do(
     why: Why,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def write_half(_: object, folder: Path, *__: object) -> None:
+    def write_half(_: object, folder: Path, *__: object, **___: object) -> None:
         (folder / "interactions.parquet").write_bytes(b"half of it")
         raise error
 

@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 
+from loopback_core.data import distinct_tracks
 from loopback_core.errors import BadLogError
-from loopback_core.listens import distinct_tracks
 from loopback_core.settings import SplitSettings
 from loopback_core.splits import Splits, numbered_log, split_listens
 

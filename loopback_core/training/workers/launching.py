@@ -28,7 +28,7 @@ RESTARTS = 3
 NEW_STORE = {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
 """Workers that are started again do not find the addresses of those before them, which nobody answers."""
 
-LINES_KEPT = 20
+LINES_KEPT = 60
 """Of what the workers wrote, for the error when they fail."""
 
 Returned = TypeVar("Returned")

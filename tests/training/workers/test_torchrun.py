@@ -40,7 +40,9 @@ class KillsTheOther:
         return calls, group.size
 
 
-def test_after_a_worker_is_killed_all_begin_again(tmp_path):
+def test_after_a_worker_is_killed_all_begin_again(tmp_path, monkeypatch):
+    here = str(Path(__file__).parent)  # where a worker finds the step
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([here, *filter(None, [os.environ.get("PYTHONPATH")])]))
     assert on_workers(KillsTheOther(tmp_path / "calls"), (), TWO, tmp_path / "folder") == (2, 2)
     assert not list((tmp_path / "folder").iterdir())
 

@@ -3,8 +3,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from loopback_core.listens import distinct_tracks as module
-from loopback_core.listens.distinct_tracks import distinct_tracks
+from loopback_core.data import distinct_tracks as module
+from loopback_core.data.distinct_tracks import distinct_tracks
 
 LISTENS = [
     ("Air", "Mer", None, None),

@@ -214,6 +214,7 @@ def main() -> None:
     )
     parser.add_argument("--step", choices=("build", "search"), help="do this for one size, and print JSON")
     options = parser.parse_args()
+    options.folder /= "large_catalog"  # of its own, since it is deleted at the end
     shards = {"processes": options.processes, "tracks": 1_000_000}
     settings = IndexSettings(**{"shards": shards, **json.loads(options.index)})
     if options.step:

@@ -32,7 +32,8 @@ def empty_index(vectors: VectorRows, kind: str, settings: IndexSettings) -> Any:
     lists = settings.ivf.lists or list_count(n)
     sample = padded(_sample(vectors, max(TRAINED_ON, POINTS_PER_CENTROID * lists)), kind, settings)
     dim = sample.shape[1]
-    centroids = learn_centroids(sample, min(lists, len(sample))) if kind in WITH_GRAPH else None
+    lists = min(lists, len(sample))  # a list is learned from a track at least
+    centroids = learn_centroids(sample, lists) if kind in WITH_GRAPH else None
     if centroids is not None:
         lists = len(centroids)
     index = faiss.index_factory(dim, _description(kind, n, dim, lists, settings), faiss.METRIC_INNER_PRODUCT)

@@ -209,6 +209,23 @@ def test_about_as_many_centroids_are_learned_as_are_asked_for_and_of_unit_length
     np.testing.assert_allclose(np.linalg.norm(centroids, axis=1), 1, atol=1e-5)
 
 
+@pytest.mark.parametrize("kind", ["ivf", "pq", "ivf_hnsw", "pq_hnsw"])
+def test_more_lists_than_tracks_are_a_list_for_each_track_and_a_search_is_filled_from_all(unit_vectors, kind):
+    settings = IndexSettings(kind=kind, ivf=IvfSettings(lists=5000, probes=1))
+    index = build_index(unit_vectors(700, 8), settings)
+    found = index.search(unit_vectors(20, 8, seed=1), 100, None, np.arange(0, 700, 7))
+    assert np.sort(found.tracks, axis=1).tolist() == [list(range(0, 700, 7))] * 20
+
+
+@pytest.mark.parametrize("kind", ["ivf", "pq", "ivf_hnsw", "pq_hnsw"])
+def test_what_one_user_finds_does_not_depend_on_who_else_is_asked_for(unit_vectors, kind):
+    few, many = np.eye(8, dtype=np.float32)[[0]], np.eye(8, dtype=np.float32)[[1]]
+    vectors = np.concatenate([few + 0.1 * unit_vectors(3, 8), many + 0.1 * unit_vectors(697, 8, seed=2)])
+    index = build_index(vectors, IndexSettings(kind=kind, ivf=IvfSettings(lists=8, probes=1)))
+    alone = index.search(many, 10, None)
+    assert index.search(np.concatenate([few, many]), 10, None).tracks[1].tolist() == alone.tracks[0].tolist()
+
+
 @pytest.mark.parametrize(("n", "kind"), [(100, "flat"), (101, "ivf")])
 def test_auto_searches_exactly_up_to_the_limit_and_then_by_lists(unit_vectors, n, kind):
     assert build_index(unit_vectors(n, 8), IndexSettings(kind="auto", flat_limit=100)).kind == kind

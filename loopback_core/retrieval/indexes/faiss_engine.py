@@ -24,7 +24,7 @@ from loopback_core.retrieval.indexes.faiss_factory import (
     kind_of,
     padded,
 )
-from loopback_core.retrieval.indexes.graph_lists import search_by_graph
+from loopback_core.retrieval.indexes.graph_lists import Nearby, in_lists, search_by_graph
 from loopback_core.retrieval.top_k import no_ranking
 from loopback_core.retrieval.vectors import VectorRows
 from loopback_core.runtime.progress import progress
@@ -116,18 +116,28 @@ class Index:
             scores, tracks = search_by_graph(self.index, queries, k, lists, selector, total - left_out, refined)
             return Ranking(tracks, np.where(tracks == NOTHING, -np.inf, scores).astype(np.float32))
         if self.kind in WITH_LISTS:
-            lists = self._lists_to_visit(k, left_out, only is not None)
-            parameters = faiss.SearchParametersIVF(nprobe=lists, sel=selector)
-        if self.kind == "pq":
-            again = self.settings.pq.refined
-            parameters = faiss.IndexRefineSearchParameters(k_factor=again, base_index_params=parameters)
-        elif self.kind == "hnsw" and left_out and width * SCANNED_PER_WIDTH > total:
+            lists, left = self._lists_to_visit(k, left_out, only is not None), total - left_out
+
+            def visit(rows: Floats, lists: int) -> Nearby:
+                found: Nearby = searched.search(rows, k, params=self._visiting(lists, selector))
+                return found
+
+            scores, tracks = in_lists(visit, queries, min(k, left), lists, int(self.inverted_file().nlist))
+            return Ranking(tracks, np.where(tracks == NOTHING, -np.inf, scores).astype(np.float32))
+        if self.kind == "hnsw" and left_out and width * SCANNED_PER_WIDTH > total:
             searched = self.index.storage
         elif self.kind == "hnsw":
             parameters = faiss.SearchParametersHNSW(efSearch=width, sel=selector)
         scores, tracks = searched.search(queries, k, params=parameters)
         # FAISS fills a short list with -1 and the lowest float; ours ends in NOTHING and -inf.
         return Ranking(tracks, np.where(tracks == NOTHING, -np.inf, scores).astype(np.float32))
+
+    def _visiting(self, lists: int, selector: Any) -> Any:
+        """Of a search of kind ivf or pq that visits so many lists."""
+        of_lists = faiss.SearchParametersIVF(nprobe=lists, sel=selector)
+        if self.kind == "ivf":
+            return of_lists
+        return faiss.IndexRefineSearchParameters(k_factor=self.settings.pq.refined, base_index_params=of_lists)
 
     def _lists_to_visit(self, k: int, left_out: int, filtered: bool) -> int:
         """As many lists as hold k tracks more than are left out, and the usual ones.

@@ -1,5 +1,6 @@
 """Search of an inverted file whose centroids are a graph, and the second look at what short codes found."""
 
+from collections.abc import Callable
 from typing import Any
 
 import faiss
@@ -14,6 +15,20 @@ Nearby = tuple[Floats, Ids]
 """Scores and ids, both (rows, k), the best first; NOTHING where no more were found."""
 
 
+def in_lists(
+    visit: Callable[[Floats, int], Nearby], queries: Floats, fewest: int, probes: int, all_lists: int
+) -> Nearby:
+    """What `visit(queries, lists)` finds in `probes` lists, and in all of them for those for whom these hold fewer than `fewest`.
+
+    For those alone: what one user finds does not depend on who else is asked for.
+    """
+    scores, tracks = visit(queries, probes)
+    short = np.count_nonzero(tracks != NOTHING, axis=1) < fewest
+    if short.any():
+        scores[short], tracks[short] = visit(queries[short], all_lists)
+    return scores, tracks
+
+
 def search_by_graph(index: Any, queries: Floats, k: int, probes: int, selector: Any, left: int, refined: int) -> Nearby:
     """The k best of the `probes` nearest lists, or of all lists where those hold too few of the `left` tracks to be found.
 
@@ -21,9 +36,11 @@ def search_by_graph(index: Any, queries: Floats, k: int, probes: int, selector: 
     """
     inverted, is_refined = faiss.extract_index_ivf(index), isinstance(index, faiss.IndexRefine)
     width = k * refined if is_refined else k
-    scores, tracks = search_lists(inverted, queries, width, probes, selector)
-    if (np.count_nonzero(tracks != NOTHING, axis=1) < min(k, left)).any():
-        scores, tracks = search_lists(inverted, queries, width, int(inverted.nlist), selector)
+
+    def visit(rows: Floats, lists: int) -> Nearby:
+        return search_lists(inverted, rows, width, lists, selector)
+
+    scores, tracks = in_lists(visit, queries, min(k, left), probes, int(inverted.nlist))
     return second_look(index.refine_index, queries, tracks, k) if is_refined else (scores, tracks)
 
 

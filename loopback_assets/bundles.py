@@ -69,7 +69,8 @@ def _build(step: Step) -> tuple[Artifact, bool]:
             start,
         )
         scratch = step.scratch(folder)
-        return on_workers(build_bundle, (evaluated, step.settings, folder, scratch), step.settings.training, scratch)
+        arguments = (evaluated, step.settings, folder, scratch)
+        return on_workers(build_bundle, arguments, step.settings.training, scratch, writes=folder)
 
     artifact, reused = step.publish("bundle", make, upstream=[index, evaluation])
     _serve_first(step, artifact)

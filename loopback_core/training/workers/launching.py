@@ -18,7 +18,7 @@ from loopback_core.runtime.threads import compute_threads
 from loopback_core.settings import TrainingSettings
 from loopback_core.store.atomic import replacing
 from loopback_core.training.workers.step_outcome import StepOutcome
-from loopback_core.training.workers.worker import lead_or_follow
+from loopback_core.training.workers.worker import FAILED, lead_or_follow
 
 log = logging.getLogger("loopback")
 
@@ -35,13 +35,17 @@ Returned = TypeVar("Returned")
 
 
 def on_workers(
-    step: Callable[..., Returned], arguments: tuple[Any, ...], training: TrainingSettings, folder: Path
+    step: Callable[..., Returned],
+    arguments: tuple[Any, ...],
+    training: TrainingSettings,
+    folder: Path,
+    writes: Path | None = None,
 ) -> Returned:
     """What `step(*arguments)` returns, with its trainings shared by `training.workers` processes.
 
     The step runs on the first of them; the others take part in its trainings. step: a function of a module; it goes on
     from its own checkpoints when it is called again. folder: where the call and its outcome are put, on a file system that
-    the first worker reads.
+    the first worker reads. writes: the folder that the step fills; it is empty whenever the step is called again.
 
     Raises:
         WorkersError: a worker died more often than RESTARTS, or the launcher does not start.
@@ -53,7 +57,7 @@ def on_workers(
     folder.mkdir(parents=True, exist_ok=True)
     answer.unlink(missing_ok=True)
     with replacing(call) as new:
-        new.write_bytes(pickle.dumps((step, arguments)))
+        new.write_bytes(pickle.dumps((step, arguments, writes)))
     log.info("%d workers train, started by %s", training.workers, training.launcher)
     LAUNCHERS[training.launcher](call, answer, training)
     outcome: StepOutcome = pickle.loads(answer.read_bytes())
@@ -71,19 +75,22 @@ def _by_torchrun(call: Path, answer: Path, training: TrainingSettings) -> None:
     command += [f"--max-restarts={RESTARTS}", "-m", "loopback_core.training.workers.worker", str(call), str(answer)]
     threads = max(1, compute_threads()["torch"] // training.workers)
     environment = {**os.environ, **NEW_STORE, "OMP_NUM_THREADS": str(threads), PARENT: str(os.getpid())}
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))  # the step is found where this process found it
     last: deque[str] = deque(maxlen=LINES_KEPT)
+    reason = ""
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as run:
         assert run.stdout is not None
         try:
             for line in run.stdout:
                 last.append(line.rstrip())
                 log.info("%s", last[-1])
+                reason = last[-1] if last[-1].startswith(FAILED) else reason
         except BaseException:
             run.terminate()
             raise
     if run.returncode or not answer.exists():
         raise WorkersError(
-            f"The training on {training.workers} workers failed {RESTARTS + 1} times. Its last lines:\n"
+            f"The training on {training.workers} workers failed {RESTARTS + 1} times. {reason}\nIts last lines:\n"
             + "\n".join(last)
             + "\nStart the step again: it goes on from its last checkpoint; or train with training.workers = 1."
         )

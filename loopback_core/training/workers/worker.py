@@ -1,6 +1,7 @@
 """The program of one worker: `python -m loopback_core.training.workers.worker CALL OUTCOME`, started by a launcher."""
 
 import logging
+import os
 import pickle
 import sys
 from pathlib import Path
@@ -8,26 +9,44 @@ from pathlib import Path
 from loopback_core.errors import LoopbackError
 from loopback_core.runtime.parent import end_with_parent
 from loopback_core.store.atomic import replacing
+from loopback_core.store.disk_errors import remove
 from loopback_core.training.workers.crew import dismiss, follow
 from loopback_core.training.workers.group import joined_group
 from loopback_core.training.workers.step_outcome import StepOutcome
+
+log = logging.getLogger("loopback")
+
+ATTEMPT = "TORCHELASTIC_RESTART_COUNT"
+"""The environment variable in which torchrun says how often the workers were started again."""
+
+FAILED = "The first worker failed in attempt "
+"""How the line begins that says why."""
 
 
 def lead_or_follow(call: Path, answer: Path) -> None:
     """Run the step, on the first worker, and write its outcome; on the others take part in its trainings.
 
-    call: a pickled function with its arguments, written by the process that waits for the outcome. Any error that is not
-    for the user ends the worker: its launcher starts all of them again.
+    call: a pickled function with its arguments and the folder that it fills, written by the process that waits for the outcome.
+    Any error that is not for the user ends the worker: its launcher starts all of them again.
     """
     with joined_group() as group:
         if not group.leads:
             follow(group)
             return
-        step, arguments = pickle.loads(call.read_bytes())
+        if answer.exists():  # a worker was ended after that
+            dismiss(group)
+            return
+        step, arguments, writes = pickle.loads(call.read_bytes())
+        for left in writes.iterdir() if writes is not None else ():
+            remove(left)  # of a call that was ended
         try:
             outcome = StepOutcome(step(*arguments))
         except LoopbackError as error:
             outcome = StepOutcome(error=error)
+        except Exception as error:  # said before the others notice that this one is gone
+            said = " ".join(str(error).split())
+            log.error("%s%s: %s: %s", FAILED, os.environ.get(ATTEMPT, "0"), type(error).__name__, said)
+            raise
         with replacing(answer) as new:
             new.write_bytes(pickle.dumps(outcome))
         dismiss(group)

@@ -14,6 +14,7 @@ import pytest
 from loopback_core.errors import WorkersError
 from loopback_core.runtime.parent import PARENT
 from loopback_core.settings import TrainingSettings
+from loopback_core.training.workers import launching
 from loopback_core.training.workers.group import current_group
 from loopback_core.training.workers.launching import on_workers
 
@@ -27,8 +28,10 @@ class KillsTheOther:
     """A step during whose first call another worker is killed while it waits."""
 
     mark: Path
+    written: Path
 
     def __call__(self) -> tuple[int, int]:
+        (self.written / "tuned").mkdir()
         calls = int(self.mark.read_text()) + 1 if self.mark.exists() else 1
         self.mark.write_text(str(calls))
         group = current_group()
@@ -40,11 +43,25 @@ class KillsTheOther:
         return calls, group.size
 
 
-def test_after_a_worker_is_killed_all_begin_again(tmp_path, monkeypatch):
-    here = str(Path(__file__).parent)  # where a worker finds the step
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([here, *filter(None, [os.environ.get("PYTHONPATH")])]))
-    assert on_workers(KillsTheOther(tmp_path / "calls"), (), TWO, tmp_path / "folder") == (2, 2)
+def test_after_a_worker_is_killed_all_begin_again_with_an_empty_folder(tmp_path):
+    written = tmp_path / "written"
+    written.mkdir()
+    step = KillsTheOther(tmp_path / "calls", written)
+    assert on_workers(step, (), TWO, tmp_path / "folder", writes=written) == (2, 2)
     assert not list((tmp_path / "folder").iterdir())
+    assert [path.name for path in written.iterdir()] == ["tuned"]
+
+
+def fails():
+    raise ValueError("a fault in the step")
+
+
+def test_the_error_says_why_the_first_worker_failed(tmp_path, monkeypatch):
+    monkeypatch.setattr(launching, "RESTARTS", 0)
+    with pytest.raises(
+        WorkersError, match=r"failed 1 times\. The first worker failed in attempt 0: ValueError: a fault in the step"
+    ):
+        on_workers(fails, (), TWO, tmp_path)
 
 
 def test_workers_whose_launcher_cannot_start_end_in_a_sentence(tmp_path, monkeypatch):

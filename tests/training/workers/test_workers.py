@@ -1,5 +1,6 @@
 """Several workers learn what one learns: the same losses and weights, from the same batches, also over a kill."""
 
+import pickle
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -121,6 +122,18 @@ def test_dropout_differs_between_workers_and_the_same_workers_repeat_themselves(
     again = trained(random_log, settings_of(towers, 2), tmp_path / "again")
     assert first[0] == again[0]
     assert all(torch.equal(weight, again[1][name]) for name, weight in first[1].items())
+
+
+def never():
+    raise AssertionError("called again")
+
+
+def test_workers_that_are_started_again_after_the_outcome_was_written_end_with_it(tmp_path):
+    call, answer = tmp_path / "call", tmp_path / "answer"
+    call.write_bytes(pickle.dumps((never, (), None)))
+    answer.write_bytes(b"written before")
+    run_forked(2, call, answer)
+    assert answer.read_bytes() == b"written before"
 
 
 def diverges(model):

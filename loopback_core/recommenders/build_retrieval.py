@@ -19,7 +19,7 @@ from loopback_core.recommenders.bundle import Towers
 from loopback_core.retrieval.embed import track_vectors
 from loopback_core.retrieval.index_recall import recall_of_index
 from loopback_core.retrieval.indexes import build_index_in_shards, index_file, save_index
-from loopback_core.retrieval.shards import Shard, make_shards, shards_of
+from loopback_core.retrieval.shards import Shard, make_shards, remove_shards, shards_of
 from loopback_core.retrieval.vectors import join_vectors, load_catalog_values, load_vectors, save_catalog_values
 from loopback_core.runtime.capacity import need_memory
 from loopback_core.settings import IndexSettings, ShardSettings
@@ -51,8 +51,7 @@ def embed_catalog(
             make = partial(_write_shard, model, content)
         files = make_shards(make, ranges, parts, "vectors", shards.processes)
         join_vectors(files, folder)
-        for file in files:
-            file.unlink()
+        remove_shards(files)
     save_catalog_values(catalog_values(splits.testing), folder)
     unknown = max(0, catalog.n_tracks - model.vocabulary.n_tracks)
     return {"tracks": catalog.n_tracks, "dimension": model.settings.output_dim, "unknown_tracks": unknown}

@@ -92,6 +92,36 @@ def test_a_build_that_was_killed_goes_on_with_the_shards_that_are_complete(opene
     assert (tmp_path / "joined").read_bytes() == (tmp_path / "whole").read_bytes()
 
 
+@pytest.mark.parametrize("damaged", ["trained-00000-of-00001", "index-00001-of-00004"])
+@pytest.mark.parametrize("left", [b"", b"x" * 1000])
+def test_what_was_damaged_of_a_build_that_was_killed_is_made_again(opened, monkeypatch, tmp_path, damaged, left):
+    folder = tmp_path / "shards"
+    folder.mkdir()
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(faiss_shards, "_join", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        build_index_in_shards(opened, KINDS["ivf"], folder)
+    (folder / damaged).write_bytes(left)
+    index, _ = build_index_in_shards(opened, KINDS["ivf"], folder)
+    index.save(tmp_path / "joined")
+    build_index(opened(), KINDS["ivf"]).save(tmp_path / "whole")
+    assert (tmp_path / "joined").read_bytes() == (tmp_path / "whole").read_bytes()
+    assert list(folder.iterdir()) == []
+
+
+def test_shards_of_other_ranges_or_of_something_else_are_made_again(tmp_path):
+    make_shards(write_numbers, shards_of(6, 3), tmp_path, "numbers", 1, "a")
+    [first, _] = make_shards(write_numbers, shards_of(6, 4), tmp_path, "numbers", 1, "a")
+    assert first.read_text().split()[:2] == ["0", "4"]
+    first.write_text("kept")
+    make_shards(write_numbers, shards_of(6, 4), tmp_path, "numbers", 1, "a")
+    assert first.read_text() != "kept"
+    before = first.stat().st_ino
+    make_shards(write_numbers, shards_of(6, 4), tmp_path, "numbers", 1, "a")
+    assert first.stat().st_ino == before
+    make_shards(write_numbers, shards_of(6, 4), tmp_path, "numbers", 1, "b")
+    assert first.stat().st_ino != before
+
+
 def test_several_processes_make_what_one_makes(opened, tmp_path):
     settings = KINDS["ivf_hnsw int8"].model_copy(update={"shards": ShardSettings(tracks=500, processes=2)})
     index, _ = build_index_in_shards(opened, settings, tmp_path)

@@ -10,16 +10,16 @@ import numpy as np
 from loopback_core.data import Floats, Ids
 from loopback_core.retrieval.indexes.faiss_engine import ADDED_AT_ONCE, Index
 from loopback_core.retrieval.indexes.faiss_factory import WITH_CODES, WITH_LISTS
-from loopback_core.retrieval.shards import Shard, make_shards, shards_of
+from loopback_core.retrieval.shards import Shard, make_shards, remove_shards, shards_of
 from loopback_core.retrieval.vectors import VectorRows
 from loopback_core.runtime.progress import progress
 from loopback_core.settings import IndexSettings
-from loopback_core.store.atomic import replacing
+from loopback_core.store.digests import file_sha256
 
 OpenVectors = Callable[[], VectorRows]
 """Opens the vectors of a catalog, (n, D) float32, in the process that reads them."""
 
-TRAINED, PART = "trained.faiss", "index"
+TRAINED, PART = "trained", "index"
 
 
 def index_in_shards(open_vectors: OpenVectors, settings: IndexSettings, folder: Path) -> Index:
@@ -33,21 +33,22 @@ def index_in_shards(open_vectors: OpenVectors, settings: IndexSettings, folder: 
     """
     vectors = open_vectors()
     shards = shards_of(len(vectors), settings.shards.tracks)
-    trained = folder / TRAINED
-    if not trained.exists():
-        with replacing(trained) as new:
-            Index.trained(vectors, settings).save(new)
-    make = partial(_index_shard, open_vectors, settings, trained)
-    files = make_shards(make, shards, folder, PART, settings.shards.processes)
+    everything = Shard(0, 0, len(vectors))
+    [trained] = make_shards(partial(_train, vectors, settings), [everything], folder, TRAINED, 1)
+    make, made_from = partial(_index_shard, open_vectors, settings, trained), file_sha256(trained)
+    files = make_shards(make, shards, folder, PART, settings.shards.processes, made_from)
     whole = Index.load(trained, settings)
     whole.hold_lists()
     with progress("joined index", len(vectors), "tracks") as shown:
         for shard, file in zip(shards, files, strict=True):
             _join(whole, Index.load(file, settings), shard)
             shown.advance(shard.stop - shard.start)
-    for file in (*files, trained):
-        file.unlink()
+    remove_shards([*files, trained])
     return whole
+
+
+def _train(vectors: VectorRows, settings: IndexSettings, _: Shard, path: Path) -> None:
+    Index.trained(vectors, settings).save(path)
 
 
 def _index_shard(open_vectors: OpenVectors, settings: IndexSettings, trained: Path, shard: Shard, path: Path) -> None:

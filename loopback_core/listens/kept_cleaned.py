@@ -58,8 +58,13 @@ class KeptCleaned:
         making.rename(place)
         return CleanedFile(place, made.facts), False
 
+    def remove_half_written(self) -> None:
+        """Remove what no run finished: a log that fails every day must not fill the disk."""
+        for path in self._folder.glob(".*"):
+            remove(path)
+
     def remove_unused(self) -> None:
-        """Remove what this run did not use, and what killed runs left."""
+        """Remove what this run did not use."""
         for path in self._folder.iterdir():
             if path.name not in self._used and path.is_dir():
                 remove(path)
@@ -80,7 +85,11 @@ def keeping(folder: Path | None) -> Iterator[KeptCleaned | None]:
         return
     try:
         kept = KeptCleaned(folder)
-        yield kept
+        kept.remove_half_written()  # of runs that were killed
+        try:
+            yield kept
+        finally:
+            kept.remove_half_written()  # of a file that could not be read
         kept.remove_unused()
     finally:
         lock.release()

@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from loopback_core.errors import BadLogError
 from loopback_core.listens import cleaned_file
 from loopback_core.listens.fingerprint import file_digests
 from loopback_core.listens.ingest import IngestSummary, ingest
@@ -156,3 +157,15 @@ def test_while_another_run_uses_what_is_kept_all_files_are_read(folder: Path, re
         read.clear()
         assert made(log, folder, folder / "kept") == whole
     assert read == [*FILES]
+
+
+def test_runs_that_fail_or_were_killed_leave_nothing_half_written(folder: Path) -> None:
+    kept = folder / "kept"
+    (kept / ".january.0-killed").mkdir()
+    log = log_of(folder, "january.tsv", "march.tsv")
+    (folder / "march.tsv").write_text("changed since it was digested\n", "utf-8")
+    for _ in range(2):
+        with pytest.raises(BadLogError):
+            made(log, folder, kept)
+        assert not list(kept.glob(".*"))
+    assert len([path for path in kept.iterdir() if path.is_dir()]) == 1  # January is not read again

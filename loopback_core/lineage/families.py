@@ -6,10 +6,13 @@ from dataclasses import dataclass
 
 from loopback_core.data.names import TrackNames
 from loopback_core.errors import SettingsError
+from loopback_core.lineage.family_validation import FamilyValidation
 from loopback_core.lineage.interest_towers import InterestTowers
 from loopback_core.lineage.late_towers import LateTowers
 from loopback_core.lineage.multi_vector_towers import MultiVectorTowers
 from loopback_core.lineage.name_towers import NameTowers
+from loopback_core.lineage.sparse_towers import SparseTowers
+from loopback_core.lineage.sparse_validation import SparseValidation
 from loopback_core.settings import RECIPE, Settings, load_settings, merged
 from loopback_core.towers.two_tower import Vocabulary
 from loopback_core.training.recipes import Overrides
@@ -37,6 +40,7 @@ class Family:
     title: str  # with the source, for tables
     overrides: Overrides  # of the recipe
     towers: type[MultiVectorTowers] = MultiVectorTowers
+    validation: type[FamilyValidation] = FamilyValidation
 
     def make(self, vocabulary: Vocabulary, settings: Settings, names: TrackNames | None = None) -> MultiVectorTowers:
         """See :data:`loopback_core.training.set_up.MakeTowers`. names: of the log; None: they are loaded with the weights."""
@@ -54,6 +58,7 @@ FAMILIES = {
         Family("interests", "several vectors of a user (ComiRec 2020)", {"towers": _POOLED}, InterestTowers),
         Family("interests_order", "the same, and the order of the last listens", {"towers": _IN_ORDER}, InterestTowers),
         Family("late", "late interaction (ColBERT 2020)", {"towers": _IN_ORDER}, LateTowers),
+        Family("sparse", "weights of terms (SPLADE 2021)", {"towers": _POOLED}, SparseTowers, SparseValidation),
     )
 }
 """Name -> family, in the order of the table."""

@@ -5,6 +5,7 @@ import torch
 
 from loopback_core.data import Floats
 from loopback_core.lineage.multi_vector_towers import MultiVectorTowers
+from loopback_core.lineage.track_views import View
 from loopback_core.settings import Settings
 from loopback_core.tasks.period import Period
 from loopback_core.towers.two_tower import TwoTower
@@ -23,7 +24,7 @@ class FamilyValidation(Validation):
         """(n_tracks, V D)."""
         assert isinstance(model, MultiVectorTowers)
         self._merge = model.merge
-        views = model.views(self.content)
+        views = [view for view in model.views(self.content) if isinstance(view, View)]
         return np.concatenate([view.vectors if view.row is None else view.vectors[view.row] for view in views], axis=1)
 
     @torch.inference_mode()

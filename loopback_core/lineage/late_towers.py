@@ -11,7 +11,7 @@ from loopback_core.data.names import TrackNames
 from loopback_core.features.track_content import TrackContent
 from loopback_core.lineage.merged_softmax import merged_softmax
 from loopback_core.lineage.multi_vector_towers import MultiVectorTowers, in_order, last_states
-from loopback_core.lineage.track_views import View
+from loopback_core.lineage.track_views import TrackView, View
 from loopback_core.settings import Settings
 from loopback_core.towers.track import SumTrackTower
 from loopback_core.towers.two_tower import Vocabulary
@@ -49,7 +49,7 @@ class LateTowers(MultiVectorTowers):
         weights = weights.masked_fill(~is_there, -torch.inf).softmax(dim=1)
         return torch.cat([pooled[:, None], lately], dim=1) * weights[..., None]
 
-    def views(self, content: TrackContent) -> list[View]:
+    def views(self, content: TrackContent) -> list[TrackView]:
         """A vector for each track, and one for each artist."""
         n_artists = int(content.artist.max(initial=-1)) + 1
         with torch.inference_mode():

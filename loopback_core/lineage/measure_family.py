@@ -12,7 +12,7 @@ import torch
 
 from loopback_core.ablation.kept_trainings import keep_training, read_kept_training
 from loopback_core.errors import DivergedError
-from loopback_core.lineage.family_validation import FamilyValidation
+from loopback_core.lineage.families import FAMILIES
 from loopback_core.lineage.lineage_json import FamilyFacts
 from loopback_core.lineage.multi_vector_towers import pair_cosines
 from loopback_core.lineage.query_cost import bytes_per_track, query_times, share_found
@@ -77,7 +77,8 @@ def kept_or_measured(
 
 
 def _measure(family: str, splits: Splits, settings: Settings, checkpoints: Path) -> MeasuredFamily:
-    validation, seed = FamilyValidation(splits.tuning_period, settings), settings.training.seed
+    seed = settings.training.seed
+    validation = FAMILIES[family].validation(splits.tuning_period, settings)
     try:
         model, progression = fit_towers(family, splits.tuning, settings, validation, checkpoints)
     except DivergedError as error:

@@ -38,8 +38,15 @@ def merged_softmax(
         )
         for block, mask in blocks
     ]
-    against = torch.cat(others).index_select(0, batch.request)
-    missed = torch.logaddexp(score, against) - score
+    return cost_of_targets(score, torch.cat(others), batch)
+
+
+def cost_of_targets(score: Tensor, others: Tensor, batch: SampledBatch) -> Tensor:
+    """The mean over the targets of -log of their share in the softmax, a scalar.
+
+    score: (T,) of each target. others: (A,) the logarithm of what the negatives add to the denominator of each request.
+    """
+    missed = torch.logaddexp(score, others.index_select(0, batch.request)) - score
     if batch.weight is None:
         return missed.mean()
     return (missed * batch.weight).sum() / batch.weight.sum().clamp(min=torch.finfo(missed.dtype).tiny)

@@ -9,7 +9,7 @@ from torch import Tensor
 from loopback_core.data.names import TrackNames
 from loopback_core.errors import SettingsError
 from loopback_core.features.track_content import TrackContent
-from loopback_core.lineage.track_views import Merge, View
+from loopback_core.lineage.track_views import Merge, TrackView, View
 from loopback_core.retrieval.embed import track_vectors
 from loopback_core.settings import Settings
 from loopback_core.towers.last_listens import LastListens
@@ -40,7 +40,7 @@ class MultiVectorTowers(TwoTower):
         vectors: Tensor = self.users(inputs)
         return vectors[:, None]
 
-    def views(self, content: TrackContent) -> list[View]:
+    def views(self, content: TrackContent) -> list[TrackView]:
         """The views of every track of the content; the first is a vector for each track, by which candidates are found."""
         return [View(track_vectors(self, content))]
 

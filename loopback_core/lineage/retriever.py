@@ -14,7 +14,9 @@ from loopback_core.data import NOTHING, FitData, Floats, Histories, Ids, Ragged,
 from loopback_core.features.track_content import track_content
 from loopback_core.lineage.families import FAMILIES
 from loopback_core.lineage.multi_vector_towers import MultiVectorTowers
-from loopback_core.lineage.track_views import View, scores_of
+from loopback_core.lineage.sparse_index import SparseIndex, build_sparse_index
+from loopback_core.lineage.sparse_view import SparseView
+from loopback_core.lineage.track_views import TrackView, View, scores_of
 from loopback_core.retrieval.embed import read_users
 from loopback_core.retrieval.indexes import build_index
 from loopback_core.retrieval.indexes.vector_index import VectorIndex
@@ -43,9 +45,9 @@ class Retriever:
     id: str  # the name of its family
     settings: Settings
     model: MultiVectorTowers
-    views: Sequence[View]
+    views: Sequence[TrackView]
     artist: NDArray[np.int32]  # (n_tracks,) of every track of the catalog
-    index: VectorIndex  # over the vectors of the first view
+    index: VectorIndex | SparseIndex  # over the first view
     intent: int = ANYTHING
 
     @classmethod
@@ -53,8 +55,7 @@ class Retriever:
         """With the views and the index of the catalog of `data`."""
         content = track_content(data, settings.towers)
         views = model.views(content)
-        index = build_index(views[0].vectors, settings.index)
-        return cls(family, settings, model, views, content.artist, index)
+        return cls(family, settings, model, views, content.artist, index_of(views[0], settings))
 
     def fit(self, data: FitData) -> Self:
         """:func:`fit_retriever` has fitted it; what it reads of `data` comes in with each history."""
@@ -86,7 +87,8 @@ class Retriever:
 
     def candidates(self, users: Floats, k: int, exclude: Ids) -> Ids:
         """The tracks, ascending, that any vector of a user finds nearest. users: (U, D). exclude: distinct tracks."""
-        users = users[np.any(users != 0, axis=1)]
+        is_there = np.any(users != 0, axis=1)
+        users = users[is_there] if is_there.any() else users[:1]
         out = Ragged(np.arange(len(users) + 1) * len(exclude), np.tile(exclude, len(users))) if len(exclude) else None
         found = self.index.search(users, min(max(k, NEAREST_OF_VECTOR), len(self.artist)), out).tracks
         return np.unique(found[found != NOTHING])
@@ -108,6 +110,14 @@ class Retriever:
     @cached_property
     def _tie_rank(self) -> Ids:
         return tie_order(len(self.artist), self.settings.evaluation.seed)
+
+
+def index_of(view: TrackView, settings: Settings) -> VectorIndex | SparseIndex:
+    """Over the vectors of a view, or over its terms."""
+    if isinstance(view, SparseView):
+        return build_sparse_index(view, settings)
+    assert isinstance(view, View)
+    return build_index(view.vectors, settings.index)
 
 
 def fit_towers(

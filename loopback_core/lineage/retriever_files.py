@@ -2,7 +2,6 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +11,9 @@ from loopback_core.errors import ArtifactError
 from loopback_core.lineage.families import FAMILIES
 from loopback_core.lineage.multi_vector_towers import MultiVectorTowers
 from loopback_core.lineage.retriever import Retriever
-from loopback_core.lineage.track_views import View
+from loopback_core.lineage.sparse_index import SparseIndex, load_sparse_index
+from loopback_core.lineage.sparse_view import SparseView
+from loopback_core.lineage.track_views import TrackView, View
 from loopback_core.retrieval.indexes import load_index, save_index
 from loopback_core.settings import Settings
 from loopback_core.store.digests import file_sha256
@@ -30,15 +31,16 @@ def save_retriever(retriever: Retriever, folder: Path) -> None:
     retriever.model.save(folder)
     np.save(folder / ARTIST, retriever.artist)
     for number, view in enumerate(retriever.views):
-        np.save(folder / _vectors(number), view.vectors)
-        if view.row is not None:
-            np.save(folder / _rows(number), view.row)
-    save_index(retriever.index, folder)
+        view.save(folder, number)
+    if isinstance(retriever.index, SparseIndex):
+        retriever.index.save(folder)
+    else:
+        save_index(retriever.index, folder)
     content = {
         "family": retriever.id,
         "vocabulary": asdict(retriever.model.vocabulary),
         "settings": retriever.settings.model_dump(mode="json", include=set(SECTIONS)),
-        "views": [view.row is not None for view in retriever.views],
+        "views": [_layout(view) for view in retriever.views],
         "files": {path.name: file_sha256(path) for path in sorted(folder.iterdir()) if path.is_file()},
     }
     write_sealed(folder / RETRIEVER, content)
@@ -56,13 +58,11 @@ def load_retriever(folder: Path) -> Retriever:
             if file_sha256(folder / name) != sha256:
                 raise ArtifactError(f"{folder / name} has other bytes than were written")
         settings = Settings.model_validate(content["settings"], strict=False)
-        views = [
-            View(_read(folder / _vectors(number)), _read(folder / _rows(number)) if is_shared else None)
-            for number, is_shared in enumerate(content["views"])
-        ]
+        views = [_view(layout, folder, number) for number, layout in enumerate(content["views"])]
         model = _towers(content["family"], Vocabulary(**content["vocabulary"]), settings, folder)
-        index = load_index(folder)
-        return Retriever(content["family"], settings, model, views, np.array(_read(folder / ARTIST)), index)
+        first = views[0]
+        index = load_sparse_index(folder, first, settings) if isinstance(first, SparseView) else load_index(folder)
+        return Retriever(content["family"], settings, model, views, np.load(folder / ARTIST, allow_pickle=False), index)
     except (ArtifactError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ArtifactError(f"The retriever in {folder} cannot be read ({error}); fit it again.") from error
 
@@ -74,13 +74,15 @@ def _towers(family: str, vocabulary: Vocabulary, settings: Settings, folder: Pat
     return model.eval()
 
 
-def _read(path: Path) -> Any:
-    return np.load(path, mmap_mode="r", allow_pickle=False)
+def _layout(view: TrackView) -> dict[str, int]:
+    """What has to be known of a view before its files are read."""
+    if isinstance(view, SparseView):
+        return {"terms": view.width}
+    assert isinstance(view, View)
+    return {"shared": int(view.row is not None)}
 
 
-def _vectors(view: int) -> str:
-    return f"view_{view}.npy"
-
-
-def _rows(view: int) -> str:
-    return f"view_{view}_of_track.npy"
+def _view(layout: dict[str, int], folder: Path, number: int) -> TrackView:
+    if "terms" in layout:
+        return SparseView.load(folder, number, layout["terms"])
+    return View.load(folder, number, is_shared=bool(layout["shared"]))

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,26 @@ from loopback_core.retrieval.products import products_with
 
 Merge = Literal["max", "sum"]
 """How the best products of a user's vectors become one score. max: several interests. sum: late interaction (MaxSim)."""
+
+
+class TrackView(Protocol):
+    """What a search keeps of every track."""
+
+    @property
+    def n_bytes(self) -> int:
+        """Of what it keeps."""
+        ...
+
+    def products(self, user: Floats, tracks: Ids) -> Floats:
+        """(n,) the products of one vector of a user with some tracks, (n,).
+
+        That with a track is the same to the last digit whatever other tracks are asked for.
+        """
+        ...
+
+    def save(self, folder: Path, number: int) -> None:
+        """Write it as the view of this number."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -30,8 +51,26 @@ class View:
         """Of the vectors, and of what says which track has which."""
         return self.vectors.nbytes + (0 if self.row is None else self.row.nbytes)
 
+    def products(self, user: Floats, tracks: Ids) -> Floats:
+        """See :class:`TrackView`."""
+        rows = self.rows_of(tracks)
+        if self.row is None or len(rows) <= len(self.vectors):
+            return products_with(self.vectors, rows, user)
+        return products_with(self.vectors, np.arange(len(self.vectors)), user)[rows]  # each vector once
 
-def scores_of(users: Floats, views: Sequence[View], tracks: Ids, merge: Merge) -> Floats:
+    def save(self, folder: Path, number: int) -> None:
+        """See :class:`TrackView`."""
+        np.save(folder / _vectors(number), self.vectors)
+        if self.row is not None:
+            np.save(folder / _rows(number), self.row)
+
+    @classmethod
+    def load(cls, folder: Path, number: int, *, is_shared: bool) -> Self:
+        """Map what :meth:`save` wrote."""
+        return cls(_read(folder / _vectors(number)), _read(folder / _rows(number)) if is_shared else None)
+
+
+def scores_of(users: Floats, views: Sequence[TrackView], tracks: Ids, merge: Merge) -> Floats:
     """(n,) the scores of some tracks for one user: over its vectors u the `merge` of max over the views v of u · v(t).
 
     users: (U, D). tracks: (n,). The score of a track is the same to the last digit whatever other tracks are asked for.
@@ -40,7 +79,7 @@ def scores_of(users: Floats, views: Sequence[View], tracks: Ids, merge: Merge) -
     for user in users:
         best: Floats | None = None
         for view in views:
-            products = _products(user, view, tracks)
+            products = view.products(user, tracks)
             best = products if best is None else np.maximum(best, products, out=best)
         assert best is not None
         if merged is None:
@@ -53,8 +92,13 @@ def scores_of(users: Floats, views: Sequence[View], tracks: Ids, merge: Merge) -
     return merged
 
 
-def _products(user: Floats, view: View, tracks: Ids) -> Floats:
-    rows = view.rows_of(tracks)
-    if view.row is None or len(rows) <= len(view.vectors):
-        return products_with(view.vectors, rows, user)
-    return products_with(view.vectors, np.arange(len(view.vectors)), user)[rows]  # each vector once
+def _read(path: Path) -> Any:
+    return np.load(path, mmap_mode="r", allow_pickle=False)
+
+
+def _vectors(view: int) -> str:
+    return f"view_{view}.npy"
+
+
+def _rows(view: int) -> str:
+    return f"view_{view}_of_track.npy"

@@ -15,7 +15,7 @@ from loopback_core.settings.index_settings import (
     WantedSettings,
 )
 from loopback_core.settings.layers import merged
-from loopback_core.settings.lineage_settings import LineageSettings
+from loopback_core.settings.lineage_settings import LineageSettings, SparseSettings
 from loopback_core.settings.loading import RECIPE, load_settings, without_searched
 from loopback_core.settings.ranking_settings import RankingSettings
 from loopback_core.settings.reranking_settings import RERANKING_METHODS, RerankingMethod, RerankingSettings
@@ -72,6 +72,7 @@ __all__ = [
     "Settings",
     "ShardSettings",
     "SourceSettings",
+    "SparseSettings",
     "SplitSettings",
     "SplitStrategy",
     "SumSettings",

@@ -1,12 +1,45 @@
 """The settings of the lineage."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from loopback_core.settings.section import Section, Seed, Text
+from loopback_core.settings.section import ReadIf, Section, Seed, Text
 
 SeveralVectors = Annotated[int, Field(ge=1, le=256)]
+
+
+Terms = Annotated[int, Field(ge=1, le=2**20)]
+
+
+class SparseSettings(Section):
+    """The terms of the family 'sparse', and the index over them."""
+
+    codes: Terms = Field(1024, description="Learned terms; each costs a product with every negative of a step.")
+    words: Terms = Field(8192, description="Buckets of the words of titles and artist names.")
+    track_terms: Terms = Field(32, description="The heaviest terms of a track are kept, as many as this.")
+    user_terms: Terms = Field(64, description="The same of a user.")
+    flops: float = Field(
+        1.0, ge=0, le=1000, description="Weight of the FLOPS regulariser; more gives users and tracks fewer terms."
+    )
+    warm_up: int = Field(
+        1000, ge=1, le=10**9, description="Steps in which that weight rises, with their square, to its full value."
+    )
+    engine: Literal["csr", "seismic"] = Field(
+        "csr", description="csr: exact, every track is read. seismic: an inverted index, for large catalogs."
+    )
+    seismic_postings: Annotated[int, ReadIf(engine="seismic")] = Field(
+        3500, ge=1, le=10**7, description="Tracks kept for each term, as a mean over the terms."
+    )
+    seismic_terms: Annotated[int, ReadIf(engine="seismic")] = Field(
+        30, ge=1, le=10**6, description="The heaviest terms of a user whose lists are read."
+    )
+    seismic_heap_factor: Annotated[float, ReadIf(engine="seismic")] = Field(
+        0.8,
+        gt=0,
+        le=1,
+        description="Below 1, blocks are left out that seem just good enough: faster, and less is found.",
+    )
 
 
 class LineageSettings(Section):
@@ -27,6 +60,7 @@ class LineageSettings(Section):
     listens: SeveralVectors = Field(
         16, description="The last listens whose states are read by 'interests', and are vectors of the user in 'late'."
     )
+    sparse: SparseSettings = Field(default_factory=SparseSettings, description="Of the family 'sparse'.")
     timed_queries: int = Field(
         200, ge=1, le=100_000, description="Requests that are timed, one at a time and on one core, for each training."
     )

@@ -18,7 +18,11 @@ ARTIST = np.arange(N_TRACKS, dtype=np.int32) % N_ARTISTS
 SMALL = {
     "towers": {"output_dim": 8, "hstu": {"window": 8, "layers": 1}, "pooled": {"listens": 50}},
     "training": {"epochs": 1, "batch_size": 128, "sampled": {"negatives": 16}, "device": "cpu"},
-    "lineage": {"interests": 3, "listens": 4},
+    "lineage": {
+        "interests": 3,
+        "listens": 4,
+        "sparse": {"codes": 24, "words": 16, "track_terms": 12, "user_terms": 16, "warm_up": 4},
+    },
     "evaluation": {"tuning_users": 20, "resamples": 100},
 }
 

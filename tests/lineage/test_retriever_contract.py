@@ -11,9 +11,10 @@ from loopback_core.data import NOTHING, Histories, Ragged
 from loopback_core.errors import ArtifactError
 from loopback_core.lineage import retriever as retriever_module
 from loopback_core.lineage.families import FAMILIES
+from loopback_core.lineage.retriever import index_of
 from loopback_core.lineage.retriever_files import load_retriever, save_retriever
+from loopback_core.lineage.sparse_view import SparseView
 from loopback_core.recommenders.recommender import Recommender
-from loopback_core.retrieval.indexes import build_index
 from loopback_core.towers.user import ANYTHING, ONLY_NEW
 
 EVERYONE = np.arange(N_USERS)
@@ -55,6 +56,20 @@ def distinct(tracks):
     return pairs[0], pairs[1]
 
 
+def dense(view):
+    """(n_tracks, D)"""
+    if isinstance(view, SparseView):
+        return view.matrix.toarray()
+    return view.vectors if view.row is None else view.vectors[view.row]
+
+
+def silent(view):
+    """The view of the same shape whose products are all 0."""
+    if isinstance(view, SparseView):
+        return replace(view, weights=np.zeros_like(view.weights))
+    return replace(view, vectors=np.zeros_like(view.vectors))
+
+
 def same(one, other):
     return np.array_equal(one.tracks, other.tracks) and np.array_equal(one.scores, other.scores)
 
@@ -83,7 +98,7 @@ def test_a_list_is_the_same_to_the_last_digit_alone_and_among_others(retriever, 
 
 def test_the_scores_are_those_of_the_definition(retriever, histories):
     users, ranking = retriever.embed(histories), retriever.recommend(histories, N_TRACKS, None)
-    views = [view.vectors if view.row is None else view.vectors[view.row] for view in retriever.views]
+    views = [dense(view) for view in retriever.views]
     best = np.max([np.einsum("aud,td->aut", users, view) for view in views], axis=0)
     wanted = best.max(axis=1) if retriever.model.merge == "max" else best.sum(axis=1)
     np.testing.assert_allclose(np.take_along_axis(wanted, ranking.tracks, axis=1), ranking.scores, atol=1e-5)
@@ -109,9 +124,8 @@ def test_excluded_tracks_are_never_found_and_ids_beyond_the_catalog_are_ignored(
 
 
 def test_tracks_with_equal_vectors_stand_in_the_seeded_order_of_ties(retriever, histories):
-    views = [replace(view, vectors=np.zeros_like(view.vectors)) for view in retriever.views]
-    index = build_index(views[0].vectors, retriever.settings.index)
-    tied = replace(retriever, views=views, index=index)
+    views = [silent(view) for view in retriever.views]
+    tied = replace(retriever, views=views, index=index_of(views[0], retriever.settings))
     order = np.argsort(np.random.default_rng(retriever.settings.evaluation.seed).permutation(N_TRACKS))
     assert np.array_equal(tied.recommend(histories, 10, None).tracks, np.tile(order[:10], (N_USERS, 1)))
 
@@ -154,7 +168,7 @@ def test_a_folder_that_a_killed_run_left_is_no_retriever(made, tmp_path, monkeyp
         load_retriever(tmp_path)
 
 
-@pytest.mark.parametrize("family", ["two_tower", "interests", "late"])
+@pytest.mark.parametrize("family", ["two_tower", "interests", "late", "sparse"])
 def test_any_damaged_or_missing_file_is_a_sentence(made, family, tmp_path):
     save_retriever(made[family], tmp_path)
     for path in sorted(tmp_path.iterdir()):

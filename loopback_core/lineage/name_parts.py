@@ -1,5 +1,6 @@
 """The words of names as hash buckets."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -66,6 +67,12 @@ class NameParts(nn.Module):
         before = lengths.cumsum(0) - lengths
         place = torch.arange(len(row), device=tracks.device) + (begins - before).index_select(0, row)
         return row, self.buckets[place].long()
+
+    def rarity(self, count: int) -> Tensor:
+        """(count,) of each bucket log(n / tracks) / log n: 0 in every name, 1 in one."""
+        n = max(len(self.begins) - 1, 2)
+        tracks = torch.bincount(self.buckets.long(), minlength=count).clamp(min=1)
+        return (n / tracks).log().clamp(min=0) / math.log(n)
 
     def _load_from_state_dict(self, state: Any, prefix: str, *more: Any) -> None:
         for name in ("buckets", "begins"):  # as many as were saved

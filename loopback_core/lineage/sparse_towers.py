@@ -38,6 +38,9 @@ ACTIVE = -1.0
 DIFFERENCE = 0.01
 """Standard deviation of the weights of artists and words at the start, around 1."""
 
+PLAYED_ARTISTS = 3.0
+"""The gates of played artists at the start: a pool has a norm of 1, and an artist a small part of it."""
+
 TRACKS_AT_ONCE = 8192
 
 
@@ -67,7 +70,8 @@ class SparseTowers(MultiVectorTowers):
 
     Terms are C learned codes, B buckets of the words of names, and the artists, in this order. Every weight is
     log(1 + relu(x)). Codes: x is a product with the vector of the plain tower; user and track share the directions, not the bias.
-    Words and artists of a track: its own, each with a learned weight. Those of a user: of what was played, by its pooled counts.
+    Words and artists of a track: its own, each with a learned weight. Those of a user: of what was played, by its pooled counts;
+    its words also by the weight that tracks give them, so that what is cut off is what is in every name.
     Only codes expand to what was not played; SPLADE expands to every word, which for artists would cost a product with each.
     """
 
@@ -86,8 +90,11 @@ class SparseTowers(MultiVectorTowers):
         n_artists = vocabulary.n_artists
         self.artist_weight = IdEmbedding(n_artists, 1, std=DIFFERENCE, sparse=is_sparse, of="artists")
         self.word_weight = IdEmbedding(buckets, 1, std=DIFFERENCE, sparse=is_sparse, of="buckets")
+        if names is not None:
+            rarity = torch.cat([self.name_parts.rarity(buckets), torch.ones(1)])[:, None]
+            self.word_weight.weight.data += torch.expm1(rarity) - 1  # the weight of a word is its rarity at first
         pooled = settings.towers.pooled
-        self.played_artist_gates = nn.Parameter(torch.ones(2, len(pooled.artist_half_lives)))
+        self.played_artist_gates = nn.Parameter(torch.full((2, len(pooled.artist_half_lives)), PLAYED_ARTISTS))
         self.played_word_gates = nn.Parameter(torch.ones(2, len(pooled.track_half_lives)))
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
 
@@ -190,7 +197,7 @@ class SparseTowers(MultiVectorTowers):
             row, word = self.name_parts.of(ids)
             nothing = strengths.new_zeros(len(strengths), self.sparse_settings.words)
             counts.append(nothing.index_add(1, word, strengths.index_select(1, row)))
-        words = _activation(torch.cat(counts))
+        words = _activation(torch.cat(counts)) * self._word_weights()
         squared = codes.square().sum(dim=1) + words.square().sum(dim=1) + torch.cat(squares)
         return UserTerms(codes, words, torch.cat(columns), squared.clamp(min=1e-12).sqrt())
 

@@ -6,11 +6,12 @@ import pytest
 import torch
 from retriever_contract import ARTIST, N_ARTISTS, N_TRACKS, N_USERS, SMALL, random_log, untrained
 
+from loopback_core.data.names import TrackNames
 from loopback_core.errors import SettingsError
 from loopback_core.features.track_content import track_content
 from loopback_core.lineage.explain_terms import explain
 from loopback_core.lineage.families import FAMILIES, settings_of_family
-from loopback_core.lineage.name_parts import bucket_of, hashed_words, words_of
+from loopback_core.lineage.name_parts import NameParts, bucket_of, hashed_words, words_of
 from loopback_core.lineage.retriever import fit_retriever
 from loopback_core.lineage.retriever_files import load_retriever, save_retriever
 from loopback_core.lineage.sparse_view import heaviest
@@ -64,6 +65,13 @@ def test_the_words_of_a_track_are_those_of_title_and_artist_each_once():
     rows = hashed_words(names, 1 << 20)
     assert rows[0].tolist() == sorted(bucket_of(word, 1 << 20) for word in ("the", "weight", "live", "band"))
     assert bucket_of("weight", 1 << 20) == 392436
+
+
+def test_a_word_of_every_name_has_no_rarity_and_one_of_a_single_name_has_1():
+    names = pl.DataFrame({"artist_name": ["a", "a", "a", "a"], "track_name": ["one", "two", "two", "three"]})
+    parts = NameParts(TrackNames(lambda: names), 4, 1 << 16)
+    found = [parts.rarity(1 << 16)[bucket_of(word, 1 << 16)].item() for word in ("a", "two", "one")]
+    assert found == pytest.approx([0, 0.5, 1])
 
 
 def test_the_heaviest_terms_of_a_row_are_kept_and_of_equals_the_lower_one():

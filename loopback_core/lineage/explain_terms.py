@@ -8,7 +8,7 @@ import polars as pl
 from loopback_core.data import Histories
 from loopback_core.data.names import TrackNames
 from loopback_core.errors import SettingsError
-from loopback_core.lineage.name_parts import bucket_of, words_of
+from loopback_core.lineage.name_parts import bucket_of, words_in_names
 from loopback_core.lineage.retriever import Retriever
 from loopback_core.lineage.sparse_towers import SparseTowers
 from loopback_core.lineage.sparse_view import SparseView
@@ -55,7 +55,7 @@ def _names_of(model: SparseTowers, of_track: pl.DataFrame) -> Iterator[tuple[int
     """The terms of a track that are no codes, and what they are called. of_track: its row of the names."""
     codes, buckets = model.sparse_settings.codes, model.sparse_settings.words
     words: dict[int, list[str]] = {}
-    for word in words_of(of_track)["word"]:
+    for word in words_in_names(of_track)["word"]:
         words.setdefault(codes + bucket_of(word, buckets), []).append(word)
     for term, of_bucket in words.items():
         yield term, "word " + ", ".join(f'"{word}"' for word in of_bucket)  # words of one bucket cannot be told apart

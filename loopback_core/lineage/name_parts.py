@@ -15,7 +15,7 @@ from loopback_core.data.names import TrackNames
 WORD = r"[\p{L}\p{N}]+"
 
 
-def words_of(names: pl.DataFrame) -> pl.DataFrame:
+def words_in_names(names: pl.DataFrame) -> pl.DataFrame:
     """The columns row, word: each word of the title and of the artist of a track, in lower case, once for each row.
 
     names: the columns artist_name and track_name, row i for track i.
@@ -31,8 +31,8 @@ def bucket_of(word: str, buckets: int) -> int:
 
 
 def hashed_words(names: pl.DataFrame, buckets: int) -> Ragged:
-    """Row i: the distinct buckets of the words of track i, ascending. names: as of :func:`words_of`."""
-    words = words_of(names)
+    """Row i: the distinct buckets of the words of track i, ascending. names: as of :func:`words_in_names`."""
+    words = words_in_names(names)
     distinct = words["word"].unique()
     bucket = pl.DataFrame({"word": distinct, "bucket": [bucket_of(word, buckets) for word in distinct]})
     pairs = words.join(bucket, on="word").select("row", "bucket").unique().sort("row", "bucket")

@@ -19,7 +19,7 @@ INVERTED = "tracks.seismic"
 SIXTEEN_BITS = 1 << 16
 """A vocabulary up to this is kept by Seismic in two bytes a term."""
 
-ROWS_AT_ONCE = 100_000
+ROWS_WRITTEN_AT_ONCE = 100_000
 
 
 class SparseIndex(ABC):
@@ -158,8 +158,8 @@ def _write_rows(view: SparseView, path: Path) -> None:
     begins = 1 + np.arange(len(view)) + 2 * view.offsets[:-1]
     with path.open("wb") as file:
         np.array([len(view)], np.uint32).tofile(file)
-        for start in range(0, len(view), ROWS_AT_ONCE):
-            rows = slice(start, start + ROWS_AT_ONCE)
+        for start in range(0, len(view), ROWS_WRITTEN_AT_ONCE):
+            rows = slice(start, start + ROWS_WRITTEN_AT_ONCE)
             of, low = lengths[rows], int(view.offsets[start])
             high = low + int(of.sum())
             words = np.empty(len(of) + 2 * (high - low), np.uint32)

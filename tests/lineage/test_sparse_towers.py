@@ -11,7 +11,7 @@ from loopback_core.errors import SettingsError
 from loopback_core.features.track_content import track_content
 from loopback_core.lineage.explain_terms import explain
 from loopback_core.lineage.families import FAMILIES, settings_of_family
-from loopback_core.lineage.name_parts import NameParts, bucket_of, hashed_words, words_of
+from loopback_core.lineage.name_parts import NameParts, bucket_of, hashed_words, words_in_names
 from loopback_core.lineage.retriever import fit_retriever
 from loopback_core.lineage.retriever_files import load_retriever, save_retriever
 from loopback_core.lineage.sparse_view import heaviest
@@ -59,7 +59,7 @@ def test_the_words_of_a_track_are_those_of_title_and_artist_each_once():
     names = pl.DataFrame(
         {"artist_name": ["The Band", None, "Ünïted"], "track_name": ["The  Weight (live)", "don't", None]}
     )
-    assert words_of(names).rows() == [
+    assert words_in_names(names).rows() == [
         (0, "the"), (0, "weight"), (0, "live"), (0, "band"), (1, "don"), (1, "t"), (2, "ünïted")
     ]  # fmt: skip
     rows = hashed_words(names, 1 << 20)

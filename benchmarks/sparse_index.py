@@ -1,12 +1,11 @@
-"""The inverted index of learned sparse vectors against reading every row, over drawn terms of many tracks.
+"""The inverted index of learned sparse vectors against reading every row, over mixtures of the tracks of a log.
 
-    uv run python benchmarks/sparse_index.py --tracks 1500000
+    uv run python benchmarks/sparse_index.py SPLITS --folder FOLDER --tracks 1500000
 
-Vectors are those of `large_catalog.py` (genres, artists near a genre, tracks near their artist), as codes: log(1 + relu(x)) of
-their products with drawn directions. A track has CODES of them, its artist, and the words of its name, some words often; a user
-has codes, some artists and words. How many of each, and their share of the square of the norm, is what training gave
-(docs/lineage.md). One thread; a process cannot have more than --memory-gb. Times of searches are CPU time, so that other work
-on the machine counts less; the last columns are wall-clock time.
+SPLITS is a version of the asset `temporal_splits`; FOLDER keeps the retriever of the family `sparse` that is trained on it, for 3
+epochs. Tracks are random mixtures of the terms of two tracks, queries those of users of the log. One thread; a process cannot have
+more than --memory-gb. Times of searches are CPU time, so that other work on the machine counts less; the last columns are
+wall-clock time.
 """
 
 import argparse
@@ -14,107 +13,52 @@ import json
 import os
 import resource
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import torch
 
 os.environ.setdefault("RAYON_NUM_THREADS", "1")  # read by Seismic when it is loaded
 
-from large_catalog import BLOCK, TRACKS_OF_ARTIST, USERS, WIDTH, drawn_block, drawn_queries, limited
+from large_catalog import limited
+from scipy import sparse
 
+from loopback_core.lineage.families import FAMILIES, settings_of_family
+from loopback_core.lineage.retriever import Retriever, fit_retriever
+from loopback_core.lineage.retriever_files import RETRIEVER, load_retriever, save_retriever
 from loopback_core.lineage.sparse_index import INVERTED, CsrIndex, InvertedIndex
 from loopback_core.lineage.sparse_view import SparseView, heaviest
 from loopback_core.settings import Settings, SparseSettings
+from loopback_core.splits import Splits
 
-K, DEPTH, AT_ONCE = 100, 1000, 20_000
+K, DEPTH, USERS, AT_ONCE = 100, 1000, 200, 50_000
 
 TERMS = SparseSettings()
-ARTISTS = 40_000
-VOCABULARY = TERMS.codes + TERMS.words + ARTISTS
-
-TRACK_CODES, TRACK_WORDS, TRACK_SHARES = 27, 4, (0.87, 0.11, 0.02)
-"""Codes and words of a track, and the shares of codes, words and the artist in the square of its norm."""
-
-USER_CODES, USER_WORDS, USER_ARTISTS, USER_SHARES = 19, 29, 16, (0.25, 0.48, 0.27)
 
 
-def codes_of(vectors: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """The heaviest codes of unit vectors, and their weights: two (n, count)."""
-    directions = np.random.default_rng(3).standard_normal((WIDTH, TERMS.codes), np.float32)
-    weights = np.log1p(np.maximum(vectors @ directions - 1, 0))
-    code = np.argpartition(-weights, count, axis=1)[:, :count]
-    return code, np.take_along_axis(weights, code, axis=1)
+def fitted(folder: Path, splits: Splits) -> Retriever:
+    """That of the folder, or one that is trained on train for a few epochs and kept there."""
+    if not (folder / RETRIEVER).exists():
+        given = {"training": {"epochs": 3, "sampled": {"epoch_targets": 200_000}}}
+        settings = settings_of_family(FAMILIES["sparse"], 0, given)
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory() as checkpoints:
+            save_retriever(fit_retriever("sparse", splits.tuning, settings, None, Path(checkpoints)), folder)
+    return load_retriever(folder)
 
 
-def drawn_words(shape: tuple[int, int], random: np.random.Generator) -> np.ndarray:
-    """Buckets of words, of which a few are in many names."""
-    often = np.cumsum(np.arange(1, TERMS.words + 1) ** -0.9)
-    return np.minimum(np.searchsorted(often / often[-1], random.random(shape)), TERMS.words - 1)
-
-
-def rarity(words: np.ndarray) -> np.ndarray:
-    """The weights of words, of which the first are in many names."""
-    return np.log(words + 1.5) / np.log(TERMS.words)
-
-
-def rows_of(parts: list[tuple[np.ndarray, np.ndarray]], shares: tuple[float, ...], count: int) -> SparseView:
-    """parts: terms and weights, each (n, m), of codes, words and artists; each is as long as its share of the norm."""
-    n = len(parts[0][0])
-    terms, weights = [], []
-    for (term, weight), share in zip(parts, shares, strict=True):
-        length = np.sqrt(np.square(weight).sum(axis=1, keepdims=True))
-        terms.append(term)
-        weights.append(weight * np.sqrt(share) / np.maximum(length, 1e-6))
-    term, weight = np.concatenate(terms, axis=1), np.concatenate(weights, axis=1).astype(np.float32)
-    row = np.repeat(np.arange(n), term.shape[1])
-    distinct, first = np.unique(row * VOCABULARY + term.ravel(), return_index=True)
-    return heaviest(
-        distinct // VOCABULARY,
-        distinct % VOCABULARY,
-        weight.ravel()[first],
-        n_rows=n,
-        width=VOCABULARY,
-        count=count,
-    )
-
-
-def drawn_tracks(block: int) -> Iterator[SparseView]:
-    """The tracks of a block; those of an artist are near each other, as their vectors are."""
-    vectors, random = drawn_block(block), np.random.default_rng([11, block])
-    # The first number that the block draws of each track is its artist.
-    same = np.random.default_rng([7, block]).random(BLOCK)
-    artist = (BLOCK // TRACKS_OF_ARTIST * same**2).astype(int) + block * (BLOCK // TRACKS_OF_ARTIST)
-    for start in range(0, BLOCK, AT_ONCE):
-        rows = slice(start, start + AT_ONCE)
-        words = drawn_words((AT_ONCE, TRACK_WORDS), random)
-        of_artist = (artist[rows, None] % ARTISTS) + TERMS.codes + TERMS.words
-        yield rows_of(
-            [
-                codes_of(vectors[rows], TRACK_CODES),
-                (words + TERMS.codes, rarity(words)),
-                (of_artist, np.ones(of_artist.shape)),
-            ],
-            TRACK_SHARES,
-            TERMS.track_terms,
-        )
-
-
-def drawn_users() -> np.ndarray:
-    """(USERS, VOCABULARY)."""
-    vectors, random = drawn_queries(), np.random.default_rng(12)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    words = drawn_words((USERS, USER_WORDS), random)
-    artists = random.integers(0, ARTISTS, (USERS, USER_ARTISTS)) + TERMS.codes + TERMS.words
-    weights = [random.exponential(1, terms.shape) + 0.2 for terms in (words, artists)]
-    view = rows_of(
-        [codes_of(vectors, USER_CODES), (words + TERMS.codes, rarity(words) * weights[0]), (artists, weights[1])],
-        USER_SHARES,
-        TERMS.user_terms,
-    )
-    return view.matrix.toarray()
+def mixed(known: SparseView, n: int, count: int) -> SparseView:
+    """n tracks: mixtures of one row and, with less than half of the weight, another; the heaviest terms, as many as served."""
+    random, blocks, matrix = np.random.default_rng(7), [], known.matrix
+    for start in range(0, n, AT_ONCE):
+        one, other = random.integers(len(known), size=(2, min(AT_ONCE, n - start)))
+        weight = random.uniform(0.6, 1, len(one)).astype(np.float32)
+        rows = sparse.diags_array(weight) @ matrix[one] + sparse.diags_array(1 - weight) @ matrix[other]
+        rows = rows.tocoo()
+        blocks.append(heaviest(rows.row, rows.col, rows.data, n_rows=len(one), width=known.width, count=count))
+    return SparseView.joined(blocks, known.width)
 
 
 def measured(index: Any, users: np.ndarray, k: int, exact: np.ndarray) -> dict[str, float]:
@@ -137,18 +81,24 @@ def settings_of(**sparse: Any) -> Settings:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tracks", type=int, default=1_500_000, help=f"a multiple of {BLOCK}")
+    parser.add_argument("splits", type=Path)
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--tracks", type=int, default=1_500_000, help="of the catalog that is searched")
     parser.add_argument("--postings", type=int, nargs="+", default=[TERMS.seismic_postings])
     parser.add_argument("--terms", type=int, nargs="+", default=[TERMS.seismic_terms], help="of a user that are read")
     parser.add_argument("--factor", type=float, nargs="+", default=[TERMS.seismic_heap_factor])
     parser.add_argument("--memory-gb", type=float, default=6.0)
     options = parser.parse_args()
+    torch.set_num_threads(1)
+    splits = Splits(options.splits)
+    retriever, queries = fitted(options.folder, splits), splits.tuning.histories
+    of_users = np.arange(min(USERS, splits.tuning.catalog.n_users))
+    users = np.concatenate([retriever.embed(queries(of_users[row : row + 1]))[0] for row in of_users])
+    (known,) = retriever.views
     limited(options.memory_gb)
-    blocks = [view for block in range(options.tracks // BLOCK) for view in drawn_tracks(block)]
-    view, users = SparseView.joined(blocks, VOCABULARY), drawn_users()
-    del blocks
+    view = mixed(known, options.tracks, retriever.settings.lineage.sparse.track_terms)
     print(
-        f"{len(view):,} tracks of {len(view.terms) / len(view):.1f} terms, users of {(users > 0).sum(1).mean():.1f}\n"
+        f"{len(view):,} tracks of {len(view.terms) / len(view):.1f} terms, {len(users)} users of {(users > 0).sum(1).mean():.1f}\n"
     )
     oracle = CsrIndex(view, settings_of())
     exact = np.concatenate([oracle.search(user[None], K, None).tracks for user in users])

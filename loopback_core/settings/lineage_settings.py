@@ -32,13 +32,13 @@ class SparseSettings(Section):
         3500, ge=1, le=10**7, description="Tracks kept for each term, as a mean over the terms."
     )
     seismic_terms: Annotated[int, ReadIf(engine="seismic")] = Field(
-        30, ge=1, le=10**6, description="The heaviest terms of a user whose lists are read."
+        40, ge=1, le=10**6, description="The heaviest terms of a user whose lists are read."
     )
     seismic_heap_factor: Annotated[float, ReadIf(engine="seismic")] = Field(
-        0.8,
+        0.7,
         gt=0,
         le=1,
-        description="Below 1, blocks are left out that seem just good enough: faster, and less is found.",
+        description="Of the worst score found so far, what a block must promise to be read: less finds more.",
     )
 
 

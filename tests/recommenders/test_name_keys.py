@@ -1,7 +1,7 @@
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loopback_core.errors import RequestError
@@ -18,6 +18,7 @@ def keys_of(artists, titles):
     return NameKeys.of(pl.DataFrame(rows, {"artist": pl.Int32, "artist_name": pl.String, "track_name": pl.String}))
 
 
+@settings(deadline=None)  # the first names load polars' expressions
 @given(NAMES)
 def test_names_are_found_by_the_normal_form_of_the_ingest_ascii_or_not(names):
     normal = normal_form(pl.Series(names, dtype=pl.String)).to_list()

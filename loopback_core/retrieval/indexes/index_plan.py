@@ -22,7 +22,8 @@ BYTES_OF_LIST = 4 + 2 * 32 * 4 / 128
 """Of a dimension of a centroid and its links in the graph, at 128 dimensions."""
 
 SHARE_FOR = ((0.90, 0.012), (0.95, 0.023), (0.98, 0.048), (0.99, 0.1), (0.999, 0.3))
-"""Recall@100, and the share of the lists that a search visits for it: alike at 1.5 and 5 million tracks. Those above .98 were not measured."""
+"""Recall@100, and the share of the lists that a search visits for it: at 1.5, 5 and 15 million tracks, of which the last need
+fewer (1.8 % for .95). Those above .98 were not measured."""
 
 INT8_RECALL = 0.98
 """The largest recall@100 that vectors of int8 are planned for."""
@@ -36,7 +37,7 @@ NANOSECONDS = {"fp32": 0.14, "fp16": 0.14, "int8": 0.14, "code": 0.6}
 FIXED_MS, SECOND_LOOK_MS = 0.6, 2.4
 """Of a search besides its lists; of the second look at 1,600 tracks."""
 
-SLOWEST = 1.4
+SLOWEST = 1.6
 """How many times the p99 of users is their median: popular lists are longer."""
 
 

@@ -180,6 +180,7 @@ def _provenance(
         "preset": towers["preset"],
         "seed": towers["seed"],
         "search": towers["search"],
+        "refining": chain["trained_ranker"].summary["refining"],
         "correctors": chain["trained_ranker"].summary["correctors"],
         "presets": {
             name: {"version": towers.version, "seed": towers.summary["seed"]} for name, (towers, _) in presets.items()

@@ -40,6 +40,7 @@ def trained_ranker(step: Step) -> dg.MaterializeResult[Any]:
         reused=reused,
         preset=summary["preset"],
         scoring=table(_weights(summary["scoring"])),
+        refining=table([{"task": task, **facts} for task, facts in summary["refining"].items()]),
         correctors=table([{"task": task, **_without_gains(fit)} for task, fit in summary["correctors"].items()]),
         **{f"{task} gains": table(_gains(fit["gains"])) for task, fit in summary["correctors"].items() if fit["gains"]},
         **{

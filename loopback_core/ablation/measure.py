@@ -84,10 +84,10 @@ def _train(splits: Splits, settings: Settings, checkpoints: Path) -> Training:
         return Training({"seed": seed, "diverged": True, "losses": []}, {})
     relations = learn_relations(splits.tuning, settings)
     tuned = TunedTowers(splits, model, relations, settings)
-    rankers, vectors = fit_rankers(tuned, {}), tuned.vectors
+    fits, vectors = fit_rankers(tuned, {}), tuned.vectors
     per_user: PerUser = {}
     for task in validation.tasks:
-        for what, ranker in {"alone": TOWERS_ALONE, "served": rankers[task.name]}.items():
+        for what, ranker in {"alone": TOWERS_ALONE, "served": fits[task.name].ranker}.items():
             values: PerUser = {metric: np.zeros(0) for metric in ABLATION_METRICS}  # when no user can be scored
             if len(task.users):
                 towers = TowersRecommender(

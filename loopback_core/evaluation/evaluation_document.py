@@ -52,6 +52,8 @@ def evaluation_document(
         evaluation["users_drawn_from"] = measured.drawn_from
     if measured.candidates:
         evaluation["candidates"] = measured.candidates
+    if refining := provenance.get("refining"):
+        evaluation["refining"] = refining
     if correctors := provenance.get("correctors"):
         evaluation["correctors"] = correctors
     if measured.reranking:

@@ -12,6 +12,7 @@ from loopback_core.evaluation.json_file import read_json_file, write_json_file
 from loopback_core.evaluation.reranking_json import RerankingJson
 from loopback_core.evaluation.significance import Comparison, Mean
 from loopback_core.ranking.corrector_facts import CorrectorFacts
+from loopback_core.ranking.refining import RefiningFacts
 from loopback_core.recommenders.tuned_json import TunedJson
 
 Recommenders = dict[str, dict[str, Mean] | None]
@@ -142,6 +143,7 @@ class Provenance(TypedDict):
     preset: str
     seed: int
     search: NotRequired[SearchJson | None]
+    refining: NotRequired[dict[str, RefiningFacts]]  # by task: what was measured on validation
     correctors: NotRequired[dict[str, CorrectorFacts]]  # by task: what was measured on validation
     presets: NotRequired[dict[str, PresetJson]]
     versions: dict[str, str]  # artifact -> version

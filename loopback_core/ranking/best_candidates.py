@@ -9,6 +9,12 @@ from loopback_core.ranking.linear_ranker import FEATURES, PRODUCT
 
 BELOW_BEST, PLACE = "below the best", "place by score"
 
+
+def feature_of(column: str) -> str:
+    """The name in FEATURES of one of RANK_FEATURES; its own where the linear score does not read it."""
+    return PRODUCT if column == f"{PRODUCT} {BELOW_BEST}" else column
+
+
 RANK_FEATURES = (
     *(name for name in FEATURES if name != PRODUCT),
     f"{PRODUCT} {BELOW_BEST}",
@@ -17,6 +23,8 @@ RANK_FEATURES = (
 )
 """The columns that correctors read. Products of towers and scores are compared with the best of their request, since their
 level moves when the towers are trained again."""
+
+_COLUMNS = tuple(feature_of(name) for name in RANK_FEATURES)
 
 
 @dataclass(frozen=True)
@@ -28,6 +36,10 @@ class BestCandidates:
     lengths: Ids  # (requests,) none of them 0
     track: Ids  # (n,) of the catalog
     history: Ragged  # row r: the last listens of request r to tracks of the catalog, oldest first
+
+    def linear_features(self) -> Floats:
+        """(n, len(FEATURES)): within a request they differ as the features of the linear score do, and only that counts."""
+        return self.features[:, [_COLUMNS.index(name) for name in FEATURES]]
 
 
 def rank_features(features: Floats, scores: Floats, lengths: Ids) -> Floats:

@@ -6,12 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from loopback_core.ranking.best_candidates import BELOW_BEST, RANK_FEATURES
+from loopback_core.ranking.best_candidates import RANK_FEATURES, feature_of
 from loopback_core.ranking.corrector_facts import GroupLoss
 from loopback_core.ranking.cross_fitting import FEWEST_USERS, error_by_users
 from loopback_core.ranking.feature_groups import feature_groups
 from loopback_core.ranking.fitting import FOLDS, ROUGHLY, sign_bounds
-from loopback_core.ranking.linear_ranker import FEATURES, PRODUCT
+from loopback_core.ranking.linear_ranker import FEATURES
 from loopback_core.ranking.listwise import Bounds, FeatureWeights, FitRequests, fit_listwise, scale_of
 from loopback_core.ranking.rank_requests import RankRequests
 
@@ -29,9 +29,7 @@ def losses_without_groups(requests: RankRequests, seed: int) -> dict[str, GroupL
     little. Nothing where there are too few users. seed: of the requests that are drawn, and of the folds.
     """
     rng = np.random.default_rng(seed)
-    drawn = np.zeros(len(requests), np.bool_)
-    drawn[rng.permutation(len(requests))[:MOST_REQUESTS]] = True
-    requests = requests.where(drawn)
+    requests = requests.drawn(MOST_REQUESTS, rng)
     users, user = np.unique(requests.user, return_inverse=True)
     if len(users) < FEWEST_USERS:
         return {}
@@ -49,12 +47,12 @@ def losses_without_groups(requests: RankRequests, seed: int) -> dict[str, GroupL
 def _losses(inside: RankRequests, outside: RankRequests) -> Iterator[tuple[str, NDArray[np.float64]]]:
     """Of every group that the linear score may read, what is lost in each request outside, (requests,)."""
     fitted, bounds = _as_fitted(inside), sign_bounds()
-    spread, asked = fitted.spread(), _linear_columns(outside)
+    spread, asked = fitted.spread(), outside.linear_features()
     scale = scale_of(spread)
     whole = fit_listwise(fitted, spread, bounds, STRENGTH, np.zeros(len(FEATURES)), ROUGHLY)
     before = outside.ndcg(_scores(asked, whole * scale))
     for name, columns in feature_groups().items():
-        is_left = ~np.isin(FEATURES, [_feature(column) for column in columns])
+        is_left = ~np.isin(FEATURES, [feature_of(RANK_FEATURES[column]) for column in columns])
         if is_left.all():  # it is of the order of the candidates, which the linear score makes
             continue
         # Where only new tracks are candidates nothing is read of plays of the track, say.
@@ -67,19 +65,7 @@ def _losses(inside: RankRequests, outside: RankRequests) -> Iterator[tuple[str, 
 
 
 def _as_fitted(requests: RankRequests) -> FitRequests:
-    return FitRequests(_linear_columns(requests), requests.lengths, requests.is_positive, requests.user)
-
-
-def _linear_columns(requests: RankRequests) -> NDArray[np.float32]:
-    """(n, len(FEATURES)): within a request they differ as the features of the linear score do, and only that counts."""
-    place = {_feature(number): number for number in range(len(RANK_FEATURES))}
-    return requests.features[:, [place[name] for name in FEATURES]]
-
-
-def _feature(column: int) -> str:
-    """The name in FEATURES of a column of RANK_FEATURES."""
-    name = RANK_FEATURES[column]
-    return PRODUCT if name == f"{PRODUCT} {BELOW_BEST}" else name
+    return FitRequests(requests.linear_features(), requests.lengths, requests.is_positive, requests.user)
 
 
 def _scores(features: NDArray[np.float32], weights: FeatureWeights) -> NDArray[np.float32]:

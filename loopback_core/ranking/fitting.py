@@ -1,11 +1,12 @@
 """The ranker of a task, fitted on requests of validation."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from loopback_core.data import Ids
 from loopback_core.ranking.linear_ranker import FEATURES, PRODUCT, TOWERS_ALONE, LinearRanker, popular
 from loopback_core.ranking.listwise import (
     CONSTANT,
@@ -55,7 +56,17 @@ class Penalty:
         return fit_listwise(requests, spread, self.bounds, self.strength, start, tolerance, self.centre)
 
 
-def fit_ranker(task: str, requests: FitRequests, seed: int, earlier: LinearRanker | None = None) -> LinearRanker:
+@dataclass(frozen=True)
+class LinearFit:
+    """A ranker, and those that were fitted the same way without some of the users."""
+
+    ranker: LinearRanker
+    users: Ids = field(default_factory=lambda: np.zeros(0, np.int64))  # ascending dense ids of those it was fitted on
+    fold: Ids = field(default_factory=lambda: np.zeros(0, np.int64))  # of each of them
+    without_fold: tuple[LinearRanker, ...] = ()  # fold -> fitted on the users of the others; empty: too few users
+
+
+def fit_ranker(task: str, requests: FitRequests, seed: int, earlier: LinearRanker | None = None) -> LinearFit:
     """The weights of a task with the least loss over its requests; without any, the earlier ones or the towers alone.
 
     seed: of the users of a fold. earlier: a ranker of the same task that was fitted on an earlier part of the log. Its weights
@@ -64,19 +75,27 @@ def fit_ranker(task: str, requests: FitRequests, seed: int, earlier: LinearRanke
     columns wait for a second one longer than they compute, and the last digits of their sums depend on how many there are.
     """
     if not len(requests):
-        return earlier or TOWERS_ALONE
+        return LinearFit(earlier or TOWERS_ALONE)
     spread = requests.spread()
     unscaled = np.zeros(len(FEATURES)) if earlier is None else earlier.of_features(FEATURES).astype(np.float64)
     with threadpool_limits(1, "blas"):
-        chosen = _chosen(requests, spread, _penalties(None if earlier is None else unscaled * spread), seed)
+        penalties = _penalties(None if earlier is None else unscaled * spread)
+        users, user = np.unique(requests.user, return_inverse=True)
+        fold = np.random.default_rng(seed).permutation(len(users)) % FOLDS
+        chosen, of_folds = _chosen(requests, spread, penalties, fold[user])
         standard = chosen.fit(requests, spread, chosen.centre)
     stays = bool(chosen.centre.any())
-    # Of a feature that orders nothing now the requests say nothing, and an earlier weight stays.
-    weights = np.where(spread > CONSTANT, standard * scale_of(spread), unscaled if stays else 0.0).tolist()
+
+    def ranker_of(standard: FeatureWeights) -> LinearRanker:
+        # Of a feature that orders nothing now the requests say nothing, and an earlier weight stays.
+        weights = np.where(spread > CONSTANT, standard * scale_of(spread), unscaled if stays else 0.0).tolist()
+        of_features = (dict(zip(FEATURES, values, strict=True)) for values in (weights, standard))
+        ranker = LinearRanker.of(*of_features)
+        return ranker if ranker.weights else TOWERS_ALONE
+
     around, found = " around the earlier weights" if stays else "", np.count_nonzero(standard)
     log.info("%s: %d requests, L2 %g%s, %d features", task, len(requests), chosen.strength, around, found)
-    ranker = LinearRanker.of(dict(zip(FEATURES, weights, strict=True)), dict(zip(FEATURES, standard, strict=True)))
-    return ranker if ranker.weights else TOWERS_ALONE
+    return LinearFit(ranker_of(standard), users, fold, tuple(map(ranker_of, of_folds)))
 
 
 def sign_bounds() -> Bounds:
@@ -94,10 +113,17 @@ def sign_bounds() -> Bounds:
     return Bounds(low, high)
 
 
+def bounds_of(ranker: LinearRanker) -> Bounds:
+    """Those of weights near a ranker: where it does without the optional terms they do too."""
+    return sign_bounds() if ranker.of_features(_OPTIONAL).any() else _without_optional(sign_bounds())
+
+
+_OPTIONAL = [name for term in TERMS if term.optional for name in term.features]
+
+
 def _without_optional(bounds: Bounds) -> Bounds:
     """The same, with weights of 0 for the features of the optional terms."""
-    optional = {name for term in TERMS if term.optional for name in term.features}
-    is_free = np.array([name not in optional for name in FEATURES])
+    is_free = ~np.isin(FEATURES, _OPTIONAL)
     return Bounds(np.where(is_free, bounds.low, 0.0), np.where(is_free, bounds.high, 0.0))
 
 
@@ -113,18 +139,22 @@ def _penalties(earlier: FeatureWeights | None) -> list[Penalty]:
     return penalties
 
 
-def _chosen(requests: FitRequests, spread: FeatureWeights, penalties: list[Penalty], seed: int) -> Penalty:
-    """The penalty with the least mean loss on users that were not fitted on; of few users the first."""
-    users = np.unique(requests.user)
-    if len(users) < 2 * FOLDS:
-        return penalties[0]
-    fold_of_user = np.random.default_rng(seed).permutation(len(users)) % FOLDS
-    fold = fold_of_user[np.searchsorted(users, requests.user)]
+def _chosen(
+    requests: FitRequests, spread: FeatureWeights, penalties: list[Penalty], fold: Ids
+) -> tuple[Penalty, list[FeatureWeights]]:
+    """The penalty with the least mean loss on users that were not fitted on, and its rough fits without each fold; of few users
+    the first, and none. fold: (requests,), that of its user.
+    """
+    if len(np.unique(requests.user)) < 2 * FOLDS:
+        return penalties[0], []
     losses = np.zeros(len(penalties))
+    fits: list[list[FeatureWeights]] = [[] for _ in penalties]
     for number in range(FOLDS):
         inside, outside = requests.where(fold != number), ListwiseLoss(requests.where(fold == number))
         standard = penalties[0].centre
         for place, penalty in enumerate(penalties):  # each search begins where the one before it ended
             standard = penalty.fit(inside, spread, np.clip(standard, penalty.bounds.low, penalty.bounds.high), ROUGHLY)
             losses[place] += outside(standard * scale_of(spread))[0]
-    return penalties[int(np.argmin(losses))]
+            fits[place].append(standard)
+    best = int(np.argmin(losses))
+    return penalties[best], fits[best]

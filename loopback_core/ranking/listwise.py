@@ -1,5 +1,6 @@
 """A linear model of which candidates of a request are played."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,11 +35,16 @@ class FitRequests:
 
     def spread(self) -> FeatureWeights:
         """The standard deviation of each feature within a request, (F,)."""
-        ends = np.cumsum(self.lengths)
-        variance = np.zeros(self.features.shape[1])
-        for start, end in zip(ends - self.lengths, ends, strict=True):
-            variance += self.features[start:end].var(axis=0, dtype=np.float64)
-        return np.sqrt(variance / max(len(self), 1))
+        return spread_within(self.features, self.lengths)
+
+
+def spread_within(features: Floats, lengths: Ids) -> FeatureWeights:
+    """The standard deviation of each feature within a request, (F,). features: (n, F). lengths: (requests,)."""
+    ends = np.cumsum(lengths)
+    variance = np.zeros(features.shape[1])
+    for start, end in zip(ends - lengths, ends, strict=True):
+        variance += features[start:end].var(axis=0, dtype=np.float64)
+    return np.sqrt(variance / max(len(lengths), 1))
 
 
 class ListwiseLoss:
@@ -92,14 +98,27 @@ def fit_listwise(
     tolerance: float = TOLERANCE,
     centre: FeatureWeights | None = None,
 ) -> FeatureWeights:
-    """The weights of standardised features, (F,), that minimise the loss + strength / 2 * their squared distance from `centre`.
+    """The weights with the least :class:`ListwiseLoss`: see :func:`minimum`. Where the search ends does not depend on `start`."""
+    return minimum(ListwiseLoss(requests), spread, bounds, strength, start, tolerance, centre)
 
-    spread: (F,) from :meth:`FitRequests.spread`. start: (F,) where the search (L-BFGS-B: Byrd et al. 1995) begins; where it
-    ends does not depend on it. centre: (F,); None: zeros.
+
+def minimum(
+    loss: Callable[[FeatureWeights], tuple[float, FeatureWeights]],
+    spread: FeatureWeights,
+    bounds: Bounds,
+    strength: float,
+    start: FeatureWeights,
+    tolerance: float = TOLERANCE,
+    centre: FeatureWeights | None = None,
+) -> FeatureWeights:
+    """The weights of standardised features, (F,), that minimise a loss + strength / 2 * their squared distance from `centre`.
+
+    loss: of the weights of features, (F,); with its gradient. spread: (F,) from :func:`spread_within`. start: (F,) where the search
+    (L-BFGS-B: Byrd et al. 1995) begins. centre: (F,); None: zeros.
     """
     from scipy.optimize import minimize
 
-    loss, scale = ListwiseLoss(requests), scale_of(spread)
+    scale = scale_of(spread)
     origin = np.zeros(len(spread)) if centre is None else centre
 
     def objective(standard: FeatureWeights) -> tuple[float, FeatureWeights]:

@@ -1,7 +1,7 @@
 """Requests to fit a corrector on: the best candidates by the linear score, as they are served."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -13,6 +13,7 @@ from loopback_core.ranking.pair_features import personal_bags
 from loopback_core.ranking.scorer import Scorer, last_listens
 from loopback_core.ranking.terms import Listened
 from loopback_core.retrieval.top_k import USERS_AT_ONCE, tie_order, top_k
+from loopback_core.tasks.metrics import discount, ideal_gain
 from loopback_core.tasks.task import Task
 
 
@@ -41,15 +42,33 @@ class RankRequests(BestCandidates):
             self.user[rows],
         )
 
+    def first(self, places: int) -> "RankRequests":
+        """The same requests, each with at most so many of its best candidates. Some may be left without a positive."""
+        starts = np.cumsum(self.lengths) - self.lengths
+        inside = np.arange(len(self.scores)) - np.repeat(starts, self.lengths) < places
+        return replace(
+            self,
+            features=self.features[inside],
+            scores=self.scores[inside],
+            lengths=np.minimum(self.lengths, places),
+            track=self.track[inside],
+            is_positive=self.is_positive[inside],
+        )
+
+    def drawn(self, most: int, rng: np.random.Generator) -> "RankRequests":
+        """At most so many of the requests."""
+        rows = np.zeros(len(self), np.bool_)
+        rows[rng.permutation(len(self))[:most]] = True
+        return self if rows.all() else self.where(rows)
+
     def ndcg(self, scores: Floats, k: int = 10) -> NDArray[np.float64]:
         """(requests,): nDCG@k of the candidates in the order of some scores, (n,). Equals keep the linear order."""
         ends = np.concatenate([[0], np.cumsum(self.lengths)])
         row = np.repeat(np.arange(len(self)), self.lengths)
         order = np.lexsort((-scores, row))
         place = np.arange(len(scores)) - ends[row]
-        gains = np.where(self.is_positive[order] & (place < k), 1 / np.log2(place + 2), 0.0)
-        ideal = np.cumsum(1 / np.log2(np.arange(k) + 2))[np.minimum(self.n_positives, k) - 1]
-        ndcg: NDArray[np.float64] = np.bincount(row, gains, minlength=len(self)) / ideal
+        gains = np.where(self.is_positive[order] & (place < k), discount(int(self.lengths.max()))[place], 0.0)
+        ndcg: NDArray[np.float64] = np.bincount(row, gains, minlength=len(self)) / ideal_gain(self.n_positives, k)
         return ndcg
 
 

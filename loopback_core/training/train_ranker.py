@@ -1,6 +1,6 @@
 """The step of the chain that learns the order of candidates on validation: the linear score, what corrects it, and re-ranking."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,11 +13,12 @@ from loopback_core.ranking.cross_encoder_fitting import CrossEncoding
 from loopback_core.ranking.cross_fitting import CorrectorFit, Method, fit_corrector
 from loopback_core.ranking.dropped_groups import losses_without_groups
 from loopback_core.ranking.fit_requests import requests_of, together
-from loopback_core.ranking.fitting import MOMENTS, REQUESTS, fit_ranker
+from loopback_core.ranking.fitting import MOMENTS, REQUESTS, LinearFit, fit_ranker
 from loopback_core.ranking.index_space import catalog_values
 from loopback_core.ranking.linear_ranker import TOWERS_ALONE, LinearRanker, load_rankers, save_rankers
 from loopback_core.ranking.listwise import FitRequests
 from loopback_core.ranking.rank_requests import RankRequests, all_requests, rank_requests_of
+from loopback_core.ranking.refining import RefiningFacts, refine_ranker
 from loopback_core.ranking.relations import Relations
 from loopback_core.ranking.scorer import Scorer, scorer_of
 from loopback_core.ranking.tree_fitting import Trees
@@ -48,11 +49,20 @@ def train_ranker(
     of the log, around whose weights those of now may be fitted; None: there are none. Returns a summary that JSON can hold.
     """
     tuned = TunedTowers(splits, TwoTower.load(tuned_towers(towers)), Relations.load(tuned_towers(towers)), settings)
-    rankers = fit_rankers(tuned, {} if earlier is None else load_rankers(earlier))
+    fits = fit_rankers(tuned, {} if earlier is None else load_rankers(earlier))
+    rankers = {task: fit.ranker for task, fit in fits.items()}
+    refining: dict[str, RefiningFacts] = {}
     correctors: dict[str, CorrectorFit] = {}
     reranking: dict[str, RerankingChoice] = {}
     if settings.training.scoring == "fitted":
-        correctors = fit_correctors(tuned, rankers)
+        requests = best_of_requests(tuned, rankers, RANKED_TASKS)
+        seed = settings.evaluation.seed
+        moved = {task: refine_ranker(task, fits[task], of_task, seed) for task, of_task in requests.items()}
+        refining = {task: of_task.facts for task, of_task in moved.items()}
+        rankers |= {task: moved[LIKE.get(task, task)].ranker for task in IN_CATALOG}
+        if settings.ranking.ranker != "none":
+            requests |= best_of_requests(tuned, rankers, [task for task, facts in refining.items() if facts["used"]])
+            correctors = fit_correctors(tuned, requests)
         reranking = choose_rerankings(tuned, rankers)
     save_rankers(rankers, folder)
     save_correctors({name: fit.corrector for name, fit in correctors.items() if fit.corrector}, folder)
@@ -62,6 +72,7 @@ def train_ranker(
         "seed": settings.training.seed,
         "is_warm": earlier is not None,
         "scoring": {task: ranker.as_json() for task, ranker in rankers.items()},
+        "refining": refining,
         "correctors": {task: fit.facts for task, fit in correctors.items()},
         "reranking": {task: asdict(choice) for task, choice in reranking.items()},
         "settings": settings.model_dump(mode="json", include={"ranking", "reranking"}),
@@ -119,13 +130,13 @@ class ValidationMoment:
         return scorer_of(task, tuned.model, ranker, tuned.vectors, tuned.relations, self.values)
 
 
-def fit_rankers(tuned: TunedTowers, earlier: Mapping[str, LinearRanker]) -> dict[str, LinearRanker]:
+def fit_rankers(tuned: TunedTowers, earlier: Mapping[str, LinearRanker]) -> dict[str, LinearFit]:
     """The linear ranker of each task; a task that validation cannot measure takes that of the task most like it.
 
     earlier: those of an earlier part of the log, by task; empty: there are none.
     """
     if tuned.settings.training.scoring == "dot":
-        return dict.fromkeys(TASKS, TOWERS_ALONE)
+        return dict.fromkeys(TASKS, LinearFit(TOWERS_ALONE))
     parts: dict[str, list[FitRequests]] = {name: [] for name in TASKS if name not in LIKE}
     for moment in tuned.moments():
         for name, of_task in parts.items():
@@ -134,27 +145,32 @@ def fit_rankers(tuned: TunedTowers, earlier: Mapping[str, LinearRanker]) -> dict
     seed = tuned.settings.evaluation.seed
     fitted = {name: fit_ranker(name, together(of_task), seed, earlier.get(name)) for name, of_task in parts.items()}
     # The reference has no ranker: in its protocol the towers stand alone.
-    return {name: fitted[LIKE.get(name, name)] for name in TASKS} | {"reference_protocol": TOWERS_ALONE}
+    return {name: fitted[LIKE.get(name, name)] for name in TASKS} | {"reference_protocol": LinearFit(TOWERS_ALONE)}
 
 
-def fit_correctors(tuned: TunedTowers, rankers: Mapping[str, LinearRanker]) -> dict[str, CorrectorFit]:
-    """The corrector of each task that has candidates to order; none where the settings say so."""
-    ranking, seed = tuned.settings.ranking, tuned.settings.evaluation.seed
-    if ranking.ranker == "none":
-        return {}
-    parts: dict[str, list[RankRequests]] = {name: [] for name in RANKED_TASKS}
-    for moment in tuned.moments():
+def best_of_requests(
+    tuned: TunedTowers, rankers: Mapping[str, LinearRanker], tasks: Sequence[str]
+) -> dict[str, RankRequests]:
+    """The best candidates of requests of each of some tasks, by its ranker."""
+    ranking = tuned.settings.ranking
+    parts: dict[str, list[RankRequests]] = {name: [] for name in tasks}
+    for moment in tuned.moments() if tasks else ():
         for name, of_task in parts.items():
             task = moment.task(name, ranking.requests)
             scorer = moment.scorer(task, rankers[name])
             of_task.append(rank_requests_of(scorer, task, ranking.places, moment.seed))
+    return {name: all_requests(of_task) for name, of_task in parts.items()}
+
+
+def fit_correctors(tuned: TunedTowers, requests: Mapping[str, RankRequests]) -> dict[str, CorrectorFit]:
+    """The corrector of each task that has candidates to order."""
+    ranking, seed = tuned.settings.ranking, tuned.settings.evaluation.seed
     method: Method = CrossEncoding(tuned.vectors) if ranking.ranker == "cross_encoder" else Trees()
     always = ranking.ranker != "auto"
     fits: dict[str, CorrectorFit] = {}
-    for name, of_task in parts.items():
-        requests = all_requests(of_task)
-        fits[name] = fit_corrector(name, requests, method, ranking.places, seed, always=always)
-        fits[name].facts["without"] = losses_without_groups(requests, seed)
+    for name, of_task in requests.items():
+        fits[name] = fit_corrector(name, of_task, method, ranking.places, seed, always=always)
+        fits[name].facts["without"] = losses_without_groups(of_task, seed)
     return fits
 
 

@@ -61,7 +61,7 @@ def model(data):
 
 
 def fitted(scorer, task):
-    return fit_ranker(task.name, requests_of(scorer, task, 0), 0)
+    return fit_ranker(task.name, requests_of(scorer, task, 0), 0).ranker
 
 
 def weight_of(ranker, part):
@@ -172,7 +172,7 @@ def test_the_weights_do_not_depend_on_the_threads_of_the_blas():
     rankers = []
     for threads in (1, 2, 3):
         with threadpool_limits(threads, "blas"):
-            rankers.append(fit_ranker("discovery", requests, 0).as_json())
+            rankers.append(fit_ranker("discovery", requests, 0).ranker.as_json())
     assert rankers[0] == rankers[1] == rankers[2]
 
 
@@ -199,29 +199,30 @@ def rounds_of(rng, length, users, noise):
 def test_steps_are_read_where_playlists_come_round_and_not_where_they_say_nothing():
     rng = np.random.default_rng(0)
     steps = set(TrackStepsTerm.features)
-    ranker = fit_ranker("next_listen", rounds_of(rng, 40, 60, noise=False), 0)
+    ranker = fit_ranker("next_listen", rounds_of(rng, 40, 60, noise=False), 0).ranker
     weights = dict(ranker.weights)
     assert max(steps, key=lambda name: weights.get(name, 0)) == "track, listens ago: 4 to 7"
-    noise = fit_ranker("next_listen", rounds_of(rng, 40, 60, noise=True), 0)
+    noise = fit_ranker("next_listen", rounds_of(rng, 40, 60, noise=True), 0).ranker
     assert not steps & dict(noise.weights).keys()
 
 
 def test_an_earlier_ranker_is_left_where_many_users_contradict_it():
     rng = np.random.default_rng(0)
-    earlier = fit_ranker("next_listen", rounds_of(rng, 40, 200, noise=False), 0)
+    earlier = fit_ranker("next_listen", rounds_of(rng, 40, 200, noise=False), 0).ranker
     step = "track, listens ago: 4 to 7"
     assert dict(earlier.weights)[step] > 1
-    other = fit_ranker(
+    fit = fit_ranker(
         "next_listen", rounds_of(rng, 40, 200, noise=True), 0, earlier
     )  # what followed then no longer does
+    other = fit.ranker
     assert abs(dict(other.weights).get(step, 0)) < 0.1 * dict(earlier.weights)[step]
 
 
 def test_without_requests_or_of_few_users_the_earlier_ranker_stays():
     rng = np.random.default_rng(0)
     earlier = LinearRanker.of({"towers": 1.0, "track known": 2.0, "listens since track": -0.5})
-    assert fit_ranker("next_listen", NO_REQUESTS, 0, earlier) == earlier
-    few = dict(fit_ranker("next_listen", rounds_of(rng, 40, 5, noise=False), 0, earlier).weights)
+    assert fit_ranker("next_listen", NO_REQUESTS, 0, earlier).ranker == earlier
+    few = dict(fit_ranker("next_listen", rounds_of(rng, 40, 5, noise=False), 0, earlier).ranker.weights)
     assert few["listens since track"] == pytest.approx(-0.5, abs=0.05)
     assert few["towers"] == 1 and few["track known"] == 2  # they order nothing in these requests
 

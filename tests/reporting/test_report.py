@@ -331,7 +331,19 @@ def test_the_cascade_has_a_section_with_every_generator_and_whether_a_correction
         },
         "next_listen": {**facts, "steps": 0, "used": False, "gains": {}, "losses": {}},
     }
+    evaluation["refining"] = {
+        "discovery": {
+            **{"requests": 464, "users": 64, "strength": 0.1, "used": False},
+            **{"before": 0.09, "difference": -0.0006, "error": 0.0048},
+        },
+        "next_listen": {
+            **{"requests": 2000, "users": 1500, "strength": 0.01, "used": True},
+            **{"before": 0.33, "difference": 0.0083, "error": 0.0021},
+        },
+    }
     report, page = written(evaluation)
+    assert "The weights of the linear score stay those of the listwise softmax" in report
+    assert "were moved from those of the listwise softmax" in report and "by +0.0083 (standard error 0.0021)" in report
     assert "| towers | 1,000 | 0.2500 | 0.5000 | 0.1250 |" in report
     assert "| **together** | 2,500 | 0.2500 | 0.5000 | 0.7500 |" in report
     assert "`ranked` is `two_tower`, corrected: 70 trees change ndcg@10 by +0.0115 (standard error 0.0027)" in report

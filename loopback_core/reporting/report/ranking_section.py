@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from loopback_core.evaluation.candidates_json import GeneratorJson
 from loopback_core.evaluation.evaluation_json import Evaluation
 from loopback_core.ranking.corrector_facts import CorrectorFacts
+from loopback_core.ranking.refining import RefiningFacts
 from loopback_core.recommenders.lists import SERVED, TOWERS
 from loopback_core.reporting.report.report_tables import markdown_table
 from loopback_core.reporting.report.task_sections import folded
@@ -17,6 +18,7 @@ MOST_FEATURES = 20
 def ranking_section(evaluation: Evaluation) -> Iterator[str]:
     """Paragraphs of the section; nothing where the towers are served without further terms."""
     candidates, correctors = evaluation.get("candidates"), evaluation.get("correctors")
+    refining = evaluation.get("refining", {})
     if not candidates:
         return
     yield "## Retrieve and rank: the candidates, and their order"
@@ -29,6 +31,8 @@ def ranking_section(evaluation: Evaluation) -> Iterator[str]:
         rows = {**measured["generators"], "**together**": measured["union"]}
         yield f"### {task.replace('_', ' ').capitalize()}"
         yield _generators(rows)
+        if task in refining:
+            yield _refining(refining[task])
         if correctors and task in correctors:
             yield _corrector(correctors[task])
             if gains := correctors[task]["gains"]:
@@ -54,6 +58,17 @@ def _generators(rows: dict[str, GeneratorJson]) -> str:
     ]
     columns = ["generator", "tracks of a user", *(f"recall@{k}" for k in DEEP_CUTOFFS), "adds"]
     return markdown_table(columns, cells, words=1)
+
+
+def _refining(facts: RefiningFacts) -> str:
+    if not facts["strength"]:
+        return "The weights of the linear score are those of the listwise softmax: validation has too few users to tell more."
+    what = "were moved from" if facts["used"] else "stay"
+    return (
+        f"The weights of the linear score {what} those of the listwise softmax: moved towards the best lists of ten they change "
+        f"{MAIN_METRIC} by {facts['difference']:+.4f} (standard error {facts['error']:.4f}) from {facts['before']:.4f}, over "
+        f"{facts['requests']:,} requests of {facts['users']:,} users of validation, each ranked by what was fitted on other users."
+    )
 
 
 STEPS_OF_KIND = {"lightgbm": "trees", "cross_encoder": "passes of a cross-encoder"}

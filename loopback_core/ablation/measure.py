@@ -1,14 +1,11 @@
 """One choice under one seed: trained on train, measured on validation, and stored for later runs."""
 
 import logging
-import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from loopback_core.ablation.kept_trainings import keep_training, read_kept_training
+from loopback_core.ablation.kept_trainings import MeasuredTraining
 from loopback_core.errors import DivergedError
 from loopback_core.evaluation.ablation_json import TrainingFacts
 from loopback_core.ranking.linear_ranker import TOWERS_ALONE
@@ -36,17 +33,8 @@ MEASURED = {"alone": "the towers alone", "served": "what is served"}
 ABLATION_METRICS = (MAIN_METRIC, "recall@100")
 
 
-@dataclass(frozen=True)
-class Training:
-    """One finished training. `per_user`: 'task/alone or served/metric' -> (users,); empty when the loss diverged."""
-
-    facts: TrainingFacts
-    per_user: PerUser
-
-    @property
-    def diverged(self) -> bool:
-        """Whether the loss was not finite, so that there is nothing to measure."""
-        return self.facts["diverged"]
+Training = MeasuredTraining[TrainingFacts]
+"""`per_user`: 'task/alone or served/metric' -> (users,)."""
 
 
 def key_of(settings: Settings, splits_digest: str, code: str) -> str:
@@ -56,26 +44,8 @@ def key_of(settings: Settings, splits_digest: str, code: str) -> str:
     return digest({"splits": splits_digest, "code": code, "threads": compute_threads(), **values})
 
 
-def load_or_train(
-    splits: Splits, settings: Settings, key: str, kept: Path, checkpoints: Path, verify: Callable[[], None]
-) -> tuple[Training, bool]:
-    """The training of this key as an earlier run stored it, else made now and stored; and whether it was reused.
-
-    kept: a folder that outlives every version of the ablation. checkpoints: one that outlives a killed run. verify:
-    raises when the splits were damaged meanwhile; then the training is not kept.
-    """
-    if (found := read_kept_training(kept / key)) is not None:
-        return Training(*found), True
-    unfinished = checkpoints / key
-    unfinished.mkdir(parents=True, exist_ok=True)
-    training = _train(splits, settings, unfinished)
-    verify()
-    keep_training(training.facts, training.per_user, kept / key)
-    shutil.rmtree(unfinished, ignore_errors=True)
-    return training, False
-
-
-def _train(splits: Splits, settings: Settings, checkpoints: Path) -> Training:
+def measure_choice(splits: Splits, settings: Settings, checkpoints: Path) -> Training:
+    """Train with these settings and measure on validation. checkpoints: a folder that outlives a killed run."""
     validation, seed = Validation(splits.tuning_period, settings), settings.training.seed
     try:
         model, progression = train(splits.tuning, settings, validation, checkpoints)

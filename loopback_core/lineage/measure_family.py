@@ -1,16 +1,13 @@
 """One family under one seed: trained on train, measured on validation as it is served, and stored for later runs."""
 
 import logging
-import shutil
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from loopback_core.ablation.kept_trainings import keep_training, read_kept_training
+from loopback_core.ablation.kept_trainings import MeasuredTraining
 from loopback_core.errors import DivergedError
 from loopback_core.lineage.families import FAMILIES
 from loopback_core.lineage.lineage_json import FamilyFacts
@@ -34,12 +31,8 @@ log = logging.getLogger("loopback")
 LINEAGE_METRICS = (MAIN_METRIC, "recall@100")
 
 
-@dataclass(frozen=True)
-class MeasuredFamily:
-    """One finished training. `per_user`: 'task/metric' -> (users,); empty when the loss diverged."""
-
-    facts: FamilyFacts
-    per_user: PerUser
+MeasuredFamily = MeasuredTraining[FamilyFacts]
+"""`per_user`: 'task/metric' -> (users,)."""
 
 
 def family_key(family: str, settings: Settings, splits_digest: str, code: str) -> str:
@@ -51,32 +44,8 @@ def family_key(family: str, settings: Settings, splits_digest: str, code: str) -
     return digest({"family": family, "splits": splits_digest, "code": code, "threads": compute_threads(), **values})
 
 
-def kept_or_measured(
-    family: str,
-    splits: Splits,
-    settings: Settings,
-    key: str,
-    kept: Path,
-    checkpoints: Path,
-    verify: Callable[[], None],
-) -> tuple[MeasuredFamily, bool]:
-    """The training of this key as an earlier run stored it, else made now and stored; and whether it was reused.
-
-    kept: a folder that outlives every version of the lineage. checkpoints: one that outlives a killed run. verify: raises
-    when the splits were damaged meanwhile; then the training is not kept.
-    """
-    if (found := read_kept_training(kept / key)) is not None:
-        return MeasuredFamily(*found), True
-    unfinished = checkpoints / key
-    unfinished.mkdir(parents=True, exist_ok=True)
-    measured = _measure(family, splits, settings, unfinished)
-    verify()
-    keep_training(measured.facts, measured.per_user, kept / key)
-    shutil.rmtree(unfinished, ignore_errors=True)
-    return measured, False
-
-
-def _measure(family: str, splits: Splits, settings: Settings, checkpoints: Path) -> MeasuredFamily:
+def measure_family(family: str, splits: Splits, settings: Settings, checkpoints: Path) -> MeasuredFamily:
+    """Train a family and measure it on validation. checkpoints: a folder that outlives a killed run."""
     seed = settings.training.seed
     validation = FAMILIES[family].validation(splits.tuning_period, settings)
     try:

@@ -1,24 +1,19 @@
 """The step of the lineage: every family under every seed, then the table, the text and the picture."""
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
+from loopback_core.ablation.kept_trainings import KeptTrainings
 from loopback_core.lineage.families import PLAIN_TOWERS
 from loopback_core.lineage.lineage_json import Lineage, write_lineage
 from loopback_core.lineage.lineage_plot import plot_lineage
 from loopback_core.lineage.lineage_rows import LINEAGE_TASKS, lineage_rows
 from loopback_core.lineage.lineage_text import lineage_text
-from loopback_core.lineage.measure_family import MeasuredFamily, family_key, kept_or_measured
-from loopback_core.runtime.progress import progress
+from loopback_core.lineage.measure_family import family_key, measure_family
 from loopback_core.settings import Settings
 from loopback_core.splits import Splits
 from loopback_core.store.source_code import code_digest
 from loopback_core.tasks.metrics import MAIN_METRIC
-
-log = logging.getLogger("loopback")
 
 
 def run_lineage(
@@ -38,17 +33,13 @@ def run_lineage(
     outlives a killed run. verify: raises when the splits were damaged meanwhile, before a training is kept.
     """
     code = code_digest("lineage.measure_family")  # an edit of the table must not train again
-    measured: dict[str, list[MeasuredFamily]] = {family: [] for family in plan}
-    reused = 0
-    with progress("lineage", sum(map(len, plan.values())), "trainings") as shown:
-        for family, settings_by_seed in plan.items():
-            for settings in settings_by_seed:
-                key = family_key(family, settings, bytes_digest, code)
-                training, was_kept = kept_or_measured(family, splits, settings, key, kept, checkpoints, verify)
-                reused += was_kept
-                measured[family].append(training)
-                log.info("%s, seed %d: %s%s", family, settings.training.seed, _result(training), ", kept" * was_kept)
-                shown.advance(note=family)
+    measured, reused = KeptTrainings(kept, checkpoints, verify).load_or_make_all(
+        "lineage",
+        plan,
+        lambda family, settings: family_key(family, settings, bytes_digest, code),
+        lambda family, settings, unfinished: measure_family(family, splits, settings, unfinished),
+        {task: f"{task}/{MAIN_METRIC}" for task in LINEAGE_TASKS},
+    )
     first = next(iter(plan.values()))
     users, rows = lineage_rows(measured, first[0].evaluation)
     lineage: Lineage = {
@@ -65,10 +56,3 @@ def run_lineage(
     plot_lineage(lineage, folder / "lineage.png")
     (folder / "lineage.md").write_text("\n\n".join(["# Lineage", *lineage_text(lineage)]) + "\n", "utf-8")
     return {"families": len(plan), "trainings": sum(map(len, plan.values())), "found": reused}
-
-
-def _result(training: MeasuredFamily) -> str:
-    if training.facts["diverged"]:
-        return "the loss diverged"
-    values = {task: training.per_user[f"{task}/{MAIN_METRIC}"] for task in LINEAGE_TASKS}
-    return ", ".join(f"{task} {np.mean(of):.4f}" for task, of in values.items() if len(of)) or "no user could be scored"

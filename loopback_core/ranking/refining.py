@@ -52,7 +52,7 @@ def refine_ranker(task: str, fit: LinearFit, requests: RankRequests, seed: int) 
     """The weights near those of a ranker with the best smooth nDCG@10, if they are better for users they were not moved for.
 
     The softmax that a ranker is fitted by weighs all positives alike; of a user with hundreds of them a list of ten can hold few.
-    Better means by more than one standard error. Users of a fold are ranked by what neither the softmax nor this has fitted on them.
+    Users of a fold are ranked by what neither the softmax nor this has fitted on them.
     requests: their candidates in the order of the ranker. seed: of the requests that are read, and of the folds of users whom the
     softmax was not fitted on.
     """

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from loopback_core.settings.section import Section, Seed, Text
+from loopback_core.settings.section import Section, Seed, SeedList, Text
 
 Count = Annotated[int, Field(ge=1, le=10**12)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -71,17 +71,10 @@ class AblationSettings(Section):
         max_length=100,
         description="Names of the choices to train, or 'all'; the recipe, 'default', is always among them.",
     )
-    seeds: list[Seed] = Field(
+    seeds: SeedList = Field(
         default_factory=lambda: [0, 1, 2],
-        min_length=1,
-        max_length=100,
         description="Each choice is trained once for each of these seeds.",
     )
-
-    @field_validator("seeds")
-    @classmethod
-    def _each_once(cls, seeds: list[int]) -> list[int]:
-        return sorted(set(seeds))
 
 
 class ChecksSettings(Section):

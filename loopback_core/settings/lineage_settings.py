@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from loopback_core.settings.section import ReadIf, Section, Seed, Text
+from loopback_core.settings.section import ReadIf, Section, SeedList, Text
 
 SeveralVectors = Annotated[int, Field(ge=1, le=256)]
 
@@ -50,10 +50,8 @@ class LineageSettings(Section):
         max_length=100,
         description="Names of the families to train, or 'all'; the plain two towers, 'two_tower', are always among them.",
     )
-    seeds: list[Seed] = Field(
+    seeds: SeedList = Field(
         default_factory=lambda: [0, 1, 2],
-        min_length=1,
-        max_length=100,
         description="Each family is trained once for each of these seeds.",
     )
     interests: SeveralVectors = Field(4, description="Vectors of a user in the family 'interests'.")
@@ -64,8 +62,3 @@ class LineageSettings(Section):
     timed_queries: int = Field(
         200, ge=1, le=100_000, description="Requests that are timed, one at a time and on one core, for each training."
     )
-
-    @field_validator("seeds")
-    @classmethod
-    def _each_once(cls, seeds: list[int]) -> list[int]:
-        return sorted(set(seeds))

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -18,6 +19,10 @@ PART_OF_SETTINGS = {"part of settings": True}
 """Validation context of a layer: its keys are checked one by one, not against each other."""
 
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+
+SeedList = Annotated[list[Seed], Field(min_length=1, max_length=100), AfterValidator(lambda seeds: sorted(set(seeds)))]
+"""Each once."""
+
 Text = Annotated[str, Field(max_length=4096, pattern=r"^[^\x00]*$")]
 """A string that may be a path: it holds no NUL."""
 

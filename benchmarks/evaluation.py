@@ -64,7 +64,8 @@ def measure_evaluation(splits_folder: Path, lists: Path) -> None:
     from loopback_core.ranking.index_space import catalog_values, indexed_vectors
     from loopback_core.ranking.linear_ranker import TOWERS_ALONE
     from loopback_core.recommenders.baselines.baseline_lists import BaselineLists
-    from loopback_core.recommenders.bundle import Bundle, Towers
+    from loopback_core.recommenders.bundle import Bundle
+    from loopback_core.recommenders.ranked_towers import Towers
     from loopback_core.retrieval.embed import track_vectors
     from loopback_core.retrieval.indexes import build_index
     from loopback_core.settings import IndexSettings, Settings

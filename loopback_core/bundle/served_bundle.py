@@ -30,8 +30,9 @@ from loopback_core.data import Floats, Histories, Ids, ListensByUser
 from loopback_core.data.histories import repeats
 from loopback_core.data.names import TrackNames
 from loopback_core.errors import ArtifactError
-from loopback_core.recommenders.bundle import Bundle, Towers
+from loopback_core.recommenders.bundle import Bundle
 from loopback_core.recommenders.name_keys import Keys, NameKeys
+from loopback_core.recommenders.ranked_towers import Towers
 from loopback_core.retrieval.indexes import load_index
 from loopback_core.retrieval.vectors import load_catalog_values, load_vectors
 

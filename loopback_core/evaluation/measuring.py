@@ -22,8 +22,9 @@ from loopback_core.evaluation.rolling_evaluation import RollingResult, evaluate_
 from loopback_core.evaluation.segments import segments_json
 from loopback_core.ranking.linear_ranker import TOWERS_ALONE
 from loopback_core.recommenders.baselines.baseline_lists import BaselineLists
-from loopback_core.recommenders.bundle import SERVED_TASKS, Bundle, Towers
+from loopback_core.recommenders.bundle import SERVED_TASKS, Bundle
 from loopback_core.recommenders.lists import DEPTH, RERANKED, ROLLING_DEPTH, SERVED, rank_users
+from loopback_core.recommenders.ranked_towers import Towers
 from loopback_core.recommenders.towers_recommender import TowersRecommender
 from loopback_core.reranking.reranker import Reranker
 from loopback_core.retrieval.latency import QUERIES, measure_latency

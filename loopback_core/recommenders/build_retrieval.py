@@ -15,7 +15,7 @@ from loopback_core.features.track_content import TrackContent, track_content
 from loopback_core.ranking.index_space import IndexedRows, catalog_values
 from loopback_core.ranking.scorer import Scorer
 from loopback_core.ranking.terms import Knowledge
-from loopback_core.recommenders.bundle import Towers
+from loopback_core.recommenders.ranked_towers import Towers
 from loopback_core.retrieval.embed import track_vectors
 from loopback_core.retrieval.index_recall import recall_of_index
 from loopback_core.retrieval.indexes import build_index_in_shards, index_file, save_index

@@ -1,8 +1,8 @@
 """The trained artifacts, loaded together: the one loader of all recommenders, in the evaluation and for a caller."""
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Self
@@ -14,16 +14,12 @@ from numpy.typing import NDArray
 from loopback_core.data import NOTHING, Catalog, Floats, Histories, Ids, Ragged, Ranking
 from loopback_core.data.names import TrackNames
 from loopback_core.errors import RequestError
-from loopback_core.ranking.corrector import Corrector
-from loopback_core.ranking.corrector_files import load_correctors
-from loopback_core.ranking.linear_ranker import LinearRanker, load_rankers
-from loopback_core.ranking.relations import Relations
-from loopback_core.ranking.scorer import Scorer, scorer_of
+from loopback_core.ranking.scorer import Scorer
 from loopback_core.ranking.terms import Knowledge
 from loopback_core.recommenders.index_recommender import IndexRecommender
 from loopback_core.recommenders.name_keys import NameKeys
+from loopback_core.recommenders.ranked_towers import Towers
 from loopback_core.recommenders.request import Recommendation, Request
-from loopback_core.reranking.choosing import RerankingChoice, load_reranking
 from loopback_core.reranking.reranker import Reranker
 from loopback_core.reranking.versions import works_of
 from loopback_core.retrieval.indexes import load_index
@@ -31,47 +27,12 @@ from loopback_core.retrieval.indexes.vector_index import VectorIndex
 from loopback_core.retrieval.vectors import load_catalog_values, load_vectors
 from loopback_core.splits import Splits
 from loopback_core.store.artifacts import ArtifactStore
-from loopback_core.tasks.task import Task
-from loopback_core.tasks.task_builders import IN_CATALOG, LIKE
-from loopback_core.towers.two_tower import TwoTower
 from loopback_core.towers.user import ANYTHING, ONLY_NEW
 
 log = logging.getLogger("loopback")
 
 SERVED_TASKS = {"discovery": ONLY_NEW, "next_listen": ANYTHING}
 """The tasks of a request, with the intent that the user tower reads."""
-
-
-@dataclass(frozen=True)
-class Towers:
-    """The towers of one training, and the score that is served with them."""
-
-    model: TwoTower
-    rankers: Mapping[str, LinearRanker]  # by task
-    relations: Relations
-    reranking: Mapping[str, RerankingChoice] = field(default_factory=dict)  # by task; the others are served as scored
-    correctors: Mapping[str, Corrector] = field(default_factory=dict)  # by task; the others are in the linear order
-
-    @classmethod
-    def load(cls, towers: Path, ranker: Path) -> Self:
-        """Read what :func:`loopback_core.training.train.train_towers` and `train_ranker` wrote.
-
-        Raises:
-            ArtifactError: a file is missing or damaged.
-        """
-        return cls(
-            TwoTower.load(towers),
-            load_rankers(ranker),
-            Relations.load(towers),
-            load_reranking(ranker),
-            load_correctors(ranker),
-        )
-
-    def scorer(self, task: Task, vectors: Floats | None = None) -> Scorer:
-        """The served score in a task. vectors: (n_tracks, D) of the catalog, where they are known already."""
-        corrector = self.correctors.get(LIKE.get(task.name, task.name)) if task.name in IN_CATALOG else None
-        ranker = self.rankers[task.name]
-        return scorer_of(task, self.model, ranker, vectors, self.relations, corrector=corrector)
 
 
 @dataclass(frozen=True)

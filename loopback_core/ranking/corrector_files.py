@@ -1,6 +1,7 @@
 """The correctors of the tasks on disk: one file for each, nothing of which is executed."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
@@ -10,10 +11,12 @@ from safetensors.torch import load_file, save_file
 from loopback_core.errors import ArtifactError
 from loopback_core.ranking.corrector import Corrector
 from loopback_core.ranking.cross_encoder import CrossEncoder, NeuralRanker
+from loopback_core.ranking.linear_corrector import LinearCorrector
+from loopback_core.ranking.linear_ranker import LinearRanker
 from loopback_core.ranking.tree_ranker import TreeRanker
 
 CORRECTOR = "corrector.{task}"
-TREES, NETWORK = f"{CORRECTOR}.txt", f"{CORRECTOR}.safetensors"
+TREES, NETWORK, WEIGHTS = f"{CORRECTOR}.txt", f"{CORRECTOR}.safetensors", f"{CORRECTOR}.json"
 
 NUMBER_OF_PLACES = "places"
 
@@ -26,6 +29,9 @@ def save_correctors(correctors: Mapping[str, Corrector], folder: Path) -> None:
         elif isinstance(corrector, NeuralRanker):
             weights = {name: tensor.contiguous() for name, tensor in corrector.model.state_dict().items()}
             save_file({**weights, NUMBER_OF_PLACES: torch.tensor(corrector.places)}, folder / NETWORK.format(task=task))
+        elif isinstance(corrector, LinearCorrector):
+            added = {NUMBER_OF_PLACES: corrector.places, "added": dict(corrector.added.weights)}
+            (folder / WEIGHTS.format(task=task)).write_text(json.dumps(added, indent=1) + "\n", "utf-8")
 
 
 def load_correctors(folder: Path) -> dict[str, Corrector]:
@@ -37,7 +43,7 @@ def load_correctors(folder: Path) -> dict[str, Corrector]:
     found: dict[str, Corrector] = {}
     for path in sorted(folder.glob(CORRECTOR.format(task="*"))):
         task = path.stem.split(".", 1)[1]
-        found[task] = _trees(path) if path.suffix == ".txt" else _network(path)
+        found[task] = _READERS[path.suffix](path)
     return found
 
 
@@ -57,6 +63,17 @@ def _network(path: Path) -> NeuralRanker:
     except (OSError, ValueError, KeyError, IndexError, RuntimeError, SafetensorError):
         raise _damaged(path) from None
     return NeuralRanker(model.eval(), places)
+
+
+def _weights(path: Path) -> LinearCorrector:
+    try:
+        content = json.loads(path.read_text("utf-8"))
+        return LinearCorrector(LinearRanker.of(content["added"]), int(content[NUMBER_OF_PLACES]))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise _damaged(path) from None
+
+
+_READERS: Mapping[str, Callable[[Path], Corrector]] = {".txt": _trees, ".safetensors": _network, ".json": _weights}
 
 
 def _damaged(path: Path) -> ArtifactError:

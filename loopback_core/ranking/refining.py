@@ -1,4 +1,4 @@
-"""Moving the weights of a linear ranker towards the best lists of ten, where that pays for other users."""
+"""A corrector with the weights of the linear ranker, moved towards the best lists of ten, where that pays for other users."""
 
 import logging
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ from typing_extensions import TypedDict
 from loopback_core.data import Floats, Ids
 from loopback_core.ranking.cross_fitting import FEWEST_USERS, error_by_users
 from loopback_core.ranking.fitting import FOLDS, REQUESTS, LinearFit, bounds_of
+from loopback_core.ranking.linear_corrector import LinearCorrector
 from loopback_core.ranking.linear_ranker import FEATURES, LinearRanker
 from loopback_core.ranking.listwise import CONSTANT, FeatureWeights, minimum, scale_of, spread_within
 from loopback_core.ranking.rank_requests import RankRequests
@@ -21,7 +22,8 @@ from loopback_core.ranking.smooth_ndcg import SmoothNdcg
 log = logging.getLogger("loopback")
 
 FIRST_PLACES = 100
-"""The best candidates of a request that are read: what lies below them does not come among the first ten."""
+"""The best candidates of a request that are read, and put in order: what lies below them does not come among the first ten. Weights
+that make the best lists of ten make worse ones of a hundred, so these do not choose the candidates."""
 
 STRENGTHS_OF_MOVES = (0.1, 0.01, 0.001)
 """Of the L2 penalty on the distance from the weights of the listwise softmax, which are compared by nDCG@10 of users that were
@@ -33,6 +35,7 @@ class RefiningFacts(TypedDict):
 
     requests: int
     users: int
+    places: int  # the best candidates of each
     strength: float  # the best; 0: too few users to compare any
     before: float  # nDCG@10 over the requests
     difference: float  # after the weights were moved
@@ -42,14 +45,15 @@ class RefiningFacts(TypedDict):
 
 @dataclass(frozen=True)
 class Refinement:
-    """A ranker, moved or as it was, and what was measured."""
+    """The corrector, None where the linear order stays, and what was measured."""
 
-    ranker: LinearRanker
+    corrector: LinearCorrector | None
     facts: RefiningFacts
 
 
 def refine_ranker(task: str, fit: LinearFit, requests: RankRequests, seed: int) -> Refinement:
-    """The weights near those of a ranker with the best smooth nDCG@10, if they are better for users they were not moved for.
+    """The weights near those of a ranker with the best smooth nDCG@10, for its best candidates, if they are better for users they
+    were not moved for.
 
     The softmax that a ranker is fitted by weighs all positives alike; of a user with hundreds of them a list of ten can hold few.
     Users of a fold are ranked by what neither the softmax nor this has fitted on them.
@@ -59,11 +63,18 @@ def refine_ranker(task: str, fit: LinearFit, requests: RankRequests, seed: int) 
     rng = np.random.default_rng(seed)
     requests = requests.drawn(REQUESTS, rng).first(FIRST_PLACES)
     users, user = np.unique(requests.user, return_inverse=True)
-    facts = RefiningFacts(
-        requests=len(requests), users=len(users), strength=0.0, before=0.0, difference=0.0, error=0.0, used=False
-    )
+    facts: RefiningFacts = {
+        "requests": len(requests),
+        "users": len(users),
+        "places": FIRST_PLACES,
+        "strength": 0.0,
+        "before": 0.0,
+        "difference": 0.0,
+        "error": 0.0,
+        "used": False,
+    }
     if len(users) < FEWEST_USERS or not fit.without_fold:
-        return Refinement(fit.ranker, facts)
+        return Refinement(None, facts)
     fold = _folds(fit, users, rng)[user]
     search = _Search(requests, requests.linear_features())
     with threadpool_limits(1, "blas"):
@@ -82,7 +93,9 @@ def refine_ranker(task: str, fit: LinearFit, requests: RankRequests, seed: int) 
             "%s: weights fitted to nDCG@10, L2 %g, change it by %+.4f (standard error %.4f) over %d requests of other users: %s",
             *(task, strength, difference, error, len(requests), "used" if used else "left out"),
         )
-        return Refinement(search.around(fit.ranker, strength) if used else fit.ranker, facts)
+        if not used:
+            return Refinement(None, facts)
+        return Refinement(LinearCorrector.between(fit.ranker, search.around(fit.ranker, strength), FIRST_PLACES), facts)
 
 
 @dataclass(frozen=True)

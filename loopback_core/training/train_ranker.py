@@ -1,6 +1,6 @@
 """The step of the chain that learns the order of candidates on validation: the linear score, what corrects it, and re-ranking."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,7 @@ from loopback_core.ranking.index_space import catalog_values
 from loopback_core.ranking.linear_ranker import TOWERS_ALONE, LinearRanker, load_rankers, save_rankers
 from loopback_core.ranking.listwise import FitRequests
 from loopback_core.ranking.rank_requests import RankRequests, all_requests, rank_requests_of
-from loopback_core.ranking.refining import RefiningFacts, refine_ranker
+from loopback_core.ranking.refining import Refinement, refine_ranker
 from loopback_core.ranking.relations import Relations
 from loopback_core.ranking.scorer import Scorer, scorer_of
 from loopback_core.ranking.tree_fitting import Trees
@@ -51,28 +51,26 @@ def train_ranker(
     tuned = TunedTowers(splits, TwoTower.load(tuned_towers(towers)), Relations.load(tuned_towers(towers)), settings)
     fits = fit_rankers(tuned, {} if earlier is None else load_rankers(earlier))
     rankers = {task: fit.ranker for task, fit in fits.items()}
-    refining: dict[str, RefiningFacts] = {}
     correctors: dict[str, CorrectorFit] = {}
+    refined: dict[str, Refinement] = {}
     reranking: dict[str, RerankingChoice] = {}
     if settings.training.scoring == "fitted":
-        requests = best_of_requests(tuned, rankers, RANKED_TASKS)
-        seed = settings.evaluation.seed
-        moved = {task: refine_ranker(task, fits[task], of_task, seed) for task, of_task in requests.items()}
-        refining = {task: of_task.facts for task, of_task in moved.items()}
-        rankers |= {task: moved[LIKE.get(task, task)].ranker for task in IN_CATALOG}
         if settings.ranking.ranker != "none":
-            requests |= best_of_requests(tuned, rankers, [task for task, facts in refining.items() if facts["used"]])
+            requests = best_of_requests(tuned, rankers)
             correctors = fit_correctors(tuned, requests)
+            if settings.ranking.ranker == "auto":
+                refined = refine_rankers(tuned, fits, requests, correctors)
         reranking = choose_rerankings(tuned, rankers)
     save_rankers(rankers, folder)
-    save_correctors({name: fit.corrector for name, fit in correctors.items() if fit.corrector}, folder)
+    found = [(task, of.corrector) for kind in (correctors, refined) for task, of in kind.items()]
+    save_correctors({task: corrector for task, corrector in found if corrector}, folder)
     save_reranking(reranking, folder)
     return {
         "preset": settings.training.preset,
         "seed": settings.training.seed,
         "is_warm": earlier is not None,
         "scoring": {task: ranker.as_json() for task, ranker in rankers.items()},
-        "refining": refining,
+        "refining": {task: of.facts for task, of in refined.items()},
         "correctors": {task: fit.facts for task, fit in correctors.items()},
         "reranking": {task: asdict(choice) for task, choice in reranking.items()},
         "settings": settings.model_dump(mode="json", include={"ranking", "reranking"}),
@@ -148,13 +146,11 @@ def fit_rankers(tuned: TunedTowers, earlier: Mapping[str, LinearRanker]) -> dict
     return {name: fitted[LIKE.get(name, name)] for name in TASKS} | {"reference_protocol": LinearFit(TOWERS_ALONE)}
 
 
-def best_of_requests(
-    tuned: TunedTowers, rankers: Mapping[str, LinearRanker], tasks: Sequence[str]
-) -> dict[str, RankRequests]:
-    """The best candidates of requests of each of some tasks, by its ranker."""
+def best_of_requests(tuned: TunedTowers, rankers: Mapping[str, LinearRanker]) -> dict[str, RankRequests]:
+    """The best candidates of requests of each task that has candidates to order, by its ranker."""
     ranking = tuned.settings.ranking
-    parts: dict[str, list[RankRequests]] = {name: [] for name in tasks}
-    for moment in tuned.moments() if tasks else ():
+    parts: dict[str, list[RankRequests]] = {name: [] for name in RANKED_TASKS}
+    for moment in tuned.moments():
         for name, of_task in parts.items():
             task = moment.task(name, ranking.requests)
             scorer = moment.scorer(task, rankers[name])
@@ -163,7 +159,7 @@ def best_of_requests(
 
 
 def fit_correctors(tuned: TunedTowers, requests: Mapping[str, RankRequests]) -> dict[str, CorrectorFit]:
-    """The corrector of each task that has candidates to order."""
+    """The corrector of each task, as the settings name it."""
     ranking, seed = tuned.settings.ranking, tuned.settings.evaluation.seed
     method: Method = CrossEncoding(tuned.vectors) if ranking.ranker == "cross_encoder" else Trees()
     always = ranking.ranker != "auto"
@@ -172,6 +168,17 @@ def fit_correctors(tuned: TunedTowers, requests: Mapping[str, RankRequests]) -> 
         fits[name] = fit_corrector(name, of_task, method, ranking.places, seed, always=always)
         fits[name].facts["without"] = losses_without_groups(of_task, seed)
     return fits
+
+
+def refine_rankers(
+    tuned: TunedTowers,
+    fits: Mapping[str, LinearFit],
+    requests: Mapping[str, RankRequests],
+    correctors: Mapping[str, CorrectorFit],
+) -> dict[str, Refinement]:
+    """For the tasks that trees do not surely pay in: other weights of the same features, which need fewer users to be fitted."""
+    seed, without = tuned.settings.evaluation.seed, [task for task, fit in correctors.items() if fit.corrector is None]
+    return {task: refine_ranker(task, fits[task], requests[task], seed) for task in without}
 
 
 def choose_rerankings(tuned: TunedTowers, rankers: Mapping[str, LinearRanker]) -> dict[str, RerankingChoice]:

@@ -7,7 +7,9 @@ import pytest
 from scipy.optimize import approx_fprime
 
 from loopback_core.data import Ragged
+from loopback_core.errors import ArtifactError
 from loopback_core.ranking.best_candidates import RANK_FEATURES, rank_features
+from loopback_core.ranking.corrector_files import load_correctors, save_correctors
 from loopback_core.ranking.fitting import LinearFit, fit_ranker
 from loopback_core.ranking.linear_ranker import FEATURES, LinearRanker
 from loopback_core.ranking.listwise import FitRequests
@@ -104,22 +106,38 @@ def test_weights_move_where_other_users_have_better_lists_of_ten():
     refined = refine_ranker("next_listen", fit, requests, 0)
     assert refined.facts["used"] and refined.facts["users"] == 60 and refined.facts["strength"] > 0
     assert refined.facts["difference"] > 3 * refined.facts["error"] > 0
-    x = requests.linear_features()
-    of_both = [requests.ndcg(x @ ranker.of_features(FEATURES)).mean() for ranker in (fit.ranker, refined.ranker)]
-    assert of_both[1] > of_both[0] + 0.02
-    assert not set(dict(refined.ranker.weights)) - {OFTEN, LATELY}  # others are the same for all candidates
+    corrected = refined.corrector.corrected(requests, np.zeros((1, 1), np.float32))
+    assert requests.ndcg(corrected).mean() > requests.ndcg(requests.scores).mean() + 0.02
+    assert not set(dict(refined.corrector.added.weights)) - {OFTEN, LATELY}  # others are the same for all candidates
+
+
+def test_the_corrector_can_be_read_back(tmp_path):
+    fit, requests = fitted(60)
+    corrector = refine_ranker("next_listen", fit, requests, 0).corrector
+    save_correctors({"next_listen": corrector}, tmp_path)
+    assert load_correctors(tmp_path) == {"next_listen": corrector} and corrector.places == 100
+    (path,) = tmp_path.iterdir()
+    for damaged in (
+        "",
+        "{}",
+        '{"places": 100, "added": {"no feature": 1}}',
+        '{"places": 100, "added": {"towers": NaN}}',
+    ):
+        path.write_text(damaged)
+        with pytest.raises(ArtifactError, match="train the ranker again"):
+            load_correctors(tmp_path)
 
 
 def test_of_few_users_the_weights_stay():
     fit, requests = fitted(20)
     refined = refine_ranker("next_listen", fit, requests, 0)
-    assert refined.ranker is fit.ranker and not refined.facts["used"] and refined.facts["strength"] == 0
+    assert refined.corrector is None and not refined.facts["used"] and refined.facts["strength"] == 0
 
 
 def test_without_fits_of_other_users_the_weights_stay():
     _, requests = fitted(60)
     alone = LinearFit(LinearRanker.of({OFTEN: 1.0}))
-    assert refine_ranker("next_listen", alone, requests, 0).ranker is alone.ranker
+    assert refine_ranker("next_listen", alone, requests, 0).corrector is None
 
 
 def test_a_ranker_without_optional_terms_does_without_them():
@@ -129,4 +147,4 @@ def test_a_ranker_without_optional_terms_does_without_them():
     told = RankRequests(
         *(columns if name == "features" else getattr(requests, name) for name in RankRequests.__dataclass_fields__)
     )
-    assert STEP not in dict(refine_ranker("next_listen", fit, told, 0).ranker.weights)
+    assert STEP not in dict(refine_ranker("next_listen", fit, told, 0).corrector.added.weights)

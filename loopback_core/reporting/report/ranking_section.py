@@ -31,10 +31,11 @@ def ranking_section(evaluation: Evaluation) -> Iterator[str]:
         rows = {**measured["generators"], "**together**": measured["union"]}
         yield f"### {task.replace('_', ' ').capitalize()}"
         yield _generators(rows)
-        if task in refining:
-            yield _refining(refining[task])
         if correctors and task in correctors:
-            yield _corrector(correctors[task])
+            if task not in refining or correctors[task]["steps"]:
+                yield _corrector(correctors[task], is_last=task not in refining)
+            if task in refining:
+                yield _refining(refining[task])
             if gains := correctors[task]["gains"]:
                 first = sorted(gains, key=lambda name: -gains[name])[:MOST_FEATURES]
                 shares = [[markdown(name), f"{gains[name]:.3f}"] for name in first]
@@ -60,29 +61,35 @@ def _generators(rows: dict[str, GeneratorJson]) -> str:
     return markdown_table(columns, cells, words=1)
 
 
-def _refining(facts: RefiningFacts) -> str:
-    if not facts["strength"]:
-        return "The weights of the linear score are those of the listwise softmax: validation has too few users to tell more."
-    what = "were moved from" if facts["used"] else "stay"
-    return (
-        f"The weights of the linear score {what} those of the listwise softmax: moved towards the best lists of ten they change "
-        f"{MAIN_METRIC} by {facts['difference']:+.4f} (standard error {facts['error']:.4f}) from {facts['before']:.4f}, over "
-        f"{facts['requests']:,} requests of {facts['users']:,} users of validation, each ranked by what was fitted on other users."
-    )
-
-
 STEPS_OF_KIND = {"lightgbm": "trees", "cross_encoder": "passes of a cross-encoder"}
 
+LINEAR_ORDER = f"`{SERVED}` is in the order of the linear score"
 
-def _corrector(facts: CorrectorFacts) -> str:
+
+def _corrector(facts: CorrectorFacts, *, is_last: bool) -> str:
+    """is_last: whether nothing else is said of the order that is served."""
     if not facts["steps"]:
-        return f"`{SERVED}` is in the order of the linear score: validation has too few users to fit more on."
+        return f"{LINEAR_ORDER}: validation has too few users to fit more on."
     steps = STEPS_OF_KIND[facts["kind"]]
-    difference = (
-        f"{facts['steps']} {steps} change {MAIN_METRIC} by {facts['difference']:+.4f} (standard error {facts['error']:.4f}) from "
-        f"{facts['linear']:.4f}, over {facts['requests']:,} requests of {facts['users']:,} users of validation, each ranked by "
-        "what was fitted on other users"
-    )
     if facts["used"]:
-        return f"`{SERVED}` is `{TOWERS}`, corrected: {difference}."
-    return f"`{SERVED}` is in the order of the linear score, since a correction does not surely pay: {difference}."
+        return (
+            f"`{SERVED}` is `{TOWERS}`, corrected: {facts['steps']} {steps} change {_change(facts, facts['linear'])}."
+        )
+    what = f"{facts['steps']} {steps} do not surely pay: they change {_change(facts, facts['linear'])}."
+    return f"{LINEAR_ORDER}, since {what}" if is_last else what
+
+
+def _refining(facts: RefiningFacts) -> str:
+    if not facts["strength"]:
+        return f"{LINEAR_ORDER}: validation has too few users to fit other weights on."
+    change = f"weights that are fitted to lists of ten change {_change(facts, facts['before'])}"
+    if facts["used"]:
+        return f"`{SERVED}` is `{TOWERS}` with its best {facts['places']} candidates in another order: {change}."
+    return f"{LINEAR_ORDER}, since no other weights are better: {change}."
+
+
+def _change(facts: CorrectorFacts | RefiningFacts, before: float) -> str:
+    return (
+        f"{MAIN_METRIC} by {facts['difference']:+.4f} (standard error {facts['error']:.4f}) from {before:.4f}, over "
+        f"{facts['requests']:,} requests of {facts['users']:,} users of validation, each ranked by what was fitted on other users"
+    )

@@ -24,9 +24,6 @@ from loopback_core.towers.user import HistoryUserTower, UserInputs
 from loopback_core.training.losses import sampled_softmax
 from loopback_core.training.sampled import SampledBatch
 
-AT_FIRST = 1.0
-"""The sum of the weights at the start, as large as the product can be. With little the heads of the users of two tastes stay alike."""
-
 _TRACKS_AT_ONCE = 16_384
 
 OWN = ("gate.", "user_layers.", "track_layers.", "user_heads.", "track_heads.")
@@ -99,7 +96,7 @@ class IntTowers(MultiVectorTowers):
             for heads in of_users:  # a head of a user and one of a track look at the same at first
                 heads.weight.data.copy_(self.track_heads.weight)
         heads_of_user = self.shape.layers * self.shape.heads
-        weight = math.log(AT_FIRST / heads_of_user)
+        weight = math.log(self.shape.weight / heads_of_user)
         self.weights = nn.Parameter(torch.full((2, heads_of_user), weight))  # for each intent; logarithms
 
     def user_vectors(self, inputs: UserInputs) -> Tensor:

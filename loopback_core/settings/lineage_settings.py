@@ -50,6 +50,12 @@ class InteractionSettings(Section):
         4, ge=1, le=64, description="Heads of each layer; a score costs layers x heads x heads products."
     )
     head_dim: int = Field(32, ge=1, le=1024, description="Width of a head; a track keeps heads x head_dim numbers.")
+    weight: float = Field(
+        0.1,
+        ge=1e-6,
+        le=1000,
+        description="What the heads of a user weigh together at the start; the product, which they are added to, is at most 1.",
+    )
     regulariser: float = Field(
         0.5, ge=0, le=100, description="Weight of the loss of the product alone, by which candidates are found."
     )

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from loopback_core.data.names import TrackNames
 from loopback_core.errors import SettingsError
 from loopback_core.lineage.family_validation import FamilyValidation
+from loopback_core.lineage.int_towers import IntTowers
+from loopback_core.lineage.int_validation import IntValidation
 from loopback_core.lineage.interest_towers import InterestTowers
 from loopback_core.lineage.late_towers import LateTowers
 from loopback_core.lineage.multi_vector_towers import MultiVectorTowers
@@ -59,6 +61,13 @@ FAMILIES = {
         Family("interests_order", "the same, and the order of the last listens", {"towers": _IN_ORDER}, InterestTowers),
         Family("late", "late interaction (ColBERT 2020)", {"towers": _IN_ORDER}, LateTowers),
         Family("sparse", "weights of terms (SPLADE 2021)", {"towers": _POOLED}, SparseTowers, SparseValidation),
+        Family(
+            "int_tower",
+            "heads re-score 1,000 candidates (IntTower 2022)",
+            {"towers": _POOLED},
+            IntTowers,
+            IntValidation,
+        ),
     )
 }
 """Name -> family, in the order of the table."""

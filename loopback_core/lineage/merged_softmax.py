@@ -14,7 +14,12 @@ PRODUCTS_AT_ONCE = 1 << 22
 
 
 def merged_softmax(
-    users: Tensor, views: Sequence[Tensor], batch: SampledBatch, inverse_temperature: Tensor, merge: Merge
+    users: Tensor,
+    views: Sequence[Tensor],
+    batch: SampledBatch,
+    inverse_temperature: Tensor,
+    merge: Merge,
+    plain: tuple[Tensor, Tensor] | None = None,
 ) -> Tensor:
     """The loss of :func:`loopback_core.training.losses.sampled_softmax`, of scores that merge the best products; a scalar.
 
@@ -23,20 +28,31 @@ def merged_softmax(
     interest of the target alone; then the other interests of a user score what they like, and their tracks are served too.)
     The products of a block of requests are computed again in the backward pass instead of being kept.
 
-    users: (A, U, D). views: each (T + M, D), of the targets and then of the negatives.
+    users: (A, U, D). views: each (T + M, D), of the targets and then of the negatives. plain: vectors of users, (A, E), and of
+    tracks, (T + M, E), whose product is added to each score.
     """
     count = len(batch)
     positives, negatives = [view[:count] for view in views], [view[count:] for view in views]
     of_target = users.index_select(0, batch.request)
     products = torch.stack([(of_target @ view[..., None])[..., 0] for view in positives]).amax(dim=0)  # (T, U)
-    score = inverse_temperature * _merged(products, merge)
+    merged = _merged(products, merge)
+    if plain is not None:
+        merged = merged + (plain[0].index_select(0, batch.request) * plain[1][:count]).sum(dim=1)
+    score = inverse_temperature * merged
     rows = max(1, PRODUCTS_AT_ONCE // max(1, users.shape[1] * len(batch.correction)))
-    blocks = zip(torch.split(users, rows), torch.split(batch.false_negative, rows), strict=True)
     others = [
         checkpoint(
-            _log_of_others, block, mask, batch.correction, inverse_temperature, merge, *negatives, use_reentrant=False
+            _log_of_others,
+            users[part],
+            batch.false_negative[part],
+            batch.correction,
+            inverse_temperature,
+            merge,
+            None if plain is None else (plain[0][part], plain[1][count:]),
+            *negatives,
+            use_reentrant=False,
         )
-        for block, mask in blocks
+        for part in (slice(start, start + rows) for start in range(0, len(users), rows))
     ]
     return cost_of_targets(score, torch.cat(others), batch)
 
@@ -53,14 +69,25 @@ def cost_of_targets(score: Tensor, others: Tensor, batch: SampledBatch) -> Tenso
 
 
 def _log_of_others(
-    users: Tensor, false_negative: Tensor, correction: Tensor, inverse_temperature: Tensor, merge: Merge, *views: Tensor
+    users: Tensor,
+    false_negative: Tensor,
+    correction: Tensor,
+    inverse_temperature: Tensor,
+    merge: Merge,
+    plain: tuple[Tensor, Tensor] | None,
+    *views: Tensor,
 ) -> Tensor:
-    """(A,) the logarithm of what the negatives add to the denominator. users: (A, U, D). views: each (M, D)."""
+    """(A,) the logarithm of what the negatives add to the denominator.
+
+    users: (A, U, D). views: each (M, D). plain: (A, E) and (M, E).
+    """
     flat = users.flatten(0, 1)
     products = flat @ views[0].T
     for view in views[1:]:
         products = torch.maximum(products, flat @ view.T)
     scores = _merged(products.view(*users.shape[:2], -1).transpose(1, 2), merge)  # (A, M)
+    if plain is not None:
+        scores = torch.addmm(scores, plain[0], plain[1].T)
     logits = inverse_temperature * scores - correction
     return logits.masked_fill(false_negative, torch.finfo(logits.dtype).min).logsumexp(dim=1)
 

@@ -1,15 +1,17 @@
 """Two towers of which each may give several vectors; the base is the plain pair, with one of each."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from loopback_core.data import Floats, Ids
 from loopback_core.data.names import TrackNames
 from loopback_core.errors import SettingsError
 from loopback_core.features.track_content import TrackContent
-from loopback_core.lineage.track_views import Merge, TrackView, View
+from loopback_core.lineage.track_views import Merge, TrackView, View, scores_of
 from loopback_core.retrieval.embed import track_vectors
 from loopback_core.settings import Settings
 from loopback_core.towers.last_listens import LastListens
@@ -43,6 +45,17 @@ class MultiVectorTowers(TwoTower):
     def views(self, content: TrackContent) -> list[TrackView]:
         """The views of every track of the content; the first is a vector for each track, by which candidates are found."""
         return [View(track_vectors(self, content))]
+
+    def searched(self, users: Floats) -> Floats:
+        """The vectors by which candidates are found, (V, D), from those of a user, (U, D)."""
+        return users
+
+    def scores(self, users: Floats, views: Sequence[TrackView], tracks: Ids) -> Floats:
+        """(n,) of some tracks for one user, each the same to the last digit whatever other tracks are asked for.
+
+        users: (U, D). tracks: (n,).
+        """
+        return scores_of(users, views, tracks, self.merge)
 
 
 def in_order(towers: TwoTower, family: str) -> tuple[HistoryUserTower, LastListens]:

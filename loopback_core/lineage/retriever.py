@@ -16,7 +16,7 @@ from loopback_core.lineage.families import FAMILIES
 from loopback_core.lineage.multi_vector_towers import MultiVectorTowers
 from loopback_core.lineage.sparse_index import SparseIndex, build_sparse_index
 from loopback_core.lineage.sparse_view import SparseView
-from loopback_core.lineage.track_views import TrackView, View, scores_of
+from loopback_core.lineage.track_views import TrackView, View
 from loopback_core.retrieval.embed import read_users
 from loopback_core.retrieval.indexes import build_index
 from loopback_core.retrieval.indexes.vector_index import VectorIndex
@@ -87,6 +87,7 @@ class Retriever:
 
     def candidates(self, users: Floats, k: int, exclude: Ids) -> Ids:
         """The tracks, ascending, that any vector of a user finds nearest. users: (U, D). exclude: distinct tracks."""
+        users = self.model.searched(users)
         is_there = np.any(users != 0, axis=1)
         users = users[is_there] if is_there.any() else users[:1]
         out = Ragged(np.arange(len(users) + 1) * len(exclude), np.tile(exclude, len(users))) if len(exclude) else None
@@ -95,7 +96,7 @@ class Retriever:
 
     def rank(self, users: Floats, candidates: Ids, k: int) -> Ranking:
         """The k best of some candidates for one user, a ranking of one row. users: (U, D)."""
-        scores = scores_of(users, self.views, candidates, self.model.merge)
+        scores = self.model.scores(users, self.views, candidates)
         return top_k_sparse(Ragged(np.array([0, len(candidates)]), candidates), scores, k, self._tie_rank)
 
     def _ranked(self, histories: Histories, k: int, exclude: Ragged | None, find: Find) -> Ranking:

@@ -42,6 +42,25 @@ class SparseSettings(Section):
     )
 
 
+class InteractionSettings(Section):
+    """The part of 'int_tower' that scores candidates."""
+
+    layers: int = Field(2, ge=1, le=16, description="Layers of the user and of the track.")
+    heads: int = Field(
+        4, ge=1, le=64, description="Heads of each layer; a score costs layers x heads x heads products."
+    )
+    head_dim: int = Field(32, ge=1, le=1024, description="Width of a head; a track keeps heads x head_dim numbers.")
+    weight: float = Field(
+        0.1,
+        ge=1e-6,
+        le=1000,
+        description="What the heads of a user weigh together at the start; the product, which they are added to, is at most 1.",
+    )
+    regulariser: float = Field(
+        0.5, ge=0, le=100, description="Weight of the loss of the product alone, by which candidates are found."
+    )
+
+
 class LineageSettings(Section):
     """Which families of retrievers are measured, and how often each is trained."""
 
@@ -59,6 +78,9 @@ class LineageSettings(Section):
         16, description="The last listens whose states are read by 'interests', and are vectors of the user in 'late'."
     )
     sparse: SparseSettings = Field(default_factory=SparseSettings, description="Of the family 'sparse'.")
+    interaction: InteractionSettings = Field(
+        default_factory=InteractionSettings, description="Of the family 'int_tower'."
+    )
     timed_queries: int = Field(
         200, ge=1, le=100_000, description="Requests that are timed, one at a time and on one core, for each training."
     )

@@ -11,6 +11,7 @@ from loopback_core.data import NOTHING, Histories, Ragged
 from loopback_core.errors import ArtifactError
 from loopback_core.lineage import retriever as retriever_module
 from loopback_core.lineage.families import FAMILIES
+from loopback_core.lineage.int_towers import IntTowers
 from loopback_core.lineage.retriever import index_of
 from loopback_core.lineage.retriever_files import load_retriever, save_retriever
 from loopback_core.lineage.sparse_view import SparseView
@@ -70,6 +71,16 @@ def silent(view):
     return replace(view, vectors=np.zeros_like(view.vectors))
 
 
+def defined_scores(users, views, model):
+    """(rows, n_tracks) from vectors of users, (rows, U, D), and of tracks, each (n_tracks, D)."""
+    if isinstance(model, IntTowers):
+        dim = views[0].shape[1]
+        heads = users[:, 0, dim:].reshape(len(users), -1, views[1].shape[1])
+        return users[:, 0, :dim] @ views[0].T + np.einsum("aud,vtd->avut", heads, views[1:]).max(axis=1).sum(axis=1)
+    best = np.max([np.einsum("aud,td->aut", users, view) for view in views], axis=0)
+    return best.max(axis=1) if model.merge == "max" else best.sum(axis=1)
+
+
 def same(one, other):
     return np.array_equal(one.tracks, other.tracks) and np.array_equal(one.scores, other.scores)
 
@@ -98,9 +109,7 @@ def test_a_list_is_the_same_to_the_last_digit_alone_and_among_others(retriever, 
 
 def test_the_scores_are_those_of_the_definition(retriever, histories):
     users, ranking = retriever.embed(histories), retriever.recommend(histories, N_TRACKS, None)
-    views = [dense(view) for view in retriever.views]
-    best = np.max([np.einsum("aud,td->aut", users, view) for view in views], axis=0)
-    wanted = best.max(axis=1) if retriever.model.merge == "max" else best.sum(axis=1)
+    wanted = defined_scores(users, [dense(view) for view in retriever.views], retriever.model)
     np.testing.assert_allclose(np.take_along_axis(wanted, ranking.tracks, axis=1), ranking.scores, atol=1e-5)
     assert np.array_equal(np.sort(ranking.tracks, axis=1), np.tile(np.arange(N_TRACKS), (N_USERS, 1)))
 
@@ -168,7 +177,7 @@ def test_a_folder_that_a_killed_run_left_is_no_retriever(made, tmp_path, monkeyp
         load_retriever(tmp_path)
 
 
-@pytest.mark.parametrize("family", ["two_tower", "interests", "late", "sparse"])
+@pytest.mark.parametrize("family", ["two_tower", "interests", "late", "sparse", "int_tower"])
 def test_any_damaged_or_missing_file_is_a_sentence(made, family, tmp_path):
     save_retriever(made[family], tmp_path)
     for path in sorted(tmp_path.iterdir()):

@@ -59,7 +59,7 @@ def launch_as_ray_job(context: dg.AssetExecutionContext, call: Path, answer: Pat
             _stop(client, job)
             raise
         else:
-            context.add_asset_metadata({"ray_job": job, **_reported(done)})
+            context.add_asset_metadata(_reported(done))
 
 
 def _client() -> "PipesRayJobClient":
@@ -91,7 +91,7 @@ def _last_line(error: Exception) -> str:
 
 
 def _reported(done: Any) -> dict[str, Any]:
-    """The metadata that the job reported."""
+    """The metadata that the job reported, with its id."""
     return {
         name: value
         for result in done.get_results(implicit_materializations=False)

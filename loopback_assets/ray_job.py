@@ -6,9 +6,9 @@ from pathlib import Path
 
 from dagster_pipes import open_dagster_pipes
 
-from loopback_assets.ray_launcher import HEARTBEAT
+from loopback_assets.ray_launcher import HEARTBEAT, HEARTBEAT_OF_THE_JOB
 from loopback_core.errors import WorkersError
-from loopback_core.training.workers.heartbeat import end_without_heartbeat
+from loopback_core.training.workers.heartbeat import end_without_heartbeat, heartbeat
 from loopback_core.training.workers.ray_train import nodes, run_on_ray
 from loopback_core.training.workers.step_outcome import StepOutcome
 
@@ -32,7 +32,7 @@ def main() -> None:
     workers, mark = int(sys.argv[3]), sys.argv[4]
     end_without_heartbeat(call.with_name(HEARTBEAT), mark)
     failed = None
-    with open_dagster_pipes() as pipes:
+    with heartbeat(call.with_name(HEARTBEAT_OF_THE_JOB)), open_dagster_pipes() as pipes:
         log.setLevel(logging.INFO)
         log.addHandler(_ToTheRun(pipes.log))
         try:

@@ -20,6 +20,9 @@ log = logging.getLogger("loopback")
 HEARTBEAT = "waits"
 """The file, next to the call, that says to the job that its run of Dagster is there."""
 
+HEARTBEAT_OF_THE_JOB = "works"
+"""The file, next to the call, that says to the run that its job is there."""
+
 
 def launch_as_ray_job(context: dg.AssetExecutionContext, call: Path, answer: Path, workers: int) -> None:
     """Run a pickled call on the workers of a job of Ray; see :func:`loopback_core.training.workers.launching.on_workers`.
@@ -33,6 +36,7 @@ def launch_as_ray_job(context: dg.AssetExecutionContext, call: Path, answer: Pat
     from loopback_core.training.workers.heartbeat import heartbeat
 
     client = _client()
+    _notice_when_gone(client, call.with_name(HEARTBEAT_OF_THE_JOB))
     with heartbeat(call.with_name(HEARTBEAT)) as mark:
         job = f"loopback-{context.run.run_id[:8]}-{mark[:8]}"
         entry = [sys.executable, "-m", "loopback_assets.ray_job", str(call), str(answer), str(workers), mark]
@@ -79,6 +83,21 @@ def _client() -> "PipesRayJobClient":
             "http://HOST:8265, or start one on this machine: ray start --head."
         ) from error
     return client
+
+
+def _notice_when_gone(client: "PipesRayJobClient", file: Path) -> None:
+    """Let the status of a job be an error when its heartbeat ended: Ray says RUNNING for ever of one whose node is gone."""
+    from loopback_core.training.workers.heartbeat import HeartbeatListener
+
+    file.unlink(missing_ok=True)
+    listener, status_of = HeartbeatListener(file), client.client.get_job_status
+
+    def status(job: str) -> Any:
+        if listener.is_silent and listener.began:
+            raise TimeoutError("it is gone, whatever Ray says of it")
+        return status_of(job)
+
+    client.client.get_job_status = status
 
 
 def _stop(client: "PipesRayJobClient", job: str) -> None:

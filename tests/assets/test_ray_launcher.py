@@ -18,6 +18,7 @@ from loopback_assets.ray_launcher import launch_as_ray_job
 from loopback_assets.resources import Loopback
 from loopback_core.errors import WorkersError
 from loopback_core.settings import TrainingSettings
+from loopback_core.training.workers import heartbeat
 from loopback_core.training.workers.launching import on_workers
 
 TWO = TrainingSettings(objective="sampled", workers=2, launcher="pipes")
@@ -46,6 +47,7 @@ class FakeJobs:
     processes: ClassVar[dict[str, subprocess.Popen[str]]] = {}
     reachable: ClassVar[bool] = True
     interrupts: ClassVar[bool] = False
+    forgets: ClassVar[bool] = False
 
     def __init__(self, **_: Any) -> None:
         pass
@@ -75,7 +77,7 @@ class FakeJobs:
 
         if self.interrupts:
             raise DagsterExecutionInterruptedError
-        status = self.processes[job].poll()
+        status = None if self.forgets else self.processes[job].poll()
         return JobStatus.RUNNING if status is None else JobStatus.FAILED if status else JobStatus.SUCCEEDED
 
     def get_job_info(self, job: str) -> SimpleNamespace:
@@ -172,6 +174,13 @@ def test_a_run_that_is_ended_ends_its_job(jobs, tmp_path, instance, monkeypatch)
     assert isinstance(error, DagsterExecutionInterruptedError)
     [process] = jobs.processes.values()
     assert process.wait(SECONDS / 2)
+
+
+def test_the_outcome_of_a_job_counts_also_when_ray_says_for_ever_that_it_runs(jobs, tmp_path, instance, monkeypatch):
+    monkeypatch.setattr(jobs, "forgets", True)
+    monkeypatch.setattr(heartbeat, "SECONDS_OF_SILENCE", 2 * heartbeat.SECONDS_BETWEEN_BEATS)
+    _, outcomes = trained(returns, tmp_path, instance)
+    assert outcomes == [5]
 
 
 def test_where_no_ray_answers_the_sentence_names_the_variable_that_says_where_it_is(

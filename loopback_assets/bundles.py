@@ -70,7 +70,8 @@ def _build(step: Step) -> tuple[Artifact, bool]:
         )
         scratch = step.scratch(folder)
         arguments = (evaluated, step.settings, folder, scratch)
-        return on_workers(build_bundle, arguments, step.settings.training, scratch, writes=folder)
+        training = step.settings.training
+        return on_workers(build_bundle, arguments, training, scratch, writes=folder, launch=step.launch)
 
     artifact, reused = step.publish("bundle", make, upstream=[index, evaluation])
     _serve_first(step, artifact)

@@ -1,6 +1,7 @@
 """The one resource: where artifacts live, which settings hold, and which versions belong to this run."""
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import dagster as dg
 from pydantic import Field, create_model
 
 from loopback_assets.config import FORMS, overrides
+from loopback_assets.ray_launcher import launch_as_ray_job
 from loopback_assets.step import Step
 from loopback_core.settings import Settings, load_settings
 from loopback_core.store.artifacts import ArtifactStore
@@ -40,7 +42,10 @@ class Loopback(_Forms):
     def step(self, context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> Step:
         """What an asset or check of this run works with."""
         versions = _versions_of_run(context.instance, context.run.run_id)
-        return Step(self.store(), self.settings(), versions, self.given())
+        settings, launch = self.settings(), None
+        if settings.training.launcher == "pipes" and isinstance(context, dg.AssetExecutionContext):
+            launch = partial(launch_as_ray_job, context)
+        return Step(self.store(), settings, versions, self.given(), launch)
 
 
 def _versions_of_run(instance: dg.DagsterInstance, run_id: str) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from loopback_core.checks import refuse_failed
 from loopback_core.errors import ArtifactError
@@ -11,6 +11,9 @@ from loopback_core.settings import Settings
 from loopback_core.stages import STAGES, Stage
 from loopback_core.store.artifacts import Artifact, ArtifactStore
 from loopback_core.store.digests import digest, file_state
+
+if TYPE_CHECKING:
+    from loopback_core.training.workers.launching import Launch
 
 
 class Step:
@@ -22,9 +25,11 @@ class Step:
         settings: Settings,
         made_in_this_run: Mapping[str, str],
         overrides: Mapping[str, Mapping[str, Any]],
+        launch: "Launch | None" = None,
     ) -> None:
         self.store, self.settings, self._made = store, settings, made_in_this_run
         self.overrides = overrides  # what the run says of the settings: section -> key -> value
+        self.launch = launch  # starts several workers, where the run itself has to
         self._inputs: list[Artifact] = []
         self._published: list[Artifact] = []
 

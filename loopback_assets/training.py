@@ -60,7 +60,7 @@ def _train(step: Step) -> Any:
     def make(folder: Path) -> dict[str, Any]:
         scratch = step.scratch(folder)
         arguments = (Splits(splits.folder), settings, folder, scratch, earlier)
-        summary = on_workers(train_towers, arguments, settings.training, scratch, writes=folder)
+        summary = on_workers(train_towers, arguments, settings.training, scratch, writes=folder, launch=step.launch)
         epochs = json.loads((folder / "history.json").read_text("utf-8"))["epochs"]
         plot_training(epochs, settings.training.validation_metric, folder / "training.png")
         return summary

@@ -134,10 +134,11 @@ class TrainingSettings(Section):
         description="Processes that train together, each with a share of the rows of every table; needs objective = 'sampled' "
         "and optimizer = 'sparse'.",
     )
-    launcher: Literal["torchrun", "ray"] = Field(
+    launcher: Literal["torchrun", "ray", "pipes"] = Field(
         "torchrun",
         description="What starts several workers. torchrun: on this machine. ray: Ray Train, on the cluster that RAY_ADDRESS "
-        "names, else on this machine.",
+        "names, else on this machine. pipes: the same in a job that the run of Dagster submits to the cluster whose dashboard "
+        "RAY_API_SERVER_ADDRESS names.",
     )
     epochs: int = Field(
         3,

@@ -10,20 +10,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-import torch
-
 from loopback_core.errors import WorkersError
 from loopback_core.runtime.parent import PARENT
 from loopback_core.runtime.threads import compute_threads
 from loopback_core.settings import TrainingSettings
 from loopback_core.store.atomic import replacing
+from loopback_core.training.workers.ray_train import run_on_ray
 from loopback_core.training.workers.step_outcome import StepOutcome
-from loopback_core.training.workers.worker import FAILED, lead_or_follow
+from loopback_core.training.workers.worker import FAILED, RESTARTS
 
 log = logging.getLogger("loopback")
-
-RESTARTS = 3
-"""How often the workers are started again after one of them died; each time they go on from the last checkpoint."""
 
 NEW_STORE = {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1"}
 """Workers that are started again do not find the addresses of those before them, which nobody answers."""
@@ -33,6 +29,9 @@ LINES_KEPT = 60
 
 Returned = TypeVar("Returned")
 
+Launch = Callable[[Path, Path, int], None]
+"""Runs a pickled call on so many workers: (its file, the file of the outcome, workers). Returns when the outcome is there."""
+
 
 def on_workers(
     step: Callable[..., Returned],
@@ -40,12 +39,14 @@ def on_workers(
     training: TrainingSettings,
     folder: Path,
     writes: Path | None = None,
+    launch: Launch | None = None,
 ) -> Returned:
     """What `step(*arguments)` returns, with its trainings shared by `training.workers` processes.
 
     The step runs on the first of them; the others take part in its trainings. step: a function of a module; it goes on
     from its own checkpoints when it is called again. folder: where the call and its outcome are put, on a file system that
     the first worker reads. writes: the folder that the step fills; it is empty whenever the step is called again.
+    launch: starts the workers in place of what `training.launcher` names in LAUNCHERS.
 
     Raises:
         WorkersError: a worker died more often than RESTARTS, or the launcher does not start.
@@ -59,7 +60,7 @@ def on_workers(
     with replacing(call) as new:
         new.write_bytes(pickle.dumps((step, arguments, writes)))
     log.info("%d workers train, started by %s", training.workers, training.launcher)
-    LAUNCHERS[training.launcher](call, answer, training)
+    (launch or LAUNCHERS[training.launcher])(call, answer, training.workers)
     outcome: StepOutcome = pickle.loads(answer.read_bytes())
     for path in (call, answer):
         path.unlink()
@@ -69,11 +70,11 @@ def on_workers(
     return result
 
 
-def _by_torchrun(call: Path, answer: Path, training: TrainingSettings) -> None:
+def _by_torchrun(call: Path, answer: Path, workers: int) -> None:
     """All workers on this machine; they are watched, and started again together when one dies."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={training.workers}"]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={workers}"]
     command += [f"--max-restarts={RESTARTS}", "-m", "loopback_core.training.workers.worker", str(call), str(answer)]
-    threads = max(1, compute_threads()["torch"] // training.workers)
+    threads = max(1, compute_threads()["torch"] // workers)
     environment = {**os.environ, **NEW_STORE, "OMP_NUM_THREADS": str(threads), PARENT: str(os.getpid())}
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))  # the step is found where this process found it
     last: deque[str] = deque(maxlen=LINES_KEPT)
@@ -90,45 +91,17 @@ def _by_torchrun(call: Path, answer: Path, training: TrainingSettings) -> None:
             raise
     if run.returncode or not answer.exists():
         raise WorkersError(
-            f"The training on {training.workers} workers failed {RESTARTS + 1} times. {reason}\nIts last lines:\n"
+            f"The training on {workers} workers failed {RESTARTS + 1} times. {reason}\nIts last lines:\n"
             + "\n".join(last)
             + "\nStart the step again: it goes on from its last checkpoint; or train with training.workers = 1."
         )
 
 
-def _by_ray(call: Path, answer: Path, training: TrainingSettings) -> None:
-    """The workers of Ray Train, on the cluster that RAY_ADDRESS names, else on this machine."""
-    try:
-        from ray.train import FailureConfig, RunConfig, ScalingConfig
-        from ray.train.torch import TorchConfig, TorchTrainer
-    except ImportError:
-        raise WorkersError(
-            "training.launcher = 'ray' needs Ray: install loopback with its extra `ray`, or set training.launcher = 'torchrun'."
-        ) from None
-    from loopback_core.training.workers.group import WORKERS_WAIT
-
-    trainer = TorchTrainer(
-        _on_ray,
-        train_loop_config={"call": str(call), "answer": str(answer)},
-        scaling_config=ScalingConfig(num_workers=training.workers, use_gpu=torch.cuda.is_available()),
-        torch_config=TorchConfig(timeout_s=int(WORKERS_WAIT.total_seconds())),
-        run_config=RunConfig(
-            storage_path=str(call.parent / "ray"), failure_config=FailureConfig(max_failures=RESTARTS)
-        ),
+def _by_a_run_of_dagster(call: Path, answer: Path, workers: int) -> None:
+    raise WorkersError(
+        "training.launcher = 'pipes' is for runs of Dagster; here set training.launcher = 'ray' or 'torchrun'."
     )
-    try:
-        trainer.fit()
-    except Exception as error:  # Ray raises errors of its own, of many kinds
-        reason = str(error).strip().rpartition("\n")[2]
-        raise WorkersError(
-            f"The training on {training.workers} workers of Ray failed: {reason}. Start the step again: it goes on from its "
-            "last checkpoint."
-        ) from error
 
 
-def _on_ray(places: dict[str, str]) -> None:
-    lead_or_follow(Path(places["call"]), Path(places["answer"]))
-
-
-LAUNCHERS: dict[str, Callable[[Path, Path, TrainingSettings], None]] = {"torchrun": _by_torchrun, "ray": _by_ray}
-"""By the name in `training.launcher`."""
+LAUNCHERS: dict[str, Launch] = {"torchrun": _by_torchrun, "ray": run_on_ray, "pipes": _by_a_run_of_dagster}
+"""By the name in `training.launcher`. That of "pipes" is handed in by the step that runs in Dagster."""

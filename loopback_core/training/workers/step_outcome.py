@@ -1,9 +1,12 @@
 """What a step on several workers gives back to the process that started them."""
 
+import pickle
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from loopback_core.errors import LoopbackError
+from loopback_core.store.atomic import replacing
 
 
 @dataclass(frozen=True)
@@ -12,3 +15,8 @@ class StepOutcome:
 
     result: Any = None
     error: LoopbackError | None = None
+
+    def write(self, file: Path) -> None:
+        """Put it where the process that waits looks for it."""
+        with replacing(file) as new:
+            new.write_bytes(pickle.dumps(self))

@@ -8,13 +8,15 @@ from pathlib import Path
 
 from loopback_core.errors import LoopbackError
 from loopback_core.runtime.parent import end_with_parent
-from loopback_core.store.atomic import replacing
 from loopback_core.store.disk_errors import remove
 from loopback_core.training.workers.crew import dismiss, follow
 from loopback_core.training.workers.group import joined_group
 from loopback_core.training.workers.step_outcome import StepOutcome
 
 log = logging.getLogger("loopback")
+
+RESTARTS = 3
+"""How often the workers are started again after one of them died; each time they go on from the last checkpoint."""
 
 ATTEMPT = "TORCHELASTIC_RESTART_COUNT"
 """The environment variable in which torchrun says how often the workers were started again."""
@@ -47,8 +49,7 @@ def lead_or_follow(call: Path, answer: Path) -> None:
             said = " ".join(str(error).split())
             log.error("%s%s: %s: %s", FAILED, os.environ.get(ATTEMPT, "0"), type(error).__name__, said)
             raise
-        with replacing(answer) as new:
-            new.write_bytes(pickle.dumps(outcome))
+        outcome.write(answer)
         dismiss(group)
 
 

@@ -30,7 +30,7 @@ POOLED = {key: value for key, value in HSTU.items() if key != "hstu"} | {"user_e
 @pytest.fixture(autouse=True)
 def forked(monkeypatch):
     monkeypatch.setitem(
-        launching.LAUNCHERS, "torchrun", lambda call, answer, training: run_forked(training.workers, call, answer)
+        launching.LAUNCHERS, "torchrun", lambda call, answer, workers: run_forked(workers, call, answer)
     )
 
 

@@ -11,8 +11,7 @@ from loopback_core.evaluation.candidates_json import CandidatesJson
 from loopback_core.evaluation.json_file import read_json_file, write_json_file
 from loopback_core.evaluation.reranking_json import RerankingJson
 from loopback_core.evaluation.significance import Comparison, Mean
-from loopback_core.ranking.corrector_facts import CorrectorFacts
-from loopback_core.ranking.refining import RefiningFacts
+from loopback_core.ranking.corrector_facts import CorrectorFacts, RefiningFacts
 from loopback_core.recommenders.tuned_json import TunedJson
 
 Recommenders = dict[str, dict[str, Mean] | None]

@@ -26,3 +26,16 @@ class CorrectorFacts(TypedDict):
         str, float
     ]  # group of features -> nDCG@10 that is lost where its values are shuffled within each request
     without: dict[str, GroupLoss]  # group of features -> what the linear score loses when it is fitted without it
+
+
+class RefiningFacts(TypedDict):
+    """What cross-fitting measured: every third part of the users is ranked by weights that were moved for the others."""
+
+    requests: int
+    users: int
+    places: int  # the best candidates of each
+    strength: float  # the best; 0: too few users to compare any
+    before: float  # nDCG@10 over the requests
+    difference: float  # after the weights were moved
+    error: float  # standard error of the difference, by users
+    used: bool

@@ -8,9 +8,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
-from typing_extensions import TypedDict
 
 from loopback_core.data import Floats, Ids
+from loopback_core.ranking.corrector_facts import RefiningFacts
 from loopback_core.ranking.cross_fitting import FEWEST_USERS, error_by_users
 from loopback_core.ranking.fitting import FOLDS, REQUESTS, LinearFit, bounds_of
 from loopback_core.ranking.linear_corrector import LinearCorrector
@@ -28,19 +28,6 @@ that make the best lists of ten make worse ones of a hundred, so these do not ch
 STRENGTHS_OF_MOVES = (0.1, 0.01, 0.001)
 """Of the L2 penalty on the distance from the weights of the listwise softmax, which are compared by nDCG@10 of users that were
 not fitted on."""
-
-
-class RefiningFacts(TypedDict):
-    """What cross-fitting measured: every third part of the users is ranked by weights that were moved for the others."""
-
-    requests: int
-    users: int
-    places: int  # the best candidates of each
-    strength: float  # the best; 0: too few users to compare any
-    before: float  # nDCG@10 over the requests
-    difference: float  # after the weights were moved
-    error: float  # standard error of the difference, by users
-    used: bool
 
 
 @dataclass(frozen=True)

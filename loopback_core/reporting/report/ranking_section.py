@@ -4,8 +4,7 @@ from collections.abc import Iterator
 
 from loopback_core.evaluation.candidates_json import GeneratorJson
 from loopback_core.evaluation.evaluation_json import Evaluation
-from loopback_core.ranking.corrector_facts import CorrectorFacts
-from loopback_core.ranking.refining import RefiningFacts
+from loopback_core.ranking.corrector_facts import CorrectorFacts, RefiningFacts
 from loopback_core.recommenders.lists import SERVED, TOWERS
 from loopback_core.reporting.report.report_tables import markdown_table
 from loopback_core.reporting.report.task_sections import folded

@@ -12,7 +12,7 @@ from loopback_core.ranking.cross_fitting import FEWEST_USERS, error_by_users
 from loopback_core.ranking.feature_groups import feature_groups
 from loopback_core.ranking.fitting import FOLDS, ROUGHLY, sign_bounds
 from loopback_core.ranking.linear_ranker import FEATURES
-from loopback_core.ranking.listwise import Bounds, FeatureWeights, FitRequests, fit_listwise, scale_of
+from loopback_core.ranking.listwise import Bounds, FeatureWeights, FitRequests, ListwiseLoss, minimum, scale_of
 from loopback_core.ranking.rank_requests import RankRequests
 
 MOST_REQUESTS = 600
@@ -49,7 +49,7 @@ def _losses(inside: RankRequests, outside: RankRequests) -> Iterator[tuple[str, 
     fitted, bounds = _as_fitted(inside), sign_bounds()
     spread, asked = fitted.spread(), outside.linear_features()
     scale = scale_of(spread)
-    whole = fit_listwise(fitted, spread, bounds, STRENGTH, np.zeros(len(FEATURES)), ROUGHLY)
+    whole = minimum(ListwiseLoss(fitted), spread, bounds, STRENGTH, np.zeros(len(FEATURES)), ROUGHLY)
     before = outside.ndcg(_scores(asked, whole * scale))
     for name, columns in feature_groups().items():
         is_left = ~np.isin(FEATURES, [feature_of(RANK_FEATURES[column]) for column in columns])
@@ -60,7 +60,7 @@ def _losses(inside: RankRequests, outside: RankRequests) -> Iterator[tuple[str, 
             yield name, np.zeros(len(outside))
             continue
         without = Bounds(np.where(is_left, bounds.low, 0.0), np.where(is_left, bounds.high, 0.0))
-        weights = fit_listwise(fitted, spread, without, STRENGTH, whole * is_left, ROUGHLY)
+        weights = minimum(ListwiseLoss(fitted), spread, without, STRENGTH, whole * is_left, ROUGHLY)
         yield name, before - outside.ndcg(_scores(asked, weights * scale))
 
 

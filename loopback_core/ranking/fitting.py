@@ -15,7 +15,7 @@ from loopback_core.ranking.listwise import (
     FeatureWeights,
     FitRequests,
     ListwiseLoss,
-    fit_listwise,
+    minimum,
     scale_of,
 )
 from loopback_core.ranking.terms import ARTIST_TERMS, TERMS
@@ -52,8 +52,8 @@ class Penalty:
     def fit(
         self, requests: FitRequests, spread: FeatureWeights, start: FeatureWeights, tolerance: float = TOLERANCE
     ) -> FeatureWeights:
-        """See :func:`fit_listwise`."""
-        return fit_listwise(requests, spread, self.bounds, self.strength, start, tolerance, self.centre)
+        """See :func:`minimum` and :class:`ListwiseLoss`."""
+        return minimum(ListwiseLoss(requests), spread, self.bounds, self.strength, start, tolerance, self.centre)
 
 
 @dataclass(frozen=True)

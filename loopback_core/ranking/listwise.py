@@ -89,19 +89,6 @@ TOLERANCE = 1e-6
 """Of a step: the share of the loss that it has to gain for the search to go on."""
 
 
-def fit_listwise(
-    requests: FitRequests,
-    spread: FeatureWeights,
-    bounds: Bounds,
-    strength: float,
-    start: FeatureWeights,
-    tolerance: float = TOLERANCE,
-    centre: FeatureWeights | None = None,
-) -> FeatureWeights:
-    """The weights with the least :class:`ListwiseLoss`: see :func:`minimum`. Where the search ends does not depend on `start`."""
-    return minimum(ListwiseLoss(requests), spread, bounds, strength, start, tolerance, centre)
-
-
 def minimum(
     loss: Callable[[FeatureWeights], tuple[float, FeatureWeights]],
     spread: FeatureWeights,

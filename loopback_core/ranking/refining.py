@@ -38,22 +38,23 @@ class Refinement:
     facts: RefiningFacts
 
 
-def refine_ranker(task: str, fit: LinearFit, requests: RankRequests, seed: int) -> Refinement:
+def refine_ranker(task: str, fit: LinearFit, requests: RankRequests, places: int, seed: int) -> Refinement:
     """The weights near those of a ranker with the best smooth nDCG@10, for its best candidates, if they are better for users they
     were not moved for.
 
     The softmax that a ranker is fitted by weighs all positives alike; of a user with hundreds of them a list of ten can hold few.
     Users of a fold are ranked by what neither the softmax nor this has fitted on them.
-    requests: their candidates in the order of the ranker. seed: of the requests that are read, and of the folds of users whom the
+    requests: their candidates in the order of the ranker. places: of a request, at most FIRST_PLACES of which are read. seed: of the requests that are read, and of the folds of users whom the
     softmax was not fitted on.
     """
     rng = np.random.default_rng(seed)
-    requests = requests.drawn(REQUESTS, rng).first(FIRST_PLACES)
+    places = min(places, FIRST_PLACES)
+    requests = requests.drawn(REQUESTS, rng).first(places)
     users, user = np.unique(requests.user, return_inverse=True)
     facts: RefiningFacts = {
         "requests": len(requests),
         "users": len(users),
-        "places": FIRST_PLACES,
+        "places": places,
         "strength": 0.0,
         "before": 0.0,
         "difference": 0.0,
@@ -82,7 +83,7 @@ def refine_ranker(task: str, fit: LinearFit, requests: RankRequests, seed: int) 
         )
         if not used:
             return Refinement(None, facts)
-        return Refinement(LinearCorrector.between(fit.ranker, search.around(fit.ranker, strength), FIRST_PLACES), facts)
+        return Refinement(LinearCorrector.between(fit.ranker, search.around(fit.ranker, strength), places), facts)
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ class _Search:
         bounds, unscaled = bounds_of(ranker), ranker.of_features(FEATURES).astype(np.float64)
         centre = np.clip(unscaled * self.spread, bounds.low, bounds.high)
         standard = minimum(loss, self.spread, bounds, strength, centre, centre=centre)
-        # A feature that orders nothing among the best keeps its weight: it may order those below.
+        # A feature that is the same for all of the best says nothing of their order, and has nothing to be moved by.
         weights = np.where(self.spread > CONSTANT, standard * scale_of(self.spread), unscaled)
         named = (dict(zip(FEATURES, values.tolist(), strict=True)) for values in (weights, standard))
         return LinearRanker.of(*named)

@@ -177,8 +177,9 @@ def refine_rankers(
     correctors: Mapping[str, CorrectorFit],
 ) -> dict[str, Refinement]:
     """For the tasks that trees do not surely pay in: other weights of the same features, which need fewer users to be fitted."""
-    seed, without = tuned.settings.evaluation.seed, [task for task, fit in correctors.items() if fit.corrector is None]
-    return {task: refine_ranker(task, fits[task], requests[task], seed) for task in without}
+    seed, places = tuned.settings.evaluation.seed, tuned.settings.ranking.places
+    without = [task for task, fit in correctors.items() if fit.corrector is None]
+    return {task: refine_ranker(task, fits[task], requests[task], places, seed) for task in without}
 
 
 def choose_rerankings(tuned: TunedTowers, rankers: Mapping[str, LinearRanker]) -> dict[str, RerankingChoice]:

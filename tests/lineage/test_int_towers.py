@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from retriever_contract import N_TRACKS, N_USERS, SMALL, random_log, untrained
+from retriever_contract import N_TRACKS, N_USERS, SMALL, untrained
 
 from loopback_core.errors import SettingsError
 from loopback_core.lineage import retriever as retriever_module
@@ -17,17 +17,6 @@ from loopback_core.training.sampled import SampledExamples
 
 EVERYONE = np.arange(N_USERS)
 DIM, HEAD_DIM = SMALL["towers"]["output_dim"], SMALL["lineage"]["interaction"]["head_dim"]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Steps this small wait for a second thread longer than they compute."""
-    torch.set_num_threads(1)
-
-
-@pytest.fixture(scope="module")
-def data():
-    return random_log()
 
 
 @pytest.fixture(scope="module")

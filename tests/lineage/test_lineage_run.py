@@ -2,7 +2,6 @@ import json
 import shutil
 
 import pytest
-import torch
 from planted_log import planted_splits
 from retriever_contract import SMALL
 
@@ -14,12 +13,6 @@ from loopback_core.lineage.run_lineage import run_lineage
 from loopback_core.splits import Splits
 
 GIVEN = {**SMALL, "lineage": {**SMALL["lineage"], "timed_queries": 3}}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Steps this small wait for a second thread longer than they compute."""
-    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
-from retriever_contract import N_TRACKS, N_USERS, random_log, untrained
+from retriever_contract import N_TRACKS, N_USERS, untrained
 
 from loopback_core.data import NOTHING, Histories, Ragged
 from loopback_core.errors import ArtifactError
@@ -19,17 +18,6 @@ from loopback_core.recommenders.recommender import Recommender
 from loopback_core.towers.user import ANYTHING, ONLY_NEW
 
 EVERYONE = np.arange(N_USERS)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Steps this small wait for a second thread longer than they compute."""
-    torch.set_num_threads(1)
-
-
-@pytest.fixture(scope="module")
-def data():
-    return random_log()
 
 
 @pytest.fixture(scope="module")

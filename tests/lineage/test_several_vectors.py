@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from retriever_contract import N_USERS, SMALL, random_log, untrained
+from retriever_contract import N_USERS, SMALL, untrained
 
 from loopback_core.errors import SettingsError
 from loopback_core.lineage import merged_softmax
@@ -14,11 +14,6 @@ from loopback_core.retrieval.embed import read_users
 from loopback_core.towers.sequences import NO_LISTEN, Sequences
 from loopback_core.towers.two_tower import Vocabulary
 from loopback_core.training.sampled import SampledExamples
-
-
-@pytest.fixture(scope="module")
-def data():
-    return random_log()
 
 
 @pytest.fixture(scope="module")

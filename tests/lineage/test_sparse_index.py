@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 from retriever_contract import N_USERS, random_log, untrained
 
 from loopback_core.data import NOTHING, Ragged
@@ -17,12 +16,6 @@ from loopback_core.lineage.sparse_view import heaviest
 from loopback_core.settings import Settings
 
 pytest.importorskip("seismic", reason="the extra 'seismic' is not installed")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Steps this small wait for a second thread longer than they compute."""
-    torch.set_num_threads(1)
 
 
 def settings_of(engine, **more):

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from retriever_contract import ARTIST, N_ARTISTS, N_TRACKS, N_USERS, SMALL, random_log, untrained
+from retriever_contract import ARTIST, N_ARTISTS, N_TRACKS, N_USERS, SMALL, untrained
 
 from loopback_core.data.names import TrackNames
 from loopback_core.errors import SettingsError
@@ -21,17 +21,6 @@ from loopback_core.training.sampled import SampledExamples
 
 TERMS = SMALL["lineage"]["sparse"]
 CODES, WORDS = TERMS["codes"], TERMS["words"]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Steps this small wait for a second thread longer than they compute."""
-    torch.set_num_threads(1)
-
-
-@pytest.fixture(scope="module")
-def data():
-    return random_log()
 
 
 @pytest.fixture(scope="module")

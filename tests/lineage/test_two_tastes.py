@@ -1,8 +1,6 @@
 """A log that one vector of a user cannot solve."""
 
 import numpy as np
-import pytest
-import torch
 from two_tastes import two_tastes
 
 from loopback_core.lineage.families import FAMILIES, settings_of_family
@@ -28,12 +26,6 @@ GIVEN = {
         "device": "cpu",
     },
 }
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Steps this small wait for a second thread longer than they compute."""
-    torch.set_num_threads(1)
 
 
 def ndcg(family, folder):

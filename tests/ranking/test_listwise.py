@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from loopback_core.ranking.listwise import Bounds, FitRequests, ListwiseLoss, fit_listwise
+from loopback_core.ranking.listwise import Bounds, FitRequests, ListwiseLoss, minimum
 
 FREE = Bounds(np.full(2, -np.inf), np.full(2, np.inf))
 
@@ -34,20 +34,24 @@ def test_the_spread_is_that_within_a_request(asked):
 
 
 def test_the_minimum_does_not_depend_on_where_the_search_begins(asked):
-    found = [fit_listwise(asked, asked.spread(), FREE, 0.5, np.array(start)) for start in ([0.0, 0.0], [3.0, -2.0])]
+    found = [
+        minimum(ListwiseLoss(asked), asked.spread(), FREE, 0.5, np.array(start)) for start in ([0.0, 0.0], [3.0, -2.0])
+    ]
     np.testing.assert_allclose(found[0], found[1], atol=1e-2)
 
 
 def test_a_stronger_penalty_gives_smaller_weights_and_bounds_are_kept(asked):
-    weak, strong = (fit_listwise(asked, asked.spread(), FREE, strength, np.zeros(2)) for strength in (0.1, 10.0))
+    weak, strong = (
+        minimum(ListwiseLoss(asked), asked.spread(), FREE, strength, np.zeros(2)) for strength in (0.1, 10.0)
+    )
     assert np.linalg.norm(strong) < np.linalg.norm(weak) and weak[0] > 0
     bounds = Bounds(np.full(2, -np.inf), np.zeros(2))
-    assert fit_listwise(asked, asked.spread(), bounds, 0.1, np.zeros(2))[0] == 0
+    assert minimum(ListwiseLoss(asked), asked.spread(), bounds, 0.1, np.zeros(2))[0] == 0
 
 
 def test_a_feature_that_is_the_same_for_all_candidates_has_no_weight(asked):
     constant = FitRequests(np.ones_like(asked.features), asked.lengths, asked.is_positive, asked.user)
-    assert not fit_listwise(constant, constant.spread(), FREE, 0.1, np.zeros(2)).any()
+    assert not minimum(ListwiseLoss(constant), constant.spread(), FREE, 0.1, np.zeros(2)).any()
 
 
 def test_of_some_requests_only_their_candidates_are_left(asked):

@@ -103,7 +103,7 @@ def fitted(n_users):
 
 def test_weights_move_where_other_users_have_better_lists_of_ten():
     fit, requests = fitted(60)
-    refined = refine_ranker("next_listen", fit, requests, 0)
+    refined = refine_ranker("next_listen", fit, requests, 300, 0)
     assert refined.facts["used"] and refined.facts["users"] == 60 and refined.facts["strength"] > 0
     assert refined.facts["difference"] > 3 * refined.facts["error"] > 0
     corrected = refined.corrector.corrected(requests, np.zeros((1, 1), np.float32))
@@ -113,7 +113,7 @@ def test_weights_move_where_other_users_have_better_lists_of_ten():
 
 def test_the_corrector_can_be_read_back(tmp_path):
     fit, requests = fitted(60)
-    corrector = refine_ranker("next_listen", fit, requests, 0).corrector
+    corrector = refine_ranker("next_listen", fit, requests, 300, 0).corrector
     save_correctors({"next_listen": corrector}, tmp_path)
     assert load_correctors(tmp_path) == {"next_listen": corrector} and corrector.places == 100
     (path,) = tmp_path.iterdir()
@@ -128,16 +128,22 @@ def test_the_corrector_can_be_read_back(tmp_path):
             load_correctors(tmp_path)
 
 
+def test_no_more_places_are_put_in_order_than_the_settings_allow():
+    fit, requests = fitted(60)
+    refined = refine_ranker("next_listen", fit, requests, 40, 0)
+    assert refined.corrector.places == refined.facts["places"] == 40
+
+
 def test_of_few_users_the_weights_stay():
     fit, requests = fitted(20)
-    refined = refine_ranker("next_listen", fit, requests, 0)
+    refined = refine_ranker("next_listen", fit, requests, 300, 0)
     assert refined.corrector is None and not refined.facts["used"] and refined.facts["strength"] == 0
 
 
 def test_without_fits_of_other_users_the_weights_stay():
     _, requests = fitted(60)
     alone = LinearFit(LinearRanker.of({OFTEN: 1.0}))
-    assert refine_ranker("next_listen", alone, requests, 0).corrector is None
+    assert refine_ranker("next_listen", alone, requests, 300, 0).corrector is None
 
 
 def test_a_ranker_without_optional_terms_does_without_them():
@@ -147,4 +153,4 @@ def test_a_ranker_without_optional_terms_does_without_them():
     told = RankRequests(
         *(columns if name == "features" else getattr(requests, name) for name in RankRequests.__dataclass_fields__)
     )
-    assert STEP not in dict(refine_ranker("next_listen", fit, told, 0).corrector.added.weights)
+    assert STEP not in dict(refine_ranker("next_listen", fit, told, 300, 0).corrector.added.weights)

@@ -17,19 +17,22 @@ if TYPE_CHECKING:
 
 @stage_asset("ablation", retrained=False, group_name="evaluation", kinds={"pytorch", "markdown"})
 def ablation(step: Step) -> dg.MaterializeResult[Any]:
-    """From the reference to the recipe and each choice removed from it, over seeds, measured on validation.
+    """From the reference to the recipe of this log and each choice removed from it, over seeds, measured on validation.
 
     Finished trainings are kept: a killed run continues, and another choice trains only that one.
     """
-    from loopback_core.ablation.choices import choose, settings_of
+    from loopback_core.ablation.choices import choices_for, plan_of
     from loopback_core.ablation.run import run_ablation
     from loopback_core.evaluation.ablation_json import read_ablation
+    from loopback_core.settings import RECIPE, searched_only
     from loopback_core.splits import Splits
+    from loopback_core.training.search import recipes_of_log
 
-    splits, settings = step.sound("temporal_splits"), step.settings.ablation
-    plan = {
-        name: [settings_of(name, seed, step.overrides) for seed in settings.seeds] for name in choose(settings.choices)
-    }
+    towers, settings = step.sound("trained_towers"), step.settings.ablation
+    splits, trained = step.upstream(towers, "temporal_splits"), towers.summary
+    of_log = searched_only(trained["settings"]) if trained["preset"] == RECIPE else {}
+    choices = choices_for(recipes_of_log(Splits(splits.folder).tuning_period, step.settings))
+    plan = plan_of(settings.choices, choices, settings.seeds, step.overrides, of_log)
 
     def make(folder: Path) -> dict[str, int]:
         finished, checkpoints = step.store.kept("ablation"), step.scratch(folder)
@@ -37,7 +40,9 @@ def ablation(step: Step) -> dg.MaterializeResult[Any]:
             Splits(splits.folder),
             splits.version,
             splits.digest,
+            choices,
             plan,
+            trained["search"]["chosen"] if trained["search"] else "",
             finished,
             checkpoints,
             folder,
@@ -45,7 +50,7 @@ def ablation(step: Step) -> dg.MaterializeResult[Any]:
         )
 
     used = {name: [training_values(one) for one in by_seed] for name, by_seed in plan.items()}
-    artifact, reused = step.publish("ablation", make, upstream=[splits], extra_settings={"choices": used})
+    artifact, reused = step.publish("ablation", make, upstream=[towers], extra_settings={"choices": used})
     measured = read_ablation(artifact.folder)
     return result(
         artifact,

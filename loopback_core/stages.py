@@ -181,7 +181,7 @@ STAGES = {
             parallel=False,
             in_chain=False,
         ),
-        Stage("ablation", ("temporal_splits",), "ablation.run", _ablation, in_chain=False),
+        Stage("ablation", ("trained_towers",), "ablation.run", _ablation, reads=("temporal_splits",), in_chain=False),
         Stage("lineage", ("temporal_splits",), "lineage.run_lineage", _lineage, in_chain=False),
     )
 }

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from loopback_core.ablation.choices import Choice
 from loopback_core.ablation.kept_trainings import KeptTrainings
 from loopback_core.ablation.measure import ABLATION_TASKS, key_of, measure_choice
 from loopback_core.ablation.table import ablation_rows
@@ -19,7 +20,9 @@ def run_ablation(
     splits: Splits,
     version: str,
     bytes_digest: str,
+    choices: Mapping[str, Choice],
     plan: Mapping[str, Sequence[Settings]],
+    recipe_of_log: str,
     kept: Path,
     checkpoints: Path,
     folder: Path,
@@ -27,7 +30,8 @@ def run_ablation(
 ) -> dict[str, int]:
     """Write `ablation.json`, `ablation.md` and `ablation.png` into `folder`; returns a summary. Test is never read.
 
-    version: that of the splits. bytes_digest: that of their files. plan: choice -> its settings, one for each seed.
+    version: that of the splits. bytes_digest: that of their files. plan: name of one of the choices -> its settings, one for each seed.
+    recipe_of_log: the name of what the search of the log chose; empty: there was none.
     kept: a folder where each training is stored as soon as it is finished, for later runs. checkpoints: one that
     outlives a killed run. verify: raises when the splits were damaged meanwhile, before a training is kept.
     """
@@ -40,11 +44,12 @@ def run_ablation(
         {task: f"{task}/served/{MAIN_METRIC}" for task in ABLATION_TASKS},
     )
     settings_of_evaluation = next(iter(plan.values()))[0].evaluation
-    users, rows = ablation_rows(trainings, settings_of_evaluation)
+    users, rows = ablation_rows(trainings, choices, settings_of_evaluation)
     ablation: Ablation = {
         "schema": 1,
         "versions": {"temporal_splits": version},
         "recipe": RECIPE,
+        "of_log": recipe_of_log,
         "seeds": [settings.training.seed for settings in next(iter(plan.values()))],
         "resamples": settings_of_evaluation.resamples,
         "users": users,

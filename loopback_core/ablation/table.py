@@ -5,7 +5,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from loopback_core.ablation.choices import CHOICES
+from loopback_core.ablation.choices import Choice
 from loopback_core.ablation.measure import ABLATION_METRICS, ABLATION_TASKS, MEASURED, Training
 from loopback_core.evaluation.ablation_json import AblationRow
 from loopback_core.evaluation.evaluation_json import Comparisons
@@ -17,7 +17,7 @@ Value = TypeVar("Value")
 
 
 def ablation_rows(
-    trainings: Mapping[str, Sequence[Training]], settings: EvaluationSettings
+    trainings: Mapping[str, Sequence[Training]], choices: Mapping[str, Choice], settings: EvaluationSettings
 ) -> tuple[dict[str, int], list[AblationRow]]:
     """Users by task, and a row per choice as `ablation.json` holds it.
 
@@ -26,7 +26,7 @@ def ablation_rows(
     """
     sound = {choice: runs for choice, runs in trainings.items() if not any(run.diverged for run in runs)}
     users: dict[str, int] = dict.fromkeys(ABLATION_TASKS, 0)
-    rows = [_row(choice, runs) for choice, runs in trainings.items()]
+    rows = [_row(choice, choices[choice], runs) for choice, runs in trainings.items()]
     for task in ABLATION_TASKS:
         per_user: dict[str, PerUser | None] = {choice: _over_seeds(runs, task) for choice, runs in sound.items()}
         for of_choice in per_user.values():
@@ -42,13 +42,12 @@ def ablation_rows(
     return users, rows
 
 
-def _row(choice: str, runs: Sequence[Training]) -> AblationRow:
-    preset, overrides = CHOICES[choice]
+def _row(name: str, choice: Choice, runs: Sequence[Training]) -> AblationRow:
     facts = [run.facts for run in runs if not run.diverged]
     return {
-        "choice": choice,
-        "preset": preset,
-        "overrides": overrides,
+        "choice": name,
+        "preset": choice.preset,
+        "overrides": choice.changes,
         "diverged": [run.facts["seed"] for run in runs if run.diverged],
         "runs": [run.facts for run in runs],
         "best_epoch": _mean([one["best_epoch"] for one in facts]),

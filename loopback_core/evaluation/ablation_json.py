@@ -46,6 +46,7 @@ class Ablation(TypedDict):
     schema: int
     versions: dict[str, str]
     recipe: NotRequired[str]  # the choice that the others are compared with; see `recipe_of`
+    of_log: NotRequired[str]  # what the search of recipes chose for the log
     seeds: list[int]
     resamples: int
     users: dict[str, int]  # task -> scored users

@@ -65,6 +65,14 @@ class LinearFit:
     fold: Ids = field(default_factory=lambda: np.zeros(0, np.int64))  # of each of them
     without_fold: tuple[LinearRanker, ...] = ()  # fold -> fitted on the users of the others; empty: too few users
 
+    def fold_of(self, users: Ids, rng: np.random.Generator) -> Ids:
+        """(len(users),): the fold of each of these distinct users; any, drawn, of those whom no fit has seen."""
+        drawn = rng.permutation(len(users)) % FOLDS
+        if not len(self.users):
+            return drawn
+        place = np.minimum(np.searchsorted(self.users, users), len(self.users) - 1)
+        return np.where(self.users[place] == users, self.fold[place], drawn)
+
 
 def fit_ranker(task: str, requests: FitRequests, seed: int, earlier: LinearRanker | None = None) -> LinearFit:
     """The weights of a task with the least loss over its requests; without any, the earlier ones or the towers alone.

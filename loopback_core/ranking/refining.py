@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from loopback_core.data import Floats, Ids
+from loopback_core.data import Floats
 from loopback_core.ranking.corrector_facts import RefiningFacts
 from loopback_core.ranking.cross_fitting import FEWEST_USERS, error_by_users
 from loopback_core.ranking.fitting import FOLDS, REQUESTS, LinearFit, bounds_of
@@ -63,7 +63,7 @@ def refine_ranker(task: str, fit: LinearFit, requests: RankRequests, places: int
     }
     if len(users) < FEWEST_USERS or not fit.without_fold:
         return Refinement(None, facts)
-    fold = _folds(fit, users, rng)[user]
+    fold = fit.fold_of(users, rng)[user]
     search = _Search(requests, requests.linear_features())
     with threadpool_limits(1, "blas"):
         outsides = [fold == number for number in range(FOLDS)]
@@ -119,10 +119,3 @@ class _Search:
 
     def _of(self, rows: NDArray[np.bool_]) -> NDArray[np.bool_]:
         return np.repeat(rows, self.requests.lengths)
-
-
-def _folds(fit: LinearFit, users: Ids, rng: np.random.Generator) -> Ids:
-    """The fold of each user, (len(users),): any of those whom no fit has seen."""
-    fold = rng.permutation(len(users)) % FOLDS
-    place = np.minimum(np.searchsorted(fit.users, users), len(fit.users) - 1)
-    return np.where(fit.users[place] == users, fit.fold[place], fold)

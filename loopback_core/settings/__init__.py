@@ -16,7 +16,7 @@ from loopback_core.settings.index_settings import (
 )
 from loopback_core.settings.layers import merged
 from loopback_core.settings.lineage_settings import LineageSettings, SparseSettings
-from loopback_core.settings.loading import RECIPE, load_settings, without_searched
+from loopback_core.settings.loading import RECIPE, load_settings, searched_only, without_searched
 from loopback_core.settings.ranking_settings import RankingSettings
 from loopback_core.settings.reranking_settings import RERANKING_METHODS, RerankingMethod, RerankingSettings
 from loopback_core.settings.section import Section
@@ -83,5 +83,6 @@ __all__ = [
     "load_settings",
     "merged",
     "shipped_presets",
+    "searched_only",
     "without_searched",
 ]

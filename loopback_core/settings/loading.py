@@ -73,6 +73,21 @@ def without_searched(settings: Mapping[str, Any]) -> dict[str, Any]:
     return _without(settings, {tuple(key.split(".")) for key in SEARCHED})
 
 
+def searched_only(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Section -> what a search can choose of dumped settings, and nothing else."""
+    chosen: dict[str, Any] = {}
+    for key in SEARCHED:
+        *sections, last = key.split(".")
+        value: Any = settings
+        for name in (*sections, last):
+            value = value[name]
+        inside = chosen
+        for section in sections:
+            inside = inside.setdefault(section, {})
+        inside[last] = value
+    return chosen
+
+
 def _without(values: Mapping[str, Any], keys: set[tuple[str, ...]]) -> dict[str, Any]:
     left = {name: value for name, value in values.items() if (name,) not in keys}
     inside = {name: {key[1:] for key in keys if key[0] == name and len(key) > 1} for name in left}

@@ -51,8 +51,7 @@ def search_recipe(period: Period, settings: Settings, checkpoints: Path) -> Sear
     it stopped.
     """
     training = settings.training
-    in_order = choose_device(training.device).type != "cpu" or len(period.fit.events) <= MOST_LISTENS_IN_ORDER
-    left = recipes_for(period, in_order=in_order)
+    left = recipes_of_log(period, settings)
     sample = sample_of(period, training.search.listens, training.seed)
     folders = {recipe.name: checkpoints / str(number) for number, recipe in enumerate(left)}
     trials: list[RecipeTrial] = []
@@ -69,6 +68,12 @@ def search_recipe(period: Period, settings: Settings, checkpoints: Path) -> Sear
     log.info("the recipe for this log: %s", left[0].name)
     own = folders[left[0].name] if sample is period and trials else None
     return Search(training.validation_metric, len(sample.fit.events), trials, left[0], own)
+
+
+def recipes_of_log(period: Period, settings: Settings) -> list[Recipe]:
+    """The recipes that are compared on this log, on the device of the settings."""
+    on_cpu = choose_device(settings.training.device).type == "cpu"
+    return recipes_for(period, in_order=not on_cpu or len(period.fit.events) <= MOST_LISTENS_IN_ORDER)
 
 
 def _try(recipe: Recipe, sample: Period, settings: Settings, epochs: int, folder: Path) -> RecipeTrial:

@@ -6,7 +6,7 @@ import torch
 from planted_log import planted_splits
 
 from loopback_core.ablation import measure
-from loopback_core.ablation.choices import CHOICES, settings_of
+from loopback_core.ablation.choices import CHOICES, plan_of, settings_of
 from loopback_core.ablation.measure import key_of
 from loopback_core.ablation.run import run_ablation
 from loopback_core.errors import ArtifactError, DivergedError
@@ -47,13 +47,13 @@ def run(splits, tmp_path):
     """run(choices, seeds) -> content of `ablation.json` and the summary; what was trained is kept between calls."""
 
     def run(choices=("reference", "default"), seeds=(0, 1), verify=lambda: None):
-        plan = {choice: [settings_of(choice, seed, GIVEN, {}) for seed in seeds] for choice in choices}
+        plan = plan_of(choices, CHOICES, seeds, GIVEN, {}, {})
         folder = tmp_path / "made"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         kept, checkpoints = tmp_path / "kept", tmp_path / "checkpoints"
         summary = run_ablation(
-            Splits(splits.folder), "a-version", "their digest", plan, kept, checkpoints, folder, verify
+            Splits(splits.folder), "a-version", "their digest", CHOICES, plan, "order", kept, checkpoints, folder, verify
         )
         return json.loads((folder / "ablation.json").read_text()), summary
 
@@ -123,7 +123,7 @@ def change_a_loss(arrays):
 
 def test_another_content_of_the_file_of_features_is_another_training(tmp_path):
     path = tmp_path / "features.parquet"
-    settings = settings_of("default", 0, {"towers": {"sum": {"features": str(path)}}}, {})
+    settings = settings_of(CHOICES["default"], 0, {"towers": {"sum": {"features": str(path)}}}, {}, {})
     keys = set()
     for content in (b"1", b"2"):
         path.write_bytes(content)
@@ -134,13 +134,13 @@ def test_another_content_of_the_file_of_features_is_another_training(tmp_path):
 def test_the_index_is_part_of_a_training_only_where_it_mines_hard_negatives():
     def keys(choice):
         kinds = [{"index": {"kind": kind}} for kind in ("flat", "hnsw")]
-        return {key_of(settings_of(choice, 0, given, {}), "a-version", "code") for given in kinds}
+        return {key_of(settings_of(CHOICES[choice], 0, given, {}, {}), "a-version", "code") for given in kinds}
 
     assert (len(keys("default")), len(keys("with hard negatives"))) == (1, 2)
 
 
 def test_another_number_of_threads_is_another_training(monkeypatch):
-    settings, keys = settings_of("default", 0, {}, {}), set()
+    settings, keys = settings_of(CHOICES["default"], 0, {}, {}, {}), set()
     for threads in ("1", "2"):
         monkeypatch.setenv("OPENBLAS_NUM_THREADS", threads)
         keys.add(key_of(settings, "a-version", "code"))
@@ -150,7 +150,7 @@ def test_another_number_of_threads_is_another_training(monkeypatch):
 def test_what_is_measured_of_each_choice(run, tmp_path):
     content, _ = run()
     assert content["schema"] == 1 and content["seeds"] == [0, 1]
-    assert content["users"] == {"discovery": 20, "next_listen": 20}  # tuning_users of them
+    assert content["users"] == {"discovery": 60, "next_listen": 60}
     reference, default = content["rows"]
     for row in (reference, default):
         assert [facts["seed"] for facts in row["runs"]] == [0, 1] and row["best_epoch"] == 1

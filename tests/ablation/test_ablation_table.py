@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 
+from loopback_core.ablation.choices import CHOICES
 from loopback_core.ablation.measure import Training
 from loopback_core.ablation.table import ablation_rows
 from loopback_core.reporting.report.ablation_section import ablation_text
@@ -35,7 +36,7 @@ def trainings():
 
 
 def test_a_row_is_the_mean_over_users_of_the_mean_over_seeds(trainings):
-    users, (reference, default) = ablation_rows(trainings, SETTINGS)
+    users, (reference, default) = ablation_rows(trainings, CHOICES, SETTINGS)
     assert users == {"discovery": 2, "next_listen": 0}
     served = reference["tasks"]["discovery"]["served"]["ndcg@10"]  # users: .1 and .3
     assert served["value"] == pytest.approx(0.2)
@@ -47,7 +48,7 @@ def test_a_row_is_the_mean_over_users_of_the_mean_over_seeds(trainings):
 
 
 def test_the_difference_is_to_the_recipe_over_the_same_users_and_the_recipe_has_none(trainings):
-    _, (reference, default) = ablation_rows(trainings, SETTINGS)
+    _, (reference, default) = ablation_rows(trainings, CHOICES, SETTINGS)
     found = reference["paired"]["discovery"]["served"]["ndcg@10"]  # .1 - .5 and .3 - .2
     assert found["difference"] == pytest.approx(-0.15)
     assert (found["low"], found["high"]) == (pytest.approx(-0.4), pytest.approx(0.1))
@@ -57,7 +58,7 @@ def test_the_difference_is_to_the_recipe_over_the_same_users_and_the_recipe_has_
 
 def test_a_choice_that_diverged_under_one_seed_has_no_means_and_is_named(trainings):
     trainings["reference"][1] = diverged(1)
-    users, rows = ablation_rows(trainings, SETTINGS)
+    users, rows = ablation_rows(trainings, CHOICES, SETTINGS)
     assert rows[0]["diverged"] == [1] and rows[0]["tasks"] == rows[0]["paired"] == {}
     assert rows[1]["tasks"]["discovery"]["served"]["ndcg@10"]["value"] == pytest.approx(0.35)
     content = {"rows": rows, "users": users, "seeds": [0, 1], "resamples": 200}
@@ -66,7 +67,7 @@ def test_a_choice_that_diverged_under_one_seed_has_no_means_and_is_named(trainin
 
 
 def test_the_text_has_a_table_for_each_task_and_one_of_the_costs(trainings):
-    users, rows = ablation_rows(trainings, SETTINGS)
+    users, rows = ablation_rows(trainings, CHOICES, SETTINGS)
     text = "\n\n".join(ablation_text({"rows": rows, "users": users, "seeds": [0, 1], "resamples": 200}))
     assert "| reference | 0.2000 [0.1000, 0.3000] | -0.1500 [-0.4000, +0.1000] |" in text
     assert "| **default** | 0.3500 [0.2000, 0.5000] | – | 0.1250 [0.1250, 0.1250] | – |" in text
@@ -75,6 +76,6 @@ def test_the_text_has_a_table_for_each_task_and_one_of_the_costs(trainings):
 
 
 def test_too_few_users_leave_values_without_intervals(trainings):
-    _, (reference, _) = ablation_rows(trainings, EvaluationSettings(min_users=3))
+    _, (reference, _) = ablation_rows(trainings, CHOICES, EvaluationSettings(min_users=3))
     assert reference["tasks"]["discovery"]["served"]["ndcg@10"]["low"] is None
     assert reference["paired"]["discovery"]["served"]["ndcg@10"]["p"] is None

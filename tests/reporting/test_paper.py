@@ -335,7 +335,7 @@ def test_an_ablation_and_a_run_of_the_same_name_fill_their_own_blocks(files, abl
     Path(paper).write_text(block("ablation slice", "*not filled yet*") + Path(paper).read_text())
     assert main([paper, "--ablation", f"slice={tmp_path / 'ablation.json'}"]) == 0
     text = Path(paper).read_text()
-    assert "with the seeds 0, 1, and measured on validation" in text
+    assert "with the seeds 0, 1, and measured at several moments of validation" in text
     assert "| reference | 0.0300 [0.0200, 0.0400] | -0.0100 [-0.0200, -0.0050] | – | – | 0.1000 | – |" in text
     assert "| **default** | 2.0 | 60 | 10,000 | 5,000 |" in text
     assert "slice: not given, its blocks are left as they are" in capsys.readouterr().out

@@ -23,11 +23,12 @@ def ablation_text(ablation: Ablation) -> Iterator[str]:
     """Paragraphs."""
     seeds = ", ".join(map(str, ablation["seeds"]))
     yield (
-        f"Each row was trained on train alone, with the seeds {seeds}, and measured on validation: test was not read. Values "
-        "are means over users of the mean over seeds; in brackets a 95 % percentile bootstrap over users "
-        f"({ablation['resamples']:,} resamples), which does not cover the choice of seeds. The difference is that to "
-        f"`{recipe_of(ablation)}` over the same users. Epochs and the weights of what is served were chosen on the same "
-        "validation: rows can be compared with each other, and not with what is measured on test."
+        f"Each row was trained on train alone, with the seeds {seeds}, and measured at several moments of validation: test was not "
+        "read. `served` is the linear score, with weights that were fitted on two thirds of the users for the rest of them, and "
+        "without what corrects the order of the best. Values are means over users of the mean over their requests and over seeds; "
+        f"in brackets a 95 % percentile bootstrap over users ({ablation['resamples']:,} resamples), which does not cover the choice "
+        f"of seeds. The difference is that to `{recipe_of(ablation)}`{_chosen(ablation)} over the same users. Epochs were chosen on "
+        "the same validation: rows can be compared with each other, and not with what is measured on test."
     )
     for task, users in ablation["users"].items():
         yield f"{task.replace('_', ' ').capitalize()}, {users:,} users:"
@@ -37,6 +38,11 @@ def ablation_text(ablation: Ablation) -> Iterator[str]:
     for row in ablation["rows"]:
         if row["diverged"]:
             yield f"`{row['choice']}` diverged with seed {', '.join(map(str, row['diverged']))}, and has no values."
+
+
+def _chosen(ablation: Ablation) -> str:
+    of_log = ablation.get("of_log")
+    return f", the recipe that the search chose for this log ({of_log})," if of_log else ""
 
 
 def _task_table(ablation: Ablation, task: str) -> str:

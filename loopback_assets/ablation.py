@@ -50,7 +50,7 @@ def ablation(step: Step) -> dg.MaterializeResult[Any]:
         )
 
     used = {name: [training_values(one) for one in by_seed] for name, by_seed in plan.items()}
-    artifact, reused = step.publish("ablation", make, upstream=[towers], extra_settings={"choices": used})
+    artifact, reused = step.publish("ablation", make, upstream=[towers, splits], extra_settings={"choices": used})
     measured = read_ablation(artifact.folder)
     return result(
         artifact,

@@ -19,7 +19,6 @@ def _mixed(logq: float) -> dict[str, Any]:
     return {"objective": "sampled", "sampled": {"uniform_share": 0.5, "logq": logq}}
 
 
-
 @dataclass(frozen=True)
 class Choice:
     """A preset, and what is changed of it."""

@@ -12,7 +12,7 @@ from loopback_core.data import Ids
 from loopback_core.errors import DivergedError
 from loopback_core.evaluation.ablation_json import TrainingFacts
 from loopback_core.ranking.fitting import REQUESTS, LinearFit
-from loopback_core.ranking.linear_ranker import TOWERS_ALONE
+from loopback_core.ranking.linear_ranker import TOWERS_ALONE, LinearRanker
 from loopback_core.recommenders.lists import rank_users
 from loopback_core.recommenders.towers_recommender import TowersRecommender
 from loopback_core.runtime.threads import compute_threads
@@ -101,7 +101,8 @@ def _per_user(tuned: TunedTowers, fits: Mapping[str, LinearFit]) -> PerUser:
 
 def _values(moment: ValidationMoment, task: Task, fit: LinearFit, shown: str) -> PerUser:
     """metric -> (users,), each user by a ranker that was not fitted on them, where there is one."""
-    rankers, parts = (fit.ranker,), [np.arange(len(task.users))]
+    rankers: tuple[LinearRanker, ...] = (fit.ranker,)
+    parts = [np.arange(len(task.users))]
     if fit.without_fold:
         fold = fit.fold_of(task.users, np.random.default_rng(moment.seed))
         rankers, parts = fit.without_fold, [np.flatnonzero(fold == number) for number in range(len(fit.without_fold))]

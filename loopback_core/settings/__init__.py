@@ -82,7 +82,7 @@ __all__ = [
     "in_utc",
     "load_settings",
     "merged",
-    "shipped_presets",
     "searched_only",
+    "shipped_presets",
     "without_searched",
 ]

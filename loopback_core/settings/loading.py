@@ -74,17 +74,18 @@ def without_searched(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def searched_only(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Section -> what a search can choose of dumped settings, and nothing else."""
+    """What a search can choose of dumped settings, and nothing else; a key that they do not hold is left out."""
     chosen: dict[str, Any] = {}
     for key in SEARCHED:
         *sections, last = key.split(".")
         value: Any = settings
-        for name in (*sections, last):
-            value = value[name]
-        inside = chosen
         for section in sections:
-            inside = inside.setdefault(section, {})
-        inside[last] = value
+            value = value.get(section, {})
+        if last in value:
+            inner = {last: value[last]}
+            for section in reversed(sections):
+                inner = {section: inner}
+            chosen = merged(chosen, inner)
     return chosen
 
 

@@ -62,7 +62,9 @@ def test_a_choice_changes_what_it_is_called_after_and_nothing_else(choice, prese
 
 
 def test_every_choice_but_the_presets_differs_from_every_other_on_a_log_that_rewards_order():
-    merged = [settings_of(choice, 0, {}, IN_ORDER, {}) for name, choice in CHOICES.items() if name != "all users in a step"]
+    merged = [
+        settings_of(choice, 0, {}, IN_ORDER, {}) for name, choice in CHOICES.items() if name != "all users in a step"
+    ]
     assert all(differing(a, b) for place, a in enumerate(merged) for b in merged[:place])
 
 
@@ -79,7 +81,11 @@ def test_what_the_run_is_given_holds_but_where_the_choice_says_otherwise_and_not
 def test_a_choice_of_the_recipe_starts_at_what_the_search_chose_for_the_log_and_one_of_the_reference_does_not():
     given = {"training": {"sampled": {"target_window": 50}}, "towers": {"output_dim": 8}}
     recipe = settings_of(CHOICES[RECIPE], 0, given, IN_ORDER, {})
-    assert (recipe.towers.user_encoder, recipe.training.sampled.target_window, recipe.towers.output_dim) == ("hstu", 1, 8)
+    assert (recipe.towers.user_encoder, recipe.training.sampled.target_window, recipe.towers.output_dim) == (
+        "hstu",
+        1,
+        8,
+    )
     further = settings_of(CHOICES["with targets at most 32 ahead"], 0, given, IN_ORDER, {})
     assert (further.towers.user_encoder, further.training.sampled.target_window) == ("hstu", 32)
     assert settings_of(CHOICES["+ history"], 0, {}, IN_ORDER, {}).towers.user_encoder == "pooled"

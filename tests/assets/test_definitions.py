@@ -43,7 +43,7 @@ def test_definitions_load() -> None:
     dg.Definitions.validate_loadable(defs)
 
 
-def test_the_assets_are_one_graph_with_the_baselines_and_the_ablation_parallel_to_the_towers() -> None:
+def test_the_assets_are_one_graph_with_the_baselines_parallel_to_the_towers() -> None:
     upstream = {spec.key.to_user_string(): {dep.asset_key.to_user_string() for dep in spec.deps} for spec in SPECS}
     assert upstream == {
         "raw_listens": set(),
@@ -59,7 +59,7 @@ def test_the_assets_are_one_graph_with_the_baselines_and_the_ablation_parallel_t
         "drift": {"bundle"},
         "promotion": {"bundle", "drift"},
         "served_quality": {"interactions"},
-        "ablation": {"temporal_splits"},
+        "ablation": {"trained_towers"},
         "lineage": {"temporal_splits"},
     }
     assert {stage.name: set(stage.upstream) for stage in STAGES.values()} == upstream

@@ -4,11 +4,11 @@ from dataclasses import asdict, replace
 
 import numpy as np
 
-from loopback_core.data import Histories, Ragged, Ranking
+from loopback_core.data import Ranking
 from loopback_core.evaluation.evaluator import TaskResult, compare_over_users
 from loopback_core.evaluation.reranking_json import DialPointJson, RerankingJson
 from loopback_core.recommenders.lists import RERANKED, SERVED
-from loopback_core.reranking.choosing import FIRST_TRACKS, DialPoint, RerankingChoice, dial_points
+from loopback_core.reranking.choosing import FIRST_TRACKS, DialPoint, MeasuredLists, RerankingChoice, dial_points
 from loopback_core.reranking.list_diversity import list_diversity
 from loopback_core.reranking.reranker import Reranker
 from loopback_core.settings import RERANKING_METHODS, EvaluationSettings
@@ -31,16 +31,14 @@ def reranking_json(
         if name != RERANKED and (of := result.per_user[name]) is not None
     }
     rows = _some_rows(len(result.task.users), settings.seed)
-    lists, histories, positives = _of_rows(result, rows)
+    lists = [_of_rows(result, rows)]
     return {
         "choice": asdict(choice),
         "lists": {name: _measured(result, name, reranker) for name in names},
         "against": compare_over_users(differences, settings),
         "users_of_curve": len(rows),
         "curve": {
-            method: [
-                _as_json(point) for point in dial_points(lists, histories, positives, replace(reranker, method=method))
-            ]
+            method: [_as_json(point) for point in dial_points(lists, replace(reranker, method=method))]
             for method in RERANKING_METHODS
         },
     }
@@ -59,10 +57,11 @@ def _some_rows(n_users: int, seed: int) -> np.ndarray:
     return np.sort(np.random.default_rng(seed).permutation(n_users)[:USERS_OF_CURVE])
 
 
-def _of_rows(result: TaskResult, rows: np.ndarray) -> tuple[Ranking, Histories, Ragged]:
-    """The scored lists of some users, their histories and positives."""
-    lists, task = result.rankings[SERVED], result.task
-    return Ranking(lists.tracks[rows], lists.scores[rows]), task.histories.take(rows), task.positives.take(rows)
+def _of_rows(result: TaskResult, rows: np.ndarray) -> MeasuredLists:
+    """The scored lists of some users."""
+    lists, task = result.rankings[SERVED], result.task.of_rows(rows)
+    ranking = Ranking(lists.tracks[rows], lists.scores[rows])
+    return MeasuredLists(ranking, task.histories, task.positives, task.users)
 
 
 def _as_json(point: DialPoint) -> DialPointJson:

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loopback_core.data import Floats, Ids
-from loopback_core.reranking.diversify import relevance_of, then_the_rest
+from loopback_core.reranking.relevance import relevance_of, then_the_rest
 
 SMOOTHING = 0.01
 """Share of the taste that is mixed into that of the list, so that an artist who is missing costs a finite amount."""

@@ -13,10 +13,12 @@ from pydantic import Field, TypeAdapter
 
 from loopback_core.data import Floats, Histories, Ids, Ragged, Ranking
 from loopback_core.errors import ArtifactError
+from loopback_core.ranking.cross_fitting import error_by_users
 from loopback_core.ranking.scorer import Scorer
+from loopback_core.reranking.artist_coverage import PAGE_LENGTH
 from loopback_core.reranking.list_diversity import list_diversity
-from loopback_core.reranking.reranker import LONGEST, Reranker, Rules
-from loopback_core.retrieval.top_k import tie_order, top_k
+from loopback_core.reranking.reranker import HEAD, Reranker, Rules
+from loopback_core.retrieval.top_k import no_ranking, tie_order, top_k
 from loopback_core.settings import RERANKING_METHODS, RerankingMethod, RerankingSettings
 from loopback_core.tasks.metrics import MAIN_METRIC, per_user_metrics
 from loopback_core.tasks.task import Task
@@ -25,14 +27,14 @@ log = logging.getLogger("loopback")
 
 RERANKING = "reranking.json"
 
-DIAL = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 0.9)
+DIAL = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7, 0.9)
 """The values of the dial that are tried."""
 
-FIRST_TRACKS = 10
+FIRST_TRACKS = PAGE_LENGTH
 """The first tracks of a list, which are measured."""
 
-MEASURED_USERS, RANKED_AT_ONCE = 500, 64
-"""Users whose lists are measured at most, and whose scores of all tracks are held together."""
+MEASURED_REQUESTS, RANKED_AT_ONCE = 2_000, 64
+"""Requests whose lists are measured at most, at all moments, and whose scores of all tracks are held together."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class DialPoint:
     method: RerankingMethod
     diversity: float
     ndcg: float  # at FIRST_TRACKS, the mean over users
-    error: float  # standard error of its difference to the lists in the order of their scores
+    error: float  # standard error, over users, of its difference to the lists in the order of their scores
     distance: float
     artists: float
     entropy: float
@@ -58,6 +60,7 @@ class RerankingChoice:
     one_version: bool = True
     ndcg: float = 0.0  # of the lists as they are scored, without any re-ranking
     users: int = 0
+    requests: int = 0
     points: tuple[DialPoint, ...] = ()
 
     @classmethod
@@ -71,39 +74,71 @@ class RerankingChoice:
         return Rules(self.most_of_artist, self.one_version)
 
 
-def choose_reranking(scorer: Scorer, task: Task, works: Ids, settings: RerankingSettings, seed: int) -> RerankingChoice:
+@dataclass(frozen=True)
+class MeasuredLists:
+    """Lists in the order of their scores, and what they are measured by."""
+
+    ranking: Ranking  # (requests, k)
+    histories: Histories
+    positives: Ragged
+    users: Ids  # (requests,)
+
+    @classmethod
+    def of(cls, scorer: Scorer, task: Task, seed: int) -> Self:
+        """The first HEAD tracks of every user of a task. scorer: with the ranker of the task. seed: of ties."""
+        tie_rank, length = tie_order(task.n_candidates, seed), min(HEAD, task.n_candidates)
+        ranking = no_ranking(len(task.users), length)
+        for start in range(0, len(task.users), RANKED_AT_ONCE):
+            rows = np.arange(start, min(start + RANKED_AT_ONCE, len(task.users)))
+            part = task.of_rows(rows)
+            users = scorer.encode(part.histories)
+            scores: Floats = users.vectors @ scorer.vectors.T
+            scorer.add_terms(scores, users.prior)
+            best = top_k(scores, length, tie_rank, part.exclude)
+            ranking.tracks[rows], ranking.scores[rows] = best.tracks, best.scores
+        return cls(ranking, task.histories, task.positives, task.users)
+
+    def ndcg(self, ranking: Ranking) -> NDArray[np.float64]:
+        """(requests,): nDCG@10 of each list of its tracks in some order."""
+        return per_user_metrics(ranking, self.positives, (FIRST_TRACKS,))[MAIN_METRIC]
+
+
+def choose_reranking(
+    task: str, lists: Sequence[MeasuredLists], reranker: Reranker, settings: RerankingSettings
+) -> RerankingChoice:
     """The point with the most artists that costs at most `reranking.max_cost` of nDCG@10 of a task.
 
     A standard error is added to the cost, so that a choice by few users is cautious. Where no point costs so little, as where the
     rules alone cost more, the dial stays at 0.
 
-    scorer: with the ranker of the task. works: (n_candidates,) from `works_of`. seed: of the users and of ties.
+    lists: of the same users at several moments. reranker: of the catalog; its method, dial and rules do not matter.
     """
     unmeasured = RerankingChoice.unmeasured(settings)
-    task = task.sampled(MEASURED_USERS, seed)
-    if not len(task.users):
+    lists = [of_moment for of_moment in lists if len(of_moment.users)]
+    if not lists:
         return unmeasured
-    ranking = _lists(scorer, task, seed)
-    reranker = Reranker(scorer.vectors, scorer.knowledge.artist_of, works, rules=unmeasured.rules)
+    reranker, most_cost = replace(reranker, rules=unmeasured.rules), settings.max_cost
     points = [
         point
         for method in _methods(settings)
-        for point in dial_points(ranking, task.histories, task.positives, replace(reranker, method=method))
+        for point in dial_points(lists, replace(reranker, method=method), most_cost=most_cost)
     ]
-    before = float(_ndcg(ranking, task.positives).mean())
-    affordable = [p for p in points if before - p.ndcg + p.error <= settings.max_cost * before and before > 0]
+    before = float(np.concatenate([of_moment.ndcg(of_moment.ranking) for of_moment in lists]).mean())
+    affordable = [p for p in points if before - p.ndcg + p.error <= most_cost * before and before > 0]
     of_rules = [point for point in points if point.diversity == 0]
     best = max(affordable, key=lambda point: point.artists, default=of_rules[0])
     log.info(
         "%s: diversity %g by %s: nDCG@10 %.4f of %.4f, %.1f artists of the first %d tracks instead of %.1f",
-        *(task.name, best.diversity, best.method, best.ndcg, before, best.artists, FIRST_TRACKS, points[0].artists),
+        *(task, best.diversity, best.method, best.ndcg, before, best.artists, FIRST_TRACKS, points[0].artists),
     )
+    users = np.concatenate([of_moment.users for of_moment in lists])
     return replace(
         unmeasured,
         method=best.method,
         diversity=best.diversity,
         ndcg=before,
-        users=len(task.users),
+        users=len(np.unique(users)),
+        requests=len(users),
         points=tuple(points),
     )
 
@@ -113,35 +148,28 @@ def _methods(settings: RerankingSettings) -> tuple[RerankingMethod, ...]:
 
 
 def dial_points(
-    ranking: Ranking, histories: Histories, positives: Ragged, reranker: Reranker, dial: Sequence[float] = DIAL
+    lists: Sequence[MeasuredLists],
+    reranker: Reranker,
+    dial: Sequence[float] = DIAL,
+    most_cost: float = np.inf,
 ) -> list[DialPoint]:
-    """Lists re-ranked at every value of the dial, and measured. ranking: in the order of their scores, (users, k)."""
-    points, before = [], _ndcg(ranking, positives)
+    """Lists re-ranked at every value of the dial, ascending, and measured.
+
+    most_cost: share of nDCG@10. A dial at which more than this is surely lost is turned no further.
+    """
+    points, before = [], np.concatenate([of_moment.ndcg(of_moment.ranking) for of_moment in lists])
+    users = np.unique(np.concatenate([of_moment.users for of_moment in lists]), return_inverse=True)[1]
     for diversity in dial:
-        lists = replace(reranker, diversity=diversity).rerank(ranking, histories)
-        different = list_diversity(lists.tracks[:, :FIRST_TRACKS], reranker.vectors, reranker.artist)
-        ndcg = _ndcg(lists, positives)
-        error = float((ndcg - before).std() / np.sqrt(max(len(ndcg), 1)))
+        turned = replace(reranker, diversity=diversity)
+        rankings = [turned.rerank(of_moment.ranking, of_moment.histories) for of_moment in lists]
+        first = [ranking.tracks[:, :FIRST_TRACKS] for ranking in rankings]
+        different = list_diversity(np.concatenate(first), reranker.vectors, reranker.artist)
+        ndcg = np.concatenate([of.ndcg(ranking) for of, ranking in zip(lists, rankings, strict=True)])
+        error = error_by_users(ndcg - before, users)
         points.append(DialPoint(reranker.method, diversity, float(ndcg.mean()), error, *different))
+        if float((before - ndcg).mean()) - 2 * error > most_cost * float(before.mean()):
+            break
     return points
-
-
-def _ndcg(ranking: Ranking, positives: Ragged) -> NDArray[np.float64]:
-    """(users,)."""
-    return per_user_metrics(ranking, positives, (FIRST_TRACKS,))[MAIN_METRIC]
-
-
-def _lists(scorer: Scorer, task: Task, seed: int) -> Ranking:
-    """The first LONGEST tracks of every user of a task by the served score."""
-    tie_rank, blocks = tie_order(task.n_candidates, seed), []
-    for start in range(0, len(task.users), RANKED_AT_ONCE):
-        part = task.of_rows(np.arange(start, min(start + RANKED_AT_ONCE, len(task.users))))
-        users = scorer.encode(part.histories)
-        scores: Floats = users.vectors @ scorer.vectors.T
-        scorer.add_terms(scores, users.prior)
-        blocks.append(top_k(scores, min(LONGEST, task.n_candidates), tie_rank, part.exclude))
-    tracks, scores = (np.concatenate([getattr(block, name) for block in blocks]) for name in ("tracks", "scores"))
-    return Ranking(tracks, scores)
 
 
 def save_reranking(choices: Mapping[str, RerankingChoice], folder: Path) -> None:

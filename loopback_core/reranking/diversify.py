@@ -1,9 +1,9 @@
-"""Orders of candidates that trade relevance for diversity, by one dial."""
+"""Orders of candidates that keep tracks with near vectors apart, by one dial."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from loopback_core.data import Floats, Ids
+from loopback_core.reranking.relevance import relevance_of, then_the_rest
 from loopback_core.settings import RerankingMethod
 
 OWN_PART = 0.01
@@ -32,16 +32,3 @@ def diversified(vectors: Floats, scores: Floats, diversity: float, method: Reran
         own = np.sqrt(np.float32(OWN_PART)) * np.eye(n, dtype=np.float32)
         vectors = np.concatenate([np.sqrt(np.float32(1 - OWN_PART)) * vectors, own], axis=1)
     return then_the_rest(reorder(vectors, relevance, min(places, n), diversity=diversity).indices, n)
-
-
-def relevance_of(scores: Floats) -> Floats:
-    """Scores, (n,), on a scale from 0 to 1; all 0 where they are the same. n: at least 1."""
-    relevance: Floats = (scores - scores.min()) / max(float(np.ptp(scores)), 1e-12)
-    return relevance
-
-
-def then_the_rest(first: NDArray[np.integer], n: int) -> Ids:
-    """All of n positions: those chosen, then the others in their order."""
-    left = np.ones(n, np.bool_)
-    left[first] = False
-    return np.concatenate([first.astype(np.int64), np.flatnonzero(left)])

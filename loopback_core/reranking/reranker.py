@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loopback_core.data import NOTHING, Floats, Histories, Ids, Ranking
+from loopback_core.reranking.artist_coverage import with_artists
 from loopback_core.reranking.calibrate import calibrated
 from loopback_core.reranking.diversify import diversified
 from loopback_core.settings import RerankingMethod
@@ -17,7 +18,7 @@ HEAD = 100
 """The first of those, whose order is changed for diversity."""
 
 CHOSEN_PLACES = 30
-"""Of those: the first, which are filled one by one."""
+"""Of those: the first, which are filled one by one, or page by page."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,8 @@ class Reranker:
         return np.concatenate([order[~late], order[late]])
 
     def _diversified(self, tracks: Ids, scores: Floats, heard: Ids) -> Ids:
+        if self.method == "artists":
+            return with_artists(self.artist[tracks], scores, self.diversity, CHOSEN_PLACES)
         if self.method != "calibrated":
             return diversified(self.vectors[tracks], scores, self.diversity, self.method, CHOSEN_PLACES)
         artists, plays = np.unique(self.artist[heard[heard < len(self.artist)]], return_counts=True)

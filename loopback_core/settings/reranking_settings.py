@@ -6,7 +6,7 @@ from pydantic import Field
 
 from loopback_core.settings.section import Section
 
-RerankingMethod = Literal["mmr", "dpp", "calibrated"]
+RerankingMethod = Literal["artists", "mmr", "dpp", "calibrated"]
 
 RERANKING_METHODS: tuple[RerankingMethod, ...] = get_args(RerankingMethod)
 
@@ -16,8 +16,8 @@ class RerankingSettings(Section):
 
     method: Literal["auto"] | RerankingMethod = Field(
         "auto",
-        description="How a list gets diverse: mmr and dpp keep tracks with near vectors apart, calibrated gives artists the "
-        "shares that they have in the history; auto: what validation says of the three.",
+        description="How a list gets diverse: artists gives a bonus to every artist on a page of ten, mmr and dpp keep tracks with "
+        "near vectors apart, calibrated gives artists the shares that they have in the history; auto: what validation says.",
     )
     max_cost: float = Field(
         0.015,

@@ -22,7 +22,14 @@ from loopback_core.ranking.refining import Refinement, refine_ranker
 from loopback_core.ranking.relations import Relations
 from loopback_core.ranking.scorer import Scorer, scorer_of
 from loopback_core.ranking.tree_fitting import Trees
-from loopback_core.reranking.choosing import RerankingChoice, choose_reranking, save_reranking
+from loopback_core.reranking.choosing import (
+    MEASURED_REQUESTS,
+    MeasuredLists,
+    RerankingChoice,
+    choose_reranking,
+    save_reranking,
+)
+from loopback_core.reranking.reranker import Reranker
 from loopback_core.reranking.versions import works_of
 from loopback_core.retrieval.embed import track_vectors
 from loopback_core.settings import Settings
@@ -183,16 +190,17 @@ def refine_rankers(
 
 
 def choose_rerankings(tuned: TunedTowers, rankers: Mapping[str, LinearRanker]) -> dict[str, RerankingChoice]:
-    """How lists of the catalog are re-ranked in each task, chosen on lists of the linear score at the first moment.
+    """How lists of the catalog are re-ranked in each task, chosen on lists of the linear score.
 
     A corrector has seen these users: its lists would look too good to be changed.
     """
-    (moment,) = tuned.moments(1)
-    catalog, settings = moment.period.fit.catalog, tuned.settings
+    parts: dict[str, list[MeasuredLists]] = {name: [] for name in RANKED_TASKS}
+    for moment in tuned.moments():
+        for name, of_task in parts.items():
+            task = moment.task(name, MEASURED_REQUESTS)
+            of_task.append(MeasuredLists.of(moment.scorer(task, rankers[name]), task, moment.seed))
+    catalog, settings = tuned.splits.tuning.catalog, tuned.settings
     works = works_of(tuned.splits.track_names["track_name"].head(catalog.n_tracks), catalog.artist)
-    chosen: dict[str, RerankingChoice] = {}
-    for name in RANKED_TASKS:
-        task = TASKS[name](moment.period)
-        scorer = moment.scorer(task, rankers[name])
-        chosen[name] = choose_reranking(scorer, task, works, settings.reranking, settings.evaluation.seed)
+    reranker = Reranker(tuned.vectors, catalog.artist, works)
+    chosen = {name: choose_reranking(name, lists, reranker, settings.reranking) for name, lists in parts.items()}
     return {name: chosen[LIKE.get(name, name)] for name in IN_CATALOG}

@@ -163,7 +163,7 @@ def test_evaluation_json_has_what_other_programs_read(finished: Finished) -> Non
         assert of_candidates["union"]["recall"]["1000"] == pytest.approx(deep)
         assert facts["requests"] >= facts["users"] > 0 and facts["used"] is (facts["gains"] != {})
         assert of_lists["lists"]["reranked"]["ndcg"] == measured["recommenders"]["reranked"]["ndcg@10"]["value"]
-        assert of_lists["curve"].keys() == {"mmr", "dpp", "calibrated"}
+        assert of_lists["curve"].keys() == {"artists", "mmr", "dpp", "calibrated"}
         assert content["rival"][task] not in ("reranked", None) and "reranked" not in content["paired"][task]
     assert "leave_last" not in content
     cold = content["tasks"]["cold_start"]["recommenders"]

@@ -5,6 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
+from loopback_core.reranking import artist_coverage
+from loopback_core.reranking.artist_coverage import PAGE_LENGTH, with_artists
 from loopback_core.reranking.calibrate import SMOOTHING, calibrated
 from loopback_core.reranking.diversify import diversified
 
@@ -117,3 +119,31 @@ def test_without_a_taste_or_a_dial_the_order_stays(taste):
 def test_every_order_is_the_same_on_every_run(drawn):
     for method, _ in itertools.product(METHODS, range(2)):
         assert diversified(*drawn, 0.4, method, 40).tolist() == diversified(*drawn, 0.4, method, 40).tolist()
+
+
+@pytest.mark.parametrize("diversity", [0, 0.1, 0.35, 1])
+def test_a_page_is_the_set_with_the_largest_sum_of_scores_and_of_a_bonus_for_each_artist(diversity, monkeypatch):
+    """Against every set of so many of the candidates."""
+    monkeypatch.setattr(artist_coverage, "PAGE_LENGTH", 4)
+    rng = np.random.default_rng(3)
+    scores, artists = np.sort(rng.random(11).astype(np.float32))[::-1], rng.integers(0, 5, 11)
+    relevance = (scores - scores.min()) / np.ptp(scores)
+
+    def worth(page):
+        return relevance[list(page)].sum() + diversity * len(set(artists[list(page)]))
+
+    order, left = with_artists(artists, scores, diversity, 8).tolist(), list(range(11))
+    assert sorted(order) == left
+    for page in (order[:4], order[4:8]):
+        assert worth(page) == pytest.approx(max(map(worth, itertools.combinations(left, 4))))
+        assert page == sorted(page)  # in the order of the scores
+        left = [place for place in left if place not in page]
+    assert order[8:] == left
+
+
+def test_at_1_every_artist_has_a_turn_on_each_page():
+    artists = np.repeat(np.arange(20), 5)
+    order = with_artists(artists, -np.arange(100, dtype=np.float32), 1.0, 30)
+    assert [len(set(artists[order[start : start + PAGE_LENGTH]])) for start in (0, 10, 20)] == [PAGE_LENGTH] * 3
+    assert with_artists(np.zeros(1, np.int64), np.ones(1, np.float32), 0.5, 30).tolist() == [0]
+    assert with_artists(np.zeros(12, np.int64), np.ones(12, np.float32), 0.5, 30).tolist() == list(range(12))

@@ -4,6 +4,7 @@ import pytest
 from loopback_core.data import NOTHING, Histories, Ragged, Ranking
 from loopback_core.reranking.list_diversity import list_diversity
 from loopback_core.reranking.reranker import HEAD, Reranker, Rules, occurrence
+from loopback_core.settings import RERANKING_METHODS
 
 N = 400
 ARTIST = (np.arange(N) // 4).astype(np.int32)
@@ -37,7 +38,7 @@ def test_at_0_without_a_broken_rule_a_list_stays(vectors):
     assert (reranked(vectors, tracks).tracks[0] == tracks).all()
 
 
-@pytest.mark.parametrize("method", ["mmr", "dpp", "calibrated"])
+@pytest.mark.parametrize("method", RERANKING_METHODS)
 def test_the_head_changes_its_order_and_the_rest_stays(vectors, method):
     tracks = np.arange(300)
     lists = reranked(vectors, tracks, heard=[60, 60, 80, 2], diversity=0.6, method=method)

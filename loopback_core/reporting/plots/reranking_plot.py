@@ -8,7 +8,7 @@ from loopback_core.reporting.plots.colours import INK, colour
 from loopback_core.reporting.plots.figure import figure
 from loopback_core.tasks.metrics import MAIN_METRIC
 
-INK_OF_METHOD = {"mmr": colour(SERVED), "dpp": "#2f86d6", "calibrated": "#2b8a3e"}
+INK_OF_METHOD = {"artists": colour(SERVED), "mmr": "#8d5bd1", "dpp": "#2f86d6", "calibrated": "#2b8a3e"}
 
 AXES = {"distance": "mean distance of two of the first 10 tracks", "artists": "artists among the first 10"}
 

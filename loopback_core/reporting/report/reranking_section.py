@@ -28,7 +28,7 @@ def reranking_section(evaluation: Evaluation, pictures: Container[str]) -> Itera
         title, choice = task.replace("_", " ").capitalize(), of_task["choice"]
         yield f"### {title}"
         yield (
-            f"`{choice['method']}` at {choice['diversity']:g}: chosen by {choice['users']:,} users of validation, where "
+            f"`{choice['method']}` at {choice['diversity']:g}: chosen by {_asked(choice)} of validation, where "
             f"{MAIN_METRIC} is {_validation(choice)}."
         )
         yield _lists(of_task, evaluation["rival"].get(task))
@@ -48,6 +48,11 @@ def _rules(choice: dict[str, Any]) -> str:
         f"it begins with at most {most} tracks of one artist" if most else "",
     ]
     return "; ".join(filter(None, rules)) or "none"
+
+
+def _asked(choice: dict[str, Any]) -> str:
+    users, requests = choice["users"], choice.get("requests")
+    return f"{requests:,} requests of {users:,} users" if requests else f"{users:,} users"
 
 
 def _validation(choice: dict[str, Any]) -> str:

@@ -33,7 +33,7 @@ DIAL = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7, 0.9)
 FIRST_TRACKS = PAGE_LENGTH
 """The first tracks of a list, which are measured."""
 
-MEASURED_REQUESTS, RANKED_AT_ONCE = 2_000, 64
+MEASURED_REQUESTS, RANKED_AT_ONCE = 1_000, 64
 """Requests whose lists are measured at most, at all moments, and whose scores of all tracks are held together."""
 
 

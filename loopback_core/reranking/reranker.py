@@ -72,7 +72,8 @@ class Reranker:
         late = np.zeros(len(tracks), np.bool_)
         if self.rules.one_version:
             late = occurrence(self.works[tracks]) > 0
-            late[late] = ~np.isin(tracks[late], heard)
+            if late.any():
+                late[late] = ~np.isin(tracks[late], heard)
         if self.rules.most_of_artist is not None:
             kept = np.flatnonzero(~late)
             late[kept] = occurrence(self.artist[tracks[kept]]) >= self.rules.most_of_artist

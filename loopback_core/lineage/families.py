@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from loopback_core.data.names import TrackNames
 from loopback_core.errors import SettingsError
+from loopback_core.lineage.attention_towers import AttentionTowers
+from loopback_core.lineage.attention_validation import AttentionValidation
 from loopback_core.lineage.family_validation import FamilyValidation
 from loopback_core.lineage.int_towers import IntTowers
 from loopback_core.lineage.int_validation import IntValidation
@@ -67,6 +69,13 @@ FAMILIES = {
             {"towers": _POOLED},
             IntTowers,
             IntValidation,
+        ),
+        Family(
+            "one_way_attention",
+            "tracks attend to the last listens, over 1,000 candidates (MICE 2026)",
+            {"towers": _IN_ORDER},
+            AttentionTowers,
+            AttentionValidation,
         ),
     )
 }

@@ -1,4 +1,4 @@
-"""The cross-encoder as a corrector: fitted by the listwise softmax of the linear score."""
+"""The cross-encoder as a corrector: it learns what trees say, and the listwise softmax of the linear score."""
 
 import copy
 from collections.abc import Iterator
@@ -14,6 +14,7 @@ from loopback_core.ranking.cross_encoder import CrossEncoder, NeuralRanker, Padd
 from loopback_core.ranking.cross_fitting import Fitting, Method
 from loopback_core.ranking.listwise import CONSTANT
 from loopback_core.ranking.rank_requests import RankRequests
+from loopback_core.ranking.tree_fitting import Trees
 
 REQUESTS_OF_A_STEP = 32
 
@@ -22,9 +23,17 @@ NOTHING_ELSE = -1e9
 
 LEARNING_RATE, WEIGHT_DECAY = 1e-3, 1e-2
 
+TEACHER_TREES, TAUGHT = 100, 0.9
+"""Trees of the teacher, and the share of the loss that is its. The softmax alone weighs the hundredth positive of a list like the
+first; trees are fitted to the gain of the first places, and what they say of every candidate is much more than which were played."""
+
 
 class CrossEncoderFitting(Fitting):
-    """A cross-encoder, of which the weights after every pass are kept."""
+    """A cross-encoder, of which the weights after every pass are kept.
+
+    Most of its loss is the cross-entropy to the softmax of the scores of trees that were fitted on the same requests (distillation:
+    Hinton et al. 2015).
+    """
 
     def __init__(self, requests: RankRequests, vectors: Floats, seed: int) -> None:
         """vectors: (n_tracks, D) of the catalog that the requests were asked of."""
@@ -36,6 +45,7 @@ class CrossEncoderFitting(Fitting):
         self._model.get_buffer("mean").copy_(torch.from_numpy(requests.features.mean(axis=0)))
         spread = np.maximum(requests.features.std(axis=0), CONSTANT)
         self._model.get_buffer("spread").copy_(torch.from_numpy(spread))
+        self._taught = _softmax(Trees().fit(requests, TEACHER_TREES, seed).corrected(requests, TEACHER_TREES), requests)
         self._optimizer = torch.optim.AdamW(self._model.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY)
 
     @contextmanager
@@ -60,7 +70,8 @@ class CrossEncoderFitting(Fitting):
             some = np.zeros(len(self.requests), np.bool_)
             some[order[start : start + REQUESTS_OF_A_STEP]] = True
             self._optimizer.zero_grad(set_to_none=True)
-            _loss(self._model, self.requests.where(some), self.vectors).backward()  # type: ignore[no-untyped-call]
+            taught = self._taught[np.repeat(some, self.requests.lengths)]
+            _loss(self._model, self.requests.where(some), self.vectors, taught).backward()  # type: ignore[no-untyped-call]
             self._optimizer.step()
 
     def corrected(self, best: BestCandidates, steps: int) -> Floats:
@@ -86,10 +97,10 @@ class CrossEncoderFitting(Fitting):
 
 
 class CrossEncoding(Method):
-    """A cross-encoder by the listwise softmax; a step is a pass over the requests."""
+    """A cross-encoder; a step is a pass over the requests."""
 
     kind = "cross_encoder"
-    steps = (1, 2, 3, 4, 6, 8)
+    steps = (2, 4, 6, 8, 12, 16)
 
     def __init__(self, vectors: Floats) -> None:
         """vectors: (n_tracks, D) of the catalog that the requests were asked of."""
@@ -100,14 +111,28 @@ class CrossEncoding(Method):
         return CrossEncoderFitting(requests, self.vectors, seed)
 
 
-def _loss(model: CrossEncoder, requests: RankRequests, vectors: Floats) -> Tensor:
-    """The mean over requests and their positives of -log softmax of the positive among all that are no positives; see
-    :class:`loopback_core.ranking.listwise.ListwiseLoss`."""
+def _loss(model: CrossEncoder, requests: RankRequests, vectors: Floats, taught: Floats) -> Tensor:
+    """TAUGHT times the cross-entropy to the teacher, and the rest of the listwise loss; means over requests.
+
+    The listwise loss is the mean over the positives of a request of -log softmax of the positive among all that are no positives; see
+    :class:`loopback_core.ranking.listwise.ListwiseLoss`. taught: (n,) shares of the candidates of each request.
+    """
     inputs = PaddedCandidates.of(requests, vectors)
     scores = model(inputs)
-    is_positive = torch.zeros_like(inputs.is_candidate)
+    is_positive, shares = torch.zeros_like(inputs.is_candidate), torch.zeros_like(scores)
     is_positive[inputs.is_candidate] = torch.from_numpy(requests.is_positive)
+    shares[inputs.is_candidate] = torch.from_numpy(taught)
     others = scores.masked_fill(is_positive | ~inputs.is_candidate, NOTHING_ELSE).logsumexp(dim=1, keepdim=True)
     missed = torch.logaddexp(scores, others) - scores
-    of_requests: Tensor = (missed * is_positive).sum(dim=1) / is_positive.sum(dim=1)
-    return of_requests.mean()
+    listwise: Tensor = ((missed * is_positive).sum(dim=1) / is_positive.sum(dim=1)).mean()
+    told = scores.masked_fill(~inputs.is_candidate, NOTHING_ELSE).log_softmax(dim=1)
+    loss: Tensor = (1 - TAUGHT) * listwise - TAUGHT * (shares * told).sum(dim=1).mean()
+    return loss
+
+
+def _softmax(scores: Floats, requests: RankRequests) -> Floats:
+    """(n,): the share of each candidate in the softmax of its request."""
+    starts = np.cumsum(requests.lengths) - requests.lengths
+    likely = np.exp(scores - np.repeat(np.maximum.reduceat(scores, starts), requests.lengths))
+    shares: Floats = likely / np.repeat(np.add.reduceat(likely, starts), requests.lengths)
+    return shares.astype(np.float32)

@@ -61,6 +61,17 @@ class InteractionSettings(Section):
     )
 
 
+class AttentionSettings(Section):
+    """The part of 'one_way_attention' that scores candidates."""
+
+    width: int = Field(32, ge=1, le=1024, description="Of keys and values; a track keeps twice as many numbers.")
+    hidden: int = Field(64, ge=1, le=4096, description="Units of the layer that reads what attention found.")
+    negatives: int = Field(256, ge=1, le=10**6, description="Of each step, which the whole score is trained against.")
+    regulariser: float = Field(
+        0.5, ge=0, le=100, description="Weight of the loss of the product alone, by which candidates are found."
+    )
+
+
 class LineageSettings(Section):
     """Which families of retrievers are measured, and how often each is trained."""
 
@@ -75,11 +86,16 @@ class LineageSettings(Section):
     )
     interests: SeveralVectors = Field(4, description="Vectors of a user in the family 'interests'.")
     listens: SeveralVectors = Field(
-        16, description="The last listens whose states are read by 'interests', and are vectors of the user in 'late'."
+        16,
+        description="The last listens whose states are read by 'interests' and 'one_way_attention', and are vectors of the user in "
+        "'late'.",
     )
     sparse: SparseSettings = Field(default_factory=SparseSettings, description="Of the family 'sparse'.")
     interaction: InteractionSettings = Field(
         default_factory=InteractionSettings, description="Of the family 'int_tower'."
+    )
+    attention: AttentionSettings = Field(
+        default_factory=AttentionSettings, description="Of the family 'one_way_attention'."
     )
     timed_queries: int = Field(
         200, ge=1, le=100_000, description="Requests that are timed, one at a time and on one core, for each training."

@@ -9,6 +9,7 @@ from retriever_contract import N_TRACKS, N_USERS, untrained
 from loopback_core.data import NOTHING, Histories, Ragged
 from loopback_core.errors import ArtifactError
 from loopback_core.lineage import retriever as retriever_module
+from loopback_core.lineage.attention_towers import AttentionTowers
 from loopback_core.lineage.families import FAMILIES
 from loopback_core.lineage.int_towers import IntTowers
 from loopback_core.lineage.retriever import index_of
@@ -65,8 +66,25 @@ def defined_scores(users, views, model):
         dim = views[0].shape[1]
         heads = users[:, 0, dim:].reshape(len(users), -1, views[1].shape[1])
         return users[:, 0, :dim] @ views[0].T + np.einsum("aud,vtd->avut", heads, views[1:]).max(axis=1).sum(axis=1)
+    if isinstance(model, AttentionTowers):
+        return users[:, 0, : views[0].shape[1]] @ views[0].T + attended(
+            users[:, 0, views[0].shape[1] :], views[1], model
+        )
     best = np.max([np.einsum("aud,td->aut", users, view) for view in views], axis=0)
     return best.max(axis=1) if model.merge == "max" else best.sum(axis=1)
+
+
+def attended(users, states, model):
+    """(rows, n_tracks) what the network makes of the listens that each track finds. users: (rows, N (2 width + 1))."""
+    query, content = np.split(states, 2, axis=1)
+    keys, values, bias = np.split(users, [users.shape[1] * 4 // 9, users.shape[1] * 8 // 9], axis=1)  # the width is 4
+    keys, values = (part.reshape(len(users), -1, 4) for part in (keys, values))
+    weights = np.exp(np.einsum("td,und->utn", query, keys) / 2 + bias[:, None])
+    context = np.einsum("utn,und->utd", weights / weights.sum(axis=2, keepdims=True), values)
+    content = np.broadcast_to(content, context.shape)
+    read = np.concatenate([context, content, context * content], axis=2)
+    hidden = read @ model.hidden.weight.detach().numpy().T + model.hidden.bias.detach().numpy()
+    return (hidden / (1 + np.exp(-hidden)) @ model.out.weight.detach().numpy().T)[:, :, 0]
 
 
 def same(one, other):
@@ -165,7 +183,7 @@ def test_a_folder_that_a_killed_run_left_is_no_retriever(made, tmp_path, monkeyp
         load_retriever(tmp_path)
 
 
-@pytest.mark.parametrize("family", ["two_tower", "interests", "late", "sparse", "int_tower"])
+@pytest.mark.parametrize("family", ["two_tower", "interests", "late", "sparse", "int_tower", "one_way_attention"])
 def test_any_damaged_or_missing_file_is_a_sentence(made, family, tmp_path):
     save_retriever(made[family], tmp_path)
     for path in sorted(tmp_path.iterdir()):

@@ -1,6 +1,6 @@
-"""What it costs to score 1,000 candidates by the heads of the family `int_tower`, against their products alone.
+"""What it costs to score 1,000 candidates by the families `int_tower` and `one_way_attention`, against their products alone.
 
-    uv run python benchmarks/pre_ranking.py --tracks 300000 --heads 4 8
+    uv run python benchmarks/pre_ranking.py --tracks 300000 --heads 4 8 --listens 16 32
 
 Vectors are drawn, since the cost does not depend on what they say; candidates are spread over the catalog, as those of a search
 are. One thread. Times are CPU time, so that other work on the machine counts less.
@@ -16,8 +16,8 @@ import torch
 
 from loopback_core.data import Floats, Ids
 from loopback_core.lineage.families import FAMILIES, settings_of_family
-from loopback_core.lineage.int_towers import IntTowers
 from loopback_core.lineage.track_views import View
+from loopback_core.settings import Settings
 from loopback_core.towers.two_tower import Vocabulary
 
 CANDIDATES, QUERIES, WARM_UP = 1_000, 500, 20
@@ -34,29 +34,47 @@ def milliseconds(score: Callable[[Ids], Floats], n_tracks: int) -> list[float]:
     return [float(share) for share in np.percentile(times[WARM_UP:], [50, 99])]
 
 
+def widths(settings: Settings, family: str) -> tuple[int, list[int]]:
+    """Of what is kept of a user, and of each view of a track."""
+    dim, heads, attention = settings.towers.output_dim, settings.lineage.interaction, settings.lineage.attention
+    if family == "int_tower":
+        return dim + heads.layers * heads.heads * heads.head_dim, [dim, *heads.heads * [heads.head_dim]]
+    return dim + settings.lineage.listens * (2 * attention.width + 1), [dim, 2 * attention.width]
+
+
+def row(family: str, shape: dict[str, object], n_tracks: int) -> str:
+    """Bytes of a track, and the times. shape: of the family, in the section `lineage`."""
+    random, settings = np.random.default_rng(0), settings_of_family(FAMILIES[family], 0, {"lineage": shape})
+    model, dim = FAMILIES[family].make(Vocabulary(1, 1, 1), settings), settings.towers.output_dim
+    of_user, of_views = widths(settings, family)
+    views = [View(random.standard_normal((n_tracks, width), np.float32)) for width in of_views]
+    user = random.standard_normal((1, of_user), np.float32)
+    alone = milliseconds(lambda tracks: views[0].products(user[0, :dim], tracks), n_tracks)
+    scored = milliseconds(lambda tracks: model.scores(user, views, tracks), n_tracks)
+    cells = " ".join(f"{value:8.3f}" for value in alone + scored)
+    return f"{sum(view.n_bytes for view in views) / n_tracks:14.0f} {cells}"
+
+
 def main() -> None:
-    """Print a row for each number of heads."""
+    """Print a row for each number of heads, and of listens."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tracks", type=int, default=300_000)
     parser.add_argument("--layers", type=int, default=2)
-    parser.add_argument("--heads", type=int, nargs="+", default=[4])
+    parser.add_argument("--heads", type=int, nargs="*", default=[4])
     parser.add_argument("--head-dim", type=int, default=32)
+    parser.add_argument("--listens", type=int, nargs="*", default=[16])
     asked = parser.parse_args()
     torch.set_num_threads(1)
     faiss.omp_set_num_threads(1)
-    random = np.random.default_rng(0)
-    print("heads  bytes a track  product p50 p99, ms  heads p50 p99, ms")
+    print(f"{'':29} bytes a track  product p50 p99, ms  all p50 p99, ms")
     for heads in asked.heads:
         shape = {"layers": asked.layers, "heads": heads, "head_dim": asked.head_dim}
-        settings = settings_of_family(FAMILIES["int_tower"], 0, {"lineage": {"interaction": shape}})
-        model, dim = IntTowers(Vocabulary(1, 1, 1), settings), settings.towers.output_dim
-        widths = [dim, *heads * [asked.head_dim]]
-        views = [View(random.standard_normal((asked.tracks, width), np.float32)) for width in widths]
-        user = random.standard_normal((1, dim + asked.layers * heads * asked.head_dim), np.float32)
-        alone = milliseconds(lambda tracks, view=views[0], u=user[0, :dim]: view.products(u, tracks), asked.tracks)
-        scored = milliseconds(lambda tracks, m=model, v=views, u=user: m.scores(u, v, tracks), asked.tracks)
-        cells = " ".join(f"{value:8.3f}" for value in alone + scored)
-        print(f"{heads:5} {sum(view.n_bytes for view in views) / asked.tracks:14.0f} {cells}", flush=True)
+        print(
+            f"int_tower, {heads:2} heads           {row('int_tower', {'interaction': shape}, asked.tracks)}", flush=True
+        )
+    for listens in asked.listens:
+        cells = row("one_way_attention", {"listens": listens}, asked.tracks)
+        print(f"one_way_attention, {listens:2} listens {cells}", flush=True)
 
 
 if __name__ == "__main__":

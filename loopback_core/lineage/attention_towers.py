@@ -26,7 +26,7 @@ from loopback_core.training.sampled import SampledBatch
 
 _TRACKS_AT_ONCE = 16_384
 
-_PAIRS_OF_A_PRODUCT = 128
+_PAIRS_OF_A_PRODUCT = 256
 """Candidates are scored in blocks of this length, the last one filled up: a product of matrices gives a row other last digits where
 there are more or fewer of them."""
 
@@ -83,9 +83,8 @@ class AttentionTowers(MultiVectorTowers):
     def attended(self, user: Floats, states: Floats) -> Floats:
         """(n,): f of some tracks for one user. user: (D + N (2 width + 1),). states: (n, 2 width) of the second view."""
         width, count = self.shape.width, self.listens
-        parts = torch.from_numpy(np.array(user[self.settings.output_dim :])).split(
-            [count * width, count * width, count]
-        )
+        own = torch.from_numpy(np.array(user[self.settings.output_dim :]))
+        parts = torch.split(own, [count * width, count * width, count])
         keys, values, bias = parts[0].view(1, count, width), parts[1].view(1, count, width), parts[2][None]
         f: Floats = self._pairs(torch.from_numpy(states)[None], keys, values, bias)[0].numpy()
         return f

@@ -5,7 +5,6 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,15 +15,14 @@ from loopback_core.data import Floats, Ids
 from loopback_core.data.names import TrackNames
 from loopback_core.features.track_content import TrackContent
 from loopback_core.lineage.merged_softmax import cost_of_targets
-from loopback_core.lineage.multi_vector_towers import MultiVectorTowers, in_order, last_states
+from loopback_core.lineage.multi_vector_towers import in_order, last_states
+from loopback_core.lineage.pre_ranker import PreRanker
 from loopback_core.lineage.track_views import TrackView, View
 from loopback_core.settings import Settings
 from loopback_core.towers.two_tower import Vocabulary
 from loopback_core.towers.user import UserInputs
 from loopback_core.training.losses import sampled_softmax
 from loopback_core.training.sampled import SampledBatch
-
-_TRACKS_AT_ONCE = 16_384
 
 _PAIRS_OF_A_PRODUCT = 256
 """Candidates are scored in blocks of this length, the last one filled up: a product of matrices gives a row other last digits where
@@ -34,7 +32,7 @@ ABSENT = -1e4
 """Added to the attention to a listen that there was not."""
 
 
-class AttentionTowers(MultiVectorTowers):
+class AttentionTowers(PreRanker):
     """score(u, t) = u · t + f(c, p(t)), with c = sum over the last listens i of softmax_i(q(t) · k_i + b_i) v_i.
 
     u, t: the vectors of the plain towers, by whose product candidates are found. q(t), p(t): two projections of t, which are computed
@@ -44,7 +42,7 @@ class AttentionTowers(MultiVectorTowers):
     a part of that of u · t alone over all of them.
     """
 
-    merge = "sum"
+    own = ("of_tracks.", "of_listens.", "place", "hidden.", "out.")
 
     def __init__(self, vocabulary: Vocabulary, settings: Settings, names: TrackNames | None = None) -> None:
         super().__init__(vocabulary, settings, names)
@@ -63,10 +61,6 @@ class AttentionTowers(MultiVectorTowers):
         plain, keys, values, bias = self._of_users(inputs)
         return torch.cat([plain, keys.flatten(1), values.flatten(1), bias], dim=1)[:, None]
 
-    def searched(self, users: Floats) -> Floats:
-        """See :class:`MultiVectorTowers`."""
-        return users[:, : self.settings.output_dim]
-
     def scores(self, users: Floats, views: Sequence[TrackView], tracks: Ids) -> Floats:
         """See :class:`MultiVectorTowers`."""
         plain, states = views
@@ -83,20 +77,16 @@ class AttentionTowers(MultiVectorTowers):
     def attended(self, user: Floats, states: Floats) -> Floats:
         """(n,): f of some tracks for one user. user: (D + N (2 width + 1),). states: (n, 2 width) of the second view."""
         width, count = self.shape.width, self.listens
-        own = torch.from_numpy(np.array(user[self.settings.output_dim :]))
+        own = torch.from_numpy(np.array(user[self.settings.output_dim :])).to(self.device)
         parts = torch.split(own, [count * width, count * width, count])
         keys, values, bias = parts[0].view(1, count, width), parts[1].view(1, count, width), parts[2][None]
-        f: Floats = self._pairs(torch.from_numpy(states)[None], keys, values, bias)[0].numpy()
+        f: Floats = self._pairs(torch.from_numpy(states).to(self.device)[None], keys, values, bias)[0].cpu().numpy()
         return f
 
-    @torch.inference_mode()
     def views(self, content: TrackContent) -> list[TrackView]:
         """A vector of each track, and its two projections."""
-        plain = super().views(content)
-        vectors = plain[0].vectors  # type: ignore[attr-defined]
-        parts = torch.split(torch.from_numpy(vectors), _TRACKS_AT_ONCE)
-        states = torch.cat([self.of_tracks(part.to(self.device)).float().cpu() for part in parts], dim=0)
-        return [*plain, View(states.numpy())]
+        plain, states = self.with_more(content, self.of_tracks)
+        return [plain, View(states.numpy())]
 
     def loss_of(self, batch: SampledBatch) -> Tensor:
         """The sampled softmax of the score over some of the negatives, and of the product alone over all of them."""
@@ -136,13 +126,3 @@ class AttentionTowers(MultiVectorTowers):
         content = content.expand_as(context)
         found: Tensor = self.out(F.silu(self.hidden(torch.cat([context, content, context * content], dim=-1))))[..., 0]
         return found
-
-    def _load_from_state_dict(self, state: Any, prefix: str, *more: Any) -> None:
-        for name, saved in state.items():
-            if name.removeprefix(prefix).startswith(OWN_OF_ATTENTION):
-                state[name] = saved.clone()  # where a file is mapped, products differ in their last digit
-        super()._load_from_state_dict(state, prefix, *more)
-
-
-OWN_OF_ATTENTION = ("of_tracks.", "of_listens.", "place", "hidden.", "out.")
-"""Modules beyond those of the plain towers."""

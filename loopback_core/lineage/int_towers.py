@@ -5,7 +5,6 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -16,18 +15,13 @@ from loopback_core.data.names import TrackNames
 from loopback_core.errors import SettingsError
 from loopback_core.features.track_content import TrackContent
 from loopback_core.lineage.merged_softmax import merged_softmax
-from loopback_core.lineage.multi_vector_towers import MultiVectorTowers
+from loopback_core.lineage.pre_ranker import PreRanker
 from loopback_core.lineage.track_views import TrackView, View, scores_of
 from loopback_core.settings import Settings
 from loopback_core.towers.two_tower import Vocabulary
 from loopback_core.towers.user import HistoryUserTower, UserInputs
 from loopback_core.training.losses import sampled_softmax
 from loopback_core.training.sampled import SampledBatch
-
-_TRACKS_AT_ONCE = 16_384
-
-OWN = ("gate.", "user_layers.", "track_layers.", "user_heads.", "track_heads.")
-"""Modules beyond those of the plain towers."""
 
 
 class LightSE(nn.Module):
@@ -64,7 +58,7 @@ class ResidualLayer(nn.Module):
         return layer
 
 
-class IntTowers(MultiVectorTowers):
+class IntTowers(PreRanker):
     """score(u, t) = u · t + sum over layers l and heads i of w_li * max over heads j of a_li(u) · b_j(t), with w > 0.
 
     u, t: the vectors of the plain towers, by whose product candidates are found. a_li: head i of layer l of the user, whose first
@@ -74,7 +68,7 @@ class IntTowers(MultiVectorTowers):
     heads alone and leaves candidates to others.)
     """
 
-    merge = "sum"
+    own = ("gate.", "user_layers.", "track_layers.", "user_heads.", "track_heads.")
 
     def __init__(self, vocabulary: Vocabulary, settings: Settings, names: TrackNames | None = None) -> None:
         super().__init__(vocabulary, settings, names)
@@ -104,10 +98,6 @@ class IntTowers(MultiVectorTowers):
         plain, heads = self._of_users(inputs)
         return torch.cat([plain, heads.flatten(1)], dim=1)[:, None]
 
-    def searched(self, users: Floats) -> Floats:
-        """See :class:`MultiVectorTowers`."""
-        return users[:, : self.settings.output_dim]
-
     def scores(self, users: Floats, views: Sequence[TrackView], tracks: Ids) -> Floats:
         """See :class:`MultiVectorTowers`."""
         dim = self.settings.output_dim
@@ -115,14 +105,10 @@ class IntTowers(MultiVectorTowers):
         scores += scores_of(users[0, dim:].reshape(-1, self.shape.head_dim), views[1:], tracks, self.merge)
         return scores
 
-    @torch.inference_mode()
     def views(self, content: TrackContent) -> list[TrackView]:
         """A vector of each track, and one for each of its heads."""
-        plain = super().views(content)
-        vectors = plain[0].vectors  # type: ignore[attr-defined]
-        parts = torch.split(torch.from_numpy(vectors), _TRACKS_AT_ONCE)
-        heads = torch.cat([self._heads_of_tracks(part.to(self.device)).float().cpu() for part in parts], dim=0)
-        return [*plain, *(View(head.contiguous().numpy()) for head in heads.unbind(dim=1))]
+        plain, heads = self.with_more(content, self._heads_of_tracks)
+        return [plain, *(View(head.contiguous().numpy()) for head in heads.unbind(dim=1))]
 
     def loss_of(self, batch: SampledBatch) -> Tensor:
         """The sampled softmax of the score, and of the product alone."""
@@ -175,9 +161,3 @@ class IntTowers(MultiVectorTowers):
     def _split(self, heads: Tensor) -> Tensor:
         """(n, H d) -> (n, H, d) of unit norm."""
         return F.normalize(heads.view(len(heads), self.shape.heads, self.shape.head_dim), dim=-1)
-
-    def _load_from_state_dict(self, state: Any, prefix: str, *more: Any) -> None:
-        for name, saved in state.items():
-            if name.removeprefix(prefix).startswith(OWN):
-                state[name] = saved.clone()  # where a file is mapped, products differ in their last digit
-        super()._load_from_state_dict(state, prefix, *more)

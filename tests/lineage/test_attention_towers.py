@@ -8,11 +8,8 @@ from retriever_contract import N_TRACKS, N_USERS, SMALL, untrained
 from loopback_core.data import Histories, Ragged
 from loopback_core.errors import SettingsError
 from loopback_core.lineage.attention_towers import AttentionTowers
-from loopback_core.lineage.attention_validation import AttentionValidation
 from loopback_core.lineage.families import FAMILIES, settings_of_family
 from loopback_core.lineage.retriever import Retriever
-from loopback_core.retrieval.embed import read_users
-from loopback_core.tasks.period import Period
 from loopback_core.towers.two_tower import Vocabulary
 from loopback_core.training.sampled import SampledExamples
 
@@ -40,14 +37,6 @@ def test_before_training_the_score_is_the_product_alone(data):
     ranking = retriever.recommend(histories, N_TRACKS, None)
     products = retriever.embed(histories)[:, 0, :DIM] @ retriever.views[0].vectors.T
     np.testing.assert_allclose(np.take_along_axis(products, ranking.tracks, axis=1), ranking.scores, atol=1e-6)
-
-
-def test_candidates_are_found_by_the_vectors_of_the_plain_towers(data, retriever):
-    histories, model = data.histories(EVERYONE), retriever.model
-    with torch.inference_mode():
-        plain = model.users(next(iter(read_users(model, histories, data.catalog.artist)))).numpy()
-    rows = retriever.embed(histories)
-    np.testing.assert_allclose(np.concatenate([model.searched(row) for row in rows]), plain, atol=1e-6)
 
 
 def test_of_a_history_of_one_listen_that_one_alone_is_attended_to(data, retriever):
@@ -108,25 +97,6 @@ def test_fewer_negatives_stand_for_all_of_them(data):
         drawn = torch.stack([models[0].loss_of(batch) for _ in range(200)])
         whole = models[1].loss_of(batch)
     assert drawn.std() > 0 and 0 <= whole - drawn.mean() < 0.2 * whole
-
-
-def test_validation_scores_tracks_as_they_are_served(data, retriever):
-    validation = AttentionValidation(Period(data, data.events, EVERYONE, data.catalog.artist), retriever.settings)
-    histories = data.histories(EVERYONE)
-    read = list(read_users(retriever.model, histories, data.catalog.artist))
-    tracks = validation.encode_tracks(retriever.model)
-    scores = validation.scores(validation.encode_users(retriever.model, read), tracks)
-    served = retriever.recommend_exactly(histories, N_TRACKS, None)
-    np.testing.assert_allclose(np.take_along_axis(scores, served.tracks, axis=1), served.scores, atol=1e-5)
-
-
-def test_every_weight_is_trained(data, retriever):
-    _, batch = batch_of(data, 9)
-    model = untrained(FAMILY.name, data).model.train()
-    model.loss_of(batch).backward()
-    tables = {id(table.weight) for table in model.embeddings()}
-    silent = [name for name, weight in model.named_parameters() if id(weight) not in tables and weight.grad is None]
-    assert silent == [] and all(table.gradient() is not None for table in model.embeddings())
 
 
 def test_towers_that_do_not_read_the_order_are_a_sentence():

@@ -9,9 +9,6 @@ from loopback_core.errors import SettingsError
 from loopback_core.lineage import retriever as retriever_module
 from loopback_core.lineage.families import FAMILIES, settings_of_family
 from loopback_core.lineage.int_towers import LightSE
-from loopback_core.lineage.int_validation import IntValidation
-from loopback_core.retrieval.embed import read_users
-from loopback_core.tasks.period import Period
 from loopback_core.towers.two_tower import Vocabulary
 from loopback_core.training.sampled import SampledExamples
 
@@ -27,16 +24,6 @@ def retriever(data):
 @pytest.fixture(scope="module")
 def batch(data):
     return next(iter(SampledExamples(data, settings_of_family(FAMILIES["int_tower"], 0, SMALL, {})).epoch(1)))
-
-
-def test_candidates_are_found_by_the_vectors_of_the_plain_towers(data, retriever):
-    histories, model = data.histories(EVERYONE), retriever.model
-    with torch.inference_mode():
-        plain = model.users(next(iter(read_users(model, histories, data.catalog.artist)))).numpy()
-    rows = retriever.embed(histories)
-    searched = np.concatenate([model.searched(row) for row in rows])
-    np.testing.assert_allclose(searched, plain, atol=1e-6)
-    assert np.array_equal(searched, rows[:, 0, :DIM])
 
 
 def test_a_list_holds_only_what_is_nearest_by_the_product_in_the_order_of_the_whole_score(data, retriever, monkeypatch):
@@ -100,24 +87,6 @@ def test_the_gate_weighs_all_fields_alike_until_it_has_learned_which_are_strong(
         torch.testing.assert_close(gate(fields), 1.5 * fields)
         gate.layer.weight.copy_(torch.tensor([[100.0, 0.0], [0.0, 0.0]]))  # the first, where it is strong
         torch.testing.assert_close(gate(fields), torch.tensor([[[6.0, 6.0], [1.0, -1.0]]]))
-
-
-def test_validation_scores_tracks_as_they_are_served(data, retriever):
-    validation = IntValidation(Period(data, data.events, EVERYONE, data.catalog.artist), retriever.settings)
-    histories = data.histories(EVERYONE)
-    read = list(read_users(retriever.model, histories, data.catalog.artist))
-    tracks = validation.encode_tracks(retriever.model)
-    scores = validation.scores(validation.encode_users(retriever.model, read), tracks)
-    served = retriever.recommend_exactly(histories, N_TRACKS, None)
-    np.testing.assert_allclose(np.take_along_axis(scores, served.tracks, axis=1), served.scores, atol=1e-5)
-
-
-def test_every_weight_is_trained(data, batch):
-    model = untrained("int_tower", data).model.train()
-    model.loss_of(batch).backward()
-    tables = {id(table.weight) for table in model.embeddings()}
-    silent = [name for name, weight in model.named_parameters() if id(weight) not in tables and weight.grad is None]
-    assert silent == [] and all(table.gradient() is not None for table in model.embeddings())
 
 
 def test_towers_that_read_no_histories_are_a_sentence():

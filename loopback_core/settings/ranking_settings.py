@@ -12,7 +12,7 @@ class RankingSettings(Section):
 
     ranker: Literal["auto", "lightgbm", "cross_encoder", "none"] = Field(
         "auto",
-        description="What corrects the linear score. lightgbm: trees. cross_encoder: a small network that also reads the last "
+        description="What corrects the linear score. lightgbm: trees. cross_encoder: a small network that learns from trees and also reads the last "
         "listens. none: nothing does. auto: trees, in each task where they rank surely better for users of validation whom they were "
         "not fitted on; elsewhere other weights of the linear score for its best candidates, where these rank better.",
     )

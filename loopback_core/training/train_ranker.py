@@ -98,13 +98,13 @@ class TunedTowers:
         """(n_tracks, D) of the catalog of train."""
         return track_vectors(self.model, track_content(self.splits.tuning, self.settings.towers))
 
-    def moments(self, number: int = len(MOMENTS)) -> "Iterator[ValidationMoment]":
+    def moments(self) -> "Iterator[ValidationMoment]":
         """Validation from each of MOMENTS on, one after the other: each holds the listens up to then.
 
-        number: of moments, at most. Where the parts of a split overlap in time there is only the first.
+        Where the parts of a split overlap in time there is only the first.
         """
         period = self.splits.tuning_period
-        shares = MOMENTS[:number] if period.begins_at_once else MOMENTS[:1]
+        shares = MOMENTS if period.begins_at_once else MOMENTS[:1]
         for place, share in enumerate(shares):
             of_moment = period.after(share)
             yield ValidationMoment(self, of_moment, catalog_values(of_moment.fit), place, len(shares))

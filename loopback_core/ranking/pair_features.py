@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
-from loopback_core.data import Floats, Ids
+from loopback_core.data import Floats, Ids, Ragged
 from loopback_core.ranking.linear_ranker import LinearRanker, popular
 from loopback_core.ranking.terms import (
     ARTIST_TERMS,
@@ -117,15 +117,16 @@ def _of_same_items(bags: list[Bag]) -> list[Bag]:
     return list(sums.values())
 
 
-def add_prior(scores: Floats, prior: Prior, artist: NDArray[np.int32], n_artists: int, popularity: Floats) -> None:
+def add_prior(scores: Floats, prior: Prior, tracks_of_artist: Ragged, popularity: Floats) -> None:
     """Add the prior to a block of scores, (rows, n_candidates), in place.
 
-    artist: (n_candidates,) below n_artists. popularity: (n_candidates,) log(1 + listeners).
+    Only the tracks of its artists are touched, which are few of a large catalog. tracks_of_artist: row a: the candidates by
+    artist a. popularity: (n_candidates,) log(1 + listeners).
     """
     np.add.at(scores, (prior.tracks.row, prior.tracks.items), prior.tracks.weights[:, 0])
-    for row in np.unique(prior.artists.row):
-        low, high = np.searchsorted(prior.artists.row, [row, row + 1])
-        of_artist = np.zeros((2, n_artists), np.float32)
-        of_artist[:, prior.artists.items[low:high]] = prior.artists.weights[low:high].T
-        scores[row] += of_artist[0][artist]
-        scores[row] += of_artist[1][artist] * popularity
+    ends = np.searchsorted(prior.artists.row, np.arange(len(scores) + 1))
+    for row, (low, high) in enumerate(pairwise(ends.tolist())):
+        of_artists = tracks_of_artist.take(prior.artists.items[low:high])
+        tracks, weights = of_artists.values, np.repeat(prior.artists.weights[low:high], of_artists.lengths, axis=0)
+        scores[row, tracks] += weights[:, 0]
+        scores[row, tracks] += weights[:, 1] * popularity[tracks]

@@ -94,7 +94,7 @@ class Scorer:
             return
         products *= self.product_weight
         products += self.of_catalog_terms
-        add_prior(products, prior, self.candidate_artist, self.n_artists, self.popularity)
+        add_prior(products, prior, self.tracks_of_artist, self.popularity)
 
     def features(self, users: Floats, bags: PersonalBags, row: Ids, track: Ids) -> Floats:
         """(n, len(FEATURES)) float32: all features of n pairs of a user and a candidate.

@@ -62,7 +62,7 @@ def main() -> None:
         Relations.load(tuned_towers(towers.folder)),
         settings,
     )
-    requests = best_of_requests(tuned, load_rankers(ranker.folder))[asked.task]
+    requests = best_of_requests(tuned, load_rankers(ranker.folder))[0][asked.task]
     print(f"{len(requests):,} requests, nDCG@10 {requests.ndcg(requests.scores).mean():.4f} by the linear score")
     show("trees", Trees(), requests, (50, 100, 200))
     for share in asked.taught:

@@ -2,17 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from loopback_core.data import NOTHING, Floats, Ids, Ragged
+from loopback_core.data import NOTHING, Floats, Ids, Ragged, Ranking
 from loopback_core.ranking.best_candidates import RANK_FEATURES, BestCandidates, rank_features
 from loopback_core.ranking.pair_features import personal_bags
 from loopback_core.ranking.scorer import Scorer, last_listens
 from loopback_core.ranking.terms import Listened
-from loopback_core.retrieval.top_k import USERS_AT_ONCE, tie_order, top_k
+from loopback_core.retrieval.top_k import USERS_AT_ONCE, no_ranking, tie_order, top_k
 from loopback_core.tasks.metrics import discount, ideal_gain
 from loopback_core.tasks.task import Task
 
@@ -72,15 +71,28 @@ class RankRequests(BestCandidates):
         return ndcg
 
 
-def rank_requests_of(scorer: Scorer, task: Task, places: int, seed: int) -> RankRequests:
-    """Every user of a task with a positive among the `places` best candidates.
+@dataclass(frozen=True)
+class RankedTask:
+    """The best candidates of every user of a task by the linear score."""
+
+    task: Task
+    ranking: Ranking  # (users, places)
+    requests: RankRequests  # the users with a positive among these
+
+
+def ranked_task(scorer: Scorer, task: Task, places: int, seed: int) -> RankedTask:
+    """The `places` best candidates of every user of a task.
 
     scorer: with the linear ranker of the task. seed: of the permutation that breaks ties.
     """
-    tie_rank = tie_order(task.n_candidates, seed)
-    starts = [*range(0, len(task.users), USERS_AT_ONCE), len(task.users)]
-    blocks = [task.of_rows(np.arange(low, high)) for low, high in pairwise(starts)]
-    return all_requests([_requests(scorer, block, places, tie_rank) for block in blocks])
+    places, tie_rank = min(places, task.n_candidates), tie_order(task.n_candidates, seed)
+    ranking, parts = no_ranking(len(task.users), places), []
+    for start in range(0, len(task.users), USERS_AT_ONCE):
+        rows = np.arange(start, min(start + USERS_AT_ONCE, len(task.users)))
+        best, requests = _ranked(scorer, task.of_rows(rows), places, tie_rank)
+        ranking.tracks[rows], ranking.scores[rows] = best.tracks, best.scores
+        parts.append(requests)
+    return RankedTask(task, ranking, all_requests(parts))
 
 
 def all_requests(parts: Sequence[RankRequests]) -> RankRequests:
@@ -105,12 +117,12 @@ def all_requests(parts: Sequence[RankRequests]) -> RankRequests:
     )
 
 
-def _requests(scorer: Scorer, task: Task, places: int, tie_rank: Ids) -> RankRequests:
+def _ranked(scorer: Scorer, task: Task, places: int, tie_rank: Ids) -> tuple[Ranking, RankRequests]:
     listened = Listened(task.histories, scorer.knowledge)
     users = scorer.encode(task.histories, listened)
     scores = users.vectors @ scorer.vectors.T
     scorer.add_terms(scores, users.prior)
-    best = top_k(scores, min(places, task.n_candidates), tie_rank, task.exclude)
+    best = top_k(scores, places, tie_rank, task.exclude)
     row, place = np.nonzero(best.tracks != NOTHING)
     track, positives, n = best.tracks[row, place], task.positives, task.n_candidates
     is_positive = np.isin(row * n + track, positives.row_numbers() * n + positives.values)
@@ -119,7 +131,7 @@ def _requests(scorer: Scorer, task: Task, places: int, tie_rank: Ids) -> RankReq
     row, place, track = row[kept], place[kept], track[kept]
     bags = personal_bags(listened)
     lengths, by_score = np.bincount(row, minlength=len(task.users))[has_any], best.scores[row, place]
-    return RankRequests(
+    requests = RankRequests(
         rank_features(scorer.features(users.vectors, bags, row, track), by_score, lengths),
         by_score,
         lengths,
@@ -129,6 +141,7 @@ def _requests(scorer: Scorer, task: Task, places: int, tie_rank: Ids) -> RankReq
         positives.lengths[has_any],
         task.users[has_any],
     )
+    return best, requests
 
 
 NO_RANK_REQUESTS = RankRequests(

@@ -11,17 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, TypeAdapter
 
-from loopback_core.data import Floats, Histories, Ids, Ragged, Ranking
+from loopback_core.data import Histories, Ids, Ragged, Ranking
 from loopback_core.errors import ArtifactError
 from loopback_core.ranking.cross_fitting import error_by_users
-from loopback_core.ranking.scorer import Scorer
+from loopback_core.ranking.rank_requests import RankedTask
 from loopback_core.reranking.artist_coverage import PAGE_LENGTH
 from loopback_core.reranking.list_diversity import list_diversity
 from loopback_core.reranking.reranker import HEAD, Reranker, Rules
-from loopback_core.retrieval.top_k import no_ranking, tie_order, top_k
 from loopback_core.settings import RERANKING_METHODS, RerankingMethod, RerankingSettings
 from loopback_core.tasks.metrics import MAIN_METRIC, per_user_metrics
-from loopback_core.tasks.task import Task
 
 log = logging.getLogger("loopback")
 
@@ -33,8 +31,8 @@ DIAL = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7, 0.9)
 FIRST_TRACKS = PAGE_LENGTH
 """The first tracks of a list, which are measured."""
 
-MEASURED_REQUESTS, RANKED_AT_ONCE = 1_000, 64
-"""Requests whose lists are measured at most, at all moments, and whose scores of all tracks are held together."""
+MEASURED_REQUESTS = 1_000
+"""Requests whose lists are measured at most, at all moments."""
 
 
 @dataclass(frozen=True)
@@ -84,19 +82,12 @@ class MeasuredLists:
     users: Ids  # (requests,)
 
     @classmethod
-    def of(cls, scorer: Scorer, task: Task, seed: int) -> Self:
-        """The first HEAD tracks of every user of a task. scorer: with the ranker of the task. seed: of ties."""
-        tie_rank, length = tie_order(task.n_candidates, seed), min(HEAD, task.n_candidates)
-        ranking = no_ranking(len(task.users), length)
-        for start in range(0, len(task.users), RANKED_AT_ONCE):
-            rows = np.arange(start, min(start + RANKED_AT_ONCE, len(task.users)))
-            part = task.of_rows(rows)
-            users = scorer.encode(part.histories)
-            scores: Floats = users.vectors @ scorer.vectors.T
-            scorer.add_terms(scores, users.prior)
-            best = top_k(scores, length, tie_rank, part.exclude)
-            ranking.tracks[rows], ranking.scores[rows] = best.tracks, best.scores
-        return cls(ranking, task.histories, task.positives, task.users)
+    def of(cls, ranked: RankedTask, most: int, seed: int) -> Self:
+        """The first HEAD tracks of at most so many users, drawn by seed."""
+        rows = np.sort(np.random.default_rng(seed).permutation(len(ranked.task.users))[:most])
+        task, ranking = ranked.task.of_rows(rows), ranked.ranking
+        head = Ranking(ranking.tracks[rows, :HEAD], ranking.scores[rows, :HEAD])
+        return cls(head, task.histories, task.positives, task.users)
 
     def ndcg(self, ranking: Ranking) -> NDArray[np.float64]:
         """(requests,): nDCG@10 of each list of its tracks in some order."""

@@ -1,6 +1,6 @@
 """The step of the chain that learns the order of candidates on validation: the linear score, what corrects it, and re-ranking."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +17,7 @@ from loopback_core.ranking.fitting import MOMENTS, REQUESTS, LinearFit, fit_rank
 from loopback_core.ranking.index_space import catalog_values
 from loopback_core.ranking.linear_ranker import TOWERS_ALONE, LinearRanker, load_rankers, save_rankers
 from loopback_core.ranking.listwise import FitRequests
-from loopback_core.ranking.rank_requests import RankRequests, all_requests, rank_requests_of
+from loopback_core.ranking.rank_requests import RankRequests, all_requests, ranked_task
 from loopback_core.ranking.refining import Refinement, refine_ranker
 from loopback_core.ranking.relations import Relations
 from loopback_core.ranking.scorer import Scorer, scorer_of
@@ -29,7 +29,7 @@ from loopback_core.reranking.choosing import (
     choose_reranking,
     save_reranking,
 )
-from loopback_core.reranking.reranker import Reranker
+from loopback_core.reranking.reranker import HEAD, Reranker
 from loopback_core.reranking.versions import works_of
 from loopback_core.retrieval.embed import track_vectors
 from loopback_core.settings import Settings
@@ -62,12 +62,12 @@ def train_ranker(
     refined: dict[str, Refinement] = {}
     reranking: dict[str, RerankingChoice] = {}
     if settings.training.scoring == "fitted":
+        requests, lists = best_of_requests(tuned, rankers)
         if settings.ranking.ranker != "none":
-            requests = best_of_requests(tuned, rankers)
             correctors = fit_correctors(tuned, requests)
             if settings.ranking.ranker == "auto":
                 refined = refine_rankers(tuned, fits, requests, correctors)
-        reranking = choose_rerankings(tuned, rankers)
+        reranking = choose_rerankings(tuned, lists)
     save_rankers(rankers, folder)
     found = [(task, of.corrector) for kind in (correctors, refined) for task, of in kind.items()]
     save_correctors({task: corrector for task, corrector in found if corrector}, folder)
@@ -153,16 +153,24 @@ def fit_rankers(tuned: TunedTowers, earlier: Mapping[str, LinearRanker]) -> dict
     return {name: fitted[LIKE.get(name, name)] for name in TASKS} | {"reference_protocol": LinearFit(TOWERS_ALONE)}
 
 
-def best_of_requests(tuned: TunedTowers, rankers: Mapping[str, LinearRanker]) -> dict[str, RankRequests]:
-    """The best candidates of requests of each task that has candidates to order, by its ranker."""
+def best_of_requests(
+    tuned: TunedTowers, rankers: Mapping[str, LinearRanker]
+) -> tuple[dict[str, RankRequests], dict[str, list[MeasuredLists]]]:
+    """The best candidates of requests of each task that has candidates to order, by its ranker.
+
+    Returned as what a corrector is fitted on, and as lists that can be re-ranked: of fewer requests, and by moment.
+    """
     ranking = tuned.settings.ranking
-    parts: dict[str, list[RankRequests]] = {name: [] for name in RANKED_TASKS}
+    most, places = (MEASURED_REQUESTS, HEAD) if ranking.ranker == "none" else (ranking.requests, ranking.places)
+    requests: dict[str, list[RankRequests]] = {name: [] for name in RANKED_TASKS}
+    lists: dict[str, list[MeasuredLists]] = {name: [] for name in RANKED_TASKS}
     for moment in tuned.moments():
-        for name, of_task in parts.items():
-            task = moment.task(name, ranking.requests)
-            scorer = moment.scorer(task, rankers[name])
-            of_task.append(rank_requests_of(scorer, task, ranking.places, moment.seed))
-    return {name: all_requests(of_task) for name, of_task in parts.items()}
+        for name in RANKED_TASKS:
+            task = moment.task(name, most)
+            ranked = ranked_task(moment.scorer(task, rankers[name]), task, max(places, HEAD), moment.seed)
+            requests[name].append(ranked.requests.first(places))
+            lists[name].append(MeasuredLists.of(ranked, max(MEASURED_REQUESTS // moment.of, 1), moment.seed))
+    return {name: all_requests(parts) for name, parts in requests.items()}, lists
 
 
 def fit_correctors(tuned: TunedTowers, requests: Mapping[str, RankRequests]) -> dict[str, CorrectorFit]:
@@ -189,18 +197,15 @@ def refine_rankers(
     return {task: refine_ranker(task, fits[task], requests[task], places, seed) for task in without}
 
 
-def choose_rerankings(tuned: TunedTowers, rankers: Mapping[str, LinearRanker]) -> dict[str, RerankingChoice]:
+def choose_rerankings(
+    tuned: TunedTowers, lists: Mapping[str, Sequence[MeasuredLists]]
+) -> dict[str, RerankingChoice]:
     """How lists of the catalog are re-ranked in each task, chosen on lists of the linear score.
 
     A corrector has seen these users: its lists would look too good to be changed.
     """
-    parts: dict[str, list[MeasuredLists]] = {name: [] for name in RANKED_TASKS}
-    for moment in tuned.moments():
-        for name, of_task in parts.items():
-            task = moment.task(name, MEASURED_REQUESTS)
-            of_task.append(MeasuredLists.of(moment.scorer(task, rankers[name]), task, moment.seed))
     catalog, settings = tuned.splits.tuning.catalog, tuned.settings
     works = works_of(tuned.splits.track_names["track_name"].head(catalog.n_tracks), catalog.artist)
     reranker = Reranker(tuned.vectors, catalog.artist, works)
-    chosen = {name: choose_reranking(name, lists, reranker, settings.reranking) for name, lists in parts.items()}
+    chosen = {name: choose_reranking(name, of, reranker, settings.reranking) for name, of in lists.items()}
     return {name: chosen[LIKE.get(name, name)] for name in IN_CATALOG}

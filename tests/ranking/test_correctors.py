@@ -16,7 +16,7 @@ from loopback_core.ranking.cross_fitting import fit_corrector
 from loopback_core.ranking.dropped_groups import losses_without_groups
 from loopback_core.ranking.feature_groups import feature_groups
 from loopback_core.ranking.linear_ranker import FEATURES, PRODUCT, LinearRanker
-from loopback_core.ranking.rank_requests import NO_RANK_REQUESTS, RankRequests, all_requests, rank_requests_of
+from loopback_core.ranking.rank_requests import NO_RANK_REQUESTS, RankRequests, all_requests, ranked_task
 from loopback_core.ranking.relations import Relations
 from loopback_core.ranking.reordering import reordered
 from loopback_core.ranking.scorer import scorer_of
@@ -123,7 +123,7 @@ def test_short_and_empty_lists_stay_as_long_as_they_are(asked):
 
 def test_the_requests_are_the_lists_that_are_served(asked):
     task, scorer = asked
-    requests = rank_requests_of(scorer, task, 30, 0)
+    requests = ranked_task(scorer, task, 30, 0).requests
     lists = TowersRecommender(scorer, 0).recommend(task.histories, 30, task.exclude)
     ndcg = per_user_metrics(lists, task.positives, [10])["ndcg@10"]
     has_any = np.isin(task.users, requests.user)

@@ -7,6 +7,7 @@ from planted_artifacts import planted_evaluated
 
 from loopback_core.data import Ragged
 from loopback_core.errors import ArtifactError
+from loopback_core.ranking.rank_requests import ranked_task
 from loopback_core.recommenders.bundle import Bundle
 from loopback_core.recommenders.towers_recommender import TowersRecommender
 from loopback_core.reranking.choosing import (
@@ -19,7 +20,7 @@ from loopback_core.reranking.choosing import (
     load_reranking,
     save_reranking,
 )
-from loopback_core.reranking.reranker import LONGEST, Reranker
+from loopback_core.reranking.reranker import HEAD, LONGEST, Reranker
 from loopback_core.settings import RERANKING_METHODS, RerankingSettings
 from loopback_core.tasks.metrics import per_user_metrics
 from loopback_core.tasks.task_builders import TASKS
@@ -39,7 +40,8 @@ def asked(tmp_path_factory):
 def lists(asked):
     """Those of the users of the task, as if asked at two moments."""
     scorer, task, _ = asked
-    return [MeasuredLists.of(scorer, task, 0), MeasuredLists.of(scorer, task.sampled(10, 1), 0)]
+    ranked = ranked_task(scorer, task, HEAD, 0)
+    return [MeasuredLists.of(ranked, len(task.users), 0), MeasuredLists.of(ranked, 10, 1)]
 
 
 @pytest.mark.parametrize(("method", "tried"), [("auto", RERANKING_METHODS), ("dpp", ("dpp",))])
@@ -90,7 +92,7 @@ def test_where_nothing_is_right_nothing_is_chosen(asked):
     scorer, task, reranker = asked
     hopeless = replace(task, positives=Ragged(np.arange(len(task.users) + 1), np.full(len(task.users), 0)))
     hopeless = replace(hopeless, exclude=Ragged(np.arange(len(task.users) + 1), np.full(len(task.users), 0)))
-    lists = [MeasuredLists.of(scorer, hopeless, 0)]
+    lists = [MeasuredLists.of(ranked_task(scorer, hopeless, HEAD, 0), len(hopeless.users), 0)]
     choice = choose_reranking("discovery", lists, reranker, RerankingSettings(max_cost=1.0))
     assert (choice.ndcg, choice.diversity) == (0, 0)
 
@@ -104,7 +106,7 @@ def test_rules_that_cost_more_than_is_allowed_leave_the_dial_at_0(asked, lists):
 
 def test_without_scored_users_only_the_rules_are_left(asked):
     scorer, task, reranker = asked
-    nobody = [MeasuredLists.of(scorer, task.of_rows(np.zeros(0, np.int64)), 0)]
+    nobody = [MeasuredLists.of(ranked_task(scorer, task, HEAD, 0), 0, 0)]
     settings = RerankingSettings(most_of_artist=2, one_version=False, method="dpp")
     choice = choose_reranking("discovery", nobody, reranker, settings)
     assert choice == RerankingChoice("dpp", 0.0, 2, False)

@@ -1,5 +1,6 @@
 """The steps of an epoch, taken by one process."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import torch
@@ -62,16 +63,36 @@ def seed_epoch(seed: int, epoch: int, rank: int = 0) -> None:
     torch.manual_seed(seed * 1_000_003 + epoch + rank * 1_000_000_007)
 
 
+class Exchange:
+    """What is exchanged with other workers during a step; here nothing."""
+
+    def fetch(self, batch: Batch | SampledBatch) -> None:
+        """Before the forward pass: get the rows of the tables that a batch reads."""
+
+    def add_up(self, loss: Tensor) -> Tensor:
+        """After the backward pass: give the dense weights the gradients of all; returns the loss of all."""
+        return loss
+
+
+ALONE = Exchange()
+
+
 def training_step(
-    model: TwoTower, optimizers: list[Stepper], batch: Batch | SampledBatch, precision: str = "fp32"
+    model: TwoTower,
+    optimizers: Sequence[Stepper],
+    batch: Batch | SampledBatch,
+    precision: str = "fp32",
+    exchange: Exchange = ALONE,
 ) -> Tensor:
     """One step on one batch; returns the loss, still on the device. precision: as `training.precision`."""
     for optimizer in optimizers:
         optimizer.zero_grad()
+    exchange.fetch(batch)
     with torch.autocast(model.device.type, torch.bfloat16, enabled=precision == "bf16"):
         loss = batch.loss(model)
     torch.autograd.backward(loss)
+    loss = exchange.add_up(loss.detach())
     for optimizer in optimizers:
         optimizer.step()
     model.bound_temperature()
-    return loss.detach()
+    return loss

@@ -197,9 +197,7 @@ def refine_rankers(
     return {task: refine_ranker(task, fits[task], requests[task], places, seed) for task in without}
 
 
-def choose_rerankings(
-    tuned: TunedTowers, lists: Mapping[str, Sequence[MeasuredLists]]
-) -> dict[str, RerankingChoice]:
+def choose_rerankings(tuned: TunedTowers, lists: Mapping[str, Sequence[MeasuredLists]]) -> dict[str, RerankingChoice]:
     """How lists of the catalog are re-ranked in each task, chosen on lists of the linear score.
 
     A corrector has seen these users: its lists would look too good to be changed.

@@ -13,7 +13,7 @@ from loopback_core.training.examples import Batch
 from loopback_core.training.optimizers import RowwiseAdagrad, Stepper, adamw
 from loopback_core.training.sampled import SampledBatch, SampledExamples
 from loopback_core.training.set_up import make_towers
-from loopback_core.training.steps import seed_epoch
+from loopback_core.training.steps import Exchange, seed_epoch, training_step
 from loopback_core.training.workers.batch_ids import ids_of_batch
 from loopback_core.training.workers.group import WorkerGroup
 from loopback_core.training.workers.sharded_table import ShardedTable, gather_rows, spread_rows
@@ -21,7 +21,7 @@ from loopback_core.training.workers.sharded_table import ShardedTable, gather_ro
 DENSE, ADAMW, VOCABULARY = "dense", "adamw", "vocabulary"
 
 
-class TrainingPart:
+class TrainingPart(Exchange):
     """The same on every worker: all that is no table is there as a copy, moved by the gradients of all.
 
     Every worker reads its own requests of a step against all negatives of the step, so that the sum of the losses, each
@@ -66,25 +66,20 @@ class TrainingPart:
 
     def step(self, batch: Batch | SampledBatch) -> Tensor:
         """One step, together with the others; returns the loss of the whole batch."""
+        precision = self.settings.precision
+        optimizers: list[Stepper] = [self.adamw, self.adagrad]
+        return training_step(self.model, optimizers, batch.to(self.device), precision, exchange=self)
+
+    def fetch(self, batch: Batch | SampledBatch) -> None:
+        """See :class:`Exchange`."""
         assert isinstance(batch, SampledBatch)  # the settings check it
-        batch = batch.to(self.device)
-        self.adamw.zero_grad()
-        self.adagrad.zero_grad()
         ids = ids_of_batch(batch)
         for table in self.tables:
             table.fetch(ids[table.table.of])
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16"):
-            loss = batch.loss(self.model)
-        torch.autograd.backward(loss)
-        loss = self._add_up_gradients(loss.detach())
-        self.adamw.step()
-        self.adagrad.step()
-        self.model.bound_temperature()
-        return loss
 
     @torch.no_grad()
-    def _add_up_gradients(self, loss: Tensor) -> Tensor:
-        """Give every copy of the dense weights the gradient of the whole batch, in one message; -> its loss.
+    def add_up(self, loss: Tensor) -> Tensor:
+        """See :class:`Exchange`. One message for all of it.
 
         A weight that no worker read keeps no gradient, so that AdamW leaves it alone as it would in one process.
         """

@@ -7,7 +7,7 @@ from loopback_core.data import NOTHING, Floats, Ids, Ragged
 from loopback_core.ranking.pair_features import PersonalBags
 from loopback_core.ranking.scorer import Scorer
 from loopback_core.ranking.terms import ArtistTerm
-from loopback_core.retrieval.top_k import tie_order, top_k
+from loopback_core.retrieval.top_k import top_k
 from loopback_core.tasks.task import Task
 
 NEAREST = 500
@@ -23,16 +23,21 @@ LARGEST = 60
 """The best of every personal feature, but for those of optional terms, of which none orders anything by itself."""
 
 
-def candidates_of(users: Floats, scorer: Scorer, task: Task, bags: PersonalBags, seed: int) -> Ragged:
+def most_popular(scorer: Scorer) -> Ids:
+    """Candidates of everybody, distinct: the best by each catalog feature, of equals those with the lower ids."""
+    values = np.ascontiguousarray(scorer.catalog_values.T)
+    best = top_k(values[values.any(axis=1)], MOST_POPULAR, np.arange(values.shape[1])).tracks
+    return np.unique(best[best != NOTHING])
+
+
+def candidates_of(
+    users: Floats, scorer: Scorer, task: Task, bags: PersonalBags, popular: Ids, tie_rank: Ids
+) -> Ragged:
     """The candidates of each user of a task, ascending. Holds the product of every user with every candidate.
 
-    users: (rows, D) divided by the temperature. bags: of their histories. seed: of the permutation that breaks ties.
+    users: (rows, D) divided by the temperature. bags: of their histories. popular: from :func:`most_popular`. tie_rank:
+    (n_candidates,) from :func:`tie_order`.
     """
-    tie_rank = tie_order(task.n_candidates, seed)
-    popular = np.concatenate(
-        [np.argsort(-column, kind="stable")[:MOST_POPULAR] for column in scorer.catalog_values.T if column.any()]
-        or [np.zeros(0, np.int64)]
-    )
     bags = [(term, bag) for term, bag in bags if not term.optional]
     ends = [np.searchsorted(bag.row, np.arange(len(users) + 1)) for _, bag in bags]
     allowed = np.ones(task.n_candidates, np.bool_)

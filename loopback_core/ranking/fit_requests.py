@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loopback_core.data import Ids
-from loopback_core.ranking.candidates import candidates_of
+from loopback_core.ranking.candidates import candidates_of, most_popular
 from loopback_core.ranking.linear_ranker import FEATURES
 from loopback_core.ranking.listwise import FitRequests
 from loopback_core.ranking.pair_features import personal_bags
 from loopback_core.ranking.scorer import Scorer
 from loopback_core.ranking.terms import Listened
-from loopback_core.retrieval.top_k import USERS_AT_ONCE
+from loopback_core.retrieval.top_k import USERS_AT_ONCE, tie_order
 from loopback_core.tasks.task import Task
 
 NEGATIVES = 200
@@ -30,8 +30,9 @@ def requests_of(scorer: Scorer, task: Task, seed: int) -> FitRequests:
     The ranker of the scorer is not read. seed: of the negatives and of ties.
     """
     rng = np.random.default_rng(seed)
+    popular, tie_rank = most_popular(scorer), tie_order(task.n_candidates, seed)
     starts = range(0, len(task.users), USERS_AT_ONCE)
-    return together([_requests(scorer, task, start, rng, seed) for start in starts])
+    return together([_requests(scorer, task, start, rng, popular, tie_rank) for start in starts])
 
 
 def together(parts: Sequence[FitRequests]) -> FitRequests:
@@ -44,12 +45,15 @@ def together(parts: Sequence[FitRequests]) -> FitRequests:
     )
 
 
-def _requests(scorer: Scorer, task: Task, start: int, rng: np.random.Generator, seed: int) -> FitRequests:
+def _requests(
+    scorer: Scorer, task: Task, start: int, rng: np.random.Generator, popular: Ids, tie_rank: Ids
+) -> FitRequests:
     """Of the users of a task from `start` on, USERS_AT_ONCE of them."""
     rows = np.arange(start, min(start + USERS_AT_ONCE, len(task.users)))
     task = task.of_rows(rows)
     users, bags = scorer.users(task.histories), personal_bags(Listened(task.histories, scorer.knowledge))
-    candidates, positives, n = candidates_of(users, scorer, task, bags, seed), task.positives, task.n_candidates
+    candidates = candidates_of(users, scorer, task, bags, popular, tie_rank)
+    positives, n = task.positives, task.n_candidates
     row, track = candidates.row_numbers(), candidates.values
     is_positive = np.isin(row * n + track, positives.row_numbers() * n + positives.values)
     hits = np.bincount(row, is_positive, minlength=len(rows))

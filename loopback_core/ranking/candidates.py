@@ -30,9 +30,7 @@ def most_popular(scorer: Scorer) -> Ids:
     return np.unique(best[best != NOTHING])
 
 
-def candidates_of(
-    users: Floats, scorer: Scorer, task: Task, bags: PersonalBags, popular: Ids, tie_rank: Ids
-) -> Ragged:
+def candidates_of(users: Floats, scorer: Scorer, task: Task, bags: PersonalBags, popular: Ids, tie_rank: Ids) -> Ragged:
     """The candidates of each user of a task, ascending. Holds the product of every user with every candidate.
 
     users: (rows, D) divided by the temperature. bags: of their histories. popular: from :func:`most_popular`. tie_rank:
@@ -64,18 +62,36 @@ def candidates_of(
 
 
 def _of_artists(scorer: Scorer, artists: Ids, values: Floats, allowed: NDArray[np.bool_]) -> list[Ids]:
-    """Of some artists, (n,), the best tracks by each value, (n, features), times popularity."""
+    """The LARGEST tracks of some artists, (n,), by each value of the artist, (n, features), times popularity."""
     of_artists = scorer.tracks_of_artist.take(artists)
     keep = allowed[of_artists.values]
     tracks, artist = of_artists.values[keep], of_artists.row_numbers()[keep]
+    if len(tracks) <= LARGEST:
+        return [tracks]
     popularity = scorer.popularity[tracks] + UNKNOWN
-    return _largest(tracks, values[artist] * popularity[:, None], allowed)
+    # The largest products are those of the artists whose own largest is among the largest: few tracks are compared.
+    begins = np.flatnonzero(np.diff(artist, prepend=-1))
+    of_artist = values[artist[begins]]  # of those with a track that is allowed
+    bounds = [
+        reduced(popularity, begins)[:, None] * of_artist for reduced in (np.maximum.reduceat, np.minimum.reduceat)
+    ]
+    of_best = Ragged(np.append(begins, len(tracks)), np.arange(len(tracks)))
+    found = []
+    for column, bound in zip(values.T, np.maximum(*bounds).T, strict=True):
+        place = of_best.take(_largest_of(bound)).values
+        found.append(tracks[place[_largest_of(column[artist[place]] * popularity[place])]])
+    return found
 
 
 def _largest(tracks: Ids, values: Floats, allowed: NDArray[np.bool_]) -> list[Ids]:
     """The LARGEST tracks of each column of values, (n, columns)."""
     keep = allowed[tracks]
     tracks, values = tracks[keep], values[keep]
-    if len(tracks) <= LARGEST:
-        return [tracks]
-    return [tracks[place] for place in np.argpartition(-values, LARGEST, axis=0)[:LARGEST].T]
+    return [tracks[_largest_of(column)] for column in values.T]
+
+
+def _largest_of(values: Floats) -> Ids:
+    """The places of the LARGEST of some values, (n,)."""
+    if len(values) <= LARGEST:
+        return np.arange(len(values))
+    return np.argpartition(-values, LARGEST)[:LARGEST]

@@ -43,6 +43,10 @@ from loopback_core.training.train import tuned_towers
 RANKED_TASKS = ("discovery", "next_listen")
 """The tasks whose candidates are put in order; tracks that nobody has played have no features to do it by."""
 
+SCORED_PAIRS, FEWEST_REQUESTS = 1_500_000_000, 500
+"""Pairs of a request and a track that are scored of a task, at all moments, and requests where the catalog is so large that these are
+few: the time of a request grows with the catalog."""
+
 
 def train_ranker(
     splits: Splits, towers: Path, settings: Settings, folder: Path, earlier: Path | None = None
@@ -126,8 +130,9 @@ class ValidationMoment:
         return self.tuned.settings.evaluation.seed + self.number
 
     def task(self, name: str, requests: int) -> Task:
-        """A task, with its share of the requests of all moments."""
-        return TASKS[name](self.period).sampled(max(requests // self.of, 1), self.seed)
+        """A task, with its share of the requests of all moments, of which SCORED_PAIRS allows fewer in a large catalog."""
+        affordable = max(SCORED_PAIRS // self.tuned.splits.tuning.catalog.n_tracks, FEWEST_REQUESTS)
+        return TASKS[name](self.period).sampled(max(min(requests, affordable) // self.of, 1), self.seed)
 
     def scorer(self, task: Task, ranker: LinearRanker = TOWERS_ALONE) -> Scorer:
         """The score of a task."""

@@ -102,3 +102,15 @@ def test_what_is_played_after_a_moment_changes_no_feature_of_its_requests(plante
         features.append((task.users[:5], scorer.features(users.vectors, bags, row, track)))
     assert np.array_equal(features[0][0], features[1][0])
     assert np.array_equal(features[0][1], features[1][1]) and np.abs(features[0][1]).max() > 0
+
+
+def test_a_large_catalog_is_asked_for_less_often(planted, towers, monkeypatch):
+    model = TwoTower.load(towers / TUNED)
+    tuned = TunedTowers(planted, model, Relations.load(towers / TUNED), settings_of())
+    moment = next(tuned.moments())
+    many = len(moment.task("next_listen", 40).users)
+    monkeypatch.setattr(ranker_step, "FEWEST_REQUESTS", 4)
+    monkeypatch.setattr(ranker_step, "SCORED_PAIRS", 10 * planted.tuning.catalog.n_tracks)
+    assert (many, len(moment.task("next_listen", 40).users)) == (20, 5)  # of two moments
+    monkeypatch.setattr(ranker_step, "SCORED_PAIRS", 1)
+    assert len(moment.task("next_listen", 40).users) == 2

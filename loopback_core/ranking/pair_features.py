@@ -24,7 +24,7 @@ PersonalBags = list[tuple[PersonalTerm, Bag]]
 
 def personal_bags(listened: Listened) -> PersonalBags:
     """What every personal term says of each history."""
-    return [(term, term.bag(listened)) for term in (*TRACK_TERMS, *ARTIST_TERMS)]
+    return [(term, listened.bag(term)) for term in (*TRACK_TERMS, *ARTIST_TERMS)]
 
 
 def pair_features(bags: PersonalBags, row: Ids, track: Ids, artist: Ids, popularity: Floats) -> Floats:

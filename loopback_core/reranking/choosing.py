@@ -16,6 +16,7 @@ from loopback_core.errors import ArtifactError
 from loopback_core.ranking.cross_fitting import error_by_users
 from loopback_core.ranking.rank_requests import RankedTask
 from loopback_core.reranking.artist_coverage import PAGE_LENGTH
+from loopback_core.reranking.familiar import Familiar
 from loopback_core.reranking.list_diversity import list_diversity
 from loopback_core.reranking.reranker import HEAD, Reranker, Rules
 from loopback_core.settings import RERANKING_METHODS, RerankingMethod, RerankingSettings
@@ -148,11 +149,12 @@ def dial_points(
 
     most_cost: share of nDCG@10. A dial at which more than this is surely lost is turned no further.
     """
+    familiar = [Familiar(of_moment.histories, reranker.artist) for of_moment in lists]
     points, before = [], np.concatenate([of_moment.ndcg(of_moment.ranking) for of_moment in lists])
     users = np.unique(np.concatenate([of_moment.users for of_moment in lists]), return_inverse=True)[1]
     for diversity in dial:
         turned = replace(reranker, diversity=diversity)
-        rankings = [turned.rerank(of_moment.ranking, of_moment.histories) for of_moment in lists]
+        rankings = [turned.rerank_for(of.ranking, known) for of, known in zip(lists, familiar, strict=True)]
         first = [ranking.tracks[:, :FIRST_TRACKS] for ranking in rankings]
         different = list_diversity(np.concatenate(first), reranker.vectors, reranker.artist)
         ndcg = np.concatenate([of.ndcg(ranking) for of, ranking in zip(lists, rankings, strict=True)])

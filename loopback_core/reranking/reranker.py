@@ -9,6 +9,7 @@ from loopback_core.data import NOTHING, Floats, Histories, Ids, Ranking
 from loopback_core.reranking.artist_coverage import with_artists
 from loopback_core.reranking.calibrate import calibrated
 from loopback_core.reranking.diversify import diversified
+from loopback_core.reranking.familiar import Familiar
 from loopback_core.settings import RerankingMethod
 
 LONGEST = 1_000
@@ -45,35 +46,37 @@ class Reranker:
 
     def rerank(self, ranking: Ranking, histories: Histories) -> Ranking:
         """The lists in their new order. histories: of the users of the lists, in the same order."""
+        return self.rerank_for(ranking, Familiar(histories, self.artist))
+
+    def rerank_for(self, ranking: Ranking, familiar: Familiar) -> Ranking:
+        """The same. familiar: of those histories."""
         tracks, scores = ranking.tracks.copy(), ranking.scores.copy()
         for row, listed in enumerate((ranking.tracks != NOTHING).sum(axis=1).tolist()):
-            order = self._order(tracks[row, :listed], scores[row, :listed], histories.tracks[row])
+            order = self._order(tracks[row, :listed], scores[row, :listed], familiar, row)
             tracks[row, :listed] = tracks[row, :listed][order]
             scores[row, :listed] = scores[row, :listed][order]
         return Ranking(tracks, scores)
 
-    def _order(self, tracks: Ids, scores: Floats, heard: Ids) -> Ids:
-        """heard: (listens,) tracks."""
-        head = self._diversified(tracks[:HEAD], scores[:HEAD], heard)
+    def _order(self, tracks: Ids, scores: Floats, familiar: Familiar, row: int) -> Ids:
+        head = self._diversified(tracks[:HEAD], scores[:HEAD], familiar, row)
         order = np.concatenate([head, np.arange(len(head), len(tracks))])
-        late = self._breaks_a_rule(tracks[order], heard)
+        late = self._breaks_a_rule(tracks[order], familiar, row)
         return np.concatenate([order[~late], order[late]])
 
-    def _diversified(self, tracks: Ids, scores: Floats, heard: Ids) -> Ids:
+    def _diversified(self, tracks: Ids, scores: Floats, familiar: Familiar, row: int) -> Ids:
         if self.method == "artists":
             return with_artists(self.artist[tracks], scores, self.diversity, CHOSEN_PLACES)
         if self.method != "calibrated":
             return diversified(self.vectors[tracks], scores, self.diversity, self.method, CHOSEN_PLACES)
-        artists, plays = np.unique(self.artist[heard[heard < len(self.artist)]], return_counts=True)
-        taste = plays / max(plays.sum(), 1)
-        return calibrated(self.artist[tracks], scores, artists, taste, self.diversity, CHOSEN_PLACES)
+        artists, shares = familiar.taste(row)
+        return calibrated(self.artist[tracks], scores, artists, shares, self.diversity, CHOSEN_PLACES)
 
-    def _breaks_a_rule(self, tracks: Ids, heard: Ids) -> NDArray[np.bool_]:
+    def _breaks_a_rule(self, tracks: Ids, familiar: Familiar, row: int) -> NDArray[np.bool_]:
         late = np.zeros(len(tracks), np.bool_)
         if self.rules.one_version:
             late = occurrence(self.works[tracks]) > 0
             if late.any():
-                late[late] = ~np.isin(tracks[late], heard)
+                late[late] = ~familiar.knows(row, tracks[late])
         if self.rules.most_of_artist is not None:
             kept = np.flatnonzero(~late)
             late[kept] = occurrence(self.artist[tracks[kept]]) >= self.rules.most_of_artist

@@ -74,7 +74,7 @@ class Exchange:
         return loss
 
 
-ALONE = Exchange()
+NO_EXCHANGE = Exchange()
 
 
 def training_step(
@@ -82,7 +82,7 @@ def training_step(
     optimizers: Sequence[Stepper],
     batch: Batch | SampledBatch,
     precision: str = "fp32",
-    exchange: Exchange = ALONE,
+    exchange: Exchange = NO_EXCHANGE,
 ) -> Tensor:
     """One step on one batch; returns the loss, still on the device. precision: as `training.precision`."""
     for optimizer in optimizers:

@@ -82,8 +82,8 @@ def _per_user(tuned: TunedTowers, fits: Mapping[str, LinearFit]) -> PerUser:
     users: dict[str, list[Ids]] = {task: [] for task in ABLATION_TASKS}
     found: dict[str, list[NDArray[np.float64]]] = {}
     for moment in tuned.moments():
-        for name in ABLATION_TASKS:
-            task = moment.task(name, REQUESTS)
+        for task, _ in moment.asked(ABLATION_TASKS, REQUESTS):
+            name = task.name
             if not len(task.users):
                 continue
             users[name].append(task.users)

@@ -24,15 +24,17 @@ NO_REQUESTS = FitRequests(
 )
 
 
-def requests_of(scorer: Scorer, task: Task, seed: int) -> FitRequests:
+def requests_of(scorer: Scorer, task: Task, seed: int, listened: Listened | None = None) -> FitRequests:
     """Every user of a task that has a positive among the candidates that could be served, with the features of those.
 
-    The ranker of the scorer is not read. seed: of the negatives and of ties.
+    The ranker of the scorer is not read. seed: of the negatives and of ties. listened: of the histories of the task, where other tasks
+    read them too.
     """
+    listened = listened or Listened(task.histories, scorer.knowledge)
     rng = np.random.default_rng(seed)
     popular, tie_rank = most_popular(scorer), tie_order(task.n_candidates, seed)
     starts = range(0, len(task.users), USERS_AT_ONCE)
-    return together([_requests(scorer, task, start, rng, popular, tie_rank) for start in starts])
+    return together([_requests(scorer, task, listened, start, rng, popular, tie_rank) for start in starts])
 
 
 def together(parts: Sequence[FitRequests]) -> FitRequests:
@@ -46,12 +48,18 @@ def together(parts: Sequence[FitRequests]) -> FitRequests:
 
 
 def _requests(
-    scorer: Scorer, task: Task, start: int, rng: np.random.Generator, popular: Ids, tie_rank: Ids
+    scorer: Scorer,
+    task: Task,
+    listened: Listened,
+    start: int,
+    rng: np.random.Generator,
+    popular: Ids,
+    tie_rank: Ids,
 ) -> FitRequests:
     """Of the users of a task from `start` on, USERS_AT_ONCE of them."""
     rows = np.arange(start, min(start + USERS_AT_ONCE, len(task.users)))
     task = task.of_rows(rows)
-    users, bags = scorer.users(task.histories), personal_bags(Listened(task.histories, scorer.knowledge))
+    users, bags = scorer.users(task.histories), personal_bags(listened.take(rows))
     candidates = candidates_of(users, scorer, task, bags, popular, tie_rank)
     positives, n = task.positives, task.n_candidates
     row, track = candidates.row_numbers(), candidates.values

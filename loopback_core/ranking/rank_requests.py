@@ -80,16 +80,18 @@ class RankedTask:
     requests: RankRequests  # the users with a positive among these
 
 
-def ranked_task(scorer: Scorer, task: Task, places: int, seed: int) -> RankedTask:
+def ranked_task(scorer: Scorer, task: Task, places: int, seed: int, listened: Listened | None = None) -> RankedTask:
     """The `places` best candidates of every user of a task.
 
-    scorer: with the linear ranker of the task. seed: of the permutation that breaks ties.
+    scorer: with the linear ranker of the task. seed: of the permutation that breaks ties. listened: of the histories of the task, where
+    other tasks read them too.
     """
+    listened = listened or Listened(task.histories, scorer.knowledge)
     places, tie_rank = min(places, task.n_candidates), tie_order(task.n_candidates, seed)
     ranking, parts = no_ranking(len(task.users), places), []
     for start in range(0, len(task.users), USERS_AT_ONCE):
         rows = np.arange(start, min(start + USERS_AT_ONCE, len(task.users)))
-        best, requests = _ranked(scorer, task.of_rows(rows), places, tie_rank)
+        best, requests = _ranked(scorer, task.of_rows(rows), listened.take(rows), places, tie_rank)
         ranking.tracks[rows], ranking.scores[rows] = best.tracks, best.scores
         parts.append(requests)
     return RankedTask(task, ranking, all_requests(parts))
@@ -117,8 +119,7 @@ def all_requests(parts: Sequence[RankRequests]) -> RankRequests:
     )
 
 
-def _ranked(scorer: Scorer, task: Task, places: int, tie_rank: Ids) -> tuple[Ranking, RankRequests]:
-    listened = Listened(task.histories, scorer.knowledge)
+def _ranked(scorer: Scorer, task: Task, listened: Listened, places: int, tie_rank: Ids) -> tuple[Ranking, RankRequests]:
     users = scorer.encode(task.histories, listened)
     scores = users.vectors @ scorer.vectors.T
     scorer.add_terms(scores, users.prior)

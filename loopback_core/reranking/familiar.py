@@ -30,5 +30,5 @@ class Familiar:
         if row not in self._taste:
             heard = self._histories.tracks[row]
             artists, plays = np.unique(self._artist[heard[heard < len(self._artist)]], return_counts=True)
-            self._taste[row] = artists, plays / max(plays.sum(), 1)
+            self._taste[row] = artists.astype(np.int64), plays / max(plays.sum(), 1)
         return self._taste[row]

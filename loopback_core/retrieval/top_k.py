@@ -9,7 +9,7 @@ from loopback_core.data import NOTHING, Ids, Ragged, Ranking
 
 Scores = NDArray[np.float32] | NDArray[np.float64]
 
-USERS_AT_ONCE = 64
+USERS_AT_ONCE = 32
 """Users whose products with all candidates are held."""
 
 BLOCK = 256

@@ -105,7 +105,10 @@ def _of_known_users(
     """The task of `period.users`. candidates: the first track and one past the last; None: the catalog."""
     start, stop = candidates or (0, fit.catalog.n_tracks)
     n_tracks, held_out = len(period.log_artist), period.held_out
-    played = Pairs.of(fit.events.user, fit.events.track, n_tracks) if only_new else None
+    played = None
+    if only_new:
+        theirs = np.isin(fit.events.user, period.users)
+        played = Pairs.of(fit.events.user[theirs], fit.events.track[theirs], n_tracks)
     pairs = Pairs.of(held_out.user, held_out.track, n_tracks)
     pairs = pairs.where(np.isin(pairs.user, period.users))
     if played is not None:

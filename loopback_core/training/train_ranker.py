@@ -1,10 +1,12 @@
 """The step of the chain that learns the order of candidates on validation: the linear score, what corrects it, and re-ranking."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from loopback_core.data import Floats
 from loopback_core.features.track_content import track_content
@@ -17,10 +19,12 @@ from loopback_core.ranking.fitting import MOMENTS, REQUESTS, LinearFit, fit_rank
 from loopback_core.ranking.index_space import catalog_values
 from loopback_core.ranking.linear_ranker import TOWERS_ALONE, LinearRanker, load_rankers, save_rankers
 from loopback_core.ranking.listwise import FitRequests
+from loopback_core.ranking.pair_features import personal_bags
 from loopback_core.ranking.rank_requests import RankRequests, all_requests, ranked_task
 from loopback_core.ranking.refining import Refinement, refine_ranker
 from loopback_core.ranking.relations import Relations
 from loopback_core.ranking.scorer import Scorer, scorer_of
+from loopback_core.ranking.terms import Knowledge, Listened
 from loopback_core.ranking.tree_fitting import Trees
 from loopback_core.reranking.choosing import (
     MEASURED_REQUESTS,
@@ -129,10 +133,21 @@ class ValidationMoment:
         """Other users are drawn at every moment."""
         return self.tuned.settings.evaluation.seed + self.number
 
-    def task(self, name: str, requests: int) -> Task:
-        """A task, with its share of the requests of all moments, of which SCORED_PAIRS allows fewer in a large catalog."""
+    def asked(self, names: Iterable[str], requests: int) -> Iterator[tuple[Task, Listened]]:
+        """Tasks of the same users, with what is read of their histories, which is made once for all.
+
+        requests: of each task, at all moments, of which SCORED_PAIRS allows fewer in a large catalog. A user who has no positive in a
+        task is not asked.
+        """
         affordable = max(SCORED_PAIRS // self.tuned.splits.tuning.catalog.n_tracks, FEWEST_REQUESTS)
-        return TASKS[name](self.period).sampled(max(min(requests, affordable) // self.of, 1), self.seed)
+        period = self.period.drawn(max(min(requests, affordable) // self.of, 1), self.seed)
+        tasks = [TASKS[name](period) for name in names]
+        users = np.unique(np.concatenate([task.users for task in tasks]))
+        knowledge = Knowledge(period.fit.catalog, self.tuned.relations)
+        listened = Listened(period.fit.histories(users), knowledge)
+        personal_bags(listened)
+        for task in tasks:
+            yield task, listened.take(np.searchsorted(users, task.users))
 
     def scorer(self, task: Task, ranker: LinearRanker = TOWERS_ALONE) -> Scorer:
         """The score of a task."""
@@ -149,9 +164,8 @@ def fit_rankers(tuned: TunedTowers, earlier: Mapping[str, LinearRanker]) -> dict
         return dict.fromkeys(TASKS, LinearFit(TOWERS_ALONE))
     parts: dict[str, list[FitRequests]] = {name: [] for name in TASKS if name not in LIKE}
     for moment in tuned.moments():
-        for name, of_task in parts.items():
-            task = moment.task(name, REQUESTS)
-            of_task.append(requests_of(moment.scorer(task), task, moment.seed))
+        for task, listened in moment.asked(parts, REQUESTS):
+            parts[task.name].append(requests_of(moment.scorer(task), task, moment.seed, listened))
     seed = tuned.settings.evaluation.seed
     fitted = {name: fit_ranker(name, together(of_task), seed, earlier.get(name)) for name, of_task in parts.items()}
     # The reference has no ranker: in its protocol the towers stand alone.
@@ -170,11 +184,11 @@ def best_of_requests(
     requests: dict[str, list[RankRequests]] = {name: [] for name in RANKED_TASKS}
     lists: dict[str, list[MeasuredLists]] = {name: [] for name in RANKED_TASKS}
     for moment in tuned.moments():
-        for name in RANKED_TASKS:
-            task = moment.task(name, most)
-            ranked = ranked_task(moment.scorer(task, rankers[name]), task, max(places, HEAD), moment.seed)
-            requests[name].append(ranked.requests.first(places))
-            lists[name].append(MeasuredLists.of(ranked, max(MEASURED_REQUESTS // moment.of, 1), moment.seed))
+        for task, listened in moment.asked(RANKED_TASKS, most):
+            scorer = moment.scorer(task, rankers[task.name])
+            ranked = ranked_task(scorer, task, max(places, HEAD), moment.seed, listened)
+            requests[task.name].append(ranked.requests.first(places))
+            lists[task.name].append(MeasuredLists.of(ranked, max(MEASURED_REQUESTS // moment.of, 1), moment.seed))
     return {name: all_requests(parts) for name, parts in requests.items()}, lists
 
 

@@ -10,7 +10,9 @@ from planted_log import planted_splits
 from loopback_core.data import Events
 from loopback_core.ranking.corrector_files import load_correctors
 from loopback_core.ranking.linear_ranker import TOWERS_ALONE, load_rankers
+from loopback_core.ranking.pair_features import personal_bags
 from loopback_core.ranking.relations import Relations
+from loopback_core.ranking.terms import Listened
 from loopback_core.reranking.choosing import load_reranking
 from loopback_core.settings import load_settings
 from loopback_core.splits import Splits
@@ -93,9 +95,6 @@ def test_what_is_played_after_a_moment_changes_no_feature_of_its_requests(plante
         task = TASKS["next_listen"](last.period)
         scorer = last.scorer(task)
         users = scorer.encode(task.histories)
-        from loopback_core.ranking.pair_features import personal_bags
-        from loopback_core.ranking.terms import Listened
-
         row = np.repeat(np.arange(5), 20)
         track = np.tile(np.arange(20), 5)
         bags = personal_bags(Listened(task.histories, scorer.knowledge))
@@ -108,9 +107,26 @@ def test_a_large_catalog_is_asked_for_less_often(planted, towers, monkeypatch):
     model = TwoTower.load(towers / TUNED)
     tuned = TunedTowers(planted, model, Relations.load(towers / TUNED), settings_of())
     moment = next(tuned.moments())
-    many = len(moment.task("next_listen", 40).users)
+
+    def asked():
+        return {task.name: len(task.users) for task, _ in moment.asked(["discovery", "next_listen"], 40)}
+
+    assert asked()["next_listen"] == 20  # of two moments
     monkeypatch.setattr(ranker_step, "FEWEST_REQUESTS", 4)
     monkeypatch.setattr(ranker_step, "SCORED_PAIRS", 10 * planted.tuning.catalog.n_tracks)
-    assert (many, len(moment.task("next_listen", 40).users)) == (20, 5)  # of two moments
+    assert asked()["next_listen"] == 5
     monkeypatch.setattr(ranker_step, "SCORED_PAIRS", 1)
-    assert len(moment.task("next_listen", 40).users) == 2
+    assert asked()["next_listen"] == 2
+
+
+def test_tasks_of_the_same_users_read_what_each_would_read_alone(planted, towers):
+    model = TwoTower.load(towers / TUNED)
+    moment = next(TunedTowers(planted, model, Relations.load(towers / TUNED), settings_of()).moments())
+    for task, listened in moment.asked(["discovery", "next_listen"], 40):
+        alone = Listened(task.histories, listened.knowledge)
+        assert np.array_equal(listened.histories.tracks.values, task.histories.tracks.values)
+        some = listened.take(np.array([3, 1]))
+        for (_, bag), (_, other), (_, two) in zip(*map(personal_bags, (listened, alone, some)), strict=True):
+            for name in ("items", "weights", "row"):
+                assert np.array_equal(getattr(bag, name), getattr(other, name))
+            assert np.array_equal(two.items, np.concatenate([bag.of_row(3).items, bag.of_row(1).items]))

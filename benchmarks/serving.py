@@ -177,6 +177,8 @@ def measure_service(
         bench.closed(name, server, "median user, at another moment each", requests.at_moments(requests.median))
         bench.closed(name, server, "longest user, at another moment each", requests.at_moments(requests.longest))
         bench.closed(name, server, f"{EVERYBODY}, at another moment each", anew)
+        unranked = requests.everybody_at_moments(rank=False)
+        bench.closed(name, server, f"{EVERYBODY}, at another moment each, without the ranker", unranked)
         bench.closed(name, server, "history of 100 listens", requests.with_history())
         bench.closed(name, server, f"batch of {BATCH}", requests.batches(), times=3)
         bench.closed(name, server, f"batch of {BATCH}, at another moment each", requests.batches(True), times=3)

@@ -80,11 +80,12 @@ class Requests:
         """Of all users in turn."""
         return [post(RECOMMENDATIONS, self._body(user)) for user in self._in_any_order]
 
-    def everybody_at_moments(self) -> list[Sent]:
-        """Of all users in turn, for other moments in every round."""
+    def everybody_at_moments(self, *, rank: bool = True) -> list[Sent]:
+        """Of all users in turn, for other moments in every round. rank: whether the best candidates are put in order."""
         rounds = -(-DIFFERENT // len(self._users))
         in_turn = [(user, minute) for minute in range(1, rounds + 1) for user in self._in_any_order]
-        return [post(RECOMMENDATIONS, self._body(user, minute)) for user, minute in in_turn]
+        wish = {} if rank else {"rank": False}
+        return [post(RECOMMENDATIONS, self._body(user, minute) | wish) for user, minute in in_turn]
 
     def batches(self, at_moments: bool = False) -> list[Sent]:
         """BATCH users each. at_moments: of other moments in every batch."""

@@ -18,6 +18,7 @@ from loopback_core.errors import ArtifactError
 from loopback_core.ranking.heard import Heard
 from loopback_core.ranking.related_artists import CONTRAST
 from loopback_core.ranking.sparse_rows import Rows
+from loopback_core.runtime.in_threads import in_threads
 from loopback_core.towers.decayed_counts import Bag
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class Neighbours:
         A track with a share s of the largest score has the value log(1 + CONTRAST * s). New are the MOST_NEW largest of
         each feature; tracks of the history keep every value. heard: the tracks of some histories.
         """
-        rows = [self._of_one(*of_row) for of_row in heard.by_row()]
+        rows = in_threads(lambda of_row: self._of_one(*of_row), list(heard.by_row()))
         items = np.concatenate([np.zeros(0, np.int64), *(tracks for tracks, _ in rows)])
         width = 2 * len(HALF_LIVES)
         values = np.concatenate([np.zeros((0, width), np.float32), *(of_row for _, of_row in rows)])
@@ -102,7 +103,8 @@ class Neighbours:
         for found, scores in sums:
             is_heard = np.zeros(len(found), np.bool_)
             is_heard[_place(tracks, found)[1]] = True
-            kept += [_kept(found, score, is_heard) for score in scores]
+            kept.append(found[is_heard & np.any([score > 0 for score in scores], axis=0)])
+            kept += [found[_best_new(score, is_heard)] for score in scores]
         items = np.unique(np.concatenate(kept))
         values: Floats = np.zeros((len(items), 2 * len(HALF_LIVES)), np.float32)
         for number, (found, scores) in enumerate(sums):
@@ -205,12 +207,12 @@ def _stack(blocks: list[csr_array]) -> csr_array:
     return csr_array(vstack(blocks, format="csr"))
 
 
-def _kept(found: Ids, score: NDArray[np.float64], is_heard: NDArray[np.bool_]) -> Ids:
-    """Of tracks with scores, (n,) each, those that were heard and the MOST_NEW best others."""
+def _best_new(score: NDArray[np.float64], is_heard: NDArray[np.bool_]) -> Ids:
+    """Of tracks with scores, (n,), the places of the MOST_NEW best of those that were not heard."""
     new = np.flatnonzero(~is_heard & (score > 0))
     if len(new) > MOST_NEW:
         new = new[np.argpartition(-score[new], MOST_NEW)[:MOST_NEW]]
-    return np.concatenate([found[is_heard & (score > 0)], found[new]])
+    return new
 
 
 def _place(wanted: Ids, found: Ids) -> tuple[NDArray[np.bool_], Ids]:

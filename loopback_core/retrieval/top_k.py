@@ -1,16 +1,20 @@
 """Exact top-k with one tie-break for everyone."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from loopback_core.data import NOTHING, Ids, Ragged, Ranking
+from loopback_core.runtime.in_threads import in_threads
 
 Scores = NDArray[np.float32] | NDArray[np.float64]
 
 USERS_AT_ONCE = 32
 """Users whose products with all candidates are held."""
+
+LONG_ROW = 1 << 17
+"""Candidates from which on rows are ranked by several threads."""
 
 BLOCK = 256
 """In rows much longer than k, the best of every block of this size gives a bound for the k best."""
@@ -30,16 +34,23 @@ def top_k(scores: Scores, k: int, tie_rank: Ids, exclude: Ragged | None = None) 
     Raises:
         ValueError: a score is not a number.
     """
-    everything = np.arange(scores.shape[1])
+    everything, ranking = np.arange(scores.shape[1]), no_ranking(len(scores), k)
 
-    def candidates() -> Iterator[tuple[Ids, Scores]]:
-        for i, row in enumerate(scores):
-            if exclude is not None:
-                row = row.copy()
-                row[exclude[i][exclude[i] < len(row)]] = -np.inf
-            yield everything, row
+    def rank(i: int) -> None:
+        row = scores[i]
+        if exclude is not None:
+            row = row.copy()
+            row[exclude[i][exclude[i] < len(row)]] = -np.inf
+        _refuse_nan(row)
+        _put(ranking, i, everything, row, tie_rank)
 
-    return rank_rows(candidates(), len(scores), k, tie_rank)
+    rows = range(len(scores))
+    if scores.shape[1] < LONG_ROW:
+        for row in rows:
+            rank(row)
+    else:
+        in_threads(rank, rows)
+    return ranking
 
 
 def top_k_sparse(candidates: Ragged, scores: Scores, k: int, tie_rank: Ids, exclude: Ragged | None = None) -> Ranking:
@@ -65,17 +76,26 @@ def rank_rows(
     ranking = no_ranking(n_rows, k)
     excluded = np.zeros(len(tie_rank), np.bool_)
     for i, (ids, scores) in enumerate(rows):
-        if np.isnan(scores).any():
-            raise ValueError("A recommender gave a score that is not a number.")
+        _refuse_nan(scores)
         if exclude is not None:
             out = exclude[i][exclude[i] < len(tie_rank)]
             excluded[out] = True
             scores = np.where(excluded[ids], -np.inf, scores)
             excluded[out] = False
-        best = _best(ids, scores, k, tie_rank)
-        ranking.tracks[i, : len(best)] = ids[best]
-        ranking.scores[i, : len(best)] = scores[best]
+        _put(ranking, i, ids, scores, tie_rank)
     return ranking
+
+
+def _refuse_nan(scores: Scores) -> None:
+    if np.isnan(scores).any():
+        raise ValueError("A recommender gave a score that is not a number.")
+
+
+def _put(ranking: Ranking, row: int, ids: Ids, scores: Scores, tie_rank: Ids) -> None:
+    """Write the best of some scored ids into a row of a ranking."""
+    best = _best(ids, scores, ranking.tracks.shape[1], tie_rank)
+    ranking.tracks[row, : len(best)] = ids[best]
+    ranking.scores[row, : len(best)] = scores[best]
 
 
 def no_ranking(n_rows: int, k: int) -> Ranking:

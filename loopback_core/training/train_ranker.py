@@ -47,7 +47,7 @@ from loopback_core.training.train import tuned_towers
 RANKED_TASKS = ("discovery", "next_listen")
 """The tasks whose candidates are put in order; tracks that nobody has played have no features to do it by."""
 
-SCORED_PAIRS, FEWEST_REQUESTS = 1_500_000_000, 500
+SCORED_PAIRS, FEWEST_REQUESTS = 750_000_000, 500
 """Pairs of a request and a track that are scored of a task, at all moments, and requests where the catalog is so large that these are
 few: the time of a request grows with the catalog."""
 

@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 
 from loopback_core.data import NOTHING, Ragged
+from loopback_core.retrieval import top_k as module
 from loopback_core.retrieval.top_k import rank_rows, tie_order, top_k, top_k_sparse
+from loopback_core.runtime import in_threads as threads
 
 
 def ragged(*rows):
@@ -97,3 +99,17 @@ def test_a_long_row_is_ranked_as_a_short_one(levels):
     found = top_k(scores, 5, tie_rank, exclude)
     for row in range(2):
         assert found.tracks[row].tolist() == sorted_by_hand(scores[row], 5, tie_rank, set(exclude[row].tolist()))
+
+
+def test_long_rows_are_ranked_by_several_threads_as_by_one(monkeypatch):
+    rng = np.random.default_rng(0)
+    scores, tie_rank = rng.integers(0, 40, (9, 500)).astype(np.float32), tie_order(500, 0)
+    exclude = Ragged(np.arange(0, 100, 10), rng.integers(0, 600, 90))
+    alone = top_k(scores, 20, tie_rank, exclude)
+    monkeypatch.setattr(module, "LONG_ROW", 100)
+    monkeypatch.setattr(threads, "compute_threads", lambda: {"blas": 3})
+    together = top_k(scores, 20, tie_rank, exclude)
+    assert np.array_equal(alone.tracks, together.tracks) and np.array_equal(alone.scores, together.scores)
+    scores[4, 7] = np.nan
+    with pytest.raises(ValueError, match="not a number"):
+        top_k(scores, 20, tie_rank)

@@ -6,11 +6,11 @@ from typing import TypeVar
 
 from loopback_core.runtime.threads import compute_threads
 
-Thing = TypeVar("Thing")
-Result = TypeVar("Result")
+Each = TypeVar("Each")
+Made = TypeVar("Made")
 
 
-def in_threads(function: Callable[[Thing], Result], things: Sequence[Thing]) -> list[Result]:
+def in_threads(function: Callable[[Each], Made], things: Sequence[Each]) -> list[Made]:
     """The results in the order of the things, which no thread count changes. The first error is raised.
 
     It pays where most of the time is spent in long arrays, since NumPy then lets go of the interpreter's lock.

@@ -15,6 +15,7 @@ from loopback_core.data import FitData
 from loopback_core.errors import DivergedError
 from loopback_core.runtime.prefetch import prefetch
 from loopback_core.runtime.progress import progress
+from loopback_core.runtime.unused_memory import give_back_memory
 from loopback_core.settings import Settings, TrainingSettings
 from loopback_core.towers.two_tower import TwoTower
 from loopback_core.training.averaging import averaged
@@ -78,6 +79,7 @@ def train(
             log.info("stopping: no better %s for %d epochs", training.validation_metric, training.patience)
             break
         epoch = _epoch(number, model, steps, what)
+        give_back_memory()  # the plan of a pass is large, and so is a validation
         mean = averaged(model, progression.mean_weights, number - 1) if training.average_epochs else nullcontext()
         with mean, torch.no_grad():
             is_best = _note(
@@ -85,6 +87,7 @@ def train(
             )
             if is_best and (validate or number == training.epochs):  # without a validation the last one is the best
                 save_best(checkpoints, model)
+        give_back_memory()
         if due.now(last=number == training.epochs):
             with due.timed():
                 save_checkpoint(checkpoints, model, optimizers, progression)

@@ -30,6 +30,11 @@ class Period:
             return self
         return replace(self, users=np.sort(np.random.default_rng(seed).permutation(users)[:most_users]))
 
+    def with_their_listens(self) -> "Period":
+        """The same whose fit data holds the listens of those who may be scored, and no others: tasks are made sooner."""
+        theirs = self.fit.events.where(np.isin(self.fit.events.user, self.users))
+        return replace(self, fit=replace(self.fit, events=theirs))
+
     def after(self, share: float) -> "Period":
         """The rest of the window after the first `share` of its listens, which are known by then.
 

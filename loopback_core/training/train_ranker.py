@@ -1,7 +1,7 @@
 """The step of the chain that learns the order of candidates on validation: the linear score, what corrects it, and re-ranking."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -141,13 +141,13 @@ class ValidationMoment:
         """
         affordable = max(SCORED_PAIRS // self.tuned.splits.tuning.catalog.n_tracks, FEWEST_REQUESTS)
         period = self.period.drawn(max(min(requests, affordable) // self.of, 1), self.seed)
-        tasks = [TASKS[name](period) for name in names]
+        theirs = period.with_their_listens()
+        tasks = [TASKS[name](theirs) for name in names]
         users = np.unique(np.concatenate([task.users for task in tasks]))
-        knowledge = Knowledge(period.fit.catalog, self.tuned.relations)
-        listened = Listened(period.fit.histories(users), knowledge)
+        listened = Listened(theirs.fit.histories(users), Knowledge(period.fit.catalog, self.tuned.relations))
         personal_bags(listened)
         for task in tasks:
-            yield task, listened.take(np.searchsorted(users, task.users))
+            yield replace(task, fit=period.fit), listened.take(np.searchsorted(users, task.users))
 
     def scorer(self, task: Task, ranker: LinearRanker = TOWERS_ALONE) -> Scorer:
         """The score of a task."""

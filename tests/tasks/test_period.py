@@ -49,3 +49,20 @@ def test_drawing_users_leaves_out_of_each_task_all_but_them(hand_splits):
         everyone = TASKS[name](period).users.tolist()
         assert official_task(name, period, 2, 0).users.tolist() == [user for user in everyone if user in drawn]
     assert official_task("new_users", period, 2, 0).users.tolist() == TASKS["new_users"](period).users.tolist()
+
+
+def test_tasks_of_drawn_users_need_no_listens_of_others(hand_splits):
+    drawn = hand_splits.testing_period.drawn(2, 0)
+    theirs = drawn.with_their_listens()
+    assert set(theirs.fit.events.user.tolist()) <= set(drawn.users.tolist())
+    assert len(theirs.fit.events) < len(drawn.fit.events)
+    for name in ("discovery", "next_listen", "cold_start"):
+        whole, few = TASKS[name](drawn), TASKS[name](theirs)
+        assert few.users.tolist() == whole.users.tolist() and few.first_candidate == whole.first_candidate
+        for of in ("positives", "exclude"):
+            assert (getattr(few, of) is None) == (getattr(whole, of) is None)
+            if getattr(whole, of) is not None:
+                assert [row.tolist() for row in getattr(few, of)] == [row.tolist() for row in getattr(whole, of)]
+        assert few.histories.tracks.values.tolist() == whole.histories.tracks.values.tolist()
+        assert few.histories.timestamps.tolist() == whole.histories.timestamps.tolist()
+        assert few.unreachable == whole.unreachable

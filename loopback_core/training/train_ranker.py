@@ -36,6 +36,7 @@ from loopback_core.reranking.choosing import (
 from loopback_core.reranking.reranker import HEAD, Reranker
 from loopback_core.reranking.versions import works_of
 from loopback_core.retrieval.embed import track_vectors
+from loopback_core.runtime.unused_memory import give_back_memory
 from loopback_core.settings import Settings
 from loopback_core.splits import Splits
 from loopback_core.tasks.period import Period
@@ -116,6 +117,8 @@ class TunedTowers:
         for place, share in enumerate(shares):
             of_moment = period.after(share)
             yield ValidationMoment(self, of_moment, catalog_values(of_moment.fit), place, len(shares))
+            del of_moment
+            give_back_memory()  # every moment holds the whole log up to then
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ def measure_evaluation(splits_folder: Path, lists: Path) -> None:
 
     from loopback_core.evaluation.measuring import Trained, measure
     from loopback_core.features.track_content import TrackContent
-    from loopback_core.ranking.index_space import catalog_values, indexed_vectors
+    from loopback_core.ranking.catalog_values import catalog_values
     from loopback_core.ranking.linear_ranker import TOWERS_ALONE
     from loopback_core.recommenders.baselines.baseline_lists import BaselineLists
     from loopback_core.recommenders.bundle import Bundle
@@ -79,7 +79,7 @@ def measure_evaluation(splits_folder: Path, lists: Path) -> None:
     model = TwoTower(Vocabulary(catalog.n_users, catalog.n_tracks, catalog.n_artists), settings.towers).eval()
     vectors = track_vectors(model, TrackContent(splits.testing.catalog.artist))
     values = catalog_values(splits.testing)
-    index = build_index(indexed_vectors(vectors, values), IndexSettings(kind="flat"))
+    index = build_index(vectors, IndexSettings(kind="flat"))
     towers = Towers(model, dict.fromkeys(TASKS, TOWERS_ALONE), None)
     started = time.monotonic()
     fit = splits.testing

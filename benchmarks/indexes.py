@@ -27,12 +27,11 @@ import faiss
 import numpy as np
 
 from loopback_core.data import Histories, Ids, Ragged, Ranking
-from loopback_core.ranking.index_space import indexed_vectors
 from loopback_core.recommenders.build_retrieval import real_queries
 from loopback_core.retrieval.index_recall import recall_of_index
 from loopback_core.retrieval.indexes import build_index, index_file, save_index
 from loopback_core.retrieval.indexes.vector_index import VectorIndex
-from loopback_core.retrieval.vectors import load_catalog_values, load_vectors
+from loopback_core.retrieval.vectors import load_vectors
 from loopback_core.runtime.peak_memory import peak_memory
 from loopback_core.settings import ENGINE_OF_KIND, IndexSettings
 from loopback_core.splits import Splits
@@ -154,12 +153,12 @@ def catalog_of_home(home: Path) -> Catalog:
     store = ArtifactStore(home)
     made = store.latest("track_embeddings")
     towers, splits = store.upstream(made, "trained_towers"), Splits(store.upstream(made, "temporal_splits").folder)
-    queries = real_queries(splits, towers.folder, store.upstream(made, "trained_ranker").folder, made.folder)[:USERS]
+    queries = real_queries(splits, towers.folder)[:USERS]
     data = splits.testing
     played = Histories.of(data.events, np.arange(data.catalog.n_users)[:USERS], data.now).tracks
     del data
     splits.forget()
-    return Catalog(indexed_vectors(load_vectors(made.folder), load_catalog_values(made.folder)), queries, played)
+    return Catalog(load_vectors(made.folder), queries, played)
 
 
 def drawn_catalog(n: int) -> Catalog:

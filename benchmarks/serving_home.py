@@ -107,7 +107,7 @@ def _write_bundle(store, events: int, encoder: str, folder: Path) -> dict:
         save_correctors(dict.fromkeys(("discovery", "next_listen"), trees_of_noise()), ranker)
         del model
         embed_catalog(splits, towers, vectors)
-        index_catalog(splits, towers, ranker, vectors, settings.index, index)
+        index_catalog(splits, towers, vectors, settings.index, index)
         summary = {"settings": {"towers": settings.towers.model_dump(mode="json")}, "best_epoch": 1}
         source = {"name": "sample", "events": events, "users": catalog.n_users, "tracks": catalog.n_tracks}
         source["artists"] = catalog.n_artists

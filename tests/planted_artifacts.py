@@ -75,7 +75,7 @@ def planted_evaluated(folder):
     for name in ("vectors", "index"):
         (folder / name).mkdir()
     embed_catalog(splits, towers, folder / "vectors")
-    index_catalog(splits, towers, ranker, folder / "vectors", IndexSettings(kind="flat"), folder / "index")
+    index_catalog(splits, towers, folder / "vectors", IndexSettings(kind="flat"), folder / "index")
     summary = {"settings": {"towers": shape.model_dump()}, "best_epoch": 1}
     source = {
         "name": "planted",

@@ -20,14 +20,14 @@ from loopback_core.bundle.served_bundle import ServedBundle
 from loopback_core.data import FitData, ListensByUser
 from loopback_core.errors import SettingsError
 from loopback_core.features.track_content import track_content
+from loopback_core.ranking.catalog_values import catalog_values
 from loopback_core.ranking.corrector_files import TREES
-from loopback_core.ranking.index_space import IndexedRows, catalog_values
 from loopback_core.ranking.linear_ranker import RANKERS
 from loopback_core.reranking.choosing import RERANKING
 from loopback_core.reranking.versions import works_of
 from loopback_core.retrieval.embed import track_vectors
 from loopback_core.retrieval.indexes import INDEX_SUFFIXES, build_index_in_shards, save_index
-from loopback_core.retrieval.vectors import save_catalog_values, save_vectors
+from loopback_core.retrieval.vectors import load_vectors, save_catalog_values, save_vectors
 from loopback_core.settings import Settings
 from loopback_core.splits import Splits
 from loopback_core.towers.two_tower import TwoTower
@@ -110,7 +110,7 @@ def _train_on_everything(
     vectors, values = track_vectors(model, track_content(fit, model.settings)), catalog_values(fit)
     save_vectors(vectors, folder)
     save_catalog_values(values, folder)
-    save_index(build_index_in_shards(partial(IndexedRows, folder), chosen.index, checkpoints)[0], folder)
+    save_index(build_index_in_shards(partial(load_vectors, folder), chosen.index, checkpoints)[0], folder)
     return fit, comparison
 
 

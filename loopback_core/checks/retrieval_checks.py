@@ -55,16 +55,13 @@ def index_size(artifact: Artifact, store: ArtifactStore, settings: Settings) -> 
 
 def index_recall(artifact: Artifact, store: ArtifactStore, settings: Settings) -> Verdict:
     """Recall@100 of the index against exact search, over real user vectors, is above its threshold."""
-    from loopback_core.ranking.index_space import IndexedRows
     from loopback_core.recommenders.build_retrieval import real_queries
     from loopback_core.retrieval.index_recall import recall_of_index
 
     splits = Splits(store.upstream(artifact, "temporal_splits").folder)
     embeddings = store.upstream(artifact, "track_embeddings").folder
-    vectors = IndexedRows(embeddings)
-    towers, ranker = (store.upstream(artifact, asset).folder for asset in ("trained_towers", "trained_ranker"))
-    queries = real_queries(splits, towers, ranker, embeddings)
-    recall = recall_of_index(load_index(artifact.folder), vectors, queries, 100)
+    queries = real_queries(splits, store.upstream(artifact, "trained_towers").folder)
+    recall = recall_of_index(load_index(artifact.folder), load_vectors(embeddings), queries, 100)
     floor = settings.checks.min_index_recall
     sentence = f"recall@100 against exact search is {recall:.4f} over {len(queries):,} users; the floor is {floor}"
     return Verdict(recall >= floor, sentence, {"recall@100": recall, "users": len(queries)})

@@ -106,7 +106,7 @@ def _measure_index(task: Task, trained: Trained) -> IndexJson:
     bundle = trained.bundle
     scorer = bundle.towers.scorer(task, bundle.vectors)
     first = task.histories.rows(0, min(QUERIES, len(task.users)))
-    latency = measure_latency(bundle.index, scorer.index_queries(scorer.users(first)), task.exclude)
+    latency = measure_latency(bundle.index, scorer.users(first), task.exclude)
     return {
         "kind": bundle.index.kind,
         "recall@100": trained.index_recall,

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from loopback_core.data import Floats, Histories, Ids, Ragged
 from loopback_core.features.track_content import track_content
+from loopback_core.ranking.catalog_values import catalog_values
 from loopback_core.ranking.corrector import Corrector
-from loopback_core.ranking.index_space import catalog_scale, catalog_values, index_queries
 from loopback_core.ranking.linear_ranker import PRODUCT, TOWERS_ALONE, LinearRanker
 from loopback_core.ranking.pair_features import (
     PersonalBags,
@@ -107,14 +107,6 @@ class Scorer:
         personal = pair_features(bags, row, track + self.first_candidate, artist, self.popularity[track])
         features: Floats = np.concatenate([product[:, None], self.catalog_values[track], personal], axis=1)
         return features.astype(np.float32, copy=False)
-
-    def index_queries(self, users: Floats) -> Floats:
-        """(rows, D + catalog features) queries of an index. users: (rows, D) divided by the temperature."""
-        return index_queries(users, self.ranker, self._catalog_scale)
-
-    @cached_property
-    def _catalog_scale(self) -> np.float32:
-        return catalog_scale(self.catalog_values)
 
     @cached_property
     def of_catalog_terms(self) -> Floats:

@@ -12,15 +12,12 @@ import polars as pl
 
 from loopback_core.data import Floats
 from loopback_core.features.track_content import TrackContent, track_content
-from loopback_core.ranking.index_space import IndexedRows, catalog_values
-from loopback_core.ranking.scorer import Scorer
-from loopback_core.ranking.terms import Knowledge
-from loopback_core.recommenders.ranked_towers import Towers
-from loopback_core.retrieval.embed import track_vectors
+from loopback_core.ranking.catalog_values import catalog_values
+from loopback_core.retrieval.embed import track_vectors, user_vectors
 from loopback_core.retrieval.index_recall import recall_of_index
 from loopback_core.retrieval.indexes import build_index_in_shards, index_file, save_index
 from loopback_core.retrieval.shards import Shard, make_shards, remove_shards, shards_of
-from loopback_core.retrieval.vectors import join_vectors, load_catalog_values, load_vectors, save_catalog_values
+from loopback_core.retrieval.vectors import join_vectors, load_vectors, save_catalog_values
 from loopback_core.runtime.capacity import need_memory
 from loopback_core.settings import IndexSettings, ShardSettings
 from loopback_core.splits import Splits
@@ -70,7 +67,6 @@ def _write_shard(model: TwoTower, content: TrackContent, shard: Shard, path: Pat
 def index_catalog(
     splits: Splits,
     towers: Path,
-    ranker: Path,
     vectors_folder: Path,
     settings: IndexSettings,
     folder: Path,
@@ -86,18 +82,18 @@ def index_catalog(
         in_work = settings.shards.processes * settings.shards.tracks / len(stored)
         needed = int(stored.nbytes * (1 + COPIES * min(1, in_work)))  # the whole index, and the shards that are made
     need_memory(needed, f"An index of {len(stored):,} tracks", "lower towers.output_dim or index.shards.tracks")
-    queries = real_queries(splits, towers, ranker, vectors_folder)
+    queries = real_queries(splits, towers)
     names = splits.track_names.head(len(stored)).select("track", "artist_name", "track_name")
     names.with_columns(pl.col("track").cast(pl.Int32)).write_parquet(folder / "tracks.parquet")
     splits.forget()  # what follows may hold the vectors twice
     with _kept(checkpoints) as parts:
-        index, plan = build_index_in_shards(partial(IndexedRows, vectors_folder), settings, parts)
+        index, plan = build_index_in_shards(partial(load_vectors, vectors_folder), settings, parts)
     save_index(index, folder)
     return {
         "tracks": len(index),
         "kind": index.kind,
         "bytes": (folder / index_file(index.settings)).stat().st_size,
-        "recall@100": recall_of_index(index, IndexedRows(vectors_folder), queries, 100),
+        "recall@100": recall_of_index(index, stored, queries, 100),
         "reasons": list(plan.reasons),
     }
 
@@ -112,20 +108,11 @@ def _kept(checkpoints: Path | None) -> Iterator[Path]:
         yield Path(folder)
 
 
-def real_queries(splits: Splits, towers: Path, ranker: Path, vectors: Path, limit: int = 200) -> Floats:
-    """Index queries of discovery for at most `limit` users of the fit data, drawn by seed: (users, D + catalog terms).
+def real_queries(splits: Splits, towers: Path, limit: int = 200) -> Floats:
+    """The vectors of at most `limit` users of the fit data who ask for new tracks, drawn by seed: (users, D).
 
-    towers, ranker, vectors: the folders of the three.
+    towers: the folder of those.
     """
-    fit, trained = splits.testing, Towers.load(towers, ranker)
+    fit, model = splits.testing, TwoTower.load(towers)
     users = np.sort(np.random.default_rng(0).permutation(fit.catalog.n_users)[:limit]).astype(np.int64)
-    scorer = Scorer(
-        trained.model,
-        Knowledge(fit.catalog),
-        load_vectors(vectors),
-        load_catalog_values(vectors),
-        fit.catalog.artist,
-        trained.rankers["discovery"],
-        ONLY_NEW,
-    )
-    return scorer.index_queries(scorer.users(fit.histories(users)))
+    return user_vectors(model, fit.histories(users), fit.catalog.artist, ONLY_NEW)

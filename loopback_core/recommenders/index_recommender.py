@@ -1,13 +1,16 @@
 """The served score, found through the nearest-neighbour index."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
 
-from loopback_core.data import NOTHING, Ragged, Ranking, distinct_in_rows
+from loopback_core.data import NOTHING, Ids, Ragged, Ranking, distinct_in_rows
+from loopback_core.ranking.linear_ranker import TOWERS_ALONE
 from loopback_core.ranking.pair_features import Prior, lookup
 from loopback_core.ranking.reordering import reordered
 from loopback_core.ranking.scorer import EncodedUsers, Scorer
+from loopback_core.recommenders.catalog_head import CatalogHead
 from loopback_core.recommenders.towers_recommender import TowersRecommender
 from loopback_core.retrieval.indexes.vector_index import VectorIndex
 from loopback_core.retrieval.products import products_with
@@ -23,27 +26,32 @@ MOST_LIFTED = 2_000
 class IndexRecommender(TowersRecommender):
     """The same score, found by the nearest-neighbour index.
 
-    The index finds the best by the towers and the catalog terms. The personal prior lifts tracks of the history, their
-    neighbours, and those of its artists and of related ones: of these the MOST_LIFTED best of each user by all but the
-    towers. They are scored together with what the index found, and the best of both are nearly always the best of all.
-    Where the scorer has a corrector, it puts the best in order.
+    The index finds the best by the towers, and the head of the catalog is searched for the best by the towers and the catalog
+    terms. The personal prior lifts tracks of the history, their neighbours, and those of its artists and of related ones: of these
+    the MOST_LIFTED best of each user by all but the towers. All are scored together, and the best of them are nearly always
+    the best of all. Where the scorer has a corrector, it puts the best in order.
     """
 
     def __init__(self, scorer: Scorer, index: VectorIndex, seed: int) -> None:
         """seed: of the permutation that breaks ties."""
         super().__init__(scorer, seed, "two_tower_index")
         self.index = index
+        self._head = CatalogHead(scorer)
         self.places = 0 if scorer.corrector is None else scorer.corrector.places
 
     def rank(self, users: EncodedUsers, k: int, exclude: Ragged | None) -> Ranking:
         """The k best candidates of each user."""
         prior, scorer = users.prior, self.scorer
         width = min(max(k, NEAREST_OF_INDEX), len(scorer.vectors))
-        nearest = self.index.search(scorer.index_queries(users.vectors), width, exclude)
-        if not len(prior.tracks.row) and not len(prior.artists.row):
+        nearest = self.index.search(users.vectors, width, exclude)
+        if scorer.ranker == TOWERS_ALONE:
             return self._in_order(users, nearest, k)
-        lifted = self._lifted(prior, len(users.vectors))
-        return self.rank_among(users, self._candidates(nearest, prior, lifted), k, exclude)
+        found = [
+            self._head.best(users.vectors, width, exclude),
+            (prior.tracks.row, prior.tracks.items),
+            self._lifted(prior, len(users.vectors), exclude),
+        ]
+        return self.rank_among(users, self._together(nearest, found), k, exclude)
 
     def rank_among(self, users: EncodedUsers, candidates: Ragged, k: int, exclude: Ragged | None) -> Ranking:
         """The k best of some candidates of each user. candidates: rows of distinct track ids."""
@@ -67,24 +75,34 @@ class IndexRecommender(TowersRecommender):
         scores += of_artist[:, 0] + of_artist[:, 1] * scorer.popularity[track]
         return top_k_sparse(candidates, scores.astype(np.float32), k, self.tie_rank)
 
-    def _candidates(self, nearest: Ranking, prior: Prior, lifted: Ragged) -> Ragged:
-        """What the index found, the tracks of the prior, and those of its artists: distinct tracks for each row."""
+    def _together(self, nearest: Ranking, others: Sequence[tuple[Ids, Ids]]) -> Ragged:
+        """What the index found, and other rows and tracks: distinct tracks for each row."""
         row, place = np.nonzero(nearest.tracks != NOTHING)
-        rows = np.concatenate([row, prior.tracks.row, lifted.row_numbers()])
-        tracks = np.concatenate([nearest.tracks[row, place], prior.tracks.items, lifted.values])
+        rows = np.concatenate([row, *(rows for rows, _ in others)])
+        tracks = np.concatenate([nearest.tracks[row, place], *(tracks for _, tracks in others)])
         every = Ragged.from_pairs(rows, tracks, len(nearest.tracks))
         return distinct_in_rows(every.offsets, every.values, len(self.scorer.vectors))[0]
 
-    def _lifted(self, prior: Prior, n_rows: int) -> Ragged:
-        """For each history the best tracks of the prior's artists, by all but the product of the towers."""
+    def _lifted(self, prior: Prior, n_rows: int, exclude: Ragged | None) -> tuple[Ids, Ids]:
+        """Row and track of the best tracks of the prior's artists, by all but the product of the towers.
+
+        What is excluded is left out before: of their artists users have heard the popular tracks.
+        """
         scorer, lifted = self.scorer, [np.zeros(0, np.int64)]
         ends = np.searchsorted(prior.artists.row, np.arange(n_rows + 1))
-        for low, high in pairwise(ends.tolist()):
+        is_out = np.zeros(len(scorer.vectors), np.bool_)
+        for row, (low, high) in enumerate(pairwise(ends.tolist())):
             of_artists = scorer.tracks_of_artist.take(prior.artists.items[low:high])
             tracks = of_artists.values
             if len(tracks) > MOST_LIFTED:
                 weights = np.repeat(prior.artists.weights[low:high], of_artists.lengths, axis=0)
+                if exclude is not None:
+                    is_out[exclude[row]] = True
+                    left = ~is_out[tracks]
+                    is_out[exclude[row]] = False
+                    tracks, weights = tracks[left], weights[left]
+            if len(tracks) > MOST_LIFTED:
                 lift = weights[:, 0] + weights[:, 1] * scorer.popularity[tracks] + scorer.of_catalog_terms[tracks]
                 tracks = tracks[np.argpartition(-lift, MOST_LIFTED)[:MOST_LIFTED]]
             lifted.append(tracks)
-        return Ragged(np.cumsum([0, *map(len, lifted[1:])]).astype(np.int64), np.concatenate(lifted))
+        return np.repeat(np.arange(n_rows), [len(tracks) for tracks in lifted[1:]]), np.concatenate(lifted)

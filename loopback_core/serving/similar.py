@@ -13,12 +13,13 @@ Near = list[tuple[int, float]]
 def similar_tracks(served: ServedBundle, track: int, k: int, blocked: BlockedTracks = NOTHING_BLOCKED) -> Near:
     """The k tracks nearest to one, as the index finds them; not the track itself, and none that is blocked."""
     bundle = served.bundle
-    query = np.concatenate([bundle.vectors[track], np.zeros(bundle.catalog_values.shape[1], np.float32)])
     k = min(k, len(bundle.vectors) - 1)
     if k < 1:
         return []
     exclude = np.union1d(blocked.tracks, [track])
-    best = bundle.index.search(query[None], k, Ragged(np.array([0, len(exclude)]), exclude))
+    best = bundle.index.search(
+        np.array(bundle.vectors[track : track + 1]), k, Ragged(np.array([0, len(exclude)]), exclude)
+    )
     given = best.tracks[0] != NOTHING
     return list(zip(best.tracks[0][given].tolist(), best.scores[0][given].tolist(), strict=True))
 

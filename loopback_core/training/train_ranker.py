@@ -10,13 +10,13 @@ import numpy as np
 
 from loopback_core.data import Floats
 from loopback_core.features.track_content import track_content
+from loopback_core.ranking.catalog_values import catalog_values
 from loopback_core.ranking.corrector_files import save_correctors
 from loopback_core.ranking.cross_encoder_fitting import CrossEncoding
 from loopback_core.ranking.cross_fitting import CorrectorFit, Method, fit_corrector
 from loopback_core.ranking.dropped_groups import losses_without_groups
 from loopback_core.ranking.fit_requests import requests_of, together
 from loopback_core.ranking.fitting import MOMENTS, REQUESTS, LinearFit, fit_ranker
-from loopback_core.ranking.index_space import catalog_values
 from loopback_core.ranking.linear_ranker import TOWERS_ALONE, LinearRanker, load_rankers, save_rankers
 from loopback_core.ranking.listwise import FitRequests
 from loopback_core.ranking.pair_features import personal_bags

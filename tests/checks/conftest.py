@@ -194,14 +194,13 @@ def trained(chain, planted_bundle):
     chain.sound["trained_towers"] = chain.publish("trained_towers", towers, ["temporal_splits"])
     weights = chain.sound["trained_towers"].folder
     chain.sound["trained_ranker"] = chain.publish("trained_ranker", rankers, ["trained_towers"])
-    ranker = chain.sound["trained_ranker"].folder
     chain.sound["track_embeddings"] = chain.publish(
         "track_embeddings", lambda folder: embed_catalog(splits, weights, folder), ["trained_towers"]
     )
     vectors = chain.sound["track_embeddings"].folder
     chain.sound["faiss_index"] = chain.publish(
         "faiss_index",
-        lambda folder: index_catalog(splits, weights, ranker, vectors, settings.index, folder),
+        lambda folder: index_catalog(splits, weights, vectors, settings.index, folder),
         ["track_embeddings", "trained_ranker"],
     )
 

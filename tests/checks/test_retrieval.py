@@ -2,7 +2,6 @@ import numpy as np
 import polars as pl
 import pytest
 
-from loopback_core.ranking.index_space import indexed_vectors
 from loopback_core.ranking.terms import CATALOG_FEATURES
 from loopback_core.retrieval.indexes import load_index, save_index
 from loopback_core.retrieval.vectors import VECTORS, save_catalog_values, save_vectors
@@ -97,11 +96,6 @@ def test_an_index_of_another_size_than_the_catalog_is_found(trained, unit_vector
     assert verdict.sentence == f"{indexed} vectors and {names} names for a catalog of 5 tracks"
 
 
-def held(vectors):
-    """What an index holds of tracks without plays."""
-    return indexed_vectors(vectors, np.zeros((len(vectors), len(CATALOG_FEATURES)), np.float32))
-
-
 @pytest.fixture
 def many(trained, unit_vectors):
     """The chain with 300 vectors, so that a hundred nearest of them are a choice."""
@@ -116,7 +110,7 @@ def many(trained, unit_vectors):
 
 def test_an_exact_index_finds_all_that_exact_search_finds(many, unit_vectors):
     chain, upstream = many
-    index = chain.spoiled("faiss_index", with_index(held(unit_vectors)), upstream)
+    index = chain.spoiled("faiss_index", with_index(unit_vectors), upstream)
     verdict = chain.verdict("index_recall", index, min_index_recall=1.0)
     assert verdict.passed
     assert verdict.facts == {"recall@100": 1.0, "users": 3}
@@ -125,7 +119,7 @@ def test_an_exact_index_finds_all_that_exact_search_finds(many, unit_vectors):
 @pytest.mark.parametrize("order", [range(299, -1, -1), range(50)], ids=["other names", "a sixth of the tracks"])
 def test_an_index_that_finds_other_tracks_is_below_the_floor(many, unit_vectors, order):
     chain, upstream = many
-    index = chain.spoiled("faiss_index", with_index(held(unit_vectors[list(order)])), upstream)
+    index = chain.spoiled("faiss_index", with_index(unit_vectors[list(order)]), upstream)
     verdict = chain.verdict("index_recall", index)
     assert not verdict.passed
     assert verdict.facts["recall@100"] < 0.6

@@ -7,7 +7,6 @@ import torch
 
 from loopback_core.data import Histories
 from loopback_core.features.popularity_columns import popularity_columns
-from loopback_core.ranking.index_space import indexed_vectors
 from loopback_core.ranking.linear_ranker import LinearRanker, save_rankers
 from loopback_core.recommenders import build_retrieval
 from loopback_core.recommenders.build_retrieval import embed_catalog, index_catalog, real_queries
@@ -57,7 +56,7 @@ def built(splits, tmp_path):
     ranker = LinearRanker.of({"towers": 2.0, "listeners": 0.5, "trend": 0.25})
     save_rankers({"discovery": ranker}, folder)
     embedded = embed_catalog(splits, folder, folder)
-    indexed = index_catalog(splits, folder, folder, folder, IndexSettings(kind="flat"), folder)
+    indexed = index_catalog(splits, folder, folder, IndexSettings(kind="flat"), folder)
     return folder, embedded, indexed
 
 
@@ -83,7 +82,7 @@ def test_vectors_and_index_made_by_shard_are_those_made_at_once(splits, built, t
     embed_catalog(splits, folder, by_shard, shards, checkpoints)
     np.testing.assert_allclose(load_vectors(by_shard), load_vectors(folder), atol=1e-6)
     settings = IndexSettings(kind="flat", shards=shards)
-    indexed = index_catalog(splits, folder, folder, folder, settings, by_shard, checkpoints)
+    indexed = index_catalog(splits, folder, folder, settings, by_shard, checkpoints)
     assert (by_shard / "tracks.faiss").read_bytes() == (folder / "tracks.faiss").read_bytes()
     assert indexed["reasons"] == ["index.kind is 'flat'."]
     assert list(checkpoints.iterdir()) == []
@@ -122,20 +121,19 @@ def test_the_id_map_names_the_track_of_every_position_of_the_index(splits, built
     # By its name: the vector of a track of train is made from the ids that its listens have in the splits.
     [day_1] = names.filter(track_name="Jóga")["track"]
     assert splits.train.track[:2].tolist() == [day_1, day_1]
-    held = indexed_vectors(load_vectors(folder), load_catalog_values(folder))
-    found = load_index(folder).search(held, 1, None)
+    found = load_index(folder).search(load_vectors(folder), 1, None)
     assert found.tracks[:, 0].tolist() == list(range(6))
 
 
 def test_an_index_is_measured_with_the_vectors_of_real_users(splits, built):
     folder, _, _ = built
     fit = splits.testing
-    queries = real_queries(splits, folder, folder, folder)
+    queries = real_queries(splits, folder)
     all_users = Histories.of(fit.events, np.arange(3), fit.now)  # anna, bela, and carl, whom train does not know
-    model, values = TwoTower.load(folder), load_catalog_values(folder)
-    users = user_vectors(model, all_users, fit.catalog.artist) * model.inverse_temperature().item()
-    np.testing.assert_allclose(queries[:, :6], 2 * users, rtol=1e-5)
-    np.testing.assert_array_equal(values[:, :2], popularity_columns(fit))
-    held = indexed_vectors(load_vectors(folder), values)
-    np.testing.assert_allclose(queries[0, 6:] @ held[:, 6:].T, values[:, :2] @ [0.5, 0.25], rtol=1e-5)
-    assert real_queries(splits, folder, folder, folder, limit=2).shape == (2, 6 + values.shape[1])
+    users = user_vectors(TwoTower.load(folder), all_users, fit.catalog.artist)
+    np.testing.assert_allclose(queries, users, rtol=1e-5)
+    assert real_queries(splits, folder, limit=2).shape == (2, 6)
+
+
+def test_the_catalog_terms_of_every_track_are_kept_beside_its_vector(splits, built):
+    np.testing.assert_array_equal(load_catalog_values(built[0])[:, :2], popularity_columns(splits.testing))

@@ -48,7 +48,7 @@ def folder(tmp_path_factory):
     for name in ("vectors", "index"):
         (folder / name).mkdir()
     embed_catalog(splits, towers, folder / "vectors")
-    index_catalog(splits, towers, towers, folder / "vectors", IndexSettings(kind="flat"), folder / "index")
+    index_catalog(splits, towers, folder / "vectors", IndexSettings(kind="flat"), folder / "index")
     return folder, splits
 
 

@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from loopback_core.data import NOTHING, Catalog, Histories, Ragged, Ranking
-from loopback_core.ranking.index_space import indexed_vectors
 from loopback_core.ranking.linear_ranker import TOWERS_ALONE, LinearRanker
 from loopback_core.ranking.related_artists import RelatedArtists
 from loopback_core.ranking.relations import Relations
 from loopback_core.ranking.scorer import Scorer
 from loopback_core.ranking.terms import CATALOG_FEATURES, Knowledge
+from loopback_core.recommenders.catalog_head import CatalogHead
 from loopback_core.recommenders.index_recommender import IndexRecommender
 from loopback_core.recommenders.recommender import Recommender
 from loopback_core.recommenders.towers_recommender import TowersRecommender
@@ -74,7 +74,7 @@ def test_tracks_of_equal_score_follow_the_seeded_permutation(towers, users):
 def test_an_exact_index_recommends_what_the_towers_do(towers, users, unit_vectors, ragged):
     vectors = unit_vectors(20, 6)
     scorer = scorer_by(towers, vectors)
-    index = build_index(indexed_vectors(vectors, scorer.catalog_values), IndexSettings(kind="flat"))
+    index = build_index(vectors, IndexSettings(kind="flat"))
     for exclude in (None, ragged([[3, 7], [], range(18)])):
         exact = TowersRecommender(scorer, 0).recommend(users, 5, exclude)
         found = IndexRecommender(scorer, index, 0).recommend(users, 5, exclude)
@@ -141,7 +141,7 @@ def test_the_towers_alone_and_as_served_share_their_products(towers, listeners, 
 def test_through_an_exact_index_nothing_that_the_prior_lifts_is_missed(towers, listeners, unit_vectors, ragged):
     vectors, values = unit_vectors(20, 6), some_values()
     scorer = scorer_by(towers, vectors, WEIGHTS, values)
-    index = build_index(indexed_vectors(vectors, values), IndexSettings(kind="flat"))
+    index = build_index(vectors, IndexSettings(kind="flat"))
     for exclude in (None, ragged([[2, 6], [], range(18)])):
         for k in (1, 3, 8):
             exact = TowersRecommender(scorer, 0).recommend(listeners, k, exclude)
@@ -150,9 +150,32 @@ def test_through_an_exact_index_nothing_that_the_prior_lifts_is_missed(towers, l
             np.testing.assert_allclose(found.scores, exact.scores, rtol=1e-4)
 
 
+def test_what_everybody_is_told_is_found_however_far_from_the_user_it_is(
+    towers, listeners, unit_vectors, ragged, monkeypatch
+):
+    """The index knows products alone, and is asked for a tenth of the catalog; popularity decides nearly all of the score."""
+    monkeypatch.setattr("loopback_core.recommenders.index_recommender.NEAREST_OF_INDEX", 2)
+    monkeypatch.setattr("loopback_core.recommenders.catalog_head.HEAD_TRACKS", 12)
+    vectors, values = unit_vectors(20, 6), some_values()
+    scorer = scorer_by(towers, vectors, LinearRanker.of({"towers": 0.01, "listeners": 5.0, "track plays": 0.1}), values)
+    index = build_index(vectors, IndexSettings(kind="flat"))
+    head = CatalogHead(scorer)
+    assert set(head.tracks) == set(np.argsort(-values[:, 0])[:12])
+    for exclude in (None, ragged([[2, 6, *np.argsort(-values[:, 0])[:4]], [], range(14)])):
+        exact = TowersRecommender(scorer, 0).recommend(listeners, 2, exclude)
+        found = IndexRecommender(scorer, index, 0).recommend(listeners, 2, exclude)
+        assert found.tracks[:2].tolist() == exact.tracks[:2].tolist()
+        if exclude is not None:
+            rows, tracks = head.best(scorer.users(listeners), 5, exclude)
+            assert not any(np.isin(tracks[rows == row], exclude[row]).any() for row in range(3))
+    none_shared = scorer_by(towers, vectors, LinearRanker.of({"towers": 1.0, "track plays": 1.0}), values)
+    assert not len(CatalogHead(none_shared).tracks)
+
+
 def test_of_the_tracks_of_artists_those_with_the_largest_prior_are_scored(towers, listeners, unit_vectors, monkeypatch):
     """The index finds nothing here: what comes back beside the history are the MOST_LIFTED best of its artists."""
     monkeypatch.setattr("loopback_core.recommenders.index_recommender.MOST_LIFTED", 3)
+    monkeypatch.setattr("loopback_core.recommenders.catalog_head.HEAD_TRACKS", 0)
     vectors, values = unit_vectors(20, 6), some_values()
     scorer = scorer_by(towers, vectors, LinearRanker.of({"listeners": 1.0, "artist plays": 1.0}), values)
     nothing = Ranking(np.full((3, 5), NOTHING), np.full((3, 5), -np.inf, np.float32))
@@ -161,6 +184,20 @@ def test_of_the_tracks_of_artists_those_with_the_largest_prior_are_scored(towers
     assert (found.tracks[1] != NOTHING).sum() == 3 and (ARTIST[found.tracks[1][:3]] == 3).all()
     best = max(np.flatnonzero(ARTIST == 3), key=lambda track: values[track, 0])
     assert best == found.tracks[1][0]
+
+
+def test_tracks_of_artists_that_are_excluded_take_no_place(towers, listeners, unit_vectors, ragged, monkeypatch):
+    monkeypatch.setattr("loopback_core.recommenders.index_recommender.MOST_LIFTED", 2)
+    monkeypatch.setattr("loopback_core.recommenders.catalog_head.HEAD_TRACKS", 0)
+    vectors, values = unit_vectors(20, 6), some_values()
+    scorer = scorer_by(towers, vectors, LinearRanker.of({"listeners": 1.0, "artist plays": 1.0}), values)
+    nothing = Ranking(np.full((3, 5), NOTHING), np.full((3, 5), -np.inf, np.float32))
+    index = SimpleNamespace(search=lambda queries, k, exclude: nothing)
+    of_artist = np.flatnonzero(ARTIST == 3)
+    by_listeners = of_artist[np.argsort(-values[of_artist, 0])]
+    exclude = ragged([[], np.sort(by_listeners[:2]).tolist(), []])
+    found = IndexRecommender(scorer, index, 0).recommend(listeners, 5, exclude)
+    assert found.tracks[1][found.tracks[1] != NOTHING].tolist() == by_listeners[2:4].tolist()
 
 
 def test_both_obey_the_interface_of_a_recommender(towers, unit_vectors):

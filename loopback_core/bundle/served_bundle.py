@@ -34,6 +34,7 @@ from loopback_core.recommenders.bundle import Bundle
 from loopback_core.recommenders.name_keys import Keys, NameKeys
 from loopback_core.recommenders.ranked_towers import Towers
 from loopback_core.retrieval.indexes import load_index
+from loopback_core.retrieval.indexes.vector_index import VectorIndex
 from loopback_core.retrieval.vectors import load_catalog_values, load_vectors
 
 
@@ -68,6 +69,11 @@ class ServedBundle:
         sizes = {len(names), catalog.n_tracks, len(vectors), len(index), len(works)}
         if len(sizes) > 1:
             raise ArtifactError(f"The parts of {folder} are of different sizes ({sizes}); build the bundle again.")
+        if len(vectors) and not _takes(index, vectors.shape[1]):
+            raise ArtifactError(
+                f"The index in {folder} holds vectors of another length than the towers make, as older versions built it; "
+                "build the bundle again."
+            )
         bundle = Bundle(
             catalog,
             TrackNames(lambda: _frame(names)),
@@ -146,3 +152,12 @@ def _frame(names: pa.Table) -> pl.DataFrame:
     frame = pl.from_arrow(names)
     assert isinstance(frame, pl.DataFrame)
     return frame
+
+
+def _takes(index: VectorIndex, dim: int) -> bool:
+    """Whether an index answers queries of so many dimensions."""
+    try:
+        index.search(np.zeros((1, dim), np.float32), 1, None)
+    except (AssertionError, ValueError, RuntimeError):  # each engine refuses in its own way
+        return False
+    return True

@@ -12,7 +12,8 @@ from loopback_core.bundle.served_bundle import ServedBundle
 from loopback_core.data import Ragged
 from loopback_core.errors import ArtifactError, SettingsError
 from loopback_core.recommenders.index_recommender import IndexRecommender
-from loopback_core.settings import Settings
+from loopback_core.retrieval.indexes import build_index, save_index
+from loopback_core.settings import IndexSettings, Settings
 from loopback_core.tasks.task_builders import TASKS
 
 
@@ -122,6 +123,18 @@ def test_parts_of_different_bundles_are_refused(folder, tmp_path):
     (tmp_path / "track_vectors.npy").unlink()
     np.save(tmp_path / "track_vectors.npy", np.load(folder / "track_vectors.npy")[:-1])
     with pytest.raises(ArtifactError, match="different sizes"):
+        ServedBundle.load(tmp_path)
+
+
+def test_an_index_of_an_older_version_is_refused(folder, tmp_path):
+    for path in folder.iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    vectors = np.load(folder / "track_vectors.npy")
+    with_terms = np.concatenate([vectors, np.zeros((len(vectors), 7), np.float32)], axis=1)  # as they were indexed once
+    for name in ("tracks.faiss", "index.json"):
+        (tmp_path / name).unlink()
+    save_index(build_index(with_terms, IndexSettings(kind="flat")), tmp_path)
+    with pytest.raises(ArtifactError, match="another length .* build the bundle again"):
         ServedBundle.load(tmp_path)
 
 

@@ -134,7 +134,7 @@ def test_an_index_of_an_older_version_is_refused(folder, tmp_path):
     for name in ("tracks.faiss", "index.json"):
         (tmp_path / name).unlink()
     save_index(build_index(with_terms, IndexSettings(kind="flat")), tmp_path)
-    with pytest.raises(ArtifactError, match="another length .* build the bundle again"):
+    with pytest.raises(ArtifactError, match=r"another length .* build the bundle again"):
         ServedBundle.load(tmp_path)
 
 

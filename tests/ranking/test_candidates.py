@@ -2,19 +2,15 @@
 
 import numpy as np
 import pytest
-import torch
 from planted_log import planted_splits
+from untrained_scorer import untrained_scorer
 
 from loopback_core.ranking import candidates as module
 from loopback_core.ranking.candidates import UNKNOWN, candidates_of, most_popular
 from loopback_core.ranking.pair_features import lookup, personal_bags
-from loopback_core.ranking.relations import Relations
-from loopback_core.ranking.scorer import scorer_of
 from loopback_core.ranking.terms import ArtistTerm, Listened
 from loopback_core.retrieval.top_k import tie_order
-from loopback_core.settings import TowersSettings
 from loopback_core.tasks.task_builders import TASKS
-from loopback_core.towers.two_tower import TwoTower, Vocabulary
 
 FEW = 4
 
@@ -30,10 +26,7 @@ def test_they_hold_the_best_by_each_part_of_the_score(splits, name, monkeypatch)
         monkeypatch.setattr(module, limit, FEW)
     task = TASKS[name](splits.testing_period).sampled(20, 0)
     catalog = task.fit.catalog
-    torch.manual_seed(0)
-    vocabulary = Vocabulary(catalog.n_users, catalog.n_tracks, catalog.n_artists)
-    model = TwoTower(vocabulary, TowersSettings(output_dim=8)).eval()
-    scorer = scorer_of(task, model, relations=Relations.learn(task.fit, 100, 20))
+    scorer = untrained_scorer(task)
     bags, users = personal_bags(Listened(task.histories, scorer.knowledge)), scorer.users(task.histories)
     popular, tie_rank = most_popular(scorer), tie_order(task.n_candidates, 0)
     found = candidates_of(users, scorer, task, bags, popular, tie_rank)

@@ -2,18 +2,15 @@
 
 import numpy as np
 import pytest
-import torch
 from planted_log import planted_splits
+from untrained_scorer import untrained_scorer
 
 from loopback_core.ranking.generators import GENERATORS, POPULAR_GENERATOR, TOWERS_GENERATOR, generated
 from loopback_core.ranking.pair_features import personal_bags
-from loopback_core.ranking.relations import Relations
-from loopback_core.ranking.scorer import EncodedUsers, scorer_of
+from loopback_core.ranking.scorer import EncodedUsers
 from loopback_core.ranking.terms import Listened
 from loopback_core.retrieval.top_k import tie_order
-from loopback_core.settings import TowersSettings
 from loopback_core.tasks.task_builders import TASKS
-from loopback_core.towers.two_tower import TwoTower, Vocabulary
 
 
 @pytest.fixture(scope="module")
@@ -23,11 +20,7 @@ def splits(tmp_path_factory):
 
 def found_by_all(splits, name, k):
     task = TASKS[name](splits.testing_period).sampled(20, 0)
-    catalog = task.fit.catalog
-    torch.manual_seed(0)
-    vocabulary = Vocabulary(catalog.n_users, catalog.n_tracks, catalog.n_artists)
-    model = TwoTower(vocabulary, TowersSettings(output_dim=8)).eval()
-    scorer = scorer_of(task, model, relations=Relations.learn(task.fit, 100, 20))
+    scorer = untrained_scorer(task)
     listened = Listened(task.histories, scorer.knowledge)
     encoded = scorer.encode(task.histories, listened)
     users = EncodedUsers(encoded.vectors, encoded.prior, personal_bags(listened))

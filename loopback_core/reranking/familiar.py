@@ -12,13 +12,18 @@ class Familiar:
     def __init__(self, histories: Histories, artist: NDArray[np.int32]) -> None:
         """artist: (n,) that of every track; listens to other tracks are left out of `taste`."""
         self._histories, self._artist = histories, artist
+        self._asked: set[int] = set()
         self._tracks: dict[int, Ids] = {}
         self._taste: dict[int, tuple[Ids, NDArray[np.float64]]] = {}
 
     def knows(self, row: int, tracks: Ids) -> NDArray[np.bool_]:
-        """(n,): whether history `row` holds each of these tracks."""
+        """(n,): whether history `row` holds each of these tracks, of which there are few."""
         if row not in self._tracks:
-            self._tracks[row] = np.unique(self._histories.tracks[row])
+            heard = self._histories.tracks[row]
+            if row not in self._asked:  # sorting a long history takes longer than one comparison with a few tracks
+                self._asked.add(row)
+                return np.isin(tracks, heard[np.isin(heard, tracks)])
+            self._tracks[row] = np.unique(heard)
         known = self._tracks[row]
         if not len(known):
             return np.zeros(len(tracks), np.bool_)

@@ -97,9 +97,10 @@ class IndexRecommender(TowersRecommender):
             if len(tracks) > MOST_LIFTED:
                 weights = np.repeat(prior.artists.weights[low:high], of_artists.lengths, axis=0)
                 if exclude is not None:
-                    is_out[exclude[row]] = True
+                    out = exclude[row][exclude[row] < len(is_out)]  # histories may hold unknown tracks
+                    is_out[out] = True
                     left = ~is_out[tracks]
-                    is_out[exclude[row]] = False
+                    is_out[out] = False
                     tracks, weights = tracks[left], weights[left]
             if len(tracks) > MOST_LIFTED:
                 lift = weights[:, 0] + weights[:, 1] * scorer.popularity[tracks] + scorer.of_catalog_terms[tracks]

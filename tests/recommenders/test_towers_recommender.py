@@ -161,7 +161,7 @@ def test_what_everybody_is_told_is_found_however_far_from_the_user_it_is(
     index = build_index(vectors, IndexSettings(kind="flat"))
     head = CatalogHead(scorer)
     assert set(head.tracks) == set(np.argsort(-values[:, 0])[:12])
-    for exclude in (None, ragged([[2, 6, *np.argsort(-values[:, 0])[:4]], [], range(14)])):
+    for exclude in (None, ragged([[2, 6, *np.argsort(-values[:, 0])[:4], 1000], [], range(14)])):
         exact = TowersRecommender(scorer, 0).recommend(listeners, 2, exclude)
         found = IndexRecommender(scorer, index, 0).recommend(listeners, 2, exclude)
         assert found.tracks[:2].tolist() == exact.tracks[:2].tolist()
@@ -195,7 +195,7 @@ def test_tracks_of_artists_that_are_excluded_take_no_place(towers, listeners, un
     index = SimpleNamespace(search=lambda queries, k, exclude: nothing)
     of_artist = np.flatnonzero(ARTIST == 3)
     by_listeners = of_artist[np.argsort(-values[of_artist, 0])]
-    exclude = ragged([[], np.sort(by_listeners[:2]).tolist(), []])
+    exclude = ragged([[], [*np.sort(by_listeners[:2]).tolist(), 1000], []])  # 1000 is no track of this catalog
     found = IndexRecommender(scorer, index, 0).recommend(listeners, 5, exclude)
     assert found.tracks[1][found.tracks[1] != NOTHING].tolist() == by_listeners[2:4].tolist()
 

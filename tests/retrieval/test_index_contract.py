@@ -36,7 +36,7 @@ each_engine = pytest.mark.parametrize("name", [engine(name) for name in ENGINES]
 
 
 def clustered(n, seed):
-    """(n, DIM): unit vectors around 50 centres, and two further dimensions, as catalog terms are."""
+    """(n, DIM): unit vectors around 50 centres, and two further dimensions, so that lengths differ."""
     random = np.random.default_rng(seed)
     centres = np.random.default_rng(99).standard_normal((50, DIM - 2))
     towers = centres[random.integers(50, size=n)] + 0.5 * random.standard_normal((n, DIM - 2))

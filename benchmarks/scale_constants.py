@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from full_size_tables import BEGIN
+
 FULL_SIZE = Path(__file__).parents[1] / "docs" / "results" / "full-size.md"
 
 MEASURED_LISTENS, MEASURED_USERS, WIDTH = 19_100_000, 992, 128
@@ -14,9 +16,14 @@ Rows = dict[str, list[str]]
 
 
 def table_of(page: Path, first_column: str) -> Rows:
-    """The first table of a page whose first column has this head: first cell -> the other cells."""
-    lines = page.read_text("utf-8").splitlines()
-    start = next(number for number, line in enumerate(lines) if line.startswith(f"| {first_column} |"))
+    """The first table that `full_size.py --fill` wrote whose first column has this head: first cell -> the other cells.
+
+    Raises `ValueError` when there is none.
+    """
+    lines = page.read_text("utf-8").partition(BEGIN)[2].splitlines()
+    start = next((number for number, line in enumerate(lines) if line.startswith(f"| {first_column} |")), None)
+    if start is None:
+        raise ValueError(f"{page} has no table of {first_column!r} below {BEGIN!r}: fill it with full_size.py --fill.")
     rows: Rows = {}
     for line in lines[start + 2 :]:
         if not line.startswith("|"):
@@ -32,7 +39,7 @@ def _number(text: str) -> float:
 
 STEPS = table_of(FULL_SIZE, "step")
 INDEXES = table_of(FULL_SIZE, "index")
-RUNS = next(number for number, cell in enumerate(table_of(FULL_SIZE, "step")["raw_listens"]) if "," in cell)
+RUNS = next(number for number, cell in enumerate(STEPS["raw_listens"]) if "," in cell)
 """Columns of seconds: one for each run, before that of events per second."""
 
 MEASURED_TRACKS = _number(INDEXES["flat"][2]) * 1e6 / (4 * WIDTH)

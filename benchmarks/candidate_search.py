@@ -29,9 +29,8 @@ def main() -> None:
     asked = parser.parse_args()
     store = ArtifactStore(asked.home)
     index = store.latest("faiss_index")
-    parts = [store.upstream(index, asset).folder for asset in ("trained_towers", "trained_ranker", "track_embeddings")]
     splits = Splits(store.upstream(index, "temporal_splits").folder)
-    bundle = Bundle.load(splits, *parts, index.folder)
+    bundle = Bundle.open(asked.home)
     print(f"{len(bundle.vectors):,} tracks, index {bundle.index.kind}, recall@100 {index.summary['recall@100']:.4f}")
     period = splits.testing_period.drawn(asked.users, 0)
     for name in ("discovery", "next_listen"):

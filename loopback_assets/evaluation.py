@@ -85,8 +85,10 @@ def _evaluate(step: Step) -> tuple[Artifact, bool]:
 
     # The manifest of the newest index leads to the versions upstream: two sources or presets in a home do not mix.
     index = step.sound("faiss_index")
-    above = [asset for asset in CHAIN if asset not in ("baselines", "faiss_index", "evaluation")]
+    beside = ("trained_ranker", "baselines")
+    above = [asset for asset in CHAIN if asset not in (*beside, "faiss_index", "evaluation")]
     chain = {asset: step.upstream(index, asset) for asset in above} | {"faiss_index": index}
+    chain["trained_ranker"] = step.sibling("trained_ranker", chain["trained_towers"])
     chain["baselines"] = step.sibling("baselines", chain["temporal_splits"])
     presets, ablation, settings = _other_presets(step, chain), _ablation(step, chain), step.settings
 
@@ -114,7 +116,7 @@ def _evaluate(step: Step) -> tuple[Artifact, bool]:
         "presets": {name: [towers.version, ranker.version] for name, (towers, ranker) in presets.items()},
         "ablation": ablation.version if ablation else None,
     }
-    return step.publish("evaluation", make, upstream=[index, chain["baselines"]], extra_settings=extra_settings)
+    return step.publish("evaluation", make, upstream=[index, *(chain[asset] for asset in beside)], extra_settings=extra_settings)
 
 
 def _ablation(step: Step, chain: dict[str, Artifact]) -> Artifact | None:

@@ -53,13 +53,12 @@ def faiss_index(step: Step) -> dg.MaterializeResult[Any]:
     vectors, settings = step.sound("track_embeddings"), step.settings.index
     splits = Splits(step.upstream(vectors, "temporal_splits").folder)
     towers = step.upstream(vectors, "trained_towers")
-    ranker = step.sibling("trained_ranker", towers)  # not read: what serves an index ranks by it
 
     def make(folder: Path) -> dict[str, Any]:
         checkpoints = step.scratch(folder)
         return index_catalog(splits, towers.folder, vectors.folder, settings, folder, checkpoints)
 
-    artifact, reused = step.publish("faiss_index", make, upstream=[vectors, ranker])
+    artifact, reused = step.publish("faiss_index", make, upstream=[vectors])
     summary = artifact.summary
     return result(
         artifact,

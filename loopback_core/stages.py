@@ -130,17 +130,17 @@ STAGES = {
         ),
         Stage(
             "faiss_index",
-            ("track_embeddings", "trained_ranker"),
+            ("track_embeddings",),
             "recommenders.build_retrieval",
             lambda settings: _only(settings.index),
             reads=("trained_towers", "temporal_splits"),
         ),
         Stage(
             "evaluation",
-            ("faiss_index", "baselines"),
+            ("faiss_index", "trained_ranker", "baselines"),
             "reporting.run_evaluation",
             _evaluation,
-            reads=("track_embeddings", "trained_ranker", "trained_towers", "temporal_splits"),
+            reads=("track_embeddings", "trained_towers", "temporal_splits"),
         ),
         Stage(
             "bundle",

@@ -15,7 +15,7 @@ from loopback_core.evaluation.candidate_recall import measure_candidates
 from loopback_core.evaluation.candidates_json import CandidatesJson
 from loopback_core.evaluation.evaluation_json import CalibrationJson, IndexJson, Recommenders
 from loopback_core.evaluation.evaluator import TaskResult, evaluate_task
-from loopback_core.evaluation.our_lists import our_lists
+from loopback_core.evaluation.our_lists import lists_through_index, our_lists
 from loopback_core.evaluation.reranking_curve import reranking_json
 from loopback_core.evaluation.reranking_json import RerankingJson
 from loopback_core.evaluation.rolling_evaluation import RollingResult, evaluate_moments
@@ -79,6 +79,7 @@ def measure(splits: Splits, trained: Trained, baselines: BaselineLists, settings
         evaluation.moment_users,
         evaluation.seed,
     )
+    at_moments = _ours_at_moments(rolling, trained.bundle, evaluation.seed)
     return Measured(
         results,
         calibrate([results[name].task for name in ("discovery", "next_listen")], settings.evaluation),
@@ -92,7 +93,9 @@ def measure(splits: Splits, trained: Trained, baselines: BaselineLists, settings
         len(np.intersect1d(period.users, period.held_out.user)),
         {
             name: evaluate_moments(
-                task, _tracks_at_moments(task, trained, baselines, settings), evaluation.horizon_days
+                task,
+                _tracks_at_moments(task, at_moments[name], trained, baselines, evaluation.seed),
+                evaluation.horizon_days,
             )
             for name, task in rolling.items()
         },
@@ -164,18 +167,29 @@ def _reranking(
     }
 
 
+def _ours_at_moments(rolling: Mapping[str, RollingTask], bundle: Bundle, seed: int) -> dict[str, dict[str, Ids]]:
+    """Task -> recommender -> our lists at every request of its moments, (requests, ROLLING_DEPTH)."""
+    scorers = {name: bundle.towers.scorer(of_task.at(0), bundle.vectors) for name, of_task in rolling.items()}
+    found: dict[str, dict[str, list[Ids]]] = {name: {} for name in rolling}
+    for moment in range(max(map(len, rolling.values()), default=0)):
+        asked = [(scorers[name], of_task.at(moment)) for name, of_task in rolling.items()]
+        for name, lists in zip(rolling, lists_through_index(asked, ROLLING_DEPTH, seed, bundle.index), strict=True):
+            for recommender, ranking in lists.items():
+                found[name].setdefault(recommender, []).append(ranking.tracks)
+    return {
+        name: {recommender: np.concatenate(of_moments) for recommender, of_moments in of_task.items()}
+        for name, of_task in found.items()
+    }
+
+
 def _tracks_at_moments(
-    rolling: RollingTask, trained: Trained, baselines: BaselineLists, settings: Settings
+    rolling: RollingTask, ours: Mapping[str, Ids], trained: Trained, baselines: BaselineLists, seed: int
 ) -> Iterator[tuple[str, Ids | None]]:
-    """The same recommenders, but for the index, at every request of the moments of a task: (requests, ROLLING_DEPTH)."""
-    seed, depth, first = settings.evaluation.seed, ROLLING_DEPTH, rolling.at(0)
-    scorer = trained.bundle.towers.scorer(first, trained.bundle.vectors)
-    of_moments = [our_lists(scorer, rolling.at(moment), depth, seed) for moment in range(len(rolling))]
-    for name in of_moments[0]:
-        yield name, np.concatenate([lists[name].tracks for lists in of_moments])
+    """The lists of every recommender at every request of the moments of a task, (requests, ROLLING_DEPTH)."""
+    yield from ours.items()
     for name, folders in trained.presets.items():
-        towers = TowersRecommender(Towers.load(*folders).scorer(first), seed, name)
-        lists = [rank_users(towers, rolling.at(moment), depth).tracks for moment in range(len(rolling))]
+        towers = TowersRecommender(Towers.load(*folders).scorer(rolling.at(0)), seed, name)
+        lists = [rank_users(towers, rolling.at(moment), ROLLING_DEPTH).tracks for moment in range(len(rolling))]
         yield name, np.concatenate(lists)
     for name in baselines.names(rolling.name):
         yield name, baselines.tracks_at_moments(rolling, name)

@@ -74,11 +74,13 @@ def evaluate_moments(
     """
     requests = rolling.requests
     days = tuple((now - rolling.now[0]) / SECONDS_PER_DAY for now in rolling.now)
-    tasks = [rolling.at(moment) for moment in range(len(rolling))]
-    n_candidates = np.concatenate([task.n_candidates_per_user for task in tasks])
-    near = [rolling.near(moment, task.users, horizon_days) for moment, task in enumerate(tasks)]
-    positives = {REST: _stacked([task.positives for task in tasks]), NEAR: _stacked(near)}
-    del tasks
+    candidates, rest, near = [], [], []
+    for moment in range(len(rolling)):  # one at a time: histories are long
+        task = rolling.at(moment)
+        candidates.append(task.n_candidates_per_user)
+        rest.append(task.positives)
+        near.append(rolling.near(moment, task.users, horizon_days))
+    n_candidates, positives = np.concatenate(candidates), {REST: _stacked(rest), NEAR: _stacked(near)}
     rows = {name: np.flatnonzero(of.lengths) for name, of in positives.items()}
     positives = {name: of.take(rows[name]) for name, of in positives.items() if len(rows[name])}
     per_request: dict[str, dict[str, PerUser | None]] = {name: {} for name in positives}

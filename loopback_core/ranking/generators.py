@@ -1,6 +1,7 @@
 """The generators of candidates, each by itself: what every one of them finds for a user, in its own order."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 
@@ -16,7 +17,8 @@ from loopback_core.ranking.terms import (
     RelatedTerm,
     TrackPlaysTerm,
 )
-from loopback_core.retrieval.top_k import top_k
+from loopback_core.retrieval.top_k import rank_rows, top_k
+from loopback_core.towers.decayed_counts import Bag
 
 TOWERS_GENERATOR, POPULAR_GENERATOR = "towers", "popular lately"
 
@@ -38,25 +40,25 @@ def generated(
 
     scorer: of candidates that are the catalog. users: with their bags. exclude: per row the candidates to leave out.
     """
-    near = top_k(users.vectors @ scorer.vectors.T, k, tie_rank, exclude).tracks
+    ranked = {TOWERS_GENERATOR: top_k(users.vectors @ scorer.vectors.T, k, tie_rank, exclude).tracks}
+    for term, bag in users.bags:
+        if name := OF_TERM.get(type(term)):
+            rows = _rows_of(scorer, term, bag, len(users.vectors))
+            ranked[name] = rank_rows(rows, len(users.vectors), k, tie_rank, exclude).tracks
     popular = np.argsort(-scorer.catalog_values[:, CATALOG_FEATURES.index("trend")], kind="stable")
-    bags = {type(term): bag for term, bag in users.bags}
-    is_out = np.zeros(len(scorer.vectors), np.bool_)
-    for row, tracks in enumerate(near):
+    for row in range(len(users.vectors)):
+        lists = {name: tracks[row][tracks[row] != NOTHING] for name, tracks in ranked.items()}
         out = np.zeros(0, np.int64) if exclude is None else exclude[row]
-        is_out[out] = True
         head = popular[: k + len(out)]
-        found = {TOWERS_GENERATOR: tracks[tracks != NOTHING], POPULAR_GENERATOR: head[~is_out[head]][:k]}
-        for term, name in OF_TERM.items():
-            low, high = np.searchsorted(bags[term].row, [row, row + 1])
-            items, values = bags[term].items[low:high], bags[term].weights[low:high].sum(axis=1)
-            if issubclass(term, ArtistTerm):
-                items, values = _tracks_of(scorer, items, values)
-            inside = ~is_out[items]
-            items, values = items[inside], values[inside]
-            found[name] = items[np.lexsort((tie_rank[items], -values))[:k]]
-        is_out[out] = False
-        yield found
+        yield lists | {POPULAR_GENERATOR: head[~np.isin(head, out)][:k]}
+
+
+def _rows_of(scorer: Scorer, term: PersonalTerm, bag: Bag, n_rows: int) -> Iterator[tuple[Ids, Floats]]:
+    """For each history the tracks to which a term gives a value, and the sums of its features."""
+    ends = np.searchsorted(bag.row, np.arange(n_rows + 1))
+    for low, high in pairwise(ends.tolist()):
+        items, values = bag.items[low:high], bag.weights[low:high].sum(axis=1)
+        yield _tracks_of(scorer, items, values) if isinstance(term, ArtistTerm) else (items, values)
 
 
 def _tracks_of(scorer: Scorer, artists: Ids, values: Floats) -> tuple[Ids, Floats]:

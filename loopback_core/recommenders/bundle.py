@@ -53,7 +53,7 @@ class Bundle:
 
     @classmethod
     def open(cls, home: Path | str = ".loopback") -> Self:
-        """The newest index of a folder of artifacts, and what it was made from.
+        """The newest index of a folder of artifacts, what it was made from, and the newest ranker of its towers.
 
         Raises:
             ArtifactError: there is none, or a file of it is damaged.
@@ -61,9 +61,12 @@ class Bundle:
         store = ArtifactStore(Path(home))
         index = store.latest("faiss_index")
         index.verify()
-        assets = ("temporal_splits", "trained_towers", "trained_ranker", "track_embeddings")
-        splits, towers, ranker, vectors = (store.upstream(index, name).folder for name in assets)
-        return cls.load(Splits(splits), towers, ranker, vectors, index.folder)
+        splits, towers, vectors = (
+            store.upstream(index, asset) for asset in ("temporal_splits", "trained_towers", "track_embeddings")
+        )
+        ranker = store.made_from("trained_ranker", towers)
+        ranker.verify()
+        return cls.load(Splits(splits.folder), towers.folder, ranker.folder, vectors.folder, index.folder)
 
     @classmethod
     def load(cls, splits: Splits, towers: Path, ranker: Path, vectors: Path, index: Path) -> Self:

@@ -11,10 +11,14 @@ from loopback_core.ranking.pair_features import Prior, lookup
 from loopback_core.ranking.reordering import reordered
 from loopback_core.ranking.scorer import EncodedUsers, Scorer
 from loopback_core.recommenders.catalog_head import CatalogHead
+from loopback_core.recommenders.lists import TOWERS
 from loopback_core.recommenders.towers_recommender import TowersRecommender
 from loopback_core.retrieval.indexes.vector_index import VectorIndex
 from loopback_core.retrieval.products import products_with
 from loopback_core.retrieval.top_k import top_k_sparse
+
+THROUGH_INDEX = f"{TOWERS}_index"
+"""Id of the towers with the linear score, of candidates that are found as in service."""
 
 NEAREST_OF_INDEX = 1_000
 """Tracks that the index is asked for at least, so that a short list is the head of a long one."""
@@ -34,7 +38,7 @@ class IndexRecommender(TowersRecommender):
 
     def __init__(self, scorer: Scorer, index: VectorIndex, seed: int) -> None:
         """seed: of the permutation that breaks ties."""
-        super().__init__(scorer, seed, "two_tower_index")
+        super().__init__(scorer, seed, THROUGH_INDEX)
         self.index = index
         self._head = CatalogHead(scorer)
         self.places = 0 if scorer.corrector is None else scorer.corrector.places

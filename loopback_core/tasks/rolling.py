@@ -31,9 +31,9 @@ class RollingTask:
     moments, and no others are read.
     """
 
-    def __init__(self, task: Task, period: Period, moments: int, most_users: int, seed: int) -> None:
-        """task: made from `period`, one of ROLLING_TASKS; at most `most_users` of its users are asked, chosen by seed."""
-        self._first = first = task.sampled(most_users, seed)
+    def __init__(self, task: Task, period: Period, moments: int) -> None:
+        """task: made from `period`, one of ROLLING_TASKS."""
+        self._first = first = task
         self._n_users, n_tracks, held_out = len(first.users), task.n_candidates, period.held_out
         self._held_out_times = held_out.timestamp
         self.starts = [int(share * len(held_out)) for share in np.arange(moments) / moments]
@@ -124,11 +124,16 @@ class RollingTask:
 def rolling_tasks(
     tasks: Mapping[str, Task], period: Period, moments: int, most_users: int, seed: int
 ) -> dict[str, RollingTask]:
-    """Those of `tasks` that are asked at several moments; none where moments of the log mean nothing, or one is enough."""
+    """Those of `tasks` that are asked at several moments; none where moments of the log mean nothing, or one is enough.
+
+    The same users are asked in all of them, at most `most_users`, drawn by seed.
+    """
     if moments < 2 or not period.begins_at_once:
         return {}
     asked = [tasks[name] for name in ROLLING_TASKS if len(tasks[name].users)]
-    return {task.name: RollingTask(task, period, moments, most_users, seed) for task in asked}
+    drawn = max(asked, key=lambda task: len(task.users)).sampled(most_users, seed).users if asked else ()
+    theirs = [task.of_rows(np.flatnonzero(np.isin(task.users, drawn))) for task in asked]
+    return {task.name: RollingTask(task, period, moments) for task in theirs if len(task.users)}
 
 
 def _now(known: Ids, beginning: int) -> int:

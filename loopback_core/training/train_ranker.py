@@ -19,7 +19,6 @@ from loopback_core.ranking.fit_requests import requests_of, together
 from loopback_core.ranking.fitting import MOMENTS, REQUESTS, LinearFit, fit_ranker
 from loopback_core.ranking.linear_ranker import TOWERS_ALONE, LinearRanker, load_rankers, save_rankers
 from loopback_core.ranking.listwise import FitRequests
-from loopback_core.ranking.pair_features import personal_bags
 from loopback_core.ranking.rank_requests import RankRequests, all_requests, ranked_task
 from loopback_core.ranking.refining import Refinement, refine_ranker
 from loopback_core.ranking.relations import Relations
@@ -148,7 +147,6 @@ class ValidationMoment:
         tasks = [TASKS[name](theirs) for name in names]
         users = np.unique(np.concatenate([task.users for task in tasks]))
         listened = Listened(theirs.fit.histories(users), Knowledge(period.fit.catalog, self.tuned.relations))
-        personal_bags(listened)
         for task in tasks:
             yield replace(task, fit=period.fit), listened.take(np.searchsorted(users, task.users))
 

@@ -201,7 +201,7 @@ def trained(chain, planted_bundle):
     chain.sound["faiss_index"] = chain.publish(
         "faiss_index",
         lambda folder: index_catalog(splits, weights, vectors, settings.index, folder),
-        ["track_embeddings", "trained_ranker"],
+        ["track_embeddings"],
     )
 
     of_baselines = EvaluationSettings(baselines=["personal_decayed"], moments=2)
@@ -216,7 +216,7 @@ def trained(chain, planted_bundle):
         write_report(folder, {"ranked": 0.3, "popularity_users": 0.2})
         return {}
 
-    chain.sound["evaluation"] = chain.publish("evaluation", evaluation, ["faiss_index", "baselines"])
+    chain.sound["evaluation"] = chain.publish("evaluation", evaluation, ["faiss_index", "trained_ranker", "baselines"])
 
     def bundle(folder):
         shutil.copytree(planted_bundle, folder, dirs_exist_ok=True)

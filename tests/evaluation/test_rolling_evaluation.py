@@ -23,7 +23,7 @@ def always(rolling, *tracks):
 def test_one_ranking_is_measured_on_the_rest_and_on_the_next_days(hand_splits):
     """Test, by (user, track, day): (0, 1, 20), (0, 4, 21), (0, 0, 22), (0, 5, 23), (1, 0, 24), (2, 3, 25), (2, 0, 26), …"""
     period = hand_splits.testing_period
-    rolling = RollingTask(next_listen(period), period, 3, most_users=10, seed=0)
+    rolling = RollingTask(next_listen(period).sampled(10, 0), period, 3)
     found = evaluate_moments(rolling, [("ranked", always(rolling, 0)), ("mute", None)], horizon_days=2.0)
     # At the moments users {0, 1, 2}, {1, 2} and {2} play in the rest {0, 1, 4}, {0}, {0, 3}; {0}, {0, 3}; {0}.
     assert found[REST].requests.users.tolist() == [0, 1, 2, 1, 2, 2]
@@ -40,7 +40,7 @@ def test_one_ranking_is_measured_on_the_rest_and_on_the_next_days(hand_splits):
 
 def test_values_are_means_over_requests_and_users_are_counted_once(hand_splits):
     period = hand_splits.testing_period
-    rolling = RollingTask(next_listen(period), period, 3, most_users=10, seed=0)
+    rolling = RollingTask(next_listen(period).sampled(10, 0), period, 3)
     rankings = [("ranked", always(rolling, 0)), ("ease", always(rolling, 3, 0))]
     result = evaluate_moments(rolling, rankings, 2.0)[REST]
     settings = EvaluationSettings(min_users=3, resamples=100)
@@ -64,7 +64,7 @@ def test_values_are_means_over_requests_and_users_are_counted_once(hand_splits):
 
 def test_the_table_of_requests_holds_every_value_of_everyone_who_answered(hand_splits):
     period = hand_splits.testing_period
-    rolling = RollingTask(next_listen(period), period, 3, most_users=10, seed=0)
+    rolling = RollingTask(next_listen(period).sampled(10, 0), period, 3)
     found = evaluate_moments(rolling, [("ranked", always(rolling, 0)), ("mute", None)], 2.0)
     table = requests_table({"next_listen": found})
     assert len(table) == 2 * 6 + 2 * 2  # two who answered, six requests of the rest and two of the next days

@@ -59,14 +59,14 @@ def test_the_lists_at_moments_are_those_of_the_same_fit_asked_with_longer_histor
     lists, _ = built
     period = planted.testing_period
     settings = EvaluationSettings()
-    rolling = RollingTask(next_listen(period), period, settings.moments, settings.moment_users, settings.seed)
+    rolling = RollingTask(next_listen(period).sampled(settings.moment_users, settings.seed), period, settings.moments)
     tuned = lists.tuning["tuning"]["next_listen"]["personal_decayed"]
     fitted = BASELINES["personal_decayed"](**tuned["settings"]).fit(planted.testing)
     expected = [rank_users(fitted, rolling.at(moment), ROLLING_DEPTH).tracks for moment in range(settings.moments)]
     kept = lists.tracks_at_moments(rolling, "personal_decayed")
     assert np.array_equal(kept, np.concatenate(expected))
     assert not np.array_equal(expected[0], expected[4])
-    fewer = RollingTask(next_listen(period), period, 3, settings.moment_users, settings.seed)
+    fewer = RollingTask(next_listen(period).sampled(settings.moment_users, settings.seed), period, 3)
     with pytest.raises(ArtifactError, match="are for other users or moments; build the baselines again"):
         lists.tracks_at_moments(fewer, "personal_decayed")
 
@@ -82,7 +82,7 @@ def test_lists_at_a_moment_do_not_read_what_is_played_after_it(built, planted):
     for moment in range(7):  # the seventh of nine moments begins where the change does
         found = []
         for of in (period, other):
-            task = RollingTask(next_listen(of), of, 9, 500, 0).at(moment)
+            task = RollingTask(next_listen(of), of, 9).at(moment)
             found.append(dict(zip(task.users.tolist(), rank_users(fitted, task, 100).tracks.tolist(), strict=True)))
         assert len(found[0].keys() & found[1].keys()) == 60
         assert all(found[0][user] == found[1][user] for user in found[0])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from planted_artifacts import DIVERSITY
 
-from loopback_core.evaluation.our_lists import our_lists
+from loopback_core.evaluation.our_lists import lists_through_index, our_lists
 from loopback_core.tasks.task_builders import TASKS
 
 K = 100
@@ -53,3 +53,19 @@ def test_a_task_in_which_nobody_is_asked_has_empty_lists_by_every_recommender(ev
     lists = our_lists(scorer, nobody, K, 0, bundle.index)
     assert list(lists) == list(our_lists(scorer, task, K, 0, bundle.index))
     assert {of.tracks.shape for of in lists.values()} == {(0, K)}
+
+
+def test_tasks_whose_histories_are_read_once_have_the_lists_of_each_task_alone(evaluated, reading_bundle):
+    period, bundle = evaluated.splits.testing_period, reading_bundle.bundle
+    tasks = [TASKS["discovery"](period).of_rows(np.arange(3, 40, 2)), TASKS["next_listen"](period)]
+    asked = [(bundle.towers.scorer(task, bundle.vectors), task) for task in tasks]
+    for (scorer, task), lists in zip(asked, lists_through_index(asked, K, 0, bundle.index), strict=True):
+        alone = our_lists(scorer, task, K, 0, bundle.index)
+        assert list(lists) == ["two_tower_alone", "two_tower_index", "ranked"]
+        for name, ranking in lists.items():
+            np.testing.assert_array_equal(ranking.tracks, alone[name].tracks)
+
+    fewer = asked[0][0], tasks[0].of_rows(np.array([0]))
+    others = asked[1][0], tasks[1].of_rows(np.arange(10, 20))
+    with pytest.raises(ValueError, match="discovery asks users whom next_listen does not ask"):
+        lists_through_index([fewer, others], K, 0, bundle.index)

@@ -22,7 +22,7 @@ def rows(ragged):
 
 @pytest.mark.parametrize("name", ROLLING_TASKS)
 def test_a_moment_is_the_task_of_the_rest_of_the_period_for_the_users_asked(period, name):
-    rolling = RollingTask(TASKS[name](period), period, MOMENTS, most_users=20, seed=3)
+    rolling = RollingTask(TASKS[name](period).sampled(20, 3), period, MOMENTS)
     asked = rolling.at(0).users
     assert len(rolling) == MOMENTS and len(asked) == 20
     for moment in range(MOMENTS):
@@ -45,7 +45,7 @@ def test_what_is_played_after_a_moment_changes_nothing_that_is_known_at_it(perio
     track[start:] = np.random.default_rng(0).permutation(track[start:])
     # The same users stay asked: each keeps the listens before the moment.
     other = replace(period, held_out=replace(period.held_out, track=track))
-    one, changed = (RollingTask(TASKS[name](of), of, 2, most_users=60, seed=0).at(1) for of in (period, other))
+    one, changed = (RollingTask(TASKS[name](of).sampled(60, 0), of, 2).at(1) for of in (period, other))
     both = np.intersect1d(one.users, changed.users)
     assert len(both) > 30
     known = []
@@ -63,8 +63,8 @@ def test_near_positives_are_played_within_the_horizon(hand_splits):
     Tracks below 5 are the catalog; user 0 knows 0, 2 and 3; user 1 knows 0, 1 and 4; user 2 knows 3.
     """
     period = hand_splits.testing_period
-    new = RollingTask(discovery(period), period, 3, most_users=10, seed=0)
-    anything = RollingTask(next_listen(period), period, 3, most_users=10, seed=0)
+    new = RollingTask(discovery(period).sampled(10, 0), period, 3)
+    anything = RollingTask(next_listen(period).sampled(10, 0), period, 3)
     assert new.starts == [0, 3, 6]
     # Known at the first moment is day 13, so the horizon of 8 days ends with day 21.
     assert new.at(0).users.tolist() == [0, 2]
@@ -90,8 +90,15 @@ def test_moments_are_asked_only_where_all_users_of_the_period_have_the_same_begi
     assert rolling_tasks(nobody, period, 3, 10, 0) == {}
 
 
+def test_the_users_drawn_are_asked_in_every_task_that_they_have_a_positive_in(period):
+    few = discovery(period).of_rows(np.arange(0, 60, 3))
+    tasks = {"discovery": few, "next_listen": next_listen(period)}
+    new, anything = (set(one.at(0).users.tolist()) for one in rolling_tasks(tasks, period, 3, 20, 0).values())
+    assert len(anything) == 20 and new == anything & set(few.users.tolist())
+
+
 def test_requests_are_the_users_of_every_moment(period):
-    rolling = RollingTask(discovery(period), period, MOMENTS, most_users=20, seed=3)
+    rolling = RollingTask(discovery(period).sampled(20, 3), period, MOMENTS)
     tasks = [rolling.at(moment) for moment in range(MOMENTS)]
     assert rolling.requests.users.tolist() == np.concatenate([task.users for task in tasks]).tolist()
     assert np.bincount(rolling.requests.moments).tolist() == [len(task.users) for task in tasks]

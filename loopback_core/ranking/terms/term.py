@@ -37,6 +37,7 @@ class Listened:
 
     histories: Histories
     knowledge: Knowledge
+    whole: "tuple[Listened, Ids] | None" = None  # more histories, and the numbers of these among them
 
     @cached_property
     def tracks(self) -> Heard:
@@ -45,16 +46,14 @@ class Listened:
         return Heard.of(self.histories, np.where(ids < self.knowledge.catalog.n_tracks, ids, -1))
 
     def bag(self, term: "PersonalTerm") -> Bag:
-        """What a term says of each history: computed once, for whoever weighs it."""
+        """What a term says of each history: computed once, for whoever weighs it, and for the whole where this is a part."""
         if term not in self._bags:
-            self._bags[term] = term.bag(self)
+            self._bags[term] = term.bag(self) if self.whole is None else self.whole[0].bag(term).take(self.whole[1])
         return self._bags[term]
 
     def take(self, rows: Ids) -> "Listened":
-        """Some of the histories, with what was computed of them. rows: their numbers."""
-        some = Listened(self.histories.take(rows), self.knowledge)
-        some._bags.update({term: bag.take(rows) for term, bag in self._bags.items()})
-        return some
+        """Some of the histories. rows: their numbers."""
+        return Listened(self.histories.take(rows), self.knowledge, (self, rows))
 
     @cached_property
     def _bags(self) -> "dict[PersonalTerm, Bag]":

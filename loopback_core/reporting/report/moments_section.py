@@ -30,9 +30,9 @@ def moments_section(evaluation: Evaluation, pictures: Container[str]) -> Iterato
     users = evaluation["settings"]["evaluation"]["moment_users"]
     yield f"## At {moments_in_words(evaluation)} moments: the same users, asked again with longer histories"
     yield (
-        f"Discovery and next listen are asked again of at most {users:,} of their users at moments that are evenly spread "
-        "over the listens of test; the first is the official cut. What was played before a moment is in the histories; the "
-        "models and the catalog stay those of the official cut. One ranking is measured twice: on the tracks of "
+        f"Discovery and next listen are asked again of at most {users:,} of their users, the same in both, at moments that are evenly "
+        "spread over the listens of test; the first is the official cut. What was played before a moment is in the histories; the "
+        "models and the catalog stay those of the official cut, and candidates are found through the index, as in service. One ranking is measured twice: on the tracks of "
         f"{_positives(NEAR, evaluation)}, and on those of {_positives(REST, evaluation)}. Values are means over requests. A "
         "user is resampled with all of their requests, and won or lost by the mean over them; p is corrected for the number "
         "of baselines (Holm). Requests for the rest of test are alike, since what is played late is asked for at every "

@@ -24,6 +24,50 @@ class RollingRequests:
     moments: Ids  # (requests,)
 
 
+class AskedListens:
+    """What the users of a task played, before a period and in it: sorted once, for all tasks and moments."""
+
+    def __init__(self, task: Task, period: Period) -> None:
+        """task: made from `period`, one of ROLLING_TASKS."""
+        self.users, self.demographics = task.users, task.histories.demographics
+        n_tracks, held_out = task.n_candidates, period.held_out
+        in_catalog = held_out.track < n_tracks
+        place = np.flatnonzero(np.isin(held_out.user, self.users) & in_catalog)
+        known = task.histories.tracks
+        row = np.concatenate([known.row_numbers(), np.searchsorted(self.users, held_out.user[place])])
+        order = stable_order(row, len(self.users))
+        self.row = row = row[order]
+        self.track = np.concatenate([known.values, held_out.track[place]])[order]
+        self.timestamp = np.concatenate([task.histories.timestamps, held_out.timestamp[place]])[order]
+        self.place = np.concatenate([np.full(len(known.values), -1), place])[order]  # in held_out; -1: known before it
+        self.begins = np.searchsorted(row, np.arange(len(self.users)))
+
+        by_pair = np.argsort(row * n_tracks + self.track, kind="stable")
+        pair_row, pair_track = row[by_pair], self.track[by_pair]
+        first_of_pair = np.ones(len(by_pair), np.bool_)
+        first_of_pair[1:] = (pair_row[1:] != pair_row[:-1]) | (pair_track[1:] != pair_track[:-1])
+        last_of_pair = np.append(first_of_pair[1:], True)[: len(by_pair)]
+        self._pair_row, self._pair_track = pair_row[first_of_pair], pair_track[first_of_pair]
+        self.first_place = self.place[by_pair][first_of_pair]  # of each pair of a user and a track
+        self.last_place = self.place[by_pair][last_of_pair]
+
+    def histories(self, start: int, now: int) -> Histories:
+        """What was played before a place in the period. now: the moment of the request."""
+        stops = self.begins + np.bincount(self.row[self.place < start], minlength=len(self.users))
+        return Histories(
+            self.users,
+            Ragged.between(self.track, self.begins, stops),
+            Ragged.between(self.timestamp, self.begins, stops).values,
+            np.full(len(self.users), now, np.int64),
+            self.demographics,
+        )
+
+    def pairs(self, keep: NDArray[np.bool_]) -> Ragged:
+        """Row i: the tracks of some pairs of the i-th user, ascending."""
+        lengths = np.bincount(self._pair_row[keep], minlength=len(self.users))
+        return Ragged(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64), self._pair_track[keep])
+
+
 class RollingTask:
     """A task at evenly spread moments of its period: histories grow, models and the catalog stay those of the beginning.
 
@@ -31,34 +75,14 @@ class RollingTask:
     moments, and no others are read.
     """
 
-    def __init__(self, task: Task, period: Period, moments: int) -> None:
-        """task: made from `period`, one of ROLLING_TASKS."""
-        self._first = first = task
-        self._n_users, n_tracks, held_out = len(first.users), task.n_candidates, period.held_out
+    def __init__(self, task: Task, period: Period, moments: int, asked: AskedListens | None = None) -> None:
+        """task: made from `period`, one of ROLLING_TASKS. asked: of those who are asked; None: of the users of the task."""
+        self._first, self._asked = task, asked or AskedListens(task, period)
+        held_out = period.held_out
         self._held_out_times = held_out.timestamp
         self.starts = [int(share * len(held_out)) for share in np.arange(moments) / moments]
-        in_catalog = held_out.track < n_tracks
+        in_catalog = held_out.track < task.n_candidates
         self.now = [_now(held_out.timestamp[:start][in_catalog[:start]], period.fit.now) for start in self.starts]
-
-        asked = np.isin(held_out.user, first.users)
-        place = np.flatnonzero(asked & in_catalog)
-        known = first.histories.tracks
-        row = np.concatenate([known.row_numbers(), np.searchsorted(first.users, held_out.user[place])])
-        order = stable_order(row, self._n_users)
-        self._row = row = row[order]
-        self._track = np.concatenate([known.values, held_out.track[place]])[order]
-        self._timestamp = np.concatenate([first.histories.timestamps, held_out.timestamp[place]])[order]
-        self._place = np.concatenate([np.full(len(known.values), -1), place])[order]  # in held_out; -1: known before it
-        self._begins = np.searchsorted(row, np.arange(self._n_users))
-
-        by_pair = np.argsort(row * n_tracks + self._track, kind="stable")
-        pair_row, pair_track = row[by_pair], self._track[by_pair]
-        first_of_pair = np.ones(len(by_pair), np.bool_)
-        first_of_pair[1:] = (pair_row[1:] != pair_row[:-1]) | (pair_track[1:] != pair_track[:-1])
-        last_of_pair = np.append(first_of_pair[1:], True)[: len(by_pair)]
-        self._pair_row, self._pair_track = pair_row[first_of_pair], pair_track[first_of_pair]
-        self._first_place = self._place[by_pair][first_of_pair]
-        self._last_place = self._place[by_pair][last_of_pair]
 
     @property
     def name(self) -> str:
@@ -74,28 +98,19 @@ class RollingTask:
         """Every request of every moment."""
         rows = [np.flatnonzero(self._positives(start).lengths) for start in self.starts]
         moments = np.repeat(np.arange(len(rows)), [len(of_moment) for of_moment in rows])
-        return RollingRequests(self._first.users[np.concatenate(rows)], moments)
+        return RollingRequests(self._asked.users[np.concatenate(rows)], moments)
 
     def at(self, moment: int) -> Task:
         """The task at a moment: of the users asked those who have a positive in the rest of the period."""
-        start, first = self.starts[moment], self._first
+        start, first, asked = self.starts[moment], self._first, self._asked
         positives = self._positives(start)
         rows = np.flatnonzero(positives.lengths)
-        stops = self._begins + np.bincount(self._row[self._place < start], minlength=self._n_users)
-        histories = Histories(
-            first.users,
-            Ragged.between(self._track, self._begins, stops),
-            Ragged.between(self._timestamp, self._begins, stops).values,
-            np.full(self._n_users, self.now[moment], np.int64),
-            first.histories.demographics,
-        )
-        exclude = self._pairs(self._first_place < start).take(rows) if first.only_new else None
         return replace(
             first,
-            users=first.users[rows],
-            histories=histories.take(rows),
+            users=asked.users[rows],
+            histories=asked.histories(start, self.now[moment]).take(rows),
             positives=positives.take(rows),
-            exclude=exclude,
+            exclude=asked.pairs(asked.first_place < start).take(rows) if first.only_new else None,
         )
 
     def near(self, moment: int, users: Ids, days: float) -> Ragged:
@@ -103,22 +118,18 @@ class RollingTask:
 
         users: (rows,) of the task at that moment.
         """
-        start = self.starts[moment]
+        start, asked = self.starts[moment], self._asked
         stop = int(np.searchsorted(self._held_out_times, self.now[moment] + days * SECONDS_PER_DAY, side="right"))
-        rows = np.searchsorted(self._first.users, users)
+        rows = np.searchsorted(asked.users, users)
         if self._first.only_new:
-            return self._pairs((self._first_place >= start) & (self._first_place < stop)).take(rows)
-        listens = (self._place >= start) & (self._place < stop)
-        return Pairs.of(self._row[listens], self._track[listens], self._first.n_candidates).by_user(rows)
+            return asked.pairs((asked.first_place >= start) & (asked.first_place < stop)).take(rows)
+        listens = (asked.place >= start) & (asked.place < stop)
+        return Pairs.of(asked.row[listens], asked.track[listens], self._first.n_candidates).by_user(rows)
 
     def _positives(self, start: int) -> Ragged:
         """Row i: what the i-th user asked plays in the rest of the period."""
-        return self._pairs((self._first_place if self._first.only_new else self._last_place) >= start)
-
-    def _pairs(self, keep: NDArray[np.bool_]) -> Ragged:
-        """Row i: the tracks of some pairs of the i-th user asked, ascending."""
-        lengths = np.bincount(self._pair_row[keep], minlength=self._n_users)
-        return Ragged(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64), self._pair_track[keep])
+        asked = self._asked
+        return asked.pairs((asked.first_place if self._first.only_new else asked.last_place) >= start)
 
 
 def rolling_tasks(
@@ -131,9 +142,11 @@ def rolling_tasks(
     if moments < 2 or not period.begins_at_once:
         return {}
     asked = [tasks[name] for name in ROLLING_TASKS if len(tasks[name].users)]
-    drawn = max(asked, key=lambda task: len(task.users)).sampled(most_users, seed).users if asked else ()
-    theirs = [task.of_rows(np.flatnonzero(np.isin(task.users, drawn))) for task in asked]
-    return {task.name: RollingTask(task, period, moments) for task in theirs if len(task.users)}
+    if not asked:
+        return {}
+    listens = AskedListens(max(asked, key=lambda task: len(task.users)).sampled(most_users, seed), period)
+    theirs = [task for task in asked if np.isin(task.users, listens.users).any()]
+    return {task.name: RollingTask(task, period, moments, listens) for task in theirs}
 
 
 def _now(known: Ids, beginning: int) -> int:

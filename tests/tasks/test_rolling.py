@@ -63,8 +63,7 @@ def test_near_positives_are_played_within_the_horizon(hand_splits):
     Tracks below 5 are the catalog; user 0 knows 0, 2 and 3; user 1 knows 0, 1 and 4; user 2 knows 3.
     """
     period = hand_splits.testing_period
-    new = RollingTask(discovery(period).sampled(10, 0), period, 3)
-    anything = RollingTask(next_listen(period).sampled(10, 0), period, 3)
+    new, anything = rolling_tasks({name: TASKS[name](period) for name in ROLLING_TASKS}, period, 3, 10, 0).values()
     assert new.starts == [0, 3, 6]
     # Known at the first moment is day 13, so the horizon of 8 days ends with day 21.
     assert new.at(0).users.tolist() == [0, 2]
@@ -90,11 +89,13 @@ def test_moments_are_asked_only_where_all_users_of_the_period_have_the_same_begi
     assert rolling_tasks(nobody, period, 3, 10, 0) == {}
 
 
-def test_the_users_drawn_are_asked_in_every_task_that_they_have_a_positive_in(period):
-    few = discovery(period).of_rows(np.arange(0, 60, 3))
-    tasks = {"discovery": few, "next_listen": next_listen(period)}
-    new, anything = (set(one.at(0).users.tolist()) for one in rolling_tasks(tasks, period, 3, 20, 0).values())
-    assert len(anything) == 20 and new == anything & set(few.users.tolist())
+def test_the_same_users_are_drawn_for_all_tasks(hand_splits):
+    period = hand_splits.testing_period
+    tasks = {name: TASKS[name](period) for name in ROLLING_TASKS}
+    for seed in range(20):
+        drawn = {name: of.at(0).users.tolist() for name, of in rolling_tasks(tasks, period, 3, 2, seed).items()}
+        # User 1 plays nothing new.
+        assert len(drawn["next_listen"]) == 2 and drawn["discovery"] == [u for u in drawn["next_listen"] if u != 1]
 
 
 def test_requests_are_the_users_of_every_moment(period):

@@ -6,7 +6,7 @@ from planted_log import planted_splits
 
 from loopback_core.data import SECONDS_PER_DAY
 from loopback_core.tasks.rolling import ROLLING_TASKS, RollingTask, rolling_tasks
-from loopback_core.tasks.task_builders import TASKS, discovery, next_listen
+from loopback_core.tasks.task_builders import TASKS, discovery
 
 MOMENTS = 4
 

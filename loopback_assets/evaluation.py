@@ -116,7 +116,9 @@ def _evaluate(step: Step) -> tuple[Artifact, bool]:
         "presets": {name: [towers.version, ranker.version] for name, (towers, ranker) in presets.items()},
         "ablation": ablation.version if ablation else None,
     }
-    return step.publish("evaluation", make, upstream=[index, *(chain[asset] for asset in beside)], extra_settings=extra_settings)
+    return step.publish(
+        "evaluation", make, upstream=[index, *(chain[asset] for asset in beside)], extra_settings=extra_settings
+    )
 
 
 def _ablation(step: Step, chain: dict[str, Artifact]) -> Artifact | None:

@@ -76,6 +76,8 @@ def _with_served(asked: Sequence[tuple[Scorer, Task, RankBlock]], depth: int, na
             listened = Listened(histories, asked[0][0].knowledge)
             for (scorer, task, rank), place, lists in zip(asked, places, whole, strict=True):
                 rows = slice(*np.searchsorted(place, [done, done + len(histories)]).tolist())
+                if rows.start == rows.stop:
+                    continue  # nobody of these is asked in this task
                 theirs = listened.take(place[rows] - done)
                 exclude = None if task.exclude is None else task.exclude.take(np.arange(rows.start, rows.stop))
                 users = scorer.encode(theirs.histories, theirs)

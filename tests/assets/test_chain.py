@@ -143,10 +143,10 @@ def test_evaluation_json_has_what_other_programs_read(finished: Finished) -> Non
         assert rest["moments"] == 9 and first_moment == rest["users"] < rest["requests"] <= 9 * first_moment
         assert near["requests"] <= rest["requests"] and near["users"] <= rest["users"]
         for of in (rest, near):
-            assert of["recommenders"].keys() >= {*content["paired"][task], "two_tower", "two_tower_alone"}
+            assert of["recommenders"].keys() >= {*content["paired"][task], "two_tower_index", "two_tower_alone"}
             assert of["paired"].keys() == content["paired"][task].keys()
             for metric in ("ndcg@10", "recall@10", "hit_rate@10", "ndcg@100", "recall@100", "hit_rate@100"):
-                found = of["recommenders"]["two_tower"][metric]
+                found = of["recommenders"]["two_tower_index"][metric]
                 assert 0 <= found["low"] <= found["value"] <= found["high"] <= 1
                 compared = of["paired"][content["rival"][task]][metric]
                 assert compared["won"] + compared["lost"] + compared["tied"] == of["users"]

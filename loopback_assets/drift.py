@@ -1,6 +1,7 @@
 """What changed since the bundle in service was made."""
 
 import logging
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,7 @@ def drift(step: Step) -> dg.MaterializeResult[Any]:
 def _compare(step: Step) -> tuple[Artifact, bool]:
     from loopback_core.drift.build_drift import Side, build_drift
     from loopback_core.drift.data_drift import NOBODY
+    from loopback_core.drift.drift_json import comparisons_of, read_drift
     from loopback_core.listens.erasure import read_erased
     from loopback_core.listens.raw import log_of
 
@@ -55,15 +57,31 @@ def _compare(step: Step) -> tuple[Artifact, bool]:
     champion = _champion(step, bundle)
     listens = _log_of(step, champion) if champion else None
     erased = read_erased(log_of(raw).erased)
+    before = list(_earlier(step, bundle.version))
 
     def make(folder: Path) -> dict[str, Any]:
         challenger = Side(bundle.version, bundle.folder, interactions.folder)
         served = Side(champion.version, champion.folder, listens.folder if listens else None) if champion else None
         gone = NOBODY if erased is None else erased["user_id"]
-        return dict(build_drift(challenger, served, step.settings.drift, folder, gone))
+        past = comparisons_of([read_drift(one.folder) for one in before], bundle.version)
+        return dict(build_drift(challenger, served, step.settings.drift, folder, gone, past))
 
-    compared = {"champion": champion and champion.version, "champion_log": listens and listens.version}
+    compared = {
+        "champion": champion and champion.version,
+        "champion_log": listens and listens.version,
+        "before": [one.version for one in before],
+    }
     return step.publish("drift", make, upstream=[bundle], extra_settings=compared)
+
+
+def _earlier(step: Step, challenger: str) -> Iterator[Artifact]:
+    """What other challengers were compared with before, the oldest first; what is damaged is named in the log and left out."""
+    for artifact in step.store.every("drift"):
+        if artifact.manifest["upstream"]["bundle"] != challenger:
+            try:
+                yield step.read(artifact)
+            except ArtifactError as error:
+                log.warning("an earlier comparison is left out: %s", error)
 
 
 def _champion(step: Step, challenger: Artifact) -> Artifact | None:

@@ -1,5 +1,6 @@
 """The step that compares a new bundle and its log with what is in service."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
@@ -9,9 +10,10 @@ import polars as pl
 from loopback_core.bundle.bundle_files import KNOWN, KnownJson, read_json
 from loopback_core.bundle.served_bundle import ServedBundle
 from loopback_core.drift.data_drift import NOBODY, data_drift
-from loopback_core.drift.drift_json import DriftJson, drift_alarms, model_alarms, write_drift
+from loopback_core.drift.drift_json import ComparisonJson, DriftJson, drift_alarms, model_alarms, write_drift
 from loopback_core.drift.drift_plot import plot_drift
 from loopback_core.drift.model_drift import model_drift
+from loopback_core.drift.model_limits import MOST_COMPARISONS
 from loopback_core.drift.week_reading import WEEK
 from loopback_core.settings import DriftSettings
 
@@ -34,11 +36,17 @@ class DriftSummary(TypedDict):
 
 
 def build_drift(
-    challenger: Side, champion: Side | None, settings: DriftSettings, folder: Path, erased: pl.Series = NOBODY
+    challenger: Side,
+    champion: Side | None,
+    settings: DriftSettings,
+    folder: Path,
+    erased: pl.Series = NOBODY,
+    past: Sequence[ComparisonJson] = (),
 ) -> DriftSummary:
     """Write drift.json, and the pictures where weeks could be compared, into `folder`.
 
     champion: what is in service; None: nothing, or the challenger itself. erased: ids of users who were erased on purpose.
+    past: earlier comparisons, the oldest first; what is kept of them is written too, since their artifacts may be deleted.
     """
     assert challenger.interactions is not None
     known: KnownJson = read_json(challenger.bundle / KNOWN)
@@ -47,7 +55,8 @@ def build_drift(
     data = data_drift(challenger.interactions, log, since, settings, erased, known["own_moments"])
     models = None
     if champion:
-        models = model_drift(ServedBundle.load(champion.bundle), ServedBundle.load(challenger.bundle), settings)
+        served, new = ServedBundle.load(champion.bundle), ServedBundle.load(challenger.bundle)
+        models = model_drift(served, new, settings, [one["figures"] for one in past])
     drift: DriftJson = {
         "schema": 1,
         "champion": champion.version if champion else None,
@@ -55,6 +64,7 @@ def build_drift(
         "since": since,
         "data": data,
         "models": models,
+        "past": list(past[-MOST_COMPARISONS:]),
     }
     write_drift(drift, folder)
     if data["weeks"]["series"]:

@@ -1,6 +1,8 @@
 """`drift.json`: every key of it, and how it is written and read. Keys are only ever added."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NotRequired
 
 from pydantic import TypeAdapter
 from typing_extensions import TypedDict
@@ -104,6 +106,20 @@ class ListsJson(TypedDict):
     alarms: list[str]
 
 
+class LimitJson(TypedDict):
+    """Between what a figure is ordinary; null where any value is on that side."""
+
+    lower: float | None
+    upper: float | None
+
+
+class ComparisonJson(TypedDict):
+    """An earlier comparison of two bundles, whose log raised no alarm."""
+
+    challenger: str
+    figures: dict[str, float]
+
+
 class ModelDriftJson(TypedDict):
     """The new bundle, the challenger, against the one in service, the champion."""
 
@@ -115,6 +131,11 @@ class ModelDriftJson(TypedDict):
     overlap: float | None  # mean share of their 10 nearest that both have
     lists: dict[str, ListsJson]  # by task
     alarms: list[str]
+    figures: NotRequired[
+        dict[str, float]
+    ]  # what is held against the limits: shares, and ratios of the challenger to the champion
+    limits: NotRequired[dict[str, LimitJson]]  # of the figures
+    earlier_comparisons: NotRequired[int]  # that the limits come from; 0: the settings
 
 
 class DriftJson(TypedDict):
@@ -126,6 +147,7 @@ class DriftJson(TypedDict):
     since: int  # from this second, since 1970-01-01 UTC, the log is new
     data: DataDriftJson
     models: ModelDriftJson | None
+    past: NotRequired[list[ComparisonJson]]  # what was known of earlier comparisons, the oldest first
 
 
 def drift_alarms(drift: DriftJson) -> list[str]:
@@ -141,6 +163,24 @@ def model_alarms(drift: DriftJson) -> list[str]:
     if models is None:
         return []
     return models["alarms"] + [sentence for of_task in models["lists"].values() for sentence in of_task["alarms"]]
+
+
+def comparisons_of(drifts: Sequence[DriftJson], challenger: str) -> list[ComparisonJson]:
+    """All comparisons that some documents know of, but for those of a challenger: the oldest first, each once.
+
+    drifts: the oldest first. Where the log raised an alarm, the difference of the models says nothing of others.
+    """
+    found: dict[str, ComparisonJson] = {}
+    for drift in drifts:
+        own = drift["models"]
+        figures = None if own is None or drift_alarms(drift) else own.get("figures")
+        mine: list[ComparisonJson] = (
+            [{"challenger": drift["challenger"], "figures": figures}] if figures is not None else []
+        )
+        for one in [*drift.get("past", []), *mine]:
+            found.setdefault(one["challenger"], one)
+    found.pop(challenger, None)
+    return list(found.values())
 
 
 def write_drift(drift: DriftJson, folder: Path) -> None:

@@ -1,11 +1,14 @@
 """What the new bundle says against the one in service: neighbours and lists, never vectors, whose spaces rotate."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from loopback_core.bundle.served_bundle import ServedBundle
 from loopback_core.data import NOTHING, Floats, Ids
-from loopback_core.drift.drift_json import ListsJson, ModelDriftJson, SideJson
+from loopback_core.drift.drift_json import LimitJson, ListsJson, ModelDriftJson, SideJson
+from loopback_core.drift.model_limits import Figures, Limit, limits_of_models
 from loopback_core.recommenders.bundle import SERVED_TASKS
 from loopback_core.recommenders.name_keys import Keys
 from loopback_core.settings import DriftSettings
@@ -20,24 +23,29 @@ ASKED_AT_ONCE = 100  # tracks asked at once
 LARGEST_NORM_ERROR_OF_TRACKS = 1e-3
 
 
-def model_drift(champion: ServedBundle, challenger: ServedBundle, settings: DriftSettings) -> ModelDriftJson:
+def model_drift(
+    champion: ServedBundle, challenger: ServedBundle, settings: DriftSettings, past: Sequence[Figures] = ()
+) -> ModelDriftJson:
     """Compare two bundles over the tracks and users that both know by name.
 
-    champion: the bundle in service. challenger: the new one.
+    champion: the bundle in service. challenger: the new one. past: of earlier comparisons, from which the limits come.
     """
     tracks, users = (
         _of_both(*keys) for keys in ((champion.keys.tracks, challenger.keys.tracks), (champion.users, challenger.users))
     )
     sides = _side(champion), _side(challenger)
     asked, overlap = _neighbour_overlap(champion, challenger, tracks)
-    alarms = []
-    if overlap is not None and overlap < settings.least_overlap:
+    lists = {task: _compare_lists(champion, challenger, task, users, tracks) for task in SERVED_TASKS}
+    figures = _figures(overlap, lists)
+    limits = limits_of_models(list(figures), past, settings)
+    alarms, exceeded = [], limits.exceeded(figures)
+    if overlap is not None and "overlap" in exceeded:
+        floor = exceeded["overlap"].lower
         alarms.append(
-            f"Of the {COMPARED_FIRST} tracks nearest to a track the two bundles share {overlap:.1%}; the floor is {settings.least_overlap:.1%}."
+            f"Of the {COMPARED_FIRST} tracks nearest to a track the two bundles share {overlap:.1%}; the floor is {floor:.1%}."
         )
     if sides[1]["largest_norm_error"] > LARGEST_NORM_ERROR_OF_TRACKS:
         alarms.append(f"Vectors of the new bundle are not of unit norm (off by {sides[1]['largest_norm_error']:.2g}).")
-    lists = {task: _compare_lists(champion, challenger, task, users, tracks, settings) for task in SERVED_TASKS}
     return {
         "champion": sides[0],
         "challenger": sides[1],
@@ -45,8 +53,30 @@ def model_drift(champion: ServedBundle, challenger: ServedBundle, settings: Drif
         "users_of_both": len(users),
         "asked": asked,
         "overlap": overlap,
-        "lists": lists,
+        "lists": {task: {**of, "alarms": _alarms(of, task, exceeded)} for task, of in lists.items()},
         "alarms": alarms,
+        "figures": figures,
+        "limits": {name: _limit_json(limit) for name, limit in limits.of.items()},
+        "earlier_comparisons": limits.comparisons,
+    }
+
+
+def _figures(overlap: float | None, lists: Mapping[str, ListsJson]) -> dict[str, float]:
+    """What is held against limits: shares, and ratios of the challenger to the champion."""
+    figures = {} if overlap is None else {"overlap": overlap}
+    for task, of in lists.items():
+        if of["changed"] is not None:
+            figures[f"{task} changed"] = of["changed"]
+        for what, (old, new) in (("popularity", of["popularity"]), ("distinct", of["distinct"])):
+            if old and new:
+                figures[f"{task} {what}"] = new / old
+    return figures
+
+
+def _limit_json(limit: Limit) -> LimitJson:
+    return {
+        "lower": limit.lower if np.isfinite(limit.lower) else None,
+        "upper": limit.upper if np.isfinite(limit.upper) else None,
     }
 
 
@@ -91,9 +121,7 @@ def _nearest(vectors: Floats, asked: Ids) -> Ids:
     return np.concatenate(blocks)
 
 
-def _compare_lists(
-    champion: ServedBundle, challenger: ServedBundle, task: str, users: Ids, tracks: Ids, settings: DriftSettings
-) -> ListsJson:
+def _compare_lists(champion: ServedBundle, challenger: ServedBundle, task: str, users: Ids, tracks: Ids) -> ListsJson:
     """The first COMPARED_FIRST of the users whose lists both bundles hold, at most MOST_USERS, by seed."""
     held = [_first_of(served, task, users[:, side]) for side, served in enumerate((champion, challenger))]
     of_both = np.flatnonzero((held[0][:, 0] != NOTHING) & (held[1][:, 0] != NOTHING))
@@ -104,7 +132,7 @@ def _compare_lists(
     shared = _shared(np.where(old == NOTHING, NOTHING, in_new[old]), new)
     popularity = [_popularity(served, first) for served, first in ((champion, old), (challenger, new))]
     distinct = [len(np.unique(first[first != NOTHING])) for first in (old, new)]
-    lists: ListsJson = {
+    return {
         "users": len(of_both),
         "overlap": float(shared.mean()) if len(of_both) else None,
         "changed": float((shared == 0).mean()) if len(of_both) else None,
@@ -112,7 +140,6 @@ def _compare_lists(
         "distinct": distinct,
         "alarms": [],
     }
-    return {**lists, "alarms": _alarms(lists, task.replace("_", " "), settings)}
 
 
 def _first_of(served: ServedBundle, task: str, users: Ids) -> Ids:
@@ -142,19 +169,20 @@ def _popularity(served: ServedBundle, lists: Ids) -> float | None:
     )
 
 
-def _alarms(lists: ListsJson, task: str, settings: DriftSettings) -> list[str]:
-    alarms, most = [], settings.most_changed_lists
-    if lists["changed"] is not None and lists["changed"] > most:
+def _alarms(lists: ListsJson, task: str, exceeded: Mapping[str, Limit]) -> list[str]:
+    alarms, title = [], task.replace("_", " ")
+    if limit := exceeded.get(f"{task} changed"):
         alarms.append(
-            f"In {task} {lists['changed']:.1%} of {lists['users']:,} users keep none of their first {COMPARED_FIRST}; the limit is {most:.1%}."
+            f"In {title} {lists['changed']:.1%} of {lists['users']:,} users keep none of their first {COMPARED_FIRST}; the limit is "
+            f"{limit.upper:.1%}."
         )
-    for what, (old, new) in (
-        ("popularity of what is recommended", lists["popularity"]),
-        ("number of tracks recommended", lists["distinct"]),
+    for what, name, (old, new) in (
+        ("popularity of what is recommended", "popularity", lists["popularity"]),
+        ("number of tracks recommended", "distinct", lists["distinct"]),
     ):
-        if old and new and max(old / new, new / old) > settings.largest_ratio:
+        if (limit := exceeded.get(f"{task} {name}")) and old and new:
             alarms.append(
-                f"In {task} the {what} is {new / old:.2f} times that of the bundle in service; the limit is a factor of "
-                f"{settings.largest_ratio:g}."
+                f"In {title} the {what} is {new / old:.2f} times that of the bundle in service; the limits are {limit.lower:.2f} and "
+                f"{limit.upper:.2f}."
             )
     return alarms

@@ -124,7 +124,7 @@ class _Errors:
         expected = expected_of(values)
         sampled = _sampling_error(expected, of, statistic.scale)
         error = values - expected
-        return cls(expected, error, sampled * _how_much_larger(error[past] / sampled[past]))
+        return cls(expected, error, sampled * how_much_larger(error[past] / sampled[past]))
 
     def scores(self, statistic: Statistic) -> ByWeek:
         score = self.error / self.unit
@@ -136,7 +136,7 @@ class _Errors:
         return lower, _plain(self.expected + room, statistic.scale)
 
 
-def _how_much_larger(errors: ByWeek) -> float:
+def how_much_larger(errors: ByWeek) -> float:
     """How much larger the past errors are than those of a standard normal distribution, at least 1: as half and as nine in
     ten of them have it, so that one fault of the past does not hide the next."""
     sizes = np.abs(errors[~np.isnan(errors)])

@@ -1,6 +1,6 @@
 """A raw log to clean listens, in two passes, so that a log larger than memory passes too.
 
-Pass 1 cleans the files block by block into runs on disk, each sorted by user (`cleaned_file.py`). Pass 2 goes over ranges of users:
+Pass 1 cleans the files block by block into runs on disk, each sorted by user (`cleaned_log.py`). Pass 2 goes over ranges of users:
 all that they played comes together, exact duplicates go, the rest is sorted, validated and appended to the final table
 (`sort_listens.py`).
 """
@@ -8,7 +8,6 @@ all that they played comes together, exact duplicates go, the rest is sorted, va
 import logging
 import shutil
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 
 import polars as pl
@@ -16,18 +15,17 @@ import pyarrow.parquet as pq
 
 from loopback_core.data.distinct_tracks import distinct_tracks
 from loopback_core.errors import BadLogError
-from loopback_core.listens.cleaned_file import RUN_ROWS, CleanedFile, add_up, clean_file, latest_of
+from loopback_core.listens.cleaned_log import CleanedLog, clean_log
 from loopback_core.listens.erasure import read_erased
-from loopback_core.listens.kept_cleaned import KeptCleaned, keeping, key_of_file
+from loopback_core.listens.kept_cleaned import KeptCleaned, keeping
 from loopback_core.listens.log_paths import MOST_FILES
-from loopback_core.listens.log_rules import BLAMELESS, RAW_COLUMNS, Reason
+from loopback_core.listens.log_rules import BLAMELESS, Reason
 from loopback_core.listens.profiles import read_profiles
 from loopback_core.listens.reading import BLOCK_BYTES
 from loopback_core.listens.schema import Listen, RawLog, Reject
 from loopback_core.listens.sort_listens import BUCKET_ROWS, sort_listens
 from loopback_core.listens.writing import TableWriter
 from loopback_core.runtime.capacity import need_disk, need_memory
-from loopback_core.runtime.progress import progress
 from loopback_core.settings import SourceSettings
 
 log = logging.getLogger("loopback")
@@ -35,9 +33,6 @@ log = logging.getLogger("loopback")
 MEMORY_BYTES = 1_800_000_000
 """Peak memory of both passes, whatever the log's length: blocks, a run, a range of users; and the names of two million tracks
 (`benchmarks/large_log.py`)."""
-
-SHOWN_REJECTS = 3
-SHOWN_ADVICE = 3
 
 
 @dataclass(frozen=True)
@@ -113,11 +108,11 @@ def _ingest(
     parts.mkdir(parents=True)
     try:
         with TableWriter(folder / "rejects.parquet", Reject) as rejects:
-            read = _clean_files(log, parts, source, erased, block_bytes, kept)
+            read = clean_log(log, parts, source, erased, block_bytes, kept)
             if read.users.is_empty() and read.short:
                 raise _AllShortError
-            _refuse_useless(log, read)
-            _write_rejects(read.files, rejects)
+            read.refuse_useless()
+            read.write_rejects(rejects)
             runs = [(index, run) for index, file in enumerate(read.files) for run in file.runs]
             with TableWriter(folder / "interactions.parquet", Listen) as listens:
                 sort_listens(runs, read.users, listens, rejects, bucket_rows)
@@ -144,89 +139,7 @@ def _look_for_room(log: RawLog, folder: Path, bucket_rows: int) -> None:
     need_memory(int(share * MEMORY_BYTES), f"Reading the log {log.name}", "bring a shorter log")
 
 
-@dataclass(frozen=True)
-class _Read:
-    files: list[CleanedFile]
-    users: pl.DataFrame  # user_id, len: clean rows before duplicates go; sorted
-    advice: tuple[str, ...]
-
-    @property
-    def rows(self) -> int:
-        return sum(file.facts.rows for file in self.files)
-
-    @property
-    def short(self) -> int:
-        return sum(file.facts.short for file in self.files)
-
-
-def _clean_files(
-    log: RawLog,
-    parts: Path,
-    source: SourceSettings,
-    erased: pl.DataFrame | None,
-    block_bytes: int,
-    kept: KeptCleaned | None,
-) -> _Read:
-    users = [pl.DataFrame(schema={"user_id": pl.String, "len": pl.UInt32})]
-    files = []
-    sizes = [path.stat().st_size if path.is_file() else 0 for path in log.files]
-    with progress("read listens", sum(sizes), "B") as shown:
-        for index, (path, size) in enumerate(zip(log.files, sizes, strict=True)):
-
-            def make(folder: Path, path: Path = path) -> CleanedFile:
-                return clean_file(log, path, source, erased, folder, shown.advance, block_bytes)
-
-            key = key_of_file(log, path, source) if kept and len(log.files) > 1 else None
-            if kept and key:
-                file, was_kept = kept.load_or_make(key, latest_of(log, source), make)
-                shown.advance(size * was_kept)
-            else:
-                file = make(parts / f"{index:05}")
-            files.append(file)
-            users.append(file.users())
-            if sum(counts.height for counts in users[1:]) > max(RUN_ROWS, users[0].height):
-                users = [add_up(users)]
-    advice = dict.fromkeys(sentence for file in files for sentence in file.facts.advice)
-    return _Read(files, add_up(users), tuple(advice)[:SHOWN_ADVICE])
-
-
-def _write_rejects(files: list[CleanedFile], rejects: TableWriter) -> None:
-    for index, file in enumerate(files):
-        for rejected in file.rejects():
-            rejects.append(rejected.with_columns(pl.lit(index, pl.UInt16).alias("file")))
-
-
-def _refuse_useless(log: RawLog, read: _Read) -> None:
-    if read.rows == 0:
-        raise BadLogError(f"The log {log.name} is empty: {', '.join(map(str, log.files)) or 'no file'} has no row.")
-    if read.users.is_empty():
-        first = _first_rejects(log, read)
-        shown = "; ".join(f"{name} line {line}: {reason} in {text[:80]!r}" for name, line, reason, text in first)
-        raise BadLogError(
-            f"No row of the log {log.name} can be used, of {read.rows:,} ({shown}). "
-            + (
-                " ".join(read.advice)
-                or (
-                    "Give files with listens of music." if {reason for _, _, reason, _ in first} <= {*BLAMELESS} else ""
-                )
-                or f"A row is UTF-8 text: {', '.join(RAW_COLUMNS)}; in a .tsv without a header separated by tabs. [source] "
-                "time_format says how times are written."
-            )
-        )
-
-
-def _first_rejects(log: RawLog, read: _Read) -> list[tuple[str, int, str, str]]:
-    """Name of the file, line, reason and text of the first rows that were rejected."""
-    rejected = (
-        (path.name, *row)
-        for path, file in zip(log.files, read.files, strict=True)
-        for frame in file.rejects()
-        for row in frame.head(SHOWN_REJECTS).select("line", "reason", "text").iter_rows()
-    )
-    return list(islice(rejected, SHOWN_REJECTS))
-
-
-def _summary(folder: Path, read: _Read, profiles: int, odd_profile_values: int) -> IngestSummary:
+def _summary(folder: Path, read: CleanedLog, profiles: int, odd_profile_values: int) -> IngestSummary:
     rejects = pl.scan_parquet(folder / "rejects.parquet", glob=False)
     reasons = dict(rejects.group_by("reason").len().collect(engine="streaming").iter_rows())
     rejected = {reason.value: int(reasons.get(reason, 0)) for reason in Reason}

@@ -16,7 +16,7 @@ class DriftSettings(Section):
         ge=0.001,
         le=0.5,
         description="Share of the runs that may raise an alarm about the last weeks although they are as the weeks before, over all "
-        "statistics together.",
+        "statistics together; and the share of the retrains that may about the model, once earlier ones give its limits.",
     )
     most_rejected: float = Field(
         0.05,
@@ -35,7 +35,8 @@ class DriftSettings(Section):
         0.05,
         ge=0,
         le=1,
-        description="Smallest mean share of the 10 tracks nearest to a track that the new bundle and the one in service have in common.",
+        description="Smallest mean share of the 10 tracks nearest to a track that the new bundle and the one in service have in common. "
+        "This, `most_changed_lists` and `largest_ratio` hold until there are 8 earlier comparisons of bundles, from which the limits come then.",
     )
     most_changed_lists: float = Field(
         0.5,

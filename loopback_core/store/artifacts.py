@@ -116,10 +116,11 @@ class ArtifactStore:
         return versions[-1]
 
     def all_made_from(self, asset: str, upstream: Artifact) -> list[Artifact]:
-        """Every version of `asset` that was made from just this version of the stage above it, the newest last.
+        """Every version of `asset` that was made from just this version of the stage above it; as :meth:`every`."""
+        return [one for one in self.every(asset) if one.manifest["upstream"].get(upstream.asset) == upstream.version]
 
-        One whose manifest cannot be read is named in the log and left out.
-        """
+    def every(self, asset: str) -> list[Artifact]:
+        """Every version of `asset`, the newest last. One whose manifest cannot be read is named in the log and left out."""
         artifacts = []
         for version in versions_of(self.home, asset):
             try:
@@ -127,8 +128,7 @@ class ArtifactStore:
             except ArtifactError as error:
                 log.warning("%s", error)
                 continue
-            if artifact.manifest["upstream"].get(upstream.asset) == upstream.version:
-                artifacts.append(artifact)
+            artifacts.append(artifact)
         try:
             newest = latest_version(self.home, asset)
         except ArtifactError:

@@ -1,4 +1,4 @@
-"""What it costs to score 1,000 candidates by the families `int_tower` and `one_way_attention`, against their products alone.
+"""What it costs to score 1,000 candidates by `int_tower`, `one_way_attention` and `cross_encoder`, against their products alone.
 
     uv run python benchmarks/pre_ranking.py --tracks 300000 --heads 4 8 --listens 16 32
 
@@ -7,6 +7,7 @@ are. One thread. Times are CPU time, so that other work on the machine counts le
 """
 
 import argparse
+import math
 import time
 from collections.abc import Callable
 
@@ -16,6 +17,8 @@ import torch
 
 from loopback_core.data import Floats, Ids
 from loopback_core.lineage.families import FAMILIES, settings_of_family
+from loopback_core.lineage.multi_vector_towers import MultiVectorTowers
+from loopback_core.lineage.network_towers import NetworkTowers
 from loopback_core.lineage.track_views import View
 from loopback_core.settings import Settings
 from loopback_core.towers.two_tower import Vocabulary
@@ -34,19 +37,19 @@ def milliseconds(score: Callable[[Ids], Floats], n_tracks: int) -> list[float]:
     return [float(share) for share in np.percentile(times[WARM_UP:], [50, 99])]
 
 
-def widths(settings: Settings, family: str) -> tuple[int, list[int]]:
+def widths(model: MultiVectorTowers, settings: Settings) -> tuple[int, list[int]]:
     """Of what is kept of a user, and of each view of a track."""
-    dim, heads, attention = settings.towers.output_dim, settings.lineage.interaction, settings.lineage.attention
-    if family == "int_tower":
-        return dim + heads.layers * heads.heads * heads.head_dim, [dim, *heads.heads * [heads.head_dim]]
-    return dim + settings.lineage.listens * (2 * attention.width + 1), [dim, 2 * attention.width]
+    dim, heads = settings.towers.output_dim, settings.lineage.interaction
+    if isinstance(model, NetworkTowers):
+        return dim + sum(map(math.prod, model.part_shapes)), [dim, model.of_tracks.out_features]
+    return dim + heads.layers * heads.heads * heads.head_dim, [dim, *heads.heads * [heads.head_dim]]
 
 
 def row(family: str, shape: dict[str, object], n_tracks: int) -> str:
     """Bytes of a track, and the times. shape: of the family, in the section `lineage`."""
     random, settings = np.random.default_rng(0), settings_of_family(FAMILIES[family], 0, {"lineage": shape})
     model, dim = FAMILIES[family].make(Vocabulary(1, 1, 1), settings), settings.towers.output_dim
-    of_user, of_views = widths(settings, family)
+    of_user, of_views = widths(model, settings)
     views = [View(random.standard_normal((n_tracks, width), np.float32)) for width in of_views]
     user = random.standard_normal((1, of_user), np.float32)
     alone = milliseconds(lambda tracks: views[0].products(user[0, :dim], tracks), n_tracks)
@@ -72,9 +75,10 @@ def main() -> None:
         print(
             f"int_tower, {heads:2} heads           {row('int_tower', {'interaction': shape}, asked.tracks)}", flush=True
         )
-    for listens in asked.listens:
-        cells = row("one_way_attention", {"listens": listens}, asked.tracks)
-        print(f"one_way_attention, {listens:2} listens {cells}", flush=True)
+    for family in ("one_way_attention", "cross_encoder"):
+        for listens in asked.listens:
+            cells = row(family, {"listens": listens}, asked.tracks)
+            print(f"{family + ',':18} {listens:2} listens {cells}", flush=True)
 
 
 if __name__ == "__main__":

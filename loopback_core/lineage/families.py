@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from loopback_core.data.names import TrackNames
 from loopback_core.errors import SettingsError
 from loopback_core.lineage.attention_towers import AttentionTowers
-from loopback_core.lineage.attention_validation import AttentionValidation
+from loopback_core.lineage.cross_towers import CrossTowers
 from loopback_core.lineage.family_validation import FamilyValidation
 from loopback_core.lineage.int_towers import IntTowers
 from loopback_core.lineage.int_validation import IntValidation
@@ -15,6 +15,7 @@ from loopback_core.lineage.interest_towers import InterestTowers
 from loopback_core.lineage.late_towers import LateTowers
 from loopback_core.lineage.multi_vector_towers import MultiVectorTowers
 from loopback_core.lineage.name_towers import NameTowers
+from loopback_core.lineage.network_validation import NetworkValidation
 from loopback_core.lineage.sparse_towers import SparseTowers
 from loopback_core.lineage.sparse_validation import SparseValidation
 from loopback_core.settings import RECIPE, Settings, load_settings, merged
@@ -75,7 +76,14 @@ FAMILIES = {
             "tracks attend to the last listens, over 1,000 candidates (MICE 2026)",
             {"towers": _IN_ORDER},
             AttentionTowers,
-            AttentionValidation,
+            NetworkValidation,
+        ),
+        Family(
+            "cross_encoder",
+            "tracks and the last listens attend to each other, over 1,000 candidates (cross-encoder)",
+            {"towers": _IN_ORDER},
+            CrossTowers,
+            NetworkValidation,
         ),
     )
 }

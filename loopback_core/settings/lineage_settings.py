@@ -72,6 +72,20 @@ class AttentionSettings(Section):
     )
 
 
+class CrossSettings(Section):
+    """The part of 'cross_encoder' that scores candidates."""
+
+    layers: int = Field(
+        2, ge=1, le=16, description="Layers in which the last listens and the track attend to each other."
+    )
+    heads: int = Field(2, ge=1, le=64, description="Heads of each layer.")
+    head_dim: int = Field(16, ge=1, le=1024, description="Width of a head; a track keeps heads x head_dim numbers.")
+    negatives: int = Field(32, ge=1, le=10**6, description="Of each step, which the whole score is trained against.")
+    regulariser: float = Field(
+        0.5, ge=0, le=100, description="Weight of the loss of the product alone, by which candidates are found."
+    )
+
+
 class LineageSettings(Section):
     """Which families of retrievers are measured, and how often each is trained."""
 
@@ -87,8 +101,8 @@ class LineageSettings(Section):
     interests: SeveralVectors = Field(4, description="Vectors of a user in the family 'interests'.")
     listens: SeveralVectors = Field(
         16,
-        description="The last listens whose states are read by 'interests' and 'one_way_attention', and are vectors of the user in "
-        "'late'.",
+        description="The last listens whose states are read by 'interests', 'one_way_attention' and 'cross_encoder', and are vectors of the "
+        "user in 'late'.",
     )
     sparse: SparseSettings = Field(default_factory=SparseSettings, description="Of the family 'sparse'.")
     interaction: InteractionSettings = Field(
@@ -97,6 +111,7 @@ class LineageSettings(Section):
     attention: AttentionSettings = Field(
         default_factory=AttentionSettings, description="Of the family 'one_way_attention'."
     )
+    cross: CrossSettings = Field(default_factory=CrossSettings, description="Of the family 'cross_encoder'.")
     timed_queries: int = Field(
         200, ge=1, le=100_000, description="Requests that are timed, one at a time and on one core, for each training."
     )

@@ -49,3 +49,9 @@ def test_a_new_bundle_and_its_log_are_compared_with_what_is_in_service(
     assert drift["models"] is not None and drift["models"]["overlap"] == 1.0
     assert materialize(copied_home, "drift", **diverse).success
     assert store.latest("drift") == against
+
+    assert materialize(copied_home, "bundle", **as_evaluated).success  # the first one again
+    assert materialize(copied_home, "drift", **as_evaluated).success
+    assert drift["models"]["earlier_comparisons"] == 0 and drift_alarms(drift) == []
+    past = read_drift(store.latest("drift").folder)["past"]
+    assert past == [{"challenger": drift["challenger"], "figures": drift["models"]["figures"]}]

@@ -7,6 +7,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
+from loopback_core.drift.drift_json import read_drift
 from loopback_core.listens.sample.sample_writing import EVENTS_FILE, write_sample
 from loopback_core.promotion.promotion_json import PromotionJson, read_promotion
 from loopback_core.store.artifacts import ArtifactStore
@@ -52,6 +53,8 @@ def test_a_poisoned_week_is_kept_back_and_the_sound_ones_are_promoted(
 
     sound = week(log)
     assert (sound["decision"], sound["champion"]) == ("promote", first), sound["sentence"]
+    drift = read_drift(store.latest("drift").folder)
+    assert drift["past"] == [] and drift["models"] is not None  # the poisoned week says nothing of others
     assert [one["version"] for one in deployments(store)] == [first, store.latest("bundle").version]
     warm = store.latest("trained_towers")
     assert warm.summary["is_warm"] and warm.manifest["settings"]["begins_with"] == first

@@ -73,7 +73,7 @@ def test_the_loss_is_the_softmax_of_the_score_and_a_part_of_that_of_the_product(
         states = model.of_tracks(tracks).numpy()
         scale = model.inverse_temperature()
         products = torch.from_numpy(users[:, :DIM]) @ tracks.T
-        whole = products + torch.from_numpy(np.stack([model.attended(user, states) for user in users]))
+        whole = products + torch.from_numpy(np.stack([model.added(user, states) for user in users]))
         costs = []
         for scores in (scale * whole, scale * products):
             for target, request in enumerate(batch.request.tolist()):

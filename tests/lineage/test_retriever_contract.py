@@ -5,11 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from retriever_contract import N_TRACKS, N_USERS, untrained
+from scipy.special import erf
 
 from loopback_core.data import NOTHING, Histories, Ragged
 from loopback_core.errors import ArtifactError
 from loopback_core.lineage import retriever as retriever_module
 from loopback_core.lineage.attention_towers import AttentionTowers
+from loopback_core.lineage.cross_towers import CrossTowers
 from loopback_core.lineage.families import FAMILIES
 from loopback_core.lineage.int_towers import IntTowers
 from loopback_core.lineage.retriever import index_of
@@ -70,6 +72,9 @@ def defined_scores(users, views, model):
         return users[:, 0, : views[0].shape[1]] @ views[0].T + attended(
             users[:, 0, views[0].shape[1] :], views[1], model
         )
+    if isinstance(model, CrossTowers):
+        dim = views[0].shape[1]
+        return users[:, 0, :dim] @ views[0].T + crossed(users[:, 0, dim:], views[1], model)
     best = np.max([np.einsum("aud,td->aut", users, view) for view in views], axis=0)
     return best.max(axis=1) if model.merge == "max" else best.sum(axis=1)
 
@@ -85,6 +90,47 @@ def attended(users, states, model):
     read = np.concatenate([context, content, context * content], axis=2)
     hidden = read @ model.hidden.weight.detach().numpy().T + model.hidden.bias.detach().numpy()
     return (hidden / (1 + np.exp(-hidden)) @ model.out.weight.detach().numpy().T)[:, :, 0]
+
+
+def crossed(users, states, model):
+    """(rows, n_tracks) what the layers read of each track among the listens. users: (rows, N (6 + 1)), for the width is 6."""
+    n_listens = users.shape[1] // 7
+    found = np.zeros((len(users), len(states)))
+    for row, user in enumerate(users):
+        listens, is_heard = user[: 6 * n_listens].reshape(-1, 6), user[6 * n_listens :] > 0
+        for track, state in enumerate(states):
+            tokens = np.concatenate([state[None], listens[is_heard]]).astype(np.float64)
+            for layer in model.layers:
+                tokens = tokens + self_attention(normed(tokens, layer.norm1), layer.self_attn, heads=2)
+                hidden = normed(tokens, layer.norm2) @ weight(layer.linear1).T + bias(layer.linear1)
+                hidden = hidden * (1 + erf(hidden / np.sqrt(2))) / 2
+                tokens = tokens + hidden @ weight(layer.linear2).T + bias(layer.linear2)
+            found[row, track] = (normed(tokens[:1], model.norm) @ weight(model.out).T)[0, 0]
+    return found
+
+
+def weight(module):
+    return module.weight.detach().numpy().astype(np.float64)
+
+
+def bias(module):
+    return module.bias.detach().numpy().astype(np.float64)
+
+
+def normed(x, norm):
+    return (x - x.mean(axis=1, keepdims=True)) / np.sqrt(x.var(axis=1, keepdims=True) + norm.eps) * weight(norm) + bias(
+        norm
+    )
+
+
+def self_attention(x, attention, heads):
+    """(tokens, width)"""
+    stacked = x @ attention.in_proj_weight.detach().numpy().T + attention.in_proj_bias.detach().numpy()
+    query, key, value = (part.reshape(len(x), heads, -1) for part in np.split(stacked, 3, axis=1))
+    logits = np.einsum("ihd,jhd->hij", query, key) / np.sqrt(query.shape[2])
+    shares = np.exp(logits) / np.exp(logits).sum(axis=2, keepdims=True)
+    together = np.einsum("hij,jhd->ihd", shares, value).reshape(len(x), -1)
+    return together @ weight(attention.out_proj).T + bias(attention.out_proj)
 
 
 def same(one, other):
@@ -183,7 +229,7 @@ def test_a_folder_that_a_killed_run_left_is_no_retriever(made, tmp_path, monkeyp
         load_retriever(tmp_path)
 
 
-@pytest.mark.parametrize("family", ["two_tower", "interests", "late", "sparse", "int_tower", "one_way_attention"])
+@pytest.mark.parametrize("family", ["two_tower", "interests", "late", "sparse", "int_tower", "cross_encoder"])
 def test_any_damaged_or_missing_file_is_a_sentence(made, family, tmp_path):
     save_retriever(made[family], tmp_path)
     for path in sorted(tmp_path.iterdir()):

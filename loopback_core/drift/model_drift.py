@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from loopback_core.bundle.served_bundle import ServedBundle
 from loopback_core.data import NOTHING, Floats, Ids
 from loopback_core.drift.drift_json import LimitJson, ListsJson, ModelDriftJson, SideJson
-from loopback_core.drift.model_limits import Figures, Limit, limits_of_models
+from loopback_core.drift.model_limits import FigureLimit, Figures, limits_of_models
 from loopback_core.recommenders.bundle import SERVED_TASKS
 from loopback_core.recommenders.name_keys import Keys
 from loopback_core.settings import DriftSettings
@@ -73,7 +73,7 @@ def _figures(overlap: float | None, lists: Mapping[str, ListsJson]) -> dict[str,
     return figures
 
 
-def _limit_json(limit: Limit) -> LimitJson:
+def _limit_json(limit: FigureLimit) -> LimitJson:
     return {
         "lower": limit.lower if np.isfinite(limit.lower) else None,
         "upper": limit.upper if np.isfinite(limit.upper) else None,
@@ -169,7 +169,7 @@ def _popularity(served: ServedBundle, lists: Ids) -> float | None:
     )
 
 
-def _alarms(lists: ListsJson, task: str, exceeded: Mapping[str, Limit]) -> list[str]:
+def _alarms(lists: ListsJson, task: str, exceeded: Mapping[str, FigureLimit]) -> list[str]:
     alarms, title = [], task.replace("_", " ")
     if limit := exceeded.get(f"{task} changed"):
         alarms.append(

@@ -21,7 +21,7 @@ Figures = Mapping[str, float]
 LEAST_COMPARISONS, MOST_COMPARISONS = 8, 52
 """Earlier comparisons, below which the settings are the limits; and that are kept."""
 
-UNSURE = 0.02
+LEAST_SPREAD = 0.02
 """The least spread of a figure, on the scale on which it is compared: two hundredths of a ratio, one or two of a share."""
 
 
@@ -30,7 +30,7 @@ LEAST_THRESHOLD = 2.0
 
 
 @dataclass(frozen=True)
-class Limit:
+class FigureLimit:
     """Between what a figure is ordinary; infinite where any value is on that side."""
 
     lower: float
@@ -42,9 +42,9 @@ class ModelLimits:
     """The limit of each figure."""
 
     comparisons: int  # that they come from; 0: from the settings
-    of: Mapping[str, Limit]
+    of: Mapping[str, FigureLimit]
 
-    def exceeded(self, figures: Figures) -> dict[str, Limit]:
+    def exceeded(self, figures: Figures) -> dict[str, FigureLimit]:
         """The figures beyond their limit, with it."""
         return {
             name: limit
@@ -66,14 +66,14 @@ def limits_of_models(names: Sequence[str], past: Sequence[Figures], settings: Dr
     )
 
 
-def _of_settings(name: str, settings: DriftSettings) -> Limit:
+def _of_settings(name: str, settings: DriftSettings) -> FigureLimit:
     match _kind(name):
         case "overlap":
-            return Limit(settings.least_overlap, np.inf)
+            return FigureLimit(settings.least_overlap, np.inf)
         case "changed":
-            return Limit(-np.inf, settings.most_changed_lists)
+            return FigureLimit(-np.inf, settings.most_changed_lists)
         case _:
-            return Limit(1 / settings.largest_ratio, settings.largest_ratio)
+            return FigureLimit(1 / settings.largest_ratio, settings.largest_ratio)
 
 
 def _kind(name: str) -> Literal["overlap", "changed", "ratio"]:
@@ -97,7 +97,7 @@ def _values(name: str, past: Sequence[Figures]) -> NDArray[np.float64]:
 
 def _middle_and_spread(values: NDArray[np.float64]) -> tuple[float, float]:
     middle = float(np.median(values))
-    return middle, UNSURE * how_much_larger((values - middle) / UNSURE)
+    return middle, LEAST_SPREAD * how_much_larger((values - middle) / LEAST_SPREAD)
 
 
 def _largest(one: Figures, others: Sequence[Figures]) -> float:
@@ -111,14 +111,14 @@ def _largest(one: Figures, others: Sequence[Figures]) -> float:
     return max(distances)
 
 
-def _around(name: str, values: NDArray[np.float64], threshold: float) -> Limit:
+def _around(name: str, values: NDArray[np.float64], threshold: float) -> FigureLimit:
     """values: on the scale of the figure."""
     middle, spread = _middle_and_spread(values)
     lower, upper = _plain(name, middle - threshold * spread), _plain(name, middle + threshold * spread)
     match _kind(name):
         case "overlap":
-            return Limit(lower, np.inf)
+            return FigureLimit(lower, np.inf)
         case "changed":
-            return Limit(-np.inf, upper)
+            return FigureLimit(-np.inf, upper)
         case _:
-            return Limit(lower, upper)
+            return FigureLimit(lower, upper)

@@ -18,7 +18,7 @@ from loopback_core.settings import Settings
 from loopback_core.towers.two_tower import Vocabulary
 from loopback_core.towers.user import UserInputs
 
-PAIRS_AT_ONCE = 1 << 14
+CROSSED_AT_ONCE = 1 << 14
 """Pairs whose tokens are held in one pass."""
 
 
@@ -67,8 +67,8 @@ class CrossTowers(NetworkTowers):
         """See :class:`NetworkTowers`; some users at a time."""
         tokens, is_heard = parts
         states = states.expand(len(tokens), -1, -1)
-        users = max(PAIRS_AT_ONCE // max(states.shape[1], 1), 1)
-        blocks = zip(*(whole.split(users) for whole in (states, tokens, is_heard)), strict=True)
+        users = max(CROSSED_AT_ONCE // max(states.shape[1], 1), 1)
+        blocks = zip(*(torch.split(whole, users) for whole in (states, tokens, is_heard)), strict=True)
         if not torch.is_grad_enabled():
             return torch.cat([self._read(*block) for block in blocks])
         # Computed again in the backward pass: the tokens of all pairs would not fit into memory.

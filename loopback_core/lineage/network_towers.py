@@ -3,7 +3,6 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -15,7 +14,7 @@ from loopback_core.features.track_content import TrackContent
 from loopback_core.lineage.merged_softmax import cost_of_targets
 from loopback_core.lineage.pre_ranker import PreRanker
 from loopback_core.lineage.track_views import TrackView, View
-from loopback_core.settings import Settings
+from loopback_core.settings import AttentionSettings, CrossSettings, Settings
 from loopback_core.towers.two_tower import Vocabulary
 from loopback_core.towers.user import UserInputs
 from loopback_core.training.losses import sampled_softmax
@@ -24,13 +23,6 @@ from loopback_core.training.sampled import SampledBatch
 _PAIRS_OF_A_PRODUCT = 256
 """Candidates are scored in blocks of this length, the last one filled up: a product of matrices gives a row other last digits where
 there are more or fewer of them."""
-
-
-class NetworkShape(Protocol):
-    """What the settings of such a family say of its loss."""
-
-    negatives: int
-    regulariser: float
 
 
 class NetworkTowers(PreRanker, ABC):
@@ -45,7 +37,11 @@ class NetworkTowers(PreRanker, ABC):
     """From the vectors of tracks to their states."""
 
     def __init__(
-        self, vocabulary: Vocabulary, settings: Settings, names: TrackNames | None, shape: NetworkShape
+        self,
+        vocabulary: Vocabulary,
+        settings: Settings,
+        names: TrackNames | None,
+        shape: AttentionSettings | CrossSettings,
     ) -> None:
         super().__init__(vocabulary, settings, names)
         self._negatives, self._regulariser = shape.negatives, shape.regulariser

@@ -15,7 +15,7 @@ from loopback_core.settings.index_settings import (
     WantedSettings,
 )
 from loopback_core.settings.layers import merged
-from loopback_core.settings.lineage_settings import LineageSettings, SparseSettings
+from loopback_core.settings.lineage_settings import AttentionSettings, CrossSettings, LineageSettings, SparseSettings
 from loopback_core.settings.loading import RECIPE, load_settings, searched_only, without_searched
 from loopback_core.settings.ranking_settings import RankingSettings
 from loopback_core.settings.reranking_settings import RERANKING_METHODS, RerankingMethod, RerankingSettings
@@ -46,8 +46,10 @@ __all__ = [
     "RECIPE",
     "RERANKING_METHODS",
     "AblationSettings",
+    "AttentionSettings",
     "AutomationSettings",
     "ChecksSettings",
+    "CrossSettings",
     "DriftSettings",
     "EvaluationSettings",
     "FittedSettings",

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from loopback_core.drift.drift_json import comparisons_of
-from loopback_core.drift.model_limits import LEAST_COMPARISONS, MOST_COMPARISONS, Limit, limits_of_models
+from loopback_core.drift.model_limits import LEAST_COMPARISONS, MOST_COMPARISONS, FigureLimit, limits_of_models
 from loopback_core.settings import DriftSettings
 
 NAMES = ["overlap", "discovery changed", "discovery popularity", "discovery distinct", "next_listen changed"]
@@ -26,10 +26,12 @@ def test_the_settings_are_the_limits_until_there_are_enough_comparisons():
     settings = DriftSettings(least_overlap=0.1, most_changed_lists=0.3, largest_ratio=4.0)
     limits = limits_of_models(NAMES, drawn(np.random.default_rng(0), LEAST_COMPARISONS - 1), settings)
     assert limits.comparisons == 0
-    assert limits.of["overlap"] == Limit(0.1, np.inf) and limits.of["discovery changed"] == Limit(-np.inf, 0.3)
-    assert limits.of["discovery popularity"] == limits.of["discovery distinct"] == Limit(0.25, 4.0)
+    assert limits.of["overlap"] == FigureLimit(0.1, np.inf) and limits.of["discovery changed"] == FigureLimit(
+        -np.inf, 0.3
+    )
+    assert limits.of["discovery popularity"] == limits.of["discovery distinct"] == FigureLimit(0.25, 4.0)
     assert limits.exceeded({"overlap": 0.09, "discovery popularity": 4.0, "unknown": 1.0}) == {
-        "overlap": Limit(0.1, np.inf)
+        "overlap": FigureLimit(0.1, np.inf)
     }
 
 

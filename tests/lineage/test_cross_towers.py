@@ -52,8 +52,8 @@ def test_the_loss_is_the_same_whether_pairs_are_kept_or_computed_again_in_parts(
     with torch.no_grad():
         model.out.weight.normal_()
     losses, gradients = [], []
-    for pairs in (cross_towers.PAIRS_AT_ONCE, 20):
-        monkeypatch.setattr(cross_towers, "PAIRS_AT_ONCE", pairs)
+    for pairs in (cross_towers.CROSSED_AT_ONCE, 20):
+        monkeypatch.setattr(cross_towers, "CROSSED_AT_ONCE", pairs)
         torch.manual_seed(1)  # of the negatives that are drawn
         loss = model.loss_of(batch)
         model.zero_grad()

@@ -21,7 +21,9 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any
@@ -279,17 +281,21 @@ def main() -> None:
         print(f"{events:,} events, {options.users} users", flush=True)
         chain = measure_chain(home, events, options.users, baselines, trials=options.trials, start=options.start)
         of_size: dict[str, Any] = {"events": events, "chain": chain}
-        of_size["curve"] = apart("training_curve", home)
-        of_size["floors"] = apart("floors_of", asdict(machine), home)
-        if "python" not in options.skip:
-            of_size["python"] = measure_python(home, max(100_000, events // 50))
-        if "steps" not in options.skip:
-            of_size["steps"] = apart("measure_steps", home, 5, 10)
-            of_size["profile"] = apart("profile_step", home)
-        if "index" not in options.skip and events == max(options.events):
-            of_size["index"] = measure_indexes(home)
         results["sizes"][str(events)] = of_size
-        out.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
+        parts: dict[str, Callable[[], Any]] = {
+            "curve": partial(apart, "training_curve", home),
+            "floors": partial(apart, "floors_of", asdict(machine), home),
+        }
+        if "python" not in options.skip:
+            parts["python"] = partial(measure_python, home, max(100_000, events // 50))
+        if "steps" not in options.skip:
+            parts["steps"] = partial(apart, "measure_steps", home, 5, 10)
+            parts["profile"] = partial(apart, "profile_step", home)
+        if "index" not in options.skip and events == max(options.events):
+            parts["index"] = partial(measure_indexes, home)
+        for name, measure in parts.items():  # a run that is killed leaves what it has measured
+            of_size[name] = measure()
+            out.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
     print(f"results: {out}")
 
 

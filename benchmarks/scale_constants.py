@@ -105,11 +105,6 @@ class Constants:
         132_329, "listens / s", "docs/full-size.md, one H200, row default"
     )
     trainings: float = _measured(2, "passes", "on train, and again with validation (training.refit)")
-    ranker_seconds: float = _measured(
-        seconds_of("trained_ranker"),
-        "s",
-        f"{OF_STEPS}, trained_ranker: larger catalogs are asked as many requests, smaller ones more (SCORED_PAIRS)",
-    )
     # Tracks.
     artists_per_track: float = _measured(174 / 1500, "", "benchmarks/full_size.py: 1.5M tracks of 174k artists")
     embed_seconds_per_million: float = _measured(

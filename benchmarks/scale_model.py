@@ -48,7 +48,6 @@ class Scale:
             "interactions": c.ingest_seconds_per_million * millions * self._shared,
             "temporal_splits": c.split_seconds_per_million * millions * self._shared,
             "trained_towers, the recipe": c.training_seconds,
-            "trained_ranker": c.ranker_seconds * max(self.tracks / MEASURED_TRACKS, 1),
             "track_embeddings": c.embed_seconds_per_million * self.tracks / 1e6,
             "faiss_index, ivf": c.ivf_build_seconds * (self.tracks / c.index_tracks) ** 1.5,
             "baselines": c.baselines_seconds_per_million * millions,

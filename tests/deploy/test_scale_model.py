@@ -14,10 +14,7 @@ from scale_model import Scale, limits
 MEASURED = Constants(listens_per_user=MEASURED_LISTENS / MEASURED_USERS)
 
 
-@pytest.mark.parametrize(
-    "step",
-    ["interactions", "temporal_splits", "trained_ranker", "track_embeddings", "baselines", "evaluation"],
-)
+@pytest.mark.parametrize("step", ["interactions", "temporal_splits", "track_embeddings", "baselines", "evaluation"])
 def test_at_the_measured_size_a_step_takes_what_was_measured(step):
     hours = Scale(MEASURED_LISTENS, MEASURED_TRACKS, MEASURED).hours()
     assert hours[step] * 3600 == pytest.approx(seconds_of(step))
@@ -31,7 +28,6 @@ def test_twice_the_listens_by_twice_the_users_over_the_same_tracks():
             "interactions": 2,
             "temporal_splits": 2,
             "trained_towers, the recipe": 1,
-            "trained_ranker": 1,
             "track_embeddings": 1,
             "faiss_index, ivf": 1,
             "baselines": 2,

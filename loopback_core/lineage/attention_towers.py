@@ -11,7 +11,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from loopback_core.data.names import TrackNames
-from loopback_core.lineage.multi_vector_towers import in_order, last_states
 from loopback_core.lineage.network_towers import NetworkTowers
 from loopback_core.settings import Settings
 from loopback_core.towers.two_tower import Vocabulary
@@ -29,13 +28,13 @@ class AttentionTowers(NetworkTowers):
     on no user, and what is computed of a user on no track.
     """
 
+    family = "one_way_attention"
+
     own = ("of_tracks.", "of_listens.", "place", "hidden.", "out.")
 
     def __init__(self, vocabulary: Vocabulary, settings: Settings, names: TrackNames | None = None) -> None:
         super().__init__(vocabulary, settings, names, settings.lineage.attention)
         self.shape, dim = settings.lineage.attention, settings.towers.output_dim
-        in_order(self, "one_way_attention")
-        self.listens = min(settings.lineage.listens, settings.towers.hstu.window)
         width = self.shape.width
         self.of_tracks, self.of_listens = nn.Linear(dim, 2 * width), nn.Linear(dim, 2 * width)
         self.place = nn.Parameter(torch.zeros(self.listens))  # 0: the latest
@@ -51,11 +50,7 @@ class AttentionTowers(NetworkTowers):
 
     def of_users(self, inputs: UserInputs) -> tuple[Tensor, Sequence[Tensor]]:
         """See :class:`NetworkTowers`."""
-        users, last = in_order(self, "one_way_attention")
-        assert inputs.last is not None
-        states = last.states(inputs.last)
-        plain = F.normalize(users.total(inputs, states), dim=-1)
-        lately, is_heard = last_states(states, inputs.last, self.listens)
+        plain, lately, is_heard = self.plain_and_last(inputs)
         keys, values = (self.of_listens(lately) * is_heard[..., None]).chunk(2, dim=-1)
         return plain, (keys, values, torch.where(is_heard, self.place, ABSENT))
 

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from loopback_core.data.names import TrackNames
-from loopback_core.lineage.multi_vector_towers import in_order, last_states
 from loopback_core.lineage.network_towers import NetworkTowers
 from loopback_core.settings import Settings
 from loopback_core.towers.two_tower import Vocabulary
@@ -28,13 +27,13 @@ class CrossTowers(NetworkTowers):
     Tokens: a projection of the state of each of the last listens, with the embedding of its place, and one of the track.
     """
 
+    family = "cross_encoder"
+
     own = ("of_tracks.", "of_listens.", "place", "layers.", "norm.", "out.")
 
     def __init__(self, vocabulary: Vocabulary, settings: Settings, names: TrackNames | None = None) -> None:
         super().__init__(vocabulary, settings, names, settings.lineage.cross)
         self.shape, dim = settings.lineage.cross, settings.towers.output_dim
-        in_order(self, "cross_encoder")
-        self.listens = min(settings.lineage.listens, settings.towers.hstu.window)
         width = self.shape.heads * self.shape.head_dim
         self.of_tracks, self.of_listens = nn.Linear(dim, width), nn.Linear(dim, width)
         self.place = nn.Parameter(torch.zeros(self.listens, width))  # 0: the latest
@@ -55,11 +54,7 @@ class CrossTowers(NetworkTowers):
 
     def of_users(self, inputs: UserInputs) -> tuple[Tensor, Sequence[Tensor]]:
         """See :class:`NetworkTowers`."""
-        users, last = in_order(self, "cross_encoder")
-        assert inputs.last is not None
-        states = last.states(inputs.last)
-        plain = F.normalize(users.total(inputs, states), dim=-1)
-        lately, is_heard = last_states(states, inputs.last, self.listens)
+        plain, lately, is_heard = self.plain_and_last(inputs)
         tokens = (self.of_listens(lately) + self.place) * is_heard[..., None]
         return plain, (tokens, is_heard.to(tokens.dtype))
 

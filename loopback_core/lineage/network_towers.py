@@ -3,15 +3,18 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from loopback_core.data import Floats, Ids
 from loopback_core.data.names import TrackNames
 from loopback_core.features.track_content import TrackContent
 from loopback_core.lineage.merged_softmax import cost_of_targets
+from loopback_core.lineage.multi_vector_towers import in_order, last_states
 from loopback_core.lineage.pre_ranker import PreRanker
 from loopback_core.lineage.track_views import TrackView, View
 from loopback_core.settings import AttentionSettings, CrossSettings, Settings
@@ -33,6 +36,8 @@ class NetworkTowers(PreRanker, ABC):
     alone over all of them.
     """
 
+    family: ClassVar[str]
+
     of_tracks: nn.Linear
     """From the vectors of tracks to their states."""
 
@@ -44,6 +49,8 @@ class NetworkTowers(PreRanker, ABC):
         shape: AttentionSettings | CrossSettings,
     ) -> None:
         super().__init__(vocabulary, settings, names)
+        in_order(self, self.family)
+        self.listens = min(settings.lineage.listens, settings.towers.hstu.window)
         self._negatives, self._regulariser = shape.negatives, shape.regulariser
 
     @property
@@ -58,6 +65,13 @@ class NetworkTowers(PreRanker, ABC):
     @abstractmethod
     def of_pairs(self, states: Tensor, parts: Sequence[Tensor]) -> Tensor:
         """(A, n): f of each user with n tracks. states: (A, n, W), or (1, n, W) where all users have the same tracks."""
+
+    def plain_and_last(self, inputs: UserInputs) -> tuple[Tensor, Tensor, Tensor]:
+        """(A, D) of the plain tower; the states of the last listens, the latest first, (A, N, D), and which there are, (A, N)."""
+        users, last = in_order(self, self.family)
+        assert inputs.last is not None
+        states = last.states(inputs.last)
+        return F.normalize(users.total(inputs, states), dim=-1), *last_states(states, inputs.last, self.listens)
 
     def user_vectors(self, inputs: UserInputs) -> Tensor:
         """-> (A, 1, D + the sizes of the parts)."""

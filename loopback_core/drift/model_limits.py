@@ -54,7 +54,10 @@ class ModelLimits:
 
 
 def limits_of_models(names: Sequence[str], past: Sequence[Figures], settings: DriftSettings) -> ModelLimits:
-    """The limits of some figures. past: earlier comparisons; where they are fewer than LEAST_COMPARISONS the settings say."""
+    """The limits of some figures.
+
+    past: earlier comparisons. Where they are fewer than LEAST_COMPARISONS, or so few have a figure, the settings are its limit.
+    """
     used = past[-MOST_COMPARISONS:]
     if len(used) < LEAST_COMPARISONS:
         return ModelLimits(0, {name: _of_settings(name, settings) for name in names})
@@ -62,7 +65,12 @@ def limits_of_models(names: Sequence[str], past: Sequence[Figures], settings: Dr
     threshold = max(threshold_of(largest, 1 - settings.false_alarms / CAUTION), LEAST_THRESHOLD)
     return ModelLimits(
         len(used),
-        {name: _around(name, values, threshold) for name in names if len(values := _values(name, used)) > 1},
+        {
+            name: _around(name, values, threshold)
+            if len(values := _values(name, used)) >= LEAST_COMPARISONS
+            else _of_settings(name, settings)
+            for name in names
+        },
     )
 
 

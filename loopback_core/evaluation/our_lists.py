@@ -78,7 +78,8 @@ def _with_served(asked: Sequence[tuple[Scorer, Task, RankBlock]], depth: int, na
                 rows = slice(*np.searchsorted(place, [done, done + len(histories)]).tolist())
                 if rows.start == rows.stop:
                     continue  # nobody of these is asked in this task
-                theirs = listened.take(place[rows] - done)
+                everybody = rows.stop - rows.start == len(histories)
+                theirs = listened if everybody else listened.take(place[rows] - done)
                 exclude = None if task.exclude is None else task.exclude.take(np.arange(rows.start, rows.stop))
                 users = scorer.encode(theirs.histories, theirs)
                 of_block = rank(users, exclude)

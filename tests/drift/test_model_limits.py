@@ -75,9 +75,11 @@ def test_a_past_without_any_difference_still_leaves_room():
     assert limits.exceeded({"overlap": 0.9995, "discovery changed": 0.0001, "discovery popularity": 1.01}) == {}
 
 
-def test_a_figure_that_few_comparisons_have_has_no_limit():
+def test_the_settings_are_the_limit_of_a_figure_that_few_comparisons_have():
     past = [{"overlap": 0.5 + i / 100} for i in range(10)]
-    assert limits_of_models(["overlap", "discovery changed"], past, DriftSettings()).of.keys() == {"overlap"}
+    past[-1]["discovery changed"] = 0.9
+    limits = limits_of_models(["overlap", "discovery changed"], past, DriftSettings(most_changed_lists=0.3))
+    assert limits.of["discovery changed"] == FigureLimit(-np.inf, 0.3) and limits.of["overlap"].lower > 0.1
 
 
 def document(challenger, figures, past=(), alarm=False):

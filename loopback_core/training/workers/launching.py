@@ -17,7 +17,7 @@ from loopback_core.settings import TrainingSettings
 from loopback_core.store.atomic import replacing
 from loopback_core.training.workers.ray_train import run_on_ray
 from loopback_core.training.workers.step_outcome import StepOutcome
-from loopback_core.training.workers.worker import FAILED, RESTARTS
+from loopback_core.training.workers.worker import FAILED, RESTARTS, failure_file
 
 log = logging.getLogger("loopback")
 
@@ -49,21 +49,22 @@ def on_workers(
     launch: starts the workers in place of what `training.launcher` names in LAUNCHERS.
 
     Raises:
-        WorkersError: a worker died more often than RESTARTS, or the launcher does not start.
+        WorkersError: a worker died more often than RESTARTS, the step failed twice in the same way, or the launcher does not start.
         LoopbackError: what the step raises.
     """
     if training.workers == 1:
         return step(*arguments)
     call, answer = folder / "call.pickle", folder / "outcome.pickle"
     folder.mkdir(parents=True, exist_ok=True)
-    answer.unlink(missing_ok=True)
+    for left in (answer, failure_file(answer)):
+        left.unlink(missing_ok=True)
     with replacing(call) as new:
         new.write_bytes(pickle.dumps((step, arguments, writes)))
     log.info("%d workers train, started by %s", training.workers, training.launcher)
     (launch or LAUNCHERS[training.launcher])(call, answer, training.workers)
     outcome: StepOutcome = pickle.loads(answer.read_bytes())
-    for path in (call, answer):
-        path.unlink()
+    for path in (call, answer, failure_file(answer)):
+        path.unlink(missing_ok=True)
     if outcome.error is not None:
         raise outcome.error
     result: Returned = outcome.result

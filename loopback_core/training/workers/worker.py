@@ -6,8 +6,9 @@ import pickle
 import sys
 from pathlib import Path
 
-from loopback_core.errors import LoopbackError
+from loopback_core.errors import LoopbackError, WorkersError
 from loopback_core.runtime.parent import end_with_parent
+from loopback_core.store.atomic import replacing
 from loopback_core.store.disk_errors import remove
 from loopback_core.training.workers.crew import dismiss, follow
 from loopback_core.training.workers.group import joined_group
@@ -25,11 +26,17 @@ FAILED = "The first worker failed in attempt "
 """How the line begins that says why."""
 
 
+def failure_file(answer: Path) -> Path:
+    """Where the first worker writes, beside the outcome, why its last attempt failed."""
+    return answer.with_name("failure.txt")
+
+
 def lead_or_follow(call: Path, answer: Path) -> None:
     """Run the step, on the first worker, and write its outcome; on the others take part in its trainings.
 
     call: a pickled function with its arguments and the folder that it fills, written by the process that waits for the outcome.
-    Any error that is not for the user ends the worker: its launcher starts all of them again.
+    Any error that is not for the user ends the worker, and its launcher starts all of them again: a worker that is gone makes the
+    others fail too. An error of the step that says the same twice is its own, and is the outcome.
     """
     with joined_group() as group:
         if not group.leads:
@@ -46,9 +53,14 @@ def lead_or_follow(call: Path, answer: Path) -> None:
         except LoopbackError as error:
             outcome = StepOutcome(error=error)
         except Exception as error:  # said before the others notice that this one is gone
-            said = " ".join(str(error).split())
-            log.error("%s%s: %s: %s", FAILED, os.environ.get(ATTEMPT, "0"), type(error).__name__, said)
-            raise
+            said = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            log.error("%s%s: %s", FAILED, os.environ.get(ATTEMPT, "0"), said, exc_info=True)
+            before = failure_file(answer)
+            if not before.exists() or before.read_text("utf-8") != said:
+                with replacing(before) as new:
+                    new.write_text(said, "utf-8")
+                raise
+            outcome = StepOutcome(error=WorkersError(f"The step failed twice with {said}. Where it did is in the log."))
         outcome.write(answer)
         dismiss(group)
 

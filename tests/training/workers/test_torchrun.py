@@ -64,6 +64,27 @@ def test_the_error_says_why_the_first_worker_failed(tmp_path, monkeypatch):
         on_workers(fails, (), TWO, tmp_path)
 
 
+@dataclass(frozen=True)
+class FailsAlike:
+    """A step that fails in each call, in the first one with other words."""
+
+    calls: Path
+
+    def __call__(self) -> None:
+        number = len(list(self.calls.iterdir()))
+        (self.calls / str(number)).touch()
+        raise ValueError("a fault of its own" if number else "an accident")
+
+
+def test_a_step_that_fails_twice_in_the_same_way_is_not_begun_again(tmp_path):
+    calls = tmp_path / "calls"
+    calls.mkdir()
+    with pytest.raises(WorkersError, match=r"failed twice with ValueError: a fault of its own\. Where"):
+        on_workers(FailsAlike(calls), (), TWO, tmp_path / "folder")
+    assert len(list(calls.iterdir())) == 3
+    assert not list((tmp_path / "folder").iterdir())
+
+
 def test_workers_whose_launcher_cannot_start_end_in_a_sentence(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(WorkersError, match="Start the step again"):

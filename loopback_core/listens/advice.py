@@ -11,8 +11,8 @@ from loopback_core.listens.layouts.layout import HEAD_BYTES
 from loopback_core.listens.log_file import open_log
 from loopback_core.listens.log_rules import Reason
 from loopback_core.listens.text_stream import CountedStream
-from loopback_core.listens.time_forms import day_first, form_of, month_first
-from loopback_core.settings import SourceSettings
+from loopback_core.listens.time_forms import day_first, form_of, month_first, parse_times
+from loopback_core.settings import SourceSettings, in_utc
 
 SHOWN_OF_TIME = 40
 TIMES_LOOKED_AT = 20
@@ -51,6 +51,8 @@ class Hints:
         on_times = (
             [] if self._form_is_fixed else advice_on_times(self._times, self._source, most_are_read, none_is_read)
         )
+        if not on_times and not most_are_read:
+            on_times = advice_on_earliest(self._times.get(Reason.IMPLAUSIBLE_DATE.value, ()), self._source)
         return [*on_times, *advice_on_bytes(self._path, self._undecodable)]
 
 
@@ -74,6 +76,18 @@ def advice_on_times(
         either = f', or "{other}" where the day comes first' if other else ""
         return [f'The times look like {shown!r}: set [source] time_format = "{form}"{either}.']
     return _of_no_known_form(unreadable) if none_is_read and unreadable else []
+
+
+def advice_on_earliest(implausible: Sequence[str | None], source: SourceSettings) -> list[str]:
+    """What to set where most of these times were read, and lie before `source.earliest`."""
+    times = parse_times(pl.Series(implausible, dtype=pl.String), source.time_format, source.time_zone)
+    early = times.filter(times < in_utc(source.earliest))
+    if 2 * len(early) <= len(times):
+        return []
+    return [
+        f"The times are read as {early[0]:%Y-%m-%d}, before [source] earliest = {source.earliest:%Y-%m-%d}: set it to an earlier "
+        "day if that is right."
+    ]
 
 
 def _of_no_known_form(texts: Sequence[str]) -> list[str]:

@@ -173,6 +173,28 @@ def test_times_of_another_form_suggest_it_and_are_read_by_it(tmp_path: Path, tex
     assert len(listens(path, time_format=form)) == 2
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("plays.tsv", "u1\t1997-12-04T15:55:49Z\t\tA\t\tS1\n"),
+        ("ratings.csv", "userId,movieId,rating,timestamp\n196,242,3,881250949\n"),
+    ],
+)
+def test_a_log_from_before_the_earliest_time_says_which_setting_to_change(
+    tmp_path: Path, name: str, content: str
+) -> None:
+    path = written(tmp_path / name, content)
+    assert refusal(path).endswith(
+        "read as 1997-12-04, before [source] earliest = 2000-01-01: set it to an earlier day if that is right."
+    )
+    assert len(listens(path, earliest=datetime(1995, 1, 1, tzinfo=UTC))) == 1
+
+
+def test_times_after_the_end_of_the_log_suggest_no_earlier_one(tmp_path: Path) -> None:
+    path = written(tmp_path / "plays.tsv", f"u1\t{NIGHT}\t\tA\t\tS1\n")
+    assert "earliest" not in refusal(path, latest=datetime(2010, 1, 1, tzinfo=UTC))
+
+
 def test_numbers_as_times_of_parquet_suggest_their_unit(tmp_path: Path) -> None:
     path = tmp_path / "plays.parquet"
     frame = pl.DataFrame({"user_id": "u", "timestamp": [1609459200000], "artist_name": "A", "track_name": "S"})

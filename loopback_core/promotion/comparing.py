@@ -125,17 +125,21 @@ def _difference(
         low=low,
         high=high,
         margin=margin * champion,
-        says=_says(low, high, margin * champion),
+        says=_says(challenger - champion, low, high, margin * champion),
     )
 
 
-def _says(low: float | None, high: float | None, margin: float) -> Says:
-    """Non-inferiority: the whole interval lies above minus the margin. Worse: the whole interval lies below zero."""
+def _says(difference: float, low: float | None, high: float | None, margin: float) -> Says:
+    """Non-inferiority: the whole interval lies above minus the margin. Worse: it lies below zero, and more than the margin is lost.
+
+    The interval is over users and knows nothing of what two trainings of the same data differ by: a loss that is sure and
+    within the margin is none.
+    """
     if low is None or high is None:
         return "nothing"
     if low > -margin or low == high == 0:
         return "not worse"
-    return "worse" if high < 0 else "nothing"
+    return "worse" if high < 0 and difference < -margin else "nothing"
 
 
 def _within(positives: Ragged, mask: NDArray[np.bool_]) -> Ragged:

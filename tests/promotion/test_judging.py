@@ -161,6 +161,22 @@ def test_a_segment_that_is_surely_worse_keeps_the_champion_and_one_that_cannot_t
     assert decide([whole, difference("nothing", "tail")], [], 1, 28)[0] == "promote"
 
 
+def test_a_sure_loss_within_the_margin_is_none(contender):
+    asked = AskedTask("next_listen", [TASKS["next_listen"](contender.splits.testing_period)])
+    ours = lists_of(asked, contender.evaluated, None, "ours")
+    shorter = np.where(np.arange(ours.shape[1]) < 5, ours, -1)
+
+    def whole(margin: float) -> dict:
+        profiles = contender.splits.users
+        return compare_lists(asked, ours, shorter, profiles, margin, SETTINGS.evaluation)[0]
+
+    told = whole(0.01)
+    assert told["low"] < told["difference"] < told["high"] < 0 and told["says"] == "worse"
+    between = (told["difference"] + told["low"]) / 2
+    assert whole(-between / told["champion"])["says"] == "nothing"
+    assert whole(-1.01 * told["low"] / told["champion"])["says"] == "not worse"
+
+
 def test_intervals_of_segments_are_as_wide_as_their_number_asks_and_few_users_say_nothing(contender):
     task = TASKS["next_listen"](contender.splits.testing_period)
     asked = AskedTask("next_listen", [task])

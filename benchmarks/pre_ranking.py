@@ -1,4 +1,4 @@
-"""What it costs to score 1,000 candidates by `int_tower`, `one_way_attention` and `cross_encoder`, against their products alone.
+"""What it costs to score 1,000 candidates by `int_tower`, `rank_tower`, `one_way_attention` and `cross_encoder`, against their products alone.
 
     uv run python benchmarks/pre_ranking.py --tracks 300000 --heads 4 8 --listens 16 32
 
@@ -9,7 +9,7 @@ are. One thread. Times are CPU time, so that other work on the machine counts le
 import argparse
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import faiss
 import numpy as np
@@ -41,11 +41,13 @@ def widths(model: MultiVectorTowers, settings: Settings) -> tuple[int, list[int]
     """Of what is kept of a user, and of each view of a track."""
     dim, heads = settings.towers.output_dim, settings.lineage.interaction
     if isinstance(model, NetworkTowers):
-        return dim + sum(map(math.prod, model.part_shapes)), [dim, model.of_tracks.out_features]
+        with torch.inference_mode():
+            states = model.of_tracks(torch.zeros(1, dim))
+        return dim + sum(map(math.prod, model.part_shapes)), [dim, states.shape[1]]
     return dim + heads.layers * heads.heads * heads.head_dim, [dim, *heads.heads * [heads.head_dim]]
 
 
-def row(family: str, shape: dict[str, object], n_tracks: int) -> str:
+def row(family: str, shape: Mapping[str, object], n_tracks: int) -> str:
     """Bytes of a track, and the times. shape: of the family, in the section `lineage`."""
     random, settings = np.random.default_rng(0), settings_of_family(FAMILIES[family], 0, {"lineage": shape})
     model, dim = FAMILIES[family].make(Vocabulary(1, 1, 1), settings), settings.towers.output_dim
@@ -71,10 +73,10 @@ def main() -> None:
     faiss.omp_set_num_threads(1)
     print(f"{'':29} bytes a track  product p50 p99, ms  all p50 p99, ms")
     for heads in asked.heads:
-        shape = {"layers": asked.layers, "heads": heads, "head_dim": asked.head_dim}
-        print(
-            f"int_tower, {heads:2} heads           {row('int_tower', {'interaction': shape}, asked.tracks)}", flush=True
-        )
+        shape = {"heads": heads, "head_dim": asked.head_dim}
+        of_both = {"int_tower": {"interaction": {**shape, "layers": asked.layers}}, "rank_tower": {"rank_tower": shape}}
+        for family, given in of_both.items():
+            print(f"{family + ',':18} {heads:2} heads   {row(family, given, asked.tracks)}", flush=True)
     for family in ("one_way_attention", "cross_encoder"):
         for listens in asked.listens:
             cells = row(family, {"listens": listens}, asked.tracks)

@@ -16,6 +16,7 @@ from loopback_core.lineage.late_towers import LateTowers
 from loopback_core.lineage.multi_vector_towers import MultiVectorTowers
 from loopback_core.lineage.name_towers import NameTowers
 from loopback_core.lineage.network_validation import NetworkValidation
+from loopback_core.lineage.rank_towers import RankTowers
 from loopback_core.lineage.sparse_towers import SparseTowers
 from loopback_core.lineage.sparse_validation import SparseValidation
 from loopback_core.settings import RECIPE, Settings, load_settings, merged
@@ -76,6 +77,13 @@ FAMILIES = {
             "tracks attend to the last listens, over 1,000 candidates (MICE 2026)",
             {"towers": _IN_ORDER},
             AttentionTowers,
+            NetworkValidation,
+        ),
+        Family(
+            "rank_tower",
+            "heads of user and track attend to each other, over 1,000 candidates (RankTower 2024)",
+            {"towers": _IN_ORDER, "training": {"sampled": {"hard_share": 0.05}}},
+            RankTowers,
             NetworkValidation,
         ),
         Family(

@@ -17,7 +17,7 @@ from loopback_core.lineage.merged_softmax import cost_of_targets
 from loopback_core.lineage.multi_vector_towers import in_order, last_states
 from loopback_core.lineage.pre_ranker import PreRanker
 from loopback_core.lineage.track_views import TrackView, View
-from loopback_core.settings import AttentionSettings, CrossSettings, Settings
+from loopback_core.settings import AttentionSettings, CrossSettings, RankTowerSettings, Settings
 from loopback_core.towers.two_tower import Vocabulary
 from loopback_core.towers.user import UserInputs
 from loopback_core.training.losses import sampled_softmax
@@ -38,7 +38,7 @@ class NetworkTowers(PreRanker, ABC):
 
     family: ClassVar[str]
 
-    of_tracks: nn.Linear
+    of_tracks: nn.Module
     """From the vectors of tracks to their states."""
 
     def __init__(
@@ -46,7 +46,7 @@ class NetworkTowers(PreRanker, ABC):
         vocabulary: Vocabulary,
         settings: Settings,
         names: TrackNames | None,
-        shape: AttentionSettings | CrossSettings,
+        shape: AttentionSettings | CrossSettings | RankTowerSettings,
     ) -> None:
         super().__init__(vocabulary, settings, names)
         in_order(self, self.family)
@@ -104,6 +104,11 @@ class NetworkTowers(PreRanker, ABC):
         plain, states = self.with_more(content, self.of_tracks)
         return [plain, View(states.numpy())]
 
+    def drawn_negatives(self, count: int, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Those of a step's negatives that the whole score is trained against, and for how many of them each stands, both (n,)."""
+        drawn = torch.randperm(count, device=device)[: self._negatives]
+        return drawn, torch.full((len(drawn),), count / max(len(drawn), 1), device=device)
+
     def loss_of(self, batch: SampledBatch) -> Tensor:
         """The sampled softmax of the score over some of the negatives, and of the product alone over all of them."""
         scale, count = self.inverse_temperature(), len(batch)
@@ -115,11 +120,10 @@ class NetworkTowers(PreRanker, ABC):
         states = self.of_tracks(tracks[:count])[:, None]
         score = scale * ((of_target * tracks[:count]).sum(dim=1) + self.of_pairs(states, their_parts)[:, 0])
 
-        drawn = torch.randperm(len(batch.correction), device=tracks.device)[: self._negatives]
+        drawn, stands_for = self.drawn_negatives(len(batch.correction), tracks.device)
         negatives = tracks[count:].index_select(0, drawn)
         products = plain @ negatives.T + self.of_pairs(self.of_tracks(negatives)[None], parts)
-        fewer = math.log(len(batch.correction) / max(len(drawn), 1))  # each stands for so many of them
-        logits = scale * products - batch.correction.index_select(0, drawn) + fewer
+        logits = scale * products - batch.correction.index_select(0, drawn) + stands_for.log()
         forbidden = batch.false_negative.index_select(1, drawn)
         others = logits.masked_fill(forbidden, torch.finfo(logits.dtype).min).logsumexp(dim=1)
         return cost_of_targets(score, others, batch) + self._regulariser * alone

@@ -15,7 +15,13 @@ from loopback_core.settings.index_settings import (
     WantedSettings,
 )
 from loopback_core.settings.layers import merged
-from loopback_core.settings.lineage_settings import AttentionSettings, CrossSettings, LineageSettings, SparseSettings
+from loopback_core.settings.lineage_settings import (
+    AttentionSettings,
+    CrossSettings,
+    LineageSettings,
+    RankTowerSettings,
+    SparseSettings,
+)
 from loopback_core.settings.loading import RECIPE, load_settings, searched_only, without_searched
 from loopback_core.settings.ranking_settings import RankingSettings
 from loopback_core.settings.reranking_settings import RERANKING_METHODS, RerankingMethod, RerankingSettings
@@ -64,6 +70,7 @@ __all__ = [
     "PooledSettings",
     "PqSettings",
     "QdrantSettings",
+    "RankTowerSettings",
     "RankingSettings",
     "RerankingMethod",
     "RerankingSettings",

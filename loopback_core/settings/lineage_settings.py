@@ -72,6 +72,22 @@ class AttentionSettings(Section):
     )
 
 
+class RankTowerSettings(Section):
+    """The part of 'rank_tower' that scores candidates."""
+
+    heads: int = Field(4, ge=1, le=64, description="Heads of a user and of a track.")
+    head_dim: int = Field(32, ge=1, le=1024, description="Width of a head; a track keeps heads x head_dim numbers.")
+    negatives: int = Field(
+        64,
+        ge=1,
+        le=10**6,
+        description="Of each step, which the whole score is trained against, beside the tracks that were found near the users.",
+    )
+    regulariser: float = Field(
+        0.5, ge=0, le=100, description="Weight of the loss of the product alone, by which candidates are found."
+    )
+
+
 class CrossSettings(Section):
     """The part of 'cross_encoder' that scores candidates."""
 
@@ -111,6 +127,7 @@ class LineageSettings(Section):
     attention: AttentionSettings = Field(
         default_factory=AttentionSettings, description="Of the family 'one_way_attention'."
     )
+    rank_tower: RankTowerSettings = Field(default_factory=RankTowerSettings, description="Of the family 'rank_tower'.")
     cross: CrossSettings = Field(default_factory=CrossSettings, description="Of the family 'cross_encoder'.")
     timed_queries: int = Field(
         200, ge=1, le=100_000, description="Requests that are timed, one at a time and on one core, for each training."

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loopback_core.data import FitData, Floats, Ids, Ragged
-from loopback_core.settings import TrainingSettings
+from loopback_core.settings import SampledSettings, TrainingSettings
 from loopback_core.towers.user import ONLY_NEW
 from loopback_core.training.requests import RequestPlan, Requests
 
@@ -21,6 +21,11 @@ class Negatives:
     tracks: Ids  # (M,)
     correction: Floats  # (M,) what is taken off each score, in nats
     false_negative: NDArray[np.bool_]  # (A, M)
+
+
+def takes_every_track(sampled: SampledSettings, n_tracks: int) -> bool:
+    """Whether the negatives of a step are the whole catalog, as in the full softmax, and not a sample of it."""
+    return sampled.uniform_share == 1 and n_tracks <= FEW * sampled.negatives
 
 
 class NegativeSampler:
@@ -42,7 +47,7 @@ class NegativeSampler:
     def draw(self, requests: Requests, rng: np.random.Generator) -> Negatives:
         """The negatives of one step: of a catalog hardly larger than what would be drawn from it, all tracks once."""
         sampled = self.settings.sampled
-        if sampled.uniform_share == 1 and self.n_tracks <= FEW * sampled.negatives:  # the full softmax
+        if takes_every_track(sampled, self.n_tracks):
             everything = np.arange(self.n_tracks)
             nothing = np.zeros(self.n_tracks, np.float32)
             return Negatives(everything, nothing, self.false_negatives(requests, everything))

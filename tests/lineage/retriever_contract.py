@@ -23,6 +23,7 @@ SMALL = {
         "listens": 4,
         "attention": {"width": 4, "hidden": 6, "negatives": 9},
         "cross": {"layers": 2, "heads": 2, "head_dim": 3, "negatives": 9},
+        "rank_tower": {"heads": 3, "head_dim": 4, "negatives": 9},
         "interaction": {"layers": 2, "heads": 3, "head_dim": 4},
         "sparse": {"codes": 24, "words": 16, "track_terms": 12, "user_terms": 16, "warm_up": 4},
     },

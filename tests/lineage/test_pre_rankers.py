@@ -21,8 +21,8 @@ def retriever(request, data):
     return untrained(request.param, data)
 
 
-def test_there_are_three_of_them():
-    assert PRE_RANKERS == ["int_tower", "one_way_attention", "cross_encoder"]
+def test_there_are_four_of_them():
+    assert PRE_RANKERS == ["int_tower", "one_way_attention", "rank_tower", "cross_encoder"]
 
 
 def test_candidates_are_found_by_the_vectors_of_the_plain_towers(data, retriever):

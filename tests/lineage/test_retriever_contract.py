@@ -14,6 +14,7 @@ from loopback_core.lineage.attention_towers import AttentionTowers
 from loopback_core.lineage.cross_towers import CrossTowers
 from loopback_core.lineage.families import FAMILIES
 from loopback_core.lineage.int_towers import IntTowers
+from loopback_core.lineage.rank_towers import RankTowers
 from loopback_core.lineage.retriever import index_of
 from loopback_core.lineage.retriever_files import load_retriever, save_retriever
 from loopback_core.lineage.sparse_view import SparseView
@@ -72,6 +73,9 @@ def defined_scores(users, views, model):
         return users[:, 0, : views[0].shape[1]] @ views[0].T + attended(
             users[:, 0, views[0].shape[1] :], views[1], model
         )
+    if isinstance(model, RankTowers):
+        dim = views[0].shape[1]
+        return users[:, 0, :dim] @ views[0].T + mutual(users[:, 0, dim:].reshape(len(users), 3, 4), views[1], model)
     if isinstance(model, CrossTowers):
         dim = views[0].shape[1]
         return users[:, 0, :dim] @ views[0].T + crossed(users[:, 0, dim:], views[1], model)
@@ -90,6 +94,27 @@ def attended(users, states, model):
     read = np.concatenate([context, content, context * content], axis=2)
     hidden = read @ model.hidden.weight.detach().numpy().T + model.hidden.bias.detach().numpy()
     return (hidden / (1 + np.exp(-hidden)) @ model.out.weight.detach().numpy().T)[:, :, 0]
+
+
+def mutual(users, states, model):
+    """(rows, n_tracks) of the best pairs of heads, once each side has read the other. users: (rows, 3 heads, 4)."""
+    found = np.zeros((len(users), len(states)))
+    for row, mine in enumerate(users):
+        for track, theirs in enumerate(states.reshape(-1, 3, 4)):
+            logits = mine @ theirs.T / 2
+            similar = (
+                reads(mine, theirs, logits, model.users_attend) @ reads(theirs, mine, logits.T, model.tracks_attend).T
+            )
+            found[row, track] = similar.max(axis=1).mean() + similar.max(axis=0).mean()
+    return found * model.weight.item()
+
+
+def reads(heads, others, logits, attention):
+    """(heads, 4) of unit length"""
+    share = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    gate = 1 / (1 + np.exp(-(heads @ weight(attention.gate).T + bias(attention.gate))))
+    more = heads + gate * (share @ others)
+    return more / np.linalg.norm(more, axis=1, keepdims=True)
 
 
 def crossed(users, states, model):

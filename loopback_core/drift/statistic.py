@@ -40,10 +40,10 @@ STATISTICS = (
         "head_plays", "share", "listens", "the share of the plays that the most played artists of the weeks before get"
     ),
     Statistic(
-        "silent_head",
+        "silent_artists",
         "share",
-        "head_artists",
-        "the share of the most played artists of the weeks before whom nobody plays",
+        "artists_to_play",
+        "the share of artists whom nobody plays, by the plays that those who listen would give them",
         only_above=True,
     ),
     Statistic("artist_stability", "stability", "listens", "the stability index of artists", only_above=True),

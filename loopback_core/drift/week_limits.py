@@ -121,7 +121,8 @@ class _Errors:
     def of(cls, table: pl.DataFrame, statistic: Statistic, past: slice) -> "_Errors":
         of = table[statistic.of].to_numpy()
         values = _scaled(table[statistic.name].to_numpy(), of, statistic.scale)
-        expected = expected_of(values)
+        # By how much the clock of the users has moved is a difference to their past already.
+        expected = np.zeros(len(values)) if statistic.scale == "hours" else expected_of(values)
         sampled = _sampling_error(expected, of, statistic.scale)
         error = values - expected
         return cls(expected, error, sampled * how_much_larger(error[past] / sampled[past]))

@@ -1,5 +1,6 @@
 """One row for each week of a log, a column for each statistic."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,12 @@ BINS_OF_ARTISTS = 100
 
 SHARE_OF_HEAD = 0.5
 """The most played artists are those that together get this share of the plays."""
+
+HALF_LIFE = 13
+"""Weeks after which a play counts half for what its user is to play."""
+
+LEAST_TO_GET = 1.0
+"""Plays in a week that an artist is to get at least, for its silence to say something."""
 
 ROOM_FOR_PLAYS = 1 << 40
 
@@ -46,6 +53,7 @@ def weekly_statistics(log: WeeksOfLog, profiles: Path) -> pl.DataFrame:
         "repeats": 1 - _ratio(_first_plays(log, ["user", "track"]), known_listens),
         "own_artists": 1 - _ratio(_first_plays(log, ["user", "artist"]), known_listens),
         **_of_artists(log),
+        **_silent_artists(log),
         "hour_stability": _hour_stability(hours, weeks),
         "activity_stability": _activity_stability(by_user, weeks),
         "country_stability": _country_stability(log, by_user, profiles),
@@ -64,8 +72,8 @@ def _sums(weeks: int, week: pl.Series, values: pl.Series | None = None) -> ByWee
     return np.asarray(sums[1:], np.float64)
 
 
-def _ratio(part: ByWeek, whole: ByWeek) -> ByWeek:
-    ratio = np.full(len(part), np.nan)
+def _ratio(part: ByWeek, whole: ByWeek, otherwise: float = np.nan) -> ByWeek:
+    ratio = np.full(len(part), otherwise)
     np.divide(part, whole, out=ratio, where=whole > 0)
     return ratio
 
@@ -98,12 +106,12 @@ def _first_plays(log: WeeksOfLog, of: list[str]) -> ByWeek:
 
 
 def _of_artists(log: WeeksOfLog) -> dict[str, ByWeek]:
-    """What the most played artists of the weeks before get, how many of them fell silent, and the stability of all."""
+    """What the most played artists of the weeks before get, and the stability of all."""
     plays = log.listens.lazy().filter(pl.col("week") >= 0).group_by("artist", "week").len().collect(engine="streaming")
     artist = plays["artist"].rank("dense").to_numpy().astype(np.int64) - 1
     shape = log.n_weeks, int(artist.max(initial=-1)) + 1
     by_week = csr_array((plays["len"].to_numpy().astype(np.int64), (plays["week"].to_numpy(), artist)), shape)
-    head_artists, head_plays, silent, stability = (np.full(log.n_weeks, np.nan) for _ in range(4))
+    head_plays, stability = (np.full(log.n_weeks, np.nan) for _ in range(2))
     for week in range(BEFORE, log.n_weeks):
         now = by_week[[week]].toarray()[0]
         before = np.asarray(by_week[week - BEFORE : week].sum(axis=0)).ravel()
@@ -112,15 +120,35 @@ def _of_artists(log: WeeksOfLog) -> dict[str, ByWeek]:
         order = np.argsort(-before, kind="stable")
         head = order[: int(np.searchsorted(np.cumsum(before[order]), SHARE_OF_HEAD * before.sum())) + 1]
         head_plays[week] = now[head].sum() / now.sum()
-        head_artists[week], silent[week] = len(head), np.mean(now[head] == 0)
         binned = order[:BINS_OF_ARTISTS]
         stability[week] = population_stability(_with_rest(before, binned), _with_rest(now, binned))
-    return {
-        "head_artists": head_artists,
-        "head_plays": head_plays,
-        "silent_head": silent,
-        "artist_stability": stability,
-    }
+    return {"head_plays": head_plays, "artist_stability": stability}
+
+
+def _silent_artists(log: WeeksOfLog) -> dict[str, ByWeek]:
+    """Of the plays that artists were to get, the share of those whom nobody plays, and how many artists these are of.
+
+    An artist is to get what those who listen in the week gave before: each the share of their plays, older ones the less, times
+    their listens of the week. So it does not count who listens and how much, which varies most.
+    """
+    rows = log.listens.lazy().group_by("user", "artist", "week").len().collect(engine="streaming")
+    rows = rows.with_columns(artist=pl.col("artist").rank("dense").cast(pl.Int64) - 1).sort("week")
+    shape = len(log.users), int(rows["artist"].max() or 0) + 1  # type: ignore[arg-type]
+    ends = np.searchsorted(rows["week"].to_numpy(), np.arange(-1, log.n_weeks), side="right")
+    parts = [rows[start:end] for start, end in itertools.pairwise([0, *ends])]  # of the time before, and of each week
+    silent, artists = (np.full(log.n_weeks, np.nan) for _ in range(2))
+    before = csr_array(shape)
+    for week, part in enumerate(parts, start=-1):
+        now = csr_array(
+            (part["len"].to_numpy().astype(np.float64), (part["user"].to_numpy(), part["artist"].to_numpy())), shape
+        )
+        if week >= BEFORE:
+            to_get = _ratio(now.sum(axis=1), before.sum(axis=1), otherwise=0.0) @ before
+            asked = to_get >= LEAST_TO_GET
+            artists[week] = asked.sum()
+            silent[week] = to_get[asked & (now.sum(axis=0) == 0)].sum() / to_get[asked].sum() if asked.any() else np.nan
+        before = before * 0.5 ** (1 / HALF_LIFE) + now
+    return {"silent_artists": silent, "artists_to_play": artists}
 
 
 def _with_rest(counts: Ids, binned: Ids) -> Ids:

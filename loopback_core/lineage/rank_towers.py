@@ -17,7 +17,6 @@ from loopback_core.towers.two_tower import Vocabulary
 from loopback_core.towers.user import UserInputs
 from loopback_core.training.negatives import takes_every_track
 
-
 LEAST = -60.0
 """Below the largest of a pair, in nats: an exponential of less would be 0, and so might the sum that others are divided by."""
 

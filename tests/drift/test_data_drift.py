@@ -18,7 +18,7 @@ FINDS = {
     "users swapped": {"repeats", "own_artists"},
     "users renamed": {"new_users"},
     "users lost": {"users", "listens"},
-    "artists dropped": {"silent_head", "artist_stability"},
+    "artists dropped": {"silent_artists", "artist_stability"},
     "titles renamed": {"new_tracks", "repeats"},
     "hours shifted": {"own_hours_shift"},
     "sent twice": {"bursts"},

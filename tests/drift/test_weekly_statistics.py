@@ -49,13 +49,23 @@ def test_shares_of_the_last_week(weeks):
     assert last["round_the_clock"] == 20 / 25
     assert last["largest_user"] == 20 / 25
     assert last["head_plays"] == 22 / 25  # Air has five of the nine plays of the four weeks before
-    assert last["silent_head"] == 0
+    assert last["silent_artists"] == 0
+
+
+def test_artists_are_silent_by_the_plays_that_those_who_listen_would_give_them(tmp_path):
+    habit = [("ann", 7 * week, hour, "Air" if hour < 6 else "Can", "Mer") for week in range(5) for hour in range(8)]
+    idle = [("bob", 7 * week, hour, "Neu", "Hero") for week in range(5) for hour in range(20)]
+    now = [("ann", 40, hour, "Air", "Mer") for hour in range(12)]
+    folder = write_log(tmp_path, rows_of(*habit, *idle, *now, ("cyd", 40, 13, "Faust", "Jennifer")))
+    last = weekly_statistics(read_weeks(folder, 100), tmp_path / "none.parquet").row(-1, named=True)
+    assert last["artists_to_play"] == 2  # of ann, who played Air and Can 3 to 1; bob does not listen, cyd has no past
+    assert last["silent_artists"] == pytest.approx(3 / 12)
 
 
 def test_the_first_weeks_have_nothing_to_be_compared_with(weeks):
     for name in (
         "head_plays",
-        "silent_head",
+        "silent_artists",
         "artist_stability",
         "hour_stability",
         "country_stability",

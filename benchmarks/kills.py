@@ -2,7 +2,8 @@
 
     uv run python benchmarks/kills.py HOME [--kills 50]
 
-HOME: a home with at least two bundles, left as it is; a copy is worked on. Each of these is begun as a user begins it, and
+HOME: a home with at least two bundles, left as it is; a copy is worked on. LOOPBACK_SOURCE and LOOPBACK_CONFIG have to be
+those that it was made with. Each of these is begun as a user begins it, and
 killed at a moment drawn from the time that it takes undisturbed: `loopback promote`, `loopback rollback`,
 `loopback clean --delete` (of copies of versions that nothing needs), and the assets `drift` and `promotion`. After each kill every file of
 the bundle in service is digested, and the history has to end in it.
@@ -26,7 +27,11 @@ PROMOTION = [sys.executable, "-m", "dagster", "asset", "materialize", "--select"
 
 
 def run(command: Sequence[str], home: Path, kill_after: float | None = None) -> tuple[bool, float]:
-    """Run a command, killed with its children after so many seconds; whether it was still running, and its seconds."""
+    """Run a command, killed with its children after so many seconds; whether it was still running, and its seconds.
+
+    Raises:
+        AssertionError: it failed by itself.
+    """
     environment = os.environ | {"LOOPBACK_HOME": str(home)}
     started = time.monotonic()
     with subprocess.Popen(
@@ -38,6 +43,8 @@ def run(command: Sequence[str], home: Path, kill_after: float | None = None) -> 
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             return True, time.monotonic() - started
+    if process.returncode:
+        raise AssertionError(f"{' '.join(command)} ended with {process.returncode}: run it by hand to see why")
     return False, time.monotonic() - started
 
 

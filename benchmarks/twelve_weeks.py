@@ -24,6 +24,9 @@ import polars as pl
 
 WEEKS = 12
 
+WEEKS_OF_LOG = 90
+"""At the end, of the generated log: its weeks are dense enough for the drift of one to be seen, and trainings stay short."""
+
 COLUMNS = ("user", "time", "artist_mbid", "artist", "track_mbid", "track")
 
 SETTINGS = """
@@ -76,7 +79,7 @@ def poison_of(week: int) -> tuple[str, bool] | None:
 
 
 def whole_log(folder: Path, events: int, users: int) -> pl.DataFrame:
-    """The generated log, by time."""
+    """The last weeks of the generated log, by time."""
     from loopback_core.listens.sample.sample_writing import EVENTS_FILE, write_sample
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -84,7 +87,8 @@ def whole_log(folder: Path, events: int, users: int) -> pl.DataFrame:
     frame = pl.read_csv(
         folder / EVENTS_FILE, separator="\t", quote_char=None, has_header=False, new_columns=list(COLUMNS)
     )
-    return frame.with_columns(pl.col("time").str.to_datetime(time_zone="UTC")).sort("time")
+    frame = frame.with_columns(pl.col("time").str.to_datetime(time_zone="UTC")).sort("time")
+    return frame.filter(pl.col("time") > pl.col("time").max() - timedelta(weeks=WEEKS_OF_LOG))
 
 
 def deliver(log: pl.DataFrame, end: datetime, week: int, path: Path) -> None:
@@ -184,8 +188,8 @@ def main() -> None:
     """Run the weeks, print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, default=Path(".loopback/benchmarks/twelve_weeks"))
-    parser.add_argument("--events", type=int, default=120_000)
-    parser.add_argument("--users", type=int, default=200)
+    parser.add_argument("--events", type=int, default=300_000)
+    parser.add_argument("--users", type=int, default=300)
     parser.add_argument("--picture", type=Path)
     parser.add_argument("--table", type=Path)
     given = parser.parse_args()

@@ -104,8 +104,8 @@ def deliver(log: pl.DataFrame, end: datetime, week: int, path: Path) -> None:
     text.write_csv(path, separator="\t", include_header=False, quote_style="never")
 
 
-def retrain(home: Path, source: Path) -> float:
-    """Run the job; returns its seconds."""
+def retrain(home: Path, source: Path) -> tuple[bool, float]:
+    """Run the job; whether it ran to its end, and its seconds."""
     environment = os.environ | {
         "LOOPBACK_HOME": str(home),
         "LOOPBACK_SOURCE": str(source),
@@ -114,12 +114,25 @@ def retrain(home: Path, source: Path) -> float:
     command = [sys.executable, "-m", "dagster", "job", "execute", "-m", "loopback_assets.definitions", "-j", "retrain"]
     started = time.monotonic()
     with (home / "runs.log").open("ab") as log:
-        subprocess.run(command, env=environment, stdout=log, stderr=log, check=False)
-    return time.monotonic() - started
+        done = subprocess.run(command, env=environment, stdout=log, stderr=log, check=False)
+    return done.returncode == 0, time.monotonic() - started
 
 
-def verdict_of(home: Path, week: int, seconds: float) -> dict[str, Any]:
-    """A row of the table."""
+def verdict_of(home: Path, week: int, finished: bool, seconds: float) -> dict[str, Any]:
+    """A row of the table. finished: whether the run reached the gate; else a check stopped it, and nothing was built."""
+    poison = poison_of(week)
+    row: dict[str, Any] = {
+        "week": week,
+        "poison": f"{poison[0]}, {'whole log' if poison[1] else 'new week'}" if poison else "",
+        "decision": "stopped by a check",
+        "sentence": "",
+        "served": False,
+        "seconds": round(seconds, 1),
+    }
+    return row | _of_the_gate(home) if finished else row
+
+
+def _of_the_gate(home: Path) -> dict[str, Any]:
     from loopback_core.promotion.promotion_json import read_promotion
     from loopback_core.store.artifacts import ArtifactStore
     from loopback_core.store.served_pointer import served_version
@@ -127,14 +140,10 @@ def verdict_of(home: Path, week: int, seconds: float) -> dict[str, Any]:
     store = ArtifactStore(home)
     newest = store.latest("bundle").version
     promotion = read_promotion(store.latest("promotion").folder)
-    poison = poison_of(week)
     row: dict[str, Any] = {
-        "week": week,
-        "poison": f"{poison[0]}, {'whole log' if poison[1] else 'new week'}" if poison else "",
-        "decision": promotion["decision"] if promotion["challenger"] == newest else "failed",
+        "decision": promotion["decision"],
         "sentence": promotion["sentence"],
         "served": served_version(store) == newest,
-        "seconds": round(seconds, 1),
     }
     for one in promotion["differences"]:
         if one["segment"] == "all":
@@ -162,7 +171,7 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
     from loopback_core.reporting.plots.colours import INK
     from loopback_core.reporting.plots.figure import figure
 
-    colours = {"promote": "#2b8a3e", "keep": "#e8590c", "quarantine": "#c92a2a", "failed": "#c92a2a"}
+    colours = {"promote": "#2b8a3e", "keep": "#e8590c", "quarantine": "#c92a2a", "stopped by a check": "#862e9c"}
     tasks = ("discovery", "next_listen")
     with figure(path, width=6.4, height=4.4, rows=2) as panels:
         for panel, task in zip(panels, tasks, strict=True):
@@ -177,10 +186,10 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
             panel.set(title=f"{task}: ndcg@10 on what neither was trained on", xlim=(0.4, WEEKS + 0.6))
             panel.set_xticks(range(1, WEEKS + 1))
         panels[-1].set_xlabel("week; shaded: poisoned")
-        for decision in ("promote", "keep", "quarantine"):
+        for decision in colours:
             panels[-1].plot([], [], "s", color=colours[decision], label=decision)
         panels[0].figure.legend(
-            *panels[-1].get_legend_handles_labels(), fontsize=8, frameon=False, loc="outside lower center", ncols=5
+            *panels[-1].get_legend_handles_labels(), fontsize=8, frameon=False, loc="outside lower center", ncols=6
         )
 
 
@@ -202,7 +211,7 @@ def main() -> None:
     for week in range(1, WEEKS + 1):
         source = given.folder / "plays.tsv"
         deliver(log, last - timedelta(days=7 * (WEEKS - week)), week, source)
-        rows.append(verdict_of(home, week, retrain(home, source)))
+        rows.append(verdict_of(home, week, *retrain(home, source)))
         print(json.dumps(rows[-1]), flush=True)
     print(as_table(rows))
     if given.table:

@@ -9,7 +9,6 @@ from loopback_core.data import Histories, Ragged
 from loopback_core.errors import SettingsError
 from loopback_core.lineage.attention_towers import AttentionTowers
 from loopback_core.lineage.families import FAMILIES, settings_of_family
-from loopback_core.lineage.retriever import Retriever
 from loopback_core.towers.two_tower import Vocabulary
 from loopback_core.training.sampled import SampledExamples
 
@@ -27,16 +26,6 @@ def batch_of(data, negatives):
     lineage = SMALL["lineage"] | {"attention": SMALL["lineage"]["attention"] | {"negatives": negatives}}
     settings = settings_of_family(FAMILY, 0, SMALL | {"lineage": lineage}, {})
     return settings, next(iter(SampledExamples(data, settings).epoch(1)))
-
-
-def test_before_training_the_score_is_the_product_alone(data):
-    settings = settings_of_family(FAMILY, 0, SMALL, {})
-    model = FAMILY.make(Vocabulary(N_USERS, N_TRACKS, data.catalog.n_artists), settings, data.names)
-    retriever = Retriever.of(FAMILY.name, model.eval(), data, settings)
-    histories = data.histories(EVERYONE)
-    ranking = retriever.recommend(histories, N_TRACKS, None)
-    products = retriever.embed(histories)[:, 0, :DIM] @ retriever.views[0].vectors.T
-    np.testing.assert_allclose(np.take_along_axis(products, ranking.tracks, axis=1), ranking.scores, atol=1e-6)
 
 
 def test_of_a_history_of_one_listen_that_one_alone_is_attended_to(data, retriever):

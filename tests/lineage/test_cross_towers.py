@@ -11,7 +11,6 @@ from loopback_core.lineage import cross_towers
 from loopback_core.lineage.cross_towers import CrossTowers
 from loopback_core.lineage.families import FAMILIES, settings_of_family
 from loopback_core.lineage.network_validation import CANDIDATES, NetworkValidation
-from loopback_core.lineage.retriever import Retriever
 from loopback_core.tasks.period import Period
 from loopback_core.towers.two_tower import Vocabulary
 from loopback_core.training.sampled import SampledExamples
@@ -25,15 +24,6 @@ def made(data, seed=0):
     settings = settings_of_family(FAMILY, 0, SMALL, {})
     torch.manual_seed(seed)
     return settings, FAMILY.make(Vocabulary(N_USERS, N_TRACKS, data.catalog.n_artists), settings, data.names)
-
-
-def test_before_training_the_score_is_the_product_alone(data):
-    settings, model = made(data)
-    retriever = Retriever.of(FAMILY.name, model.eval(), data, settings)
-    histories = data.histories(EVERYONE)
-    ranking = retriever.recommend(histories, N_TRACKS, None)
-    products = retriever.embed(histories)[:, 0, :DIM] @ retriever.views[0].vectors.T
-    np.testing.assert_allclose(np.take_along_axis(products, ranking.tracks, axis=1), ranking.scores, atol=1e-6)
 
 
 def test_without_listens_the_track_reads_itself_alone(data):

@@ -6,9 +6,12 @@ import torch
 from retriever_contract import N_TRACKS, N_USERS, SMALL, untrained
 
 from loopback_core.lineage.families import FAMILIES, settings_of_family
+from loopback_core.lineage.network_towers import NetworkTowers
 from loopback_core.lineage.pre_ranker import PreRanker
+from loopback_core.lineage.retriever import Retriever
 from loopback_core.retrieval.embed import read_users
 from loopback_core.tasks.period import Period
+from loopback_core.towers.two_tower import Vocabulary
 from loopback_core.training.sampled import SampledExamples
 
 PRE_RANKERS = [name for name, family in FAMILIES.items() if issubclass(family.towers, PreRanker)]
@@ -53,3 +56,15 @@ def test_every_weight_is_trained(data, retriever):
     tables = {id(table.weight) for table in model.embeddings()}
     silent = [name for name, weight in model.named_parameters() if id(weight) not in tables and weight.grad is None]
     assert silent == [] and all(table.gradient() is not None for table in model.embeddings())
+
+
+@pytest.mark.parametrize("family", [name for name in PRE_RANKERS if issubclass(FAMILIES[name].towers, NetworkTowers)])
+def test_before_training_the_score_of_a_network_is_the_product_alone(family, data):
+    settings = settings_of_family(FAMILIES[family], 0, SMALL, {})
+    torch.manual_seed(0)
+    model = FAMILIES[family].make(Vocabulary(N_USERS, N_TRACKS, data.catalog.n_artists), settings, data.names)
+    retriever = Retriever.of(family, model.eval(), data, settings)
+    histories = data.histories(EVERYONE)
+    ranking = retriever.recommend(histories, N_TRACKS, None)
+    products = retriever.embed(histories)[:, 0, : SMALL["towers"]["output_dim"]] @ retriever.views[0].vectors.T
+    np.testing.assert_allclose(np.take_along_axis(products, ranking.tracks, axis=1), ranking.scores, atol=1e-6)

@@ -7,7 +7,6 @@ from retriever_contract import N_TRACKS, N_USERS, SMALL
 
 from loopback_core.lineage.families import FAMILIES, settings_of_family
 from loopback_core.lineage.rank_towers import RankTowers
-from loopback_core.lineage.retriever import Retriever
 from loopback_core.settings import merged
 from loopback_core.towers.two_tower import Vocabulary
 from loopback_core.training.sampled import SampledExamples
@@ -28,15 +27,6 @@ def made(data, **sampled):
 
 def test_the_family_mines_tracks_near_the_users():
     assert settings_of_family(FAMILY, 0, SMALL, {}).training.sampled.hard_share > 0
-
-
-def test_before_training_the_score_is_the_product_alone(data):
-    settings, model = made(data)
-    retriever = Retriever.of(FAMILY.name, model.eval(), data, settings)
-    histories = data.histories(EVERYONE)
-    ranking = retriever.recommend(histories, N_TRACKS, None)
-    products = retriever.embed(histories)[:, 0, :DIM] @ retriever.views[0].vectors.T
-    np.testing.assert_allclose(np.take_along_axis(products, ranking.tracks, axis=1), ranking.scores, atol=1e-6)
 
 
 def test_all_tracks_that_were_found_near_the_users_are_among_the_negatives(data):

@@ -26,10 +26,10 @@ def roll_back(home: Path, version: str | None, reason: str) -> None:
     """Let the bundle be served that was served before, or that one. Sizes of files are compared, no file is read.
 
     Raises:
-        ArtifactError: there is none, or a file of it is missing or cut.
+        ArtifactError: there is none, a file of it is missing or cut, or another bundle came into service meanwhile.
     """
     store = ArtifactStore(home)
     left = served_version(store)
     artifact = bundle_before(store) if version is None else store.get(ASSET, version)
-    changed = deploy(store, artifact, "rollback", reason)
+    changed = deploy(store, artifact, "rollback", reason, instead_of=(left,))
     click.echo(f"{artifact} is served {f'again, instead of {ASSET}/{left}' if changed else 'already'}.")

@@ -170,7 +170,7 @@ def _plain_list(values: ByWeek) -> list[float | None]:
 
 
 def _number(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
+    return float(value) if np.isfinite(value) else None
 
 
 def _rejects(today: Path, champion: Path | None, limit: float) -> RejectsJson:

@@ -30,6 +30,9 @@ are passed by the next one at up to twice that rate (benchmarks/drift.py)."""
 UNSURE = {"stability": 0.1, "hours": 0.1}
 """The least error that is expected of these: a tenth of the index, and six minutes."""
 
+SMALLEST_LOG_COUNT = math.log(0.5)
+"""That of no listen: a line that comes out of weeks without any leads below it."""
+
 SMALLEST_INDEX = 1e-3
 """Indices below it are no different."""
 
@@ -162,7 +165,8 @@ def _plain(scaled: ByWeek, scale: ComparedBy) -> ByWeek:
     """The way back, as far as it goes: what was added to the counts of a share stays in it."""
     match scale:
         case "count":
-            return np.maximum(np.exp(scaled) - 0.5, 0)
+            with np.errstate(over="ignore"):  # no count is beyond such a limit
+                return np.maximum(np.exp(scaled) - 0.5, 0)
         case "share":
             return np.asarray(np.sin(np.clip(scaled, 0, np.pi) / 2) ** 2)
         case "stability":
@@ -175,7 +179,7 @@ def _sampling_error(expected: ByWeek, of: ByWeek, scale: ComparedBy) -> ByWeek:
     """The standard deviation that counting independent things would have, (weeks,), on the scale."""
     match scale:
         case "count":
-            return np.exp(-expected / 2)
+            return np.exp(-np.maximum(expected, SMALLEST_LOG_COUNT) / 2)
         case "share":
             return np.asarray(1 / np.sqrt(of + 0.5))
         case _:

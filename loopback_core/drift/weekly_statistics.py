@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 from loopback_core.data import Ids
 from loopback_core.drift.stability import population_stability
 from loopback_core.drift.statistic import ByWeek
-from loopback_core.drift.week_reading import WeeksOfLog
+from loopback_core.drift.week_reading import WEEK, WeeksOfLog
 
 BEFORE = 4
 """Weeks that a week is compared with: a month."""
@@ -131,7 +131,12 @@ def _silent_artists(log: WeeksOfLog) -> dict[str, ByWeek]:
     An artist is to get what those who listen in the week gave before: each the share of their plays, older ones the less, times
     their listens of the week. So it does not count who listens and how much, which varies most.
     """
-    rows = log.listens.lazy().group_by("user", "artist", "week").len().collect(engine="streaming")
+    age = (
+        (log.starts[0] - 1 - pl.col("second")) // WEEK if log.starts else pl.lit(0)
+    )  # of what was before the first week
+    weight = pl.when(pl.col("week") < 0).then(0.5 ** (age / HALF_LIFE)).otherwise(1.0)
+    by_week = log.listens.lazy().group_by("user", "artist", "week").agg(plays=weight.sum())
+    rows = by_week.collect(engine="streaming")
     rows = rows.with_columns(artist=pl.col("artist").rank("dense").cast(pl.Int64) - 1).sort("week")
     shape = len(log.users), int(rows["artist"].max() or 0) + 1  # type: ignore[arg-type]
     ends = np.searchsorted(rows["week"].to_numpy(), np.arange(-1, log.n_weeks), side="right")
@@ -139,9 +144,7 @@ def _silent_artists(log: WeeksOfLog) -> dict[str, ByWeek]:
     silent, artists = (np.full(log.n_weeks, np.nan) for _ in range(2))
     before = csr_array(shape)
     for week, part in enumerate(parts, start=-1):
-        now = csr_array(
-            (part["len"].to_numpy().astype(np.float64), (part["user"].to_numpy(), part["artist"].to_numpy())), shape
-        )
+        now = csr_array((part["plays"].to_numpy(), (part["user"].to_numpy(), part["artist"].to_numpy())), shape)
         if week >= BEFORE:
             to_get = _ratio(now.sum(axis=1), before.sum(axis=1), otherwise=0.0) @ before
             asked = to_get >= LEAST_TO_GET

@@ -81,11 +81,11 @@ def advice_on_times(
 def advice_on_earliest(implausible: Sequence[str | None], source: SourceSettings) -> list[str]:
     """What to set where most of these times were read, and lie before `source.earliest`."""
     times = parse_times(pl.Series(implausible, dtype=pl.String), source.time_format, source.time_zone)
-    early = times.filter(times < in_utc(source.earliest))
+    early = times.filter(times < in_utc(source.earliest)).dt.to_string("%Y-%m-%d")
     if 2 * len(early) <= len(times):
         return []
     return [
-        f"The times are read as {early[0]:%Y-%m-%d}, before [source] earliest = {source.earliest:%Y-%m-%d}: set it to an earlier "
+        f"The times are read as {early[0]}, before [source] earliest = {source.earliest:%Y-%m-%d}: set it to an earlier "
         "day if that is right."
     ]
 

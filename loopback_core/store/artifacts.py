@@ -21,7 +21,7 @@ from loopback_core.runtime.peak_memory import peak_memory
 from loopback_core.store.artifact import BUILD_EVERYTHING, MANIFEST, Artifact
 from loopback_core.store.digests import begin_digest, digest
 from loopback_core.store.disk_errors import disk_full, is_disk_full, remove, writing
-from loopback_core.store.latest import latest_version, points_to, versions_of, write_latest
+from loopback_core.store.latest import is_version, latest_version, points_to, versions_of, write_latest
 from loopback_core.store.sealed_json import write_sealed
 
 __all__ = ["BUILD_EVERYTHING", "Artifact", "ArtifactStore"]
@@ -62,7 +62,7 @@ class ArtifactStore:
             ArtifactError: it is missing, or its manifest is damaged.
         """
         artifact = Artifact(asset, version, self.home / asset / version)
-        if not artifact.folder.is_dir():
+        if not is_version(version) or not artifact.folder.is_dir():
             raise ArtifactError(f"There is no {artifact} in {self.home}; build it again: {artifact.command}")
         _ = artifact.manifest
         return artifact

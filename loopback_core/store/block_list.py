@@ -43,7 +43,7 @@ def blocked(store: ArtifactStore) -> BlockList:
     """
     path = store.home / ASSET / BLOCKED
     try:
-        return tuple(_block(line) for line in path.read_text("utf-8").splitlines() if line)
+        return tuple(_block(line) for line in path.read_text("utf-8").split("\n") if line)
     except FileNotFoundError:
         return ()
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:

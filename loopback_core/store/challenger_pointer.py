@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 from loopback_core.errors import ArtifactError
 from loopback_core.store.artifacts import ArtifactStore
 from loopback_core.store.atomic import write_text
-from loopback_core.store.latest import VERSION
-from loopback_core.store.served_pointer import ASSET, LONGEST_VERSION
+from loopback_core.store.latest import is_version
+from loopback_core.store.served_pointer import ASSET
 
 CHALLENGER = "CHALLENGER"
 
@@ -51,7 +51,7 @@ def challenge_of(store: ArtifactStore) -> Challenge | None:
         return None
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise ArtifactError(f"{pointer} cannot be read ({type(error).__name__}: {error}): {AGAIN}.") from None
-    names_version = VERSION.fullmatch(challenge.version) and len(challenge.version) <= LONGEST_VERSION
+    names_version = is_version(challenge.version)
     if not names_version or not 0 < challenge.share < 1 or not 1 <= len(challenge.salt.encode()) <= 64:
         raise ArtifactError(f"{pointer} is damaged: {AGAIN}.")
     return challenge

@@ -75,8 +75,9 @@ def deploy(
         artifact.refuse_other_sizes()
         now = _served_or_none(store)
         if instead_of and now not in instead_of:
+            again = "materialize promotion" if cause == "promotion" else "look at `loopback bundles`, then do it"
             raise ArtifactError(
-                f"{now or 'Nothing'} is served meanwhile, and {artifact} was not judged against it: materialize promotion again."
+                f"{now or 'Nothing'} is served meanwhile, and {artifact} was not chosen in its place: {again} again."
             )
         if now == artifact.version:
             return False
@@ -130,7 +131,7 @@ def end_challenge(store: ArtifactStore) -> bool:
 def deployments(store: ArtifactStore) -> list[Deployment]:
     """What was served, the bundle that is served now last. Lines that cannot be read are left out."""
     try:
-        lines = (store.home / ASSET / HISTORY).read_text("utf-8", errors="replace").splitlines()
+        lines = (store.home / ASSET / HISTORY).read_text("utf-8", errors="replace").split("\n")
     except OSError:
         lines = []
     entries = [entry for line in lines if (entry := _entry(line)) is not None]
@@ -196,7 +197,7 @@ def _entry(line: str) -> Deployment | None:
         entry = Deployment(
             version=str(read["version"]), since=str(read["since"]), cause=read["cause"], reason=str(read["reason"])
         )
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         return None
     return entry
 

@@ -9,6 +9,14 @@ from loopback_core.store.atomic import write_text
 
 VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
+LONGEST_VERSION = 100
+"""Characters: a name that the file system takes."""
+
+
+def is_version(text: str) -> bool:
+    """Whether a text may name a version: it is one name, and no path that leads elsewhere."""
+    return VERSION.fullmatch(text) is not None and len(text) <= LONGEST_VERSION
+
 
 def versions_of(home: Path, asset: str) -> list[str]:
     """Names of the version folders of an asset, whole or not."""

@@ -6,14 +6,11 @@ It is read by services while it is replaced; `store/deployments.py` replaces it,
 from loopback_core.errors import ArtifactError
 from loopback_core.store.artifact import BUILD_BUNDLE, Artifact
 from loopback_core.store.artifacts import ArtifactStore
-from loopback_core.store.latest import VERSION
+from loopback_core.store.latest import is_version
 
 ASSET = "bundle"
 
 POINTER = "SERVED"
-
-LONGEST_VERSION = 100
-"""Characters: a name that the file system takes."""
 
 CHOOSE = "choose a bundle with `loopback promote VERSION --reason TEXT`"
 
@@ -45,6 +42,6 @@ def served_version(store: ArtifactStore) -> str | None:
         return None
     except (OSError, ValueError) as error:
         raise ArtifactError(f"{pointer} cannot be read ({error}): {CHOOSE}.") from None
-    if not VERSION.fullmatch(version) or len(version) > LONGEST_VERSION:
+    if not is_version(version):
         raise ArtifactError(f"{pointer} is damaged: {CHOOSE}.")
     return version

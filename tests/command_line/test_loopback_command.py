@@ -12,12 +12,13 @@ from click.testing import CliRunner
 from planted_artifacts import planted_evaluated
 from planted_home import copy_home, publish, serve_bundle
 
-from loopback_core.command_line import running
+from loopback_core.command_line import choosing_bundle, running
 from loopback_core.command_line.main import main
 from loopback_core.listens.listen_store import ListenStore
 from loopback_core.store.artifacts import ArtifactStore
+from loopback_core.store.deployments import bundle_before, deploy, taken_back
 from loopback_core.store.sealed_json import read_sealed, write_sealed
-from loopback_core.store.served_pointer import served_bundle
+from loopback_core.store.served_pointer import served_bundle, served_version
 
 
 @pytest.fixture(scope="module")
@@ -248,6 +249,34 @@ def test_a_bundle_is_promoted_by_hand_taken_back_and_chosen_again_each_with_its_
     assert "rollback: Taken back." in listed and "last from" in listed and "it plays one song" in listed
 
 
+@pytest.mark.parametrize("reason", ["", " ", "\n", "\x1b", "\udcff"])
+def test_a_reason_that_says_nothing_is_refused(other_home, versions, reason):
+    result = loopback("promote", versions[2], "--reason", reason, home=other_home)
+    assert result.exit_code == 2 and "give a reason in one line of text" in result.stderr
+    assert served_bundle(ArtifactStore(other_home)).version == versions[1]
+
+
+def test_a_reason_is_kept_as_one_line_without_what_a_terminal_would_obey(other_home, versions):
+    printed("promote", versions[2], "--reason", "bad\u2028see\n\x1b[31mlog\udcff", home=other_home)
+    rows = {row["version"]: row for row in json.loads(printed("bundles", "--json", home=other_home))}
+    assert rows[versions[2]]["reason"] == "bad see [31mlog"
+
+
+def test_what_came_into_service_meanwhile_is_not_rolled_back(other_home, versions, monkeypatch):
+    store = ArtifactStore(other_home)
+    first, second = (store.get("bundle", version) for version in versions[1:])
+    deploy(store, second, "chosen", "fresher")
+
+    def meanwhile(store):
+        before = bundle_before(store)
+        deploy(store, first, "promotion", "Not worse.")
+        return before
+
+    monkeypatch.setattr(choosing_bundle, "bundle_before", meanwhile)
+    assert "look at `loopback bundles`, then do it again" in refused("rollback", home=other_home)
+    assert served_version(store) == first.version and taken_back(store) == {first.version: "fresher"}
+
+
 def test_what_is_not_needed_is_listed_with_what_it_frees_and_deleted_only_when_asked(other_home, versions):
     _, first, second = versions
     said = printed("clean", "--keep", 0, home=other_home)
@@ -264,9 +293,13 @@ def test_what_is_not_needed_is_listed_with_what_it_frees_and_deleted_only_when_a
     assert {row["version"] for row in json.loads(printed("bundles", "--json", home=other_home))} == {first, second}
 
 
-@pytest.mark.parametrize("version", ["nothing", "../bundle", "", "a" * 300])
-def test_a_bundle_that_is_not_there_is_not_served(other_home, versions, version):
-    refused("promote", version, "--reason", "", home=other_home)
+@pytest.mark.parametrize("version", ["nothing", "../bundle", "..", ".", "", "a" * 5000])
+def test_a_bundle_that_is_not_there_is_not_served_and_nothing_is_to_be_deleted(other_home, versions, version):
+    for said in (
+        refused("promote", version, "--reason", "x", home=other_home),
+        refused("rollback", version, home=other_home),
+    ):
+        assert "There is no bundle/" in said and "delete" not in said
     assert served_bundle(ArtifactStore(other_home)).version == versions[1]
 
 
@@ -275,7 +308,7 @@ def test_a_damaged_bundle_is_not_served(other_home, versions):
     content = bytearray(path.read_bytes())
     content[1000] ^= 1
     path.write_bytes(content)
-    assert "names.arrow: other bytes" in refused("promote", versions[2], "--reason", "", home=other_home)
+    assert "names.arrow: other bytes" in refused("promote", versions[2], "--reason", "x", home=other_home)
     assert served_bundle(ArtifactStore(other_home)).version == versions[1]
 
 

@@ -1,5 +1,6 @@
 """The new weeks of a log: each fault of a pipeline is found, and an ordinary week raises no alarm."""
 
+import math
 from datetime import timedelta
 
 import numpy as np
@@ -91,6 +92,16 @@ def test_a_log_that_grows_raises_no_alarm(tmp_path):
         pl.Series(np.random.default_rng(0).random(len(listens))) < listens.select((week + 20) / 60).to_series()
     )
     assert alarms(tmp_path, grown)[0] == set()
+
+
+@pytest.mark.parametrize("empty", [5, 8])
+def test_weeks_without_a_listen_leave_limits_that_are_numbers(listens, tmp_path, empty):
+    week = (pl.col("timestamp") - BEGIN).dt.total_days() // 7
+    weeks = alarms(tmp_path, listens.filter(~week.is_between(12, 11 + empty)))[1]
+    limits = [one[side] for one in weeks["statistics"] for side in ("expected", "lower", "upper")]
+    assert all(limit is None or math.isfinite(limit) for limit in limits)
+    (of_listens,) = (one for one in weeks["statistics"] if one["name"] == "listens")
+    assert of_listens["upper"] is not None
 
 
 def test_too_few_weeks_raise_no_alarm_and_say_so(listens, tmp_path):

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import polars as pl
 import pytest
 from log_of_weeks import rows_of, write_log
@@ -60,6 +61,20 @@ def test_artists_are_silent_by_the_plays_that_those_who_listen_would_give_them(t
     last = weekly_statistics(read_weeks(folder, 100), tmp_path / "none.parquet").row(-1, named=True)
     assert last["artists_to_play"] == 2  # of ann, who played Air and Can 3 to 1; bob does not listen, cyd has no past
     assert last["silent_artists"] == pytest.approx(3 / 12)
+
+
+def test_what_was_played_before_the_weeks_that_are_read_has_its_age(tmp_path):
+    rng = np.random.default_rng(0)
+    plays = [
+        ("ann", day, hour, f"artist {rng.integers(day // 50, day // 50 + 6)}", "Mer")
+        for day in range(400)
+        for hour in (8, 9, 20)
+    ]
+    folder = write_log(tmp_path, rows_of(*plays))
+    whole, window = (weekly_statistics(read_weeks(folder, weeks), tmp_path / "none.parquet") for weeks in (100, 12))
+    for name in ("silent_artists", "artists_to_play"):
+        assert window[name].tail(8).to_list() == pytest.approx(whole[name].tail(8).to_list())
+    assert len(set(window["silent_artists"].tail(8))) > 4
 
 
 def test_the_first_weeks_have_nothing_to_be_compared_with(weeks):

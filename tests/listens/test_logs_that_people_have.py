@@ -190,6 +190,11 @@ def test_a_log_from_before_the_earliest_time_says_which_setting_to_change(
     assert len(listens(path, earliest=datetime(1995, 1, 1, tzinfo=UTC))) == 1
 
 
+def test_times_before_the_first_year_are_a_sentence(tmp_path: Path) -> None:
+    path = written(tmp_path / "plays.tsv", "u1\t-99999999999\t\tA\t\tS1\n")
+    assert "before [source] earliest = 2000-01-01" in refusal(path, time_format="epoch_seconds")
+
+
 def test_times_after_the_end_of_the_log_suggest_no_earlier_one(tmp_path: Path) -> None:
     path = written(tmp_path / "plays.tsv", f"u1\t{NIGHT}\t\tA\t\tS1\n")
     assert "earliest" not in refusal(path, latest=datetime(2010, 1, 1, tzinfo=UTC))

@@ -27,6 +27,12 @@ def test_names_are_blocked_once_and_unblocked_with_their_reasons(store):
     assert [one.names for one in blocked(store)] == [("Blur", "Song 2"), ("Abba", "SOS")]
 
 
+def test_names_may_hold_what_other_programs_take_for_the_end_of_a_line(store):
+    assert add_block(store, "a\x85b", "c\u2028d", "asked\u2029to")
+    (one,) = blocked(store)
+    assert (one.artist, one.track, one.reason) == ("a\x85b", "c\u2028d", "asked\u2029to")
+
+
 def test_what_several_block_at_once_is_all_blocked(store):
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda number: add_block(store, f"artist {number}", None, "x"), range(40)))

@@ -53,7 +53,7 @@ def test_a_decision_against_another_champion_does_not_take_force(store, bundles)
     a, b, c, _ = bundles
     deploy(store, a, "first", "")
     deploy(store, b, "chosen", "by hand, meanwhile")
-    with pytest.raises(ArtifactError, match="was not judged against it: materialize promotion again"):
+    with pytest.raises(ArtifactError, match="was not chosen in its place: materialize promotion again"):
         deploy(store, c, "promotion", "", instead_of=[a.version])
     with pytest.raises(ArtifactError, match="is served meanwhile"):
         deploy(store, c, "first", "", instead_of=[None])
@@ -129,6 +129,22 @@ def test_a_pointer_written_by_hand_and_lines_that_cannot_be_read_do_no_harm(stor
     assert [one["version"] for one in deployments(store)] == [a.version]
     deploy(store, b, "chosen", "mended")
     assert [one["version"] for one in deployments(store)] == [a.version, b.version]
+
+
+def test_a_reason_may_hold_what_other_programs_take_for_the_end_of_a_line(store, bundles):
+    a, b, c, _ = bundles
+    deploy(store, a, "first", "")
+    deploy(store, b, "promotion", "Not worse.")
+    deploy(store, c, "rollback", "bad\u2028see\u2029the\x85log")
+    assert [one["version"] for one in deployments(store)] == [a.version, b.version, c.version]
+    assert taken_back(store) == {b.version: "bad\u2028see\u2029the\x85log"}
+
+
+def test_a_line_that_is_nested_too_deep_is_left_out(store, bundles):
+    deploy(store, bundles[0], "first", "")
+    with (bundles[0].folder.parent / "SERVED.history").open("a", encoding="utf-8") as file:
+        file.write("[" * 200_000 + "\n")
+    assert [one["version"] for one in deployments(store)] == [bundles[0].version]
 
 
 def test_many_at_once_leave_a_history_that_ends_in_the_served_bundle(store, bundles):

@@ -90,7 +90,7 @@ def _by_torchrun(call: Path, answer: Path, workers: int) -> None:
         except BaseException:
             run.terminate()
             raise
-    if run.returncode or not answer.exists():
+    if not answer.exists():
         raise WorkersError(
             f"The training on {workers} workers failed {RESTARTS + 1} times. {reason}\nIts last lines:\n"
             + "\n".join(last)

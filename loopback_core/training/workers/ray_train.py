@@ -44,6 +44,8 @@ def run_on_ray(call: Path, answer: Path, workers: int) -> None:
                 ),
             ).fit()
     except Exception as error:  # Ray raises errors of its own, of many kinds
+        if answer.exists():
+            return
         reason = str(error).strip().rpartition("\n")[2]
         raise WorkersError(
             f"The training on {workers} workers of Ray failed: {reason}. Start the step again: it goes on from its "

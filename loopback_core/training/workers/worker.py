@@ -35,8 +35,8 @@ def lead_or_follow(call: Path, answer: Path) -> None:
     """Run the step, on the first worker, and write its outcome; on the others take part in its trainings.
 
     call: a pickled function with its arguments and the folder that it fills, written by the process that waits for the outcome.
-    Any error that is not for the user ends the worker, and its launcher starts all of them again: a worker that is gone makes the
-    others fail too. An error of the step that says the same twice is its own, and is the outcome.
+    Any error ends the worker, and its launcher starts all of them again: a worker that is gone makes the others fail too. One for the
+    user, or one of the step that says the same twice, is the outcome: those that are started after it end with it.
     """
     with joined_group() as group:
         if not group.leads:
@@ -62,6 +62,8 @@ def lead_or_follow(call: Path, answer: Path) -> None:
                 raise
             outcome = StepOutcome(error=WorkersError(f"The step failed twice with {said}. Where it did is in the log."))
         outcome.write(answer)
+        if outcome.error is not None:
+            raise outcome.error  # in the middle of an epoch the others wait for something else than a dismissal
         dismiss(group)
 
 
@@ -70,7 +72,10 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     end_with_parent()
     call, answer = map(Path, sys.argv[1:])
-    lead_or_follow(call, answer)
+    try:
+        lead_or_follow(call, answer)
+    except LoopbackError:
+        sys.exit(1)  # it is the outcome; its sentence is said by the process that waits
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from loopback_core.errors import DivergedError, SettingsError
 from loopback_core.settings import Settings, load_settings
 from loopback_core.training.loop import train
 from loopback_core.training.workers import launching
+from loopback_core.training.workers.crew import Crew
 from loopback_core.training.workers.launching import on_workers
 
 HSTU = {
@@ -143,6 +144,12 @@ def diverges(model):
 def test_a_sentence_for_the_user_comes_back_from_the_workers(random_log, tmp_path):
     with pytest.raises(DivergedError, match="Lower the learning rate"):
         trained(random_log, settings_of(workers=2), tmp_path, diverges)
+
+
+def test_an_error_in_the_middle_of_an_epoch_leaves_no_worker_waiting(random_log, tmp_path, monkeypatch):
+    monkeypatch.setattr(Crew, "step", lambda crew, batch: diverges(crew.model))  # of the first worker alone
+    with pytest.raises(DivergedError, match="Lower the learning rate"):
+        trained(random_log, settings_of(workers=2), tmp_path)
 
 
 @pytest.mark.parametrize("given", [{"preset": "reference"}, {"optimizer": "dense"}, {"sampled": {"hard_share": 0.5}}])

@@ -179,6 +179,7 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
             for place, (name, mark, ink) in enumerate((("champion", "o", INK), ("challenger", "D", "#2f86d6"))):
                 values = [row[task][place] for row in rows if task in row]
                 panel.plot(weeks, values, mark, color=ink, ms=5, label=name)
+            panel.margins(y=0.35)  # room for the verdicts
             for row in rows:
                 if row["poison"]:
                     panel.axvspan(row["week"] - 0.5, row["week"] + 0.5, color="#c92a2a", alpha=0.08, lw=0)
@@ -189,7 +190,7 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
         for decision in colours:
             panels[-1].plot([], [], "s", color=colours[decision], label=decision)
         panels[0].figure.legend(
-            *panels[-1].get_legend_handles_labels(), fontsize=8, frameon=False, loc="outside lower center", ncols=6
+            *panels[-1].get_legend_handles_labels(), fontsize=8, frameon=False, loc="outside lower center", ncols=3
         )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from loopback_core.command_line.reason import Reason
+from loopback_core.command_line.reason import ReasonText
 from loopback_core.errors import LoopbackError
 
 
@@ -165,7 +165,7 @@ def bundles(home: Path, as_json: bool) -> None:
 @main.command()
 @HOME
 @click.argument("version")
-@click.option("--reason", type=Reason(), required=True, help="Why; it is kept in the history of what was served.")
+@click.option("--reason", type=ReasonText(), required=True, help="Why; it is kept in the history of what was served.")
 @_sentences
 def promote(home: Path, version: str, reason: str) -> None:
     """Serve the bundle VERSION from now on, whatever the gate said of it; a running service follows by itself."""
@@ -178,7 +178,7 @@ def promote(home: Path, version: str, reason: str) -> None:
 @HOME
 @click.argument("version", required=False)
 @click.option(
-    "--reason", type=Reason(), default="Taken back.", show_default=True, help="Why; it is kept in the history."
+    "--reason", type=ReasonText(), default="Taken back.", show_default=True, help="Why; it is kept in the history."
 )
 @_sentences
 def rollback(home: Path, version: str | None, reason: str) -> None:
@@ -214,7 +214,7 @@ def challenge(home: Path, version: str | None, share: float | None, end: bool) -
 @HOME
 @click.argument("artist")
 @click.argument("track", required=False)
-@click.option("--reason", type=Reason(), required=True, help="Why; it is kept beside the names.")
+@click.option("--reason", type=ReasonText(), required=True, help="Why; it is kept beside the names.")
 @_sentences
 def block(home: Path, artist: str, track: str | None, reason: str) -> None:
     """Never recommend TRACK by ARTIST, or anything by ARTIST, whatever bundle is served."""

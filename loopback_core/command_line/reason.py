@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 
-class Reason(click.ParamType[str]):
+class ReasonText(click.ParamType[str]):
     """Text of one line. What a terminal would not show becomes a space; nothing, or what is no text, is refused."""
 
     name = "text"

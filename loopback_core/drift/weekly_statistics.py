@@ -21,7 +21,7 @@ BINS_OF_ARTISTS = 100
 SHARE_OF_HEAD = 0.5
 """The most played artists are those that together get this share of the plays."""
 
-HALF_LIFE = 13
+WEEKS_TO_HALVE = 13
 """Weeks after which a play counts half for what its user is to play."""
 
 LEAST_TO_GET = 1.0
@@ -134,7 +134,7 @@ def _silent_artists(log: WeeksOfLog) -> dict[str, ByWeek]:
     age = (
         (log.starts[0] - 1 - pl.col("second")) // WEEK if log.starts else pl.lit(0)
     )  # of what was before the first week
-    weight = pl.when(pl.col("week") < 0).then(0.5 ** (age / HALF_LIFE)).otherwise(1.0)
+    weight = pl.when(pl.col("week") < 0).then(0.5 ** (age / WEEKS_TO_HALVE)).otherwise(1.0)
     by_week = log.listens.lazy().group_by("user", "artist", "week").agg(plays=weight.sum())
     rows = by_week.collect(engine="streaming")
     rows = rows.with_columns(artist=pl.col("artist").rank("dense").cast(pl.Int64) - 1).sort("week")
@@ -150,7 +150,7 @@ def _silent_artists(log: WeeksOfLog) -> dict[str, ByWeek]:
             asked = to_get >= LEAST_TO_GET
             artists[week] = asked.sum()
             silent[week] = to_get[asked & (now.sum(axis=0) == 0)].sum() / to_get[asked].sum() if asked.any() else np.nan
-        before = before * 0.5 ** (1 / HALF_LIFE) + now
+        before = before * 0.5 ** (1 / WEEKS_TO_HALVE) + now
     return {"silent_artists": silent, "artists_to_play": artists}
 
 

@@ -108,10 +108,12 @@ class ArtifactStore:
         """The newest version of `asset` that was made from just this version of the stage above it.
 
         Raises:
-            ArtifactError: there is none.
+            ArtifactError: there is none, or one whose manifest is damaged, which might be it.
         """
         versions = self.all_made_from(asset, upstream)
         if not versions:
+            for version in versions_of(self.home, asset):
+                self.get(asset, version)
             raise ArtifactError(f"There is no {asset} of {upstream} in {self.home}; build it first: {BUILD_EVERYTHING}")
         return versions[-1]
 

@@ -524,6 +524,14 @@ def test_an_artifact_that_is_not_good_any_more_is_made_again(tmp_path):
     assert (reused, again.summary) == (False, {"file": "there"})
 
 
+def test_where_the_version_that_was_made_from_it_may_be_a_damaged_one_that_is_named(store):
+    splits, _ = build(store, writes("3"), "temporal_splits")
+    scores, _ = build(store, writes("4"), "baselines", upstream={"temporal_splits": splits.version})
+    (scores.folder / "manifest.json").write_text("{")
+    with pytest.raises(ArtifactError, match=f"{scores.version}/manifest.json"):
+        store.made_from("baselines", splits)
+
+
 def test_the_newest_version_that_was_made_from_a_given_one_is_found(tmp_path):
     store = ArtifactStore(tmp_path)
     above = {

@@ -119,12 +119,12 @@ def retrain(home: Path, source: Path) -> tuple[bool, float]:
 
 
 def verdict_of(home: Path, week: int, finished: bool, seconds: float) -> dict[str, Any]:
-    """A row of the table. finished: whether the run reached the gate; else a check stopped it, and nothing was built."""
+    """A row of the table. finished: whether the run reached the gate; else it failed before, and `runs.log` of the home says where."""
     poison = poison_of(week)
     row: dict[str, Any] = {
         "week": week,
         "poison": f"{poison[0]}, {'whole log' if poison[1] else 'new week'}" if poison else "",
-        "decision": "stopped by a check",
+        "decision": "stopped",
         "sentence": "",
         "served": False,
         "seconds": round(seconds, 1),
@@ -171,7 +171,7 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
     from loopback_core.reporting.plots.colours import INK
     from loopback_core.reporting.plots.figure import figure
 
-    colours = {"promote": "#2b8a3e", "keep": "#e8590c", "quarantine": "#c92a2a", "stopped by a check": "#862e9c"}
+    colours = {"promote": "#2b8a3e", "keep": "#e8590c", "quarantine": "#c92a2a", "stopped": "#862e9c"}
     tasks = ("discovery", "next_listen")
     with figure(path, width=6.4, height=4.4, rows=2) as panels:
         for panel, task in zip(panels, tasks, strict=True):

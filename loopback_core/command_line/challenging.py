@@ -7,7 +7,7 @@ import click
 from loopback_core.errors import SettingsError
 from loopback_core.store.artifacts import ArtifactStore
 from loopback_core.store.deployments import end_challenge, start_challenge
-from loopback_core.store.served_pointer import ASSET, served_version
+from loopback_core.store.served_pointer import ASSET, bundle_of, served_version
 
 
 def start_test(home: Path, version: str, share: float | None) -> None:
@@ -20,7 +20,7 @@ def start_test(home: Path, version: str, share: float | None) -> None:
         SettingsError: no share is given, or the settings cannot be read.
     """
     store = ArtifactStore(home)
-    artifact = store.get(ASSET, version)
+    artifact = bundle_of(store, version)
     artifact.verify()
     challenge = start_challenge(store, artifact, _setting() if share is None else share)
     click.echo(

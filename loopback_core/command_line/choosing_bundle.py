@@ -6,7 +6,7 @@ import click
 
 from loopback_core.store.artifacts import ArtifactStore
 from loopback_core.store.deployments import bundle_before, deploy
-from loopback_core.store.served_pointer import ASSET, served_version
+from loopback_core.store.served_pointer import ASSET, bundle_of, served_version
 
 
 def promote_bundle(home: Path, version: str, reason: str) -> None:
@@ -16,7 +16,7 @@ def promote_bundle(home: Path, version: str, reason: str) -> None:
         ArtifactError: there is no bundle of this version, or it is damaged.
     """
     store = ArtifactStore(home)
-    artifact = store.get(ASSET, version)
+    artifact = bundle_of(store, version)
     artifact.verify()
     changed = deploy(store, artifact, "chosen", reason)
     click.echo(f"{artifact} is served{'' if changed else ' already'}.")
@@ -30,6 +30,6 @@ def roll_back(home: Path, version: str | None, reason: str) -> None:
     """
     store = ArtifactStore(home)
     left = served_version(store)
-    artifact = bundle_before(store) if version is None else store.get(ASSET, version)
+    artifact = bundle_before(store) if version is None else bundle_of(store, version)
     changed = deploy(store, artifact, "rollback", reason, instead_of=(left,))
     click.echo(f"{artifact} is served {f'again, instead of {ASSET}/{left}' if changed else 'already'}.")

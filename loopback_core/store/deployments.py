@@ -161,6 +161,8 @@ def bundle_before(store: ArtifactStore) -> Artifact:
     for entry in deployments(store):
         if entry["cause"] == "rollback" and entry["version"] in path:
             del path[path.index(entry["version"]) + 1 :]
+        elif entry["cause"] == "rollback":
+            path[-1:] = [entry["version"]]
         else:
             path = [version for version in path if version != entry["version"]] + [entry["version"]]
     for version in reversed(path[:-1]):

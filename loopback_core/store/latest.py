@@ -44,7 +44,7 @@ def latest_version(home: Path, asset: str) -> str:
         raise ArtifactError(f"{pointer} is missing; {repair}") from None
     except (OSError, ValueError) as error:
         raise ArtifactError(f"{pointer} cannot be read ({type(error).__name__}: {error}); {repair}") from None
-    if not VERSION.fullmatch(version) or version not in versions:
+    if not is_version(version) or version not in versions:
         raise ArtifactError(f"{pointer} names a version of {asset} that is not there; {repair}")
     return version
 

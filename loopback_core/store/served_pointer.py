@@ -6,7 +6,7 @@ It is read by services while it is replaced; `store/deployments.py` replaces it,
 from loopback_core.errors import ArtifactError
 from loopback_core.store.artifact import BUILD_BUNDLE, Artifact
 from loopback_core.store.artifacts import ArtifactStore
-from loopback_core.store.latest import is_version
+from loopback_core.store.latest import is_version, versions_of
 
 ASSET = "bundle"
 
@@ -26,6 +26,17 @@ def served_bundle(store: ArtifactStore) -> Artifact:
     version = served_version(store)
     if version is None:
         raise ArtifactError(f"No bundle of {store.home} is served: {CHOOSE}, or build one: {BUILD_BUNDLE}")
+    return store.get(ASSET, version)
+
+
+def bundle_of(store: ArtifactStore, version: str) -> Artifact:
+    """The bundle of a version that a person named.
+
+    Raises:
+        ArtifactError: there is none, or its manifest is damaged.
+    """
+    if version not in versions_of(store.home, ASSET):
+        raise ArtifactError(f"There is no {ASSET}/{version} in {store.home}: `loopback bundles` lists all.")
     return store.get(ASSET, version)
 
 

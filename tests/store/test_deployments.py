@@ -84,6 +84,14 @@ def test_a_rollback_leads_to_the_bundle_before_and_not_to_one_that_was_left(stor
         bundle_before(store)
 
 
+def test_what_a_rollback_to_a_bundle_never_served_left_is_not_gone_back_to(store, bundles):
+    a, b, c, _ = bundles
+    deploy(store, a, "first", "")
+    deploy(store, b, "promotion", "")
+    deploy(store, c, "rollback", "b is bad")
+    assert bundle_before(store) == a
+
+
 def test_a_rollback_passes_over_a_bundle_that_is_gone(store, bundles):
     for artifact in bundles[:3]:
         deploy(store, artifact, "promotion", "")

@@ -103,7 +103,7 @@ def _serve_first(step: Step, artifact: Artifact) -> None:
     if served == artifact.version:
         return
     if served is not None:
-        log.info("%s is served until another one has passed the gate: materialize promotion", served)
+        log.info("bundle/%s stays in service; the asset promotion, the next of `retrain`, judges the new one", served)
         return
     try:
         refuse_failed(artifact, step.store, step.settings)

@@ -32,13 +32,13 @@ def promotion(step: Step) -> dg.MaterializeResult[Any]:
 
     challenger, champion = step.newest(ASSET), served_version(step.store)
     unasked = _unasked(step, challenger, champion)
+    lost = {} if unasked or champion is None else _lost_before(step, champion)
 
     def make(folder: Path) -> dict[str, Any]:
-        return write_verdict(unasked or _ask(step, challenger, champion), folder)
+        return write_verdict(unasked or _ask(step, challenger, champion, lost), folder)
 
-    artifact, reused = step.publish(
-        "promotion", make, upstream=[challenger], extra_settings={"champion": champion, "unasked": unasked}
-    )
+    judged = {"champion": champion, "unasked": unasked, "lost": lost}
+    artifact, reused = step.publish("promotion", make, upstream=[challenger], extra_settings=judged)
     promotion = read_promotion(artifact.folder)
     _act(step, challenger, champion, promotion)
     drawn = artifact.folder / PICTURE
@@ -103,7 +103,22 @@ def _alarms(step: Step, challenger: Artifact, champion: str) -> list[str]:
     return drift_alarms(drift)
 
 
-def _ask(step: Step, challenger: Artifact, champion: str | None) -> "PromotionJson":
+def _lost_before(step: Step, champion: str) -> dict[str, float]:
+    """What the gate had lost, by task, when it promoted this bundle; nothing where a person chose it."""
+    from loopback_core.promotion.promotion_json import read_promotion
+
+    for verdict in reversed(step.store.all_made_from("promotion", step.store.get(ASSET, champion))):
+        try:
+            promotion = read_promotion(step.read(verdict).folder)
+        except ArtifactError as error:
+            log.warning("what was lost before is not known: %s", error)
+            continue
+        if promotion["decision"] == "promote" and promotion["differences"]:
+            return promotion["lost"]
+    return {}
+
+
+def _ask(step: Step, challenger: Artifact, champion: str | None, lost: dict[str, float]) -> "PromotionJson":
     from loopback_core.evaluation.evaluation_json import read_evaluation
     from loopback_core.promotion.contender import EVALUATED, Contender
     from loopback_core.promotion.judging import judge_challenger
@@ -114,7 +129,7 @@ def _ask(step: Step, challenger: Artifact, champion: str | None) -> "PromotionJs
         Contender.load(bundle, tuple(step.store.lineage(bundle, name).folder for name in EVALUATED))
         for bundle in (challenger, step.store.get(ASSET, champion))
     )
-    return judge_challenger(ours, theirs, read_evaluation(evaluation.folder), step.settings)
+    return judge_challenger(ours, theirs, read_evaluation(evaluation.folder), step.settings, lost)
 
 
 def _act(step: Step, challenger: Artifact, champion: str | None, promotion: "PromotionJson") -> None:

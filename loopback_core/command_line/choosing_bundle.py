@@ -5,8 +5,8 @@ from pathlib import Path
 import click
 
 from loopback_core.store.artifacts import ArtifactStore
-from loopback_core.store.deployments import bundle_before, deploy
-from loopback_core.store.served_pointer import ASSET, bundle_of, served_version
+from loopback_core.store.deployments import bundle_before, deploy, served_or_none
+from loopback_core.store.served_pointer import ASSET, bundle_of
 
 
 def promote_bundle(home: Path, version: str, reason: str) -> None:
@@ -29,7 +29,8 @@ def roll_back(home: Path, version: str | None, reason: str) -> None:
         ArtifactError: there is none, a file of it is missing or cut, or another bundle came into service meanwhile.
     """
     store = ArtifactStore(home)
-    left = served_version(store)
+    left = served_or_none(store)
     artifact = bundle_before(store) if version is None else bundle_of(store, version)
     changed = deploy(store, artifact, "rollback", reason, instead_of=(left,))
-    click.echo(f"{artifact} is served {f'again, instead of {ASSET}/{left}' if changed else 'already'}.")
+    instead = f"again{f', instead of {ASSET}/{left}' if left else ''}" if changed else "already"
+    click.echo(f"{artifact} is served {instead}.")

@@ -55,7 +55,9 @@ def run_service(home: Path, host: str, port: int, workers: int, api_keys: str, v
 
 def _run(host: str, port: int, workers: int | None) -> None:
     import uvicorn
+    from uvicorn.config import LOGGING_CONFIG
 
+    ours = {"handlers": ["default"], "level": "INFO", "propagate": False}
     uvicorn.run(
         "loopback_core.serving.api.app:from_environment",
         factory=True,
@@ -66,6 +68,7 @@ def _run(host: str, port: int, workers: int | None) -> None:
         workers=workers,
         access_log=False,  # nothing of a request is logged but sizes and times, which are in /metrics
         log_level="info",
+        log_config={**LOGGING_CONFIG, "loggers": {**LOGGING_CONFIG["loggers"], "loopback": ours}},
         timeout_keep_alive=15,
         limit_concurrency=1_000,
     )

@@ -1,22 +1,35 @@
 """From what was measured to a verdict and its sentence."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from loopback_core.promotion.accumulated_loss import crept
 from loopback_core.promotion.comparing import ALL
 from loopback_core.promotion.promotion_json import BoundJson, Decision, DifferenceJson
 from loopback_core.tasks.metrics import MAIN_METRIC
 
 
 def decide(
-    differences: Sequence[DifferenceJson], bounds: Sequence[BoundJson], age_days: float, max_age_days: float
+    differences: Sequence[DifferenceJson],
+    lost: Mapping[str, float],
+    bounds: Sequence[BoundJson],
+    age_days: float,
+    max_age_days: float,
 ) -> tuple[Decision, str]:
-    """promote or keep, and why. age_days: from the newest listen of the champion to that of the challenger."""
+    """promote or keep, and why.
+
+    lost: by task, what is lost since the best champion. age_days: from the newest listen of the champion to that of the challenger.
+    """
     broken = [bound["sentence"] for bound in bounds if not bound["holds"]]
     if broken:
         return "keep", f"The champion stays: out of bounds are {'; '.join(broken)}."
     worse = [one for one in differences if one["says"] == "worse"]
     if worse:
         return "keep", f"The champion stays: the challenger is worse in {'; '.join(map(in_words, worse))}."
+    if creeping := crept(lost, differences):
+        return "keep", (
+            f"The champion stays: a challenger that loses a little would follow others that did, in all {'; '.join(creeping)} since the best "
+            "champion. The next one that does not lose is promoted."
+        )
     tasks = [one for one in differences if one["segment"] == ALL]
     shown = "; ".join(map(in_words, tasks))
     if all(one["says"] == "not worse" for one in tasks):

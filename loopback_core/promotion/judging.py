@@ -1,10 +1,11 @@
 """The step that judges a challenger: questions, differences, bounds, verdict."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from loopback_core.data import SECONDS_PER_DAY
 from loopback_core.evaluation.evaluation_json import Evaluation
+from loopback_core.promotion.accumulated_loss import add_losses
 from loopback_core.promotion.bounds import measured_bounds, serving_bounds, short_lists
 from loopback_core.promotion.comparing import compare_lists, lists_of
 from loopback_core.promotion.contender import Contender
@@ -44,17 +45,22 @@ def unjudged(
         champion_age_days=None,
         window=None,
         differences=[],
+        lost={},
         bounds=[],
         faults=[*faults],
     )
 
 
 def judge_challenger(
-    challenger: Contender, champion: Contender, evaluation: Evaluation, settings: Settings
+    challenger: Contender,
+    champion: Contender,
+    evaluation: Evaluation,
+    settings: Settings,
+    lost_before: Mapping[str, float] | None = None,
 ) -> PromotionJson:
     """Ask both the same, in the newest part of the challenger's log, and decide.
 
-    evaluation: of the challenger.
+    evaluation: of the challenger. lost_before: by task, what was lost since the best champion when this one was promoted.
     """
     asked = asked_tasks(challenger, champion, settings.evaluation)
     if not asked:
@@ -77,7 +83,8 @@ def judge_challenger(
         *serving_bounds(challenger, champion, settings),
     ]
     age_days = max(challenger.last_listen - champion.last_listen, 0) / SECONDS_PER_DAY
-    decision, sentence = decide(differences, bounds, age_days, settings.promotion.max_age_days)
+    lost = add_losses(lost_before or {}, differences)
+    decision, sentence = decide(differences, lost, bounds, age_days, settings.promotion.max_age_days)
     now = [
         int(moment) for task in asked for at in task.at for moment in (at.histories.now.min(), at.histories.now.max())
     ]
@@ -93,6 +100,7 @@ def judge_challenger(
         champion_age_days=age_days,
         window=window,
         differences=differences,
+        lost=lost,
         bounds=bounds,
         faults=[],
     )

@@ -62,6 +62,9 @@ class PromotionJson(TypedDict):
     champion_age_days: float | None  # from its newest listen to that of the challenger
     window: WindowJson | None  # None: nothing was asked
     differences: list[DifferenceJson]
+    lost: dict[
+        str, float
+    ]  # by task, at most 0: since the best champion, the challenger included; empty: nothing was asked
     bounds: list[BoundJson]
     faults: list[str]  # why the challenger cannot be judged, a sentence each
 

@@ -95,9 +95,11 @@ class Service:
                 return
             second = self.challenger
             is_loaded = second is not None and second.loaded.version == artifact.version
+            before = self.loaded and self.loaded.version
             self.loaded = second.loaded if second and is_loaded else LoadedBundle.load(artifact, verify)
             self.failure = None
             self.exchanges += 1
+        log.info("%s is in service%s", artifact, f", instead of {ASSET}/{before}" if before else "")
 
     def follow(self) -> None:
         """As :meth:`load`, and the same of the challenger and of the block list; any error is kept and logged once.

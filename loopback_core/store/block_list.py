@@ -79,7 +79,7 @@ def remove_block(store: ArtifactStore, artist: str, track: str | None) -> bool:
 
 def _write(store: ArtifactStore, blocks: BlockList) -> None:
     lines = [json.dumps(asdict(one), ensure_ascii=False) for one in blocks]
-    with writing(store.home, ASSET):
+    with writing(store.home, f"{ASSET}/{BLOCKED}"):
         (store.home / ASSET).mkdir(exist_ok=True)
         write_text(store.home / ASSET / BLOCKED, "".join(line + "\n" for line in lines))
 

@@ -18,9 +18,15 @@ from loopback_core.errors import ArtifactError
 from loopback_core.store.artifact import Artifact
 from loopback_core.store.artifacts import ArtifactStore
 from loopback_core.store.atomic import write_text
-from loopback_core.store.challenger_pointer import Challenge, challenge_of, remove_challenge, write_challenge
+from loopback_core.store.challenger_pointer import (
+    CHALLENGER,
+    Challenge,
+    challenge_of,
+    remove_challenge,
+    write_challenge,
+)
 from loopback_core.store.disk_errors import writing
-from loopback_core.store.served_pointer import ASSET, POINTER, served_version
+from loopback_core.store.served_pointer import ASSET, POINTER, served_bundle, served_version
 
 HISTORY = f"{POINTER}.history"
 
@@ -73,7 +79,7 @@ def deploy(
     with changing_served(store):
         store.get(ASSET, artifact.version)
         artifact.refuse_other_sizes()
-        now = _served_or_none(store)
+        now = served_or_none(store)
         if instead_of and now not in instead_of:
             again = "materialize promotion" if cause == "promotion" else "look at `loopback bundles`, then do it"
             raise ArtifactError(
@@ -83,7 +89,7 @@ def deploy(
             return False
         entry = _deployment(artifact.version, cause, reason, time.time())
         folder = artifact.folder.parent
-        with writing(store.home, ASSET):
+        with writing(store.home, f"{ASSET}/{POINTER}"):
             lines = [json.dumps(one, ensure_ascii=False) for one in [*deployments(store), entry]]
             write_text(folder / HISTORY, "\n".join(lines) + "\n")
             write_text(folder / POINTER, artifact.version + "\n")
@@ -105,15 +111,14 @@ def start_challenge(store: ArtifactStore, artifact: Artifact, share: float) -> C
     with changing_served(store):
         store.get(ASSET, artifact.version)
         artifact.refuse_other_sizes()
-        if (now := served_version(store)) in (None, artifact.version):
+        if served_bundle(store).version == artifact.version:
             raise ArtifactError(
-                f"{artifact} cannot be a challenger: {'it is served to everybody' if now else 'no bundle is served'}. Choose another "
-                "version; `loopback bundles` lists all."
+                f"{artifact} cannot be a challenger: it is served to everybody. Choose another version; `loopback bundles` lists all."
             )
         running = _challenge_or_none(store)
         salt = running.salt if running is not None and running.version == artifact.version else secrets.token_hex(8)
         challenge = Challenge(artifact.version, share, salt)
-        with writing(store.home, ASSET):
+        with writing(store.home, f"{ASSET}/{CHALLENGER}"):
             write_challenge(store, challenge)
         return challenge
 
@@ -124,8 +129,16 @@ def end_challenge(store: ArtifactStore) -> bool:
     Raises:
         ArtifactError: the home cannot be written to.
     """
-    with changing_served(store), writing(store.home, ASSET):
+    with changing_served(store), writing(store.home, f"{ASSET}/{CHALLENGER}"):
         return remove_challenge(store)
+
+
+def served_or_none(store: ArtifactStore) -> str | None:
+    """The version that is served; None where there is none: a damaged pointer serves nothing, and may be replaced."""
+    try:
+        return served_version(store)
+    except ArtifactError:
+        return None
 
 
 def deployments(store: ArtifactStore) -> list[Deployment]:
@@ -208,13 +221,5 @@ def _challenge_or_none(store: ArtifactStore) -> Challenge | None:
     """A damaged file is no test: it may be replaced."""
     try:
         return challenge_of(store)
-    except ArtifactError:
-        return None
-
-
-def _served_or_none(store: ArtifactStore) -> str | None:
-    """A damaged pointer serves nothing: it may be replaced."""
-    try:
-        return served_version(store)
     except ArtifactError:
         return None

@@ -13,23 +13,23 @@ LEAST_FREE_BYTES = 1 << 16  # what failed to be written leaves no more than this
 
 
 @contextmanager
-def writing(home: Path, asset: str) -> Iterator[None]:
-    """Around what the store itself writes: an error of the file system becomes a sentence."""
+def writing(home: Path, what: str) -> Iterator[None]:
+    """Around what the store itself writes: an error of the file system becomes a sentence. what: the asset or file."""
     try:
         yield
     except OSError as error:
         if error.errno in NO_SPACE:
-            raise disk_full(home, asset) from error
+            raise disk_full(home, what) from error
         raise ArtifactError(
             f"{home} cannot be written to ({error.strerror}: {error.filename}): make it writable, or point "
             "LOOPBACK_HOME at another folder, and run the same command again."
         ) from error
 
 
-def disk_full(home: Path, asset: str) -> ArtifactError:
+def disk_full(home: Path, what: str) -> ArtifactError:
     """The sentence about a full disk."""
     return ArtifactError(
-        f"The disk of {home} is full: {asset} was not published, earlier versions are unchanged. Free some space, or "
+        f"The disk of {home} is full: {what} was not written, what was there before is unchanged. Free some space, or "
         "point LOOPBACK_HOME at a larger disk, and run the same command again."
     )
 

@@ -26,6 +26,10 @@ def served_bundle(store: ArtifactStore) -> Artifact:
     version = served_version(store)
     if version is None:
         raise ArtifactError(f"No bundle of {store.home} is served: {CHOOSE}, or build one: {BUILD_BUNDLE}")
+    if version not in versions_of(store.home, ASSET):
+        raise ArtifactError(
+            f"{store.home / ASSET / POINTER} names {version}, which is not there: {CHOOSE}, or build one: {BUILD_BUNDLE}"
+        )
     return store.get(ASSET, version)
 
 

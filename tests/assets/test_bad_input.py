@@ -323,7 +323,7 @@ def test_a_full_disk_publishes_nothing_and_says_what_to_do(
     log.write_bytes(tsv(GOOD))
     monkeypatch.setattr("loopback_core.listens.ingest.ingest", write_half)
     assert why(materialize(copied_home, source={"name": str(log)})) == {
-        "interactions": f"The disk of {copied_home} is full: interactions was not published, earlier versions are "
+        "interactions": f"The disk of {copied_home} is full: interactions was not written, what was there before is "
         "unchanged. Free some space, or point LOOPBACK_HOME at a larger disk, and run the same command again."
     }
     assert last_good_is_untouched(copied_home, before, "interactions")

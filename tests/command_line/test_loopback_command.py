@@ -381,3 +381,23 @@ def test_what_is_blocked_is_listed_and_not_recommended(other_home):
     assert "was not blocked" in printed("unblock", artist, home=other_home)
     assert recommended()[0] == (artist, track)
     assert "names that are not empty" in refused("block", " ", "--reason", "x", home=other_home)
+
+
+def test_a_block_that_changes_nothing_yet_says_so_and_names_the_nearest(other_home):
+    rows = json.loads(printed("recommend", "--user", "user_01", "--json", home=other_home))["items"]
+    artist, track = rows[0]["artist_name"], rows[0]["track_name"]
+    said = printed("block", artist.upper(), "--reason", "asked to", home=other_home)
+    assert "nothing changes until one does" in said and f"it knows: {artist!r}" in said
+    assert "nothing changes" in printed("block", artist.upper(), "--reason", "again", home=other_home)
+    said = printed("block", artist, track.upper(), "--reason", "asked to", home=other_home)
+    assert f"{track.upper()} by {artist} is on the list." in said and f"it knows: {track!r} by {artist!r}" in said
+    assert printed("block", "Qzxqzx", "--reason", "no such name", home=other_home).endswith("until one does.\n")
+    (other_home / "bundle" / "SERVED").write_text("damaged")
+    assert "from the day that there is one" in printed("block", artist, "--reason", "asked to", home=other_home)
+
+
+def test_a_damaged_pointer_does_not_hinder_a_rollback(other_home, versions):
+    _, first, second = versions
+    printed("promote", second, "--reason", "newer", home=other_home)
+    (other_home / "bundle" / "SERVED").write_text("no version\n")
+    assert printed("rollback", first, home=other_home) == f"bundle/{first} is served again.\n"

@@ -7,6 +7,7 @@ from planted_artifacts import planted_evaluated
 
 from loopback_core.bundle.build_bundle import build_bundle
 from loopback_core.bundle.served_bundle import ServedBundle
+from loopback_core.promotion.accumulated_loss import add_losses
 from loopback_core.promotion.comparing import compare_lists, lists_of
 from loopback_core.promotion.contender import Contender
 from loopback_core.promotion.deciding import decide
@@ -152,13 +153,39 @@ def difference(says, segment="all", task="discovery"):
 )
 def test_a_tie_is_promoted_when_the_champion_is_old_and_a_loss_never(says, age, decision):
     differences = [difference(one, task=task) for one, task in zip(says, ("discovery", "next_listen"), strict=True)]
-    assert decide(differences, [], age, 28)[0] == decision
+    assert decide(differences, {"discovery": 0.0, "next_listen": 0.0}, [], age, 28)[0] == decision
 
 
 def test_a_segment_that_is_surely_worse_keeps_the_champion_and_one_that_cannot_tell_does_not():
     whole = difference("not worse")
-    assert decide([whole, difference("worse", "tail")], [], 1, 28)[0] == "keep"
-    assert decide([whole, difference("nothing", "tail")], [], 1, 28)[0] == "promote"
+    assert decide([whole, difference("worse", "tail")], {"discovery": 0.0}, [], 1, 28)[0] == "keep"
+    assert decide([whole, difference("nothing", "tail")], {"discovery": 0.0}, [], 1, 28)[0] == "promote"
+
+
+def lost_in(task, by):
+    return difference("not worse", task=task) | {"difference": by}
+
+
+def test_losses_within_the_margin_are_added_up_and_stop_the_one_that_would_pass_it():
+    lost, decisions = {}, []
+    for by in (-0.004, -0.004, -0.004, 0.001, -0.002, 0.02, -0.009):
+        differences = [lost_in("discovery", by), lost_in("next_listen", 0.0), difference("not worse", "tail")]
+        with_it = add_losses(lost, differences)
+        decision, sentence = decide(differences, with_it, [], 100, 28)
+        decisions.append(decision)
+        if decision == "promote":
+            lost = with_it
+        else:
+            assert f"discovery {with_it['discovery']:+.4f}, more than 0.0100 since the best champion" in sentence
+    # The third would make it .012; a gain brings it to .007, and .002 more are within the margin; a large gain is not saved.
+    assert decisions == ["promote", "promote", "keep", "promote", "promote", "promote", "promote"]
+    assert lost == {"discovery": pytest.approx(-0.009), "next_listen": 0.0}
+
+
+def test_what_was_lost_before_counts_in_the_verdict(contender):
+    same = replace(contender, version="b")
+    promotion = judge_challenger(same, contender, EVALUATION, SETTINGS, {"discovery": -1.0})
+    assert promotion["decision"] == "promote" and promotion["lost"] == {"discovery": -1.0, "next_listen": 0.0}
 
 
 def test_a_sure_loss_within_the_margin_is_none(contender):

@@ -395,7 +395,7 @@ def test_a_full_disk_is_a_sentence_and_the_old_version_stays(store, error):
         (folder / "half.txt").write_text("half")
         raise error
 
-    with pytest.raises(ArtifactError, match=f"The disk of {store.home} is full: interactions was not published"):
+    with pytest.raises(ArtifactError, match=f"The disk of {store.home} is full: interactions was not written"):
         build(store, fails, code="2")
     assert store.latest("interactions") == old
     assert files(store.home) == before
@@ -408,7 +408,7 @@ def test_a_short_write_on_a_disk_without_space_is_a_full_disk(store, monkeypatch
     with pytest.raises(OSError, match="2000000 requested"):
         build(store, fails)
     monkeypatch.setattr(module.shutil, "disk_usage", lambda path: Usage(4_000_000, 4_000_000, 0))
-    with pytest.raises(ArtifactError, match="is full: interactions was not published"):
+    with pytest.raises(ArtifactError, match="is full: interactions was not written"):
         build(store, fails)
 
 

@@ -1,5 +1,7 @@
 """The second bundle: who gets it, and the file that names it."""
 
+import shutil
+
 import pytest
 
 from loopback_core.errors import ArtifactError
@@ -84,3 +86,10 @@ def test_a_damaged_file_is_a_sentence_and_may_be_replaced(store, two, content):
         challenge_of(store)
     start_challenge(store, two[1], 0.1)
     assert challenge_of(store).version == two[1].version
+
+
+def test_there_is_no_test_beside_a_bundle_that_is_gone(store, two):
+    shutil.rmtree(two[0].folder)
+    with pytest.raises(ArtifactError, match=f"SERVED names {two[0].version}, which is not there: choose a bundle"):
+        start_challenge(store, two[1], 0.1)
+    assert challenge_of(store) is None

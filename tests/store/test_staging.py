@@ -43,7 +43,7 @@ def test_a_failure_removes_the_folder_and_a_full_disk_is_named(store):
     with pytest.raises(KeyError), store.staging("raw_listens") as folder:
         raise KeyError
     assert not folder.exists()
-    with pytest.raises(ArtifactError, match=r"disk of .* is full: raw_listens was not published"):  # noqa: SIM117
+    with pytest.raises(ArtifactError, match=r"disk of .* is full: raw_listens was not written"):  # noqa: SIM117
         with store.staging("raw_listens") as folder:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     assert not folder.exists()

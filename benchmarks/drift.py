@@ -1,10 +1,11 @@
 """How often the last week of a log raises an alarm: as it is, which would be a false one, and with a fault planted in it.
 
-    uv run python benchmarks/drift.py [--events N] [--users N] [--seeds N ...] [--log FOLDER] [--cuts N]
+    uv run python benchmarks/drift.py [--events N] [--users N] [--seeds N ...] [--log FOLDER] [--cuts N] [--again]
 
 The logs are generated ones, a seed each, or the listens of a folder (`interactions.parquet`, as the asset of that name writes it). A
 log is cut after each of its past weeks, the last year of it, and the last week of what remains is judged. Every fault of
-tests/planted_shifts.py is planted after `--cuts` of these cuts, evenly spread. Prints a table, and how long a log takes.
+tests/planted_shifts.py is planted after `--cuts` of these cuts, evenly spread; with --again also six weeks earlier, so that the past holds one that nobody mended. Prints
+a table, and how long a log takes.
 """
 
 import argparse
@@ -31,6 +32,7 @@ from planted_shifts import SHIFTS, sorted_listens
 SETTINGS = DriftSettings()
 LEAST_WEEKS = 30  # before the first cut
 CUT_WEEKS = 100
+EARLIER_WEEKS = 6
 
 
 def alarms_of(calibration: Calibration) -> list[str]:
@@ -49,10 +51,17 @@ def table_of(folder: Path) -> pl.DataFrame:
     return weekly_statistics(read_weeks(folder, 10_000), folder / "profiles.parquet")
 
 
-def planted(folder: Path, end: int, shift: str, seed: int, into: Path) -> pl.DataFrame:
-    """The weeks of the log cut at a second, with a fault in the last of them."""
-    listens = pl.read_parquet(folder / "interactions.parquet").filter(pl.col("timestamp").dt.epoch("s") < end)
-    shifted = sorted_listens(SHIFTS[shift](listens, np.random.default_rng(seed)))
+def planted(folder: Path, ends: list[int], shift: str, seed: int, into: Path) -> pl.DataFrame:
+    """The weeks of the log cut at the last of some seconds, with a fault in the week before each."""
+    listens, second = pl.read_parquet(folder / "interactions.parquet"), pl.col("timestamp").dt.epoch("s")
+    shifted, since = listens.clear(), 0
+    for number, end in enumerate(ends):
+        between = listens.filter(second >= since, second < end)
+        shifted = SHIFTS[shift](
+            pl.concat([shifted, between.select(shifted.columns)]), np.random.default_rng(seed + number)
+        )
+        since = end
+    shifted = sorted_listens(shifted)
     shifted.write_parquet(into / "interactions.parquet")
     return weekly_statistics(read_weeks(into, SETTINGS.past_weeks + 20), folder / "profiles.parquet")
 
@@ -66,7 +75,7 @@ def sample_logs(events: int, users: int, seeds: list[int], folder: Path) -> Iter
         yield f"{events:,} listens, {users:,} users, seed {seed}", folder / f"{seed}"
 
 
-def measure(name: str, log: Path, cuts: int, into: Path) -> None:
+def measure(name: str, log: Path, cuts: int, again: bool, into: Path) -> None:
     """Print what one log gives."""
     started = time.monotonic()
     table = table_of(log)
@@ -81,7 +90,9 @@ def measure(name: str, log: Path, cuts: int, into: Path) -> None:
     for shift in SHIFTS if cuts else ():
         found = []
         for place in chosen:
-            alarms = alarms_of(calibrated(planted(log, int(table["start"][place]) + WEEK, shift, place, into)))
+            weeks = [place - EARLIER_WEEKS, place] if again else [place]
+            ends = [int(table["start"][week]) + WEEK for week in weeks]
+            alarms = alarms_of(calibrated(planted(log, ends, shift, place, into)))
             found.append(alarms)
         print(
             f"    {shift}: found in {sum(map(bool, found))} of {len(found)}",
@@ -98,13 +109,14 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
     parser.add_argument("--log", type=Path)
     parser.add_argument("--cuts", type=int, default=5)
+    parser.add_argument("--again", action="store_true", help="the fault was in an earlier week too, and stayed")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         (folder / "planted").mkdir()
         logs = [("the log", given.log)] if given.log else sample_logs(given.events, given.users, given.seeds, folder)
         for name, log in logs:
-            measure(name, log, given.cuts, folder / "planted")
+            measure(name, log, given.cuts, given.again, folder / "planted")
 
 
 if __name__ == "__main__":

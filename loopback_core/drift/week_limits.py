@@ -30,6 +30,10 @@ are passed by the next one at up to twice that rate (benchmarks/drift.py)."""
 UNSURE = {"stability": 0.1, "hours": 0.1}
 """The least error that is expected of these: a tenth of the index, and six minutes."""
 
+STANDS_OUT = 5
+"""Robust standard deviations by which a past week stands out of the others, and says nothing of what is ordinary: a fault that stayed
+in the log would hide the next one."""
+
 SMALLEST_LOG_COUNT = math.log(0.5)
 """That of no listen: a line that comes out of weeks without any leads below it."""
 
@@ -42,7 +46,7 @@ class Calibration:
     """The last weeks of a log against their limits; all arrays are (weeks,), NaN where nothing can be said."""
 
     threshold: float | None  # of the largest score of a week; None: too few past weeks
-    past_weeks: int  # those that it comes from
+    past_weeks: int  # those that it comes from, without those that stand out
     largest: ByWeek  # the largest score of each week
     expected: dict[str, ByWeek]  # by statistic
     lower: dict[str, ByWeek]
@@ -60,7 +64,7 @@ def limits_of_weeks(table: pl.DataFrame, new_weeks: int, past_weeks: int, false_
     errors = {statistic: _Errors.of(table, statistic, past) for statistic in STATISTICS}
     scores = {statistic.name: error.scores(statistic) for statistic, error in errors.items()}
     largest = _largest(list(scores.values()))
-    of_past = largest[past][~np.isnan(largest[past])]
+    of_past = ordinary(largest[past][~np.isnan(largest[past])])
     threshold = None
     if len(of_past) >= LEAST_PAST_WEEKS:
         threshold = threshold_of(of_past, (1 - false_alarms / CAUTION) ** (1 / new_weeks))
@@ -74,6 +78,14 @@ def limits_of_weeks(table: pl.DataFrame, new_weeks: int, past_weeks: int, false_
         {statistic.name: upper for statistic, (_, upper) in limits.items()},
         scores,
     )
+
+
+def ordinary(largest: ByWeek) -> ByWeek:
+    """Without the weeks that stand out, on the scale of the logarithm of one more than each. largest: (weeks,) of past weeks."""
+    logarithms = np.log1p(largest)
+    middle = np.median(logarithms) if len(largest) else 0.0
+    spread = 1.4826 * np.median(np.abs(logarithms - middle)) if len(largest) else 0.0
+    return largest[logarithms <= middle + STANDS_OUT * spread]
 
 
 def threshold_of(largest: ByWeek, quiet: float) -> float:

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from loopback_core.drift.statistic import STATISTICS
-from loopback_core.drift.week_limits import LEAST_PAST_WEEKS, expected_of, limits_of_weeks, threshold_of
+from loopback_core.drift.week_limits import LEAST_PAST_WEEKS, expected_of, limits_of_weeks, ordinary, threshold_of
 
 NAN = math.nan
 
@@ -81,7 +81,16 @@ def test_one_fault_of_the_past_does_not_hide_the_next():
     values = shares(np.random.default_rng(0), 80)
     values[[40, -1]] = 0.6
     calibration = limits_of_weeks(table_of(80, repeats=values), 1, 76, 0.05)
-    assert calibration.scores["repeats"][-1] > calibration.threshold / 2 > 3
+    assert calibration.past_weeks == 74 and calibration.threshold < 5 < 10 < calibration.scores["repeats"][-1]
+
+
+def test_weeks_that_stand_out_are_left_out_and_wild_ones_among_wild_ones_are_not():
+    calm = np.linspace(1, 2, 20)
+    assert ordinary(np.append(calm, 30.0)).tolist() == calm.tolist()
+    assert ordinary(np.append(calm, 3.5)).max() == 3.5
+    wild = np.geomspace(1, 30, 20)
+    assert ordinary(wild).tolist() == wild.tolist()
+    assert ordinary(np.ones(9)).tolist() == [1.0] * 9 and len(ordinary(np.zeros(0))) == 0
 
 
 @pytest.mark.parametrize(

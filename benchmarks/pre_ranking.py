@@ -54,7 +54,7 @@ def row(family: str, shape: Mapping[str, object], n_tracks: int) -> str:
     of_user, of_views = widths(model, settings)
     views = [View(random.standard_normal((n_tracks, width), np.float32)) for width in of_views]
     user = random.standard_normal((1, of_user), np.float32)
-    alone = milliseconds(lambda tracks: views[0].products(user[0, :dim], tracks), n_tracks)
+    alone = milliseconds(lambda tracks: views[0].products(user[:, :dim], tracks), n_tracks)
     scored = milliseconds(lambda tracks: model.scores(user, views, tracks), n_tracks)
     cells = " ".join(f"{value:8.3f}" for value in alone + scored)
     return f"{sum(view.n_bytes for view in views) / n_tracks:14.0f} {cells}"

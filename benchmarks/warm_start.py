@@ -1,10 +1,10 @@
 """A training that begins with earlier weights against one from the beginning, after a log has grown by a hundredth.
 
-    uv run python benchmarks/warm_start.py HOME [--share 0.01] [--seeds 0 1] [--folder PATH]
+    uv run python benchmarks/warm_start.py HOME [--share 0.01] [--seeds 0 1 2] [--folder PATH]
 
-HOME: artifacts with `interactions`. The log without its newest listens is trained on from the beginning; then the whole log, from
-the beginning with every seed, and from the weights of the first training. Printed are the value on validation, the epochs and the
-processor time of each; what the seeds differ by is what noise does.
+HOME: artifacts with `interactions`. With every seed the log without its newest listens is trained on from the beginning, then the whole
+log twice: with these weights, and from the beginning. Printed are the value on validation, the epochs and the processor time of each;
+what the seeds differ by is what noise does.
 """
 
 import argparse
@@ -52,7 +52,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("home", type=Path)
     parser.add_argument("--share", type=float, default=0.01)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--folder", type=Path, default=Path(".loopback/benchmarks/warm_start"))
     given = parser.parse_args()
     shutil.rmtree(given.folder, ignore_errors=True)
@@ -67,14 +67,12 @@ def main() -> None:
         value = summary["best"]["validation"][metric]
         print(f"| {log} | {name} | {value:.4f} | {summary['epochs']} | {seconds:,.0f} |", flush=True)
 
-    first, seconds = train(before, given.seeds[0], given.folder / "first")
-    row(f"without {given.share:.0%}", f"from the beginning, seed {given.seeds[0]}", first, seconds)
-    earlier = EarlierTraining(given.folder / "first" / "towers", before, first)
-    warm, seconds = train(now, given.seeds[0], given.folder / "warm", earlier)
-    row("whole", "from the earlier weights", warm, seconds)
     for seed in given.seeds:
-        summary, seconds = train(now, seed, given.folder / f"seed{seed}")
-        row("whole", f"from the beginning, seed {seed}", summary, seconds)
+        first, seconds = train(before, seed, given.folder / f"first{seed}")
+        row(f"without {given.share:.0%}", f"from the beginning, seed {seed}", first, seconds)
+        earlier = EarlierTraining(given.folder / f"first{seed}" / "towers", before, first)
+        row("whole", f"from these weights, seed {seed}", *train(now, seed, given.folder / f"warm{seed}", earlier))
+        row("whole", f"from the beginning, seed {seed}", *train(now, seed, given.folder / f"seed{seed}"))
 
 
 if __name__ == "__main__":

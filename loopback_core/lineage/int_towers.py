@@ -101,7 +101,7 @@ class IntTowers(PreRanker):
     def scores(self, users: Floats, views: Sequence[TrackView], tracks: Ids) -> Floats:
         """See :class:`MultiVectorTowers`."""
         dim = self.settings.output_dim
-        scores = views[0].products(users[0, :dim], tracks)
+        scores: Floats = views[0].products(users[:, :dim], tracks)[0]
         scores += scores_of(users[0, dim:].reshape(-1, self.shape.head_dim), views[1:], tracks, self.merge)
         return scores
 

@@ -9,9 +9,11 @@ from torch import Tensor, nn
 
 from loopback_core.data.names import TrackNames
 from loopback_core.features.track_content import TrackContent
+from loopback_core.lineage.compressed_view import CompressedView
 from loopback_core.lineage.merged_softmax import merged_softmax
 from loopback_core.lineage.multi_vector_towers import MultiVectorTowers, in_order, last_states
 from loopback_core.lineage.track_views import TrackView, View
+from loopback_core.retrieval.embed import track_vectors
 from loopback_core.settings import Settings
 from loopback_core.towers.track import SumTrackTower
 from loopback_core.towers.two_tower import Vocabulary
@@ -32,6 +34,7 @@ class LateTowers(MultiVectorTowers):
     def __init__(self, vocabulary: Vocabulary, settings: Settings, names: TrackNames | None = None) -> None:
         super().__init__(vocabulary, settings, names)
         in_order(self, "late")
+        self.bits = settings.lineage.late.residual_bits
         self.listens = min(settings.lineage.listens, settings.towers.hstu.window)
         weights = torch.zeros(2, 1 + self.listens)  # for each intent; in logarithms
         weights[:, 0] = torch.tensor(float(self.listens)).log()  # half of the score is that of the plain towers
@@ -54,7 +57,8 @@ class LateTowers(MultiVectorTowers):
         n_artists = int(content.artist.max(initial=-1)) + 1
         with torch.inference_mode():
             artists = self._of_artists(torch.arange(n_artists, device=self.device)).float().cpu().numpy()
-        return [*super().views(content), View(artists, content.artist)]
+        views = [View(track_vectors(self, content)), View(artists, content.artist)]
+        return [CompressedView.of(view, self.bits) for view in views] if self.bits else [*views]
 
     def _of_artists(self, artist: Tensor) -> Tensor:
         assert isinstance(self.tracks, SumTrackTower)  # what reads histories needs it

@@ -82,7 +82,7 @@ class NetworkTowers(PreRanker, ABC):
         """See :class:`MultiVectorTowers`."""
         plain, states = views
         assert isinstance(states, View)
-        scores = plain.products(users[0, : self.settings.output_dim], tracks)
+        scores: Floats = plain.products(users[:, : self.settings.output_dim], tracks)[0]
         block = np.zeros((_PAIRS_OF_A_PRODUCT, states.vectors.shape[1]), np.float32)
         for start in range(0, len(tracks), _PAIRS_OF_A_PRODUCT):
             some = tracks[start : start + _PAIRS_OF_A_PRODUCT]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from loopback_core.data import NOTHING, FitData, Floats, Histories, Ids, Ragged, Ranking
 from loopback_core.features.track_content import track_content
+from loopback_core.lineage.compressed_view import CompressedView
 from loopback_core.lineage.families import FAMILIES
 from loopback_core.lineage.multi_vector_towers import MultiVectorTowers
 from loopback_core.lineage.sparse_index import SparseIndex, build_sparse_index
@@ -117,7 +118,7 @@ def index_of(view: TrackView, settings: Settings) -> VectorIndex | SparseIndex:
     """Over the vectors of a view, or over its terms."""
     if isinstance(view, SparseView):
         return build_sparse_index(view, settings)
-    assert isinstance(view, View)
+    assert isinstance(view, View | CompressedView)
     return build_index(view.vectors, settings.index)
 
 

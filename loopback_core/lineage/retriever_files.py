@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 from loopback_core.errors import ArtifactError
+from loopback_core.lineage.compressed_view import CompressedView
 from loopback_core.lineage.families import FAMILIES
 from loopback_core.lineage.multi_vector_towers import MultiVectorTowers
 from loopback_core.lineage.retriever import Retriever
@@ -78,11 +79,12 @@ def _layout(view: TrackView) -> dict[str, int]:
     """What has to be known of a view before its files are read."""
     if isinstance(view, SparseView):
         return {"terms": view.width}
-    assert isinstance(view, View)
-    return {"shared": int(view.row is not None)}
+    assert isinstance(view, View | CompressedView)
+    return {"shared": int(view.row is not None), "coded": int(isinstance(view, CompressedView))}
 
 
 def _view(layout: dict[str, int], folder: Path, number: int) -> TrackView:
     if "terms" in layout:
         return SparseView.load(folder, number, layout["terms"])
-    return View.load(folder, number, is_shared=bool(layout["shared"]))
+    kind = CompressedView if layout["coded"] else View
+    return kind.load(folder, number, is_shared=bool(layout["shared"]))

@@ -47,17 +47,16 @@ class SparseView:
         """Of the rows."""
         return self.offsets.nbytes + self.terms.nbytes + self.weights.nbytes
 
-    def products(self, user: Floats, tracks: Ids) -> Floats:
-        """(n,) with some tracks, each summed over its terms in their order, whatever other tracks are asked for.
-
-        user: (width,).
-        """
+    def products(self, users: Floats, tracks: Ids) -> Floats:
+        """See :class:`loopback_core.lineage.track_views.TrackView`: each is summed over the terms of the track in their order."""
         lengths = self.offsets[tracks + 1] - self.offsets[tracks]
         before = np.cumsum(lengths) - lengths
         place = np.arange(lengths.sum()) + np.repeat(self.offsets[tracks] - before, lengths)
-        products = np.asarray(self.weights[place] * user[self.terms[place]], np.float64)
-        of_track = np.bincount(np.repeat(np.arange(len(tracks)), lengths), products, minlength=len(tracks))
-        return of_track.astype(np.float32)
+        terms, weights = self.terms[place], self.weights[place]
+        of_track = np.repeat(np.arange(len(tracks)), lengths)
+        return np.stack(
+            [np.bincount(of_track, (weights * user[terms]).astype(np.float64), minlength=len(tracks)) for user in users]
+        ).astype(np.float32)
 
     def save(self, folder: Path, number: int) -> None:
         """Write its arrays."""

@@ -23,8 +23,8 @@ class TrackView(Protocol):
         """Of what it keeps."""
         ...
 
-    def products(self, user: Floats, tracks: Ids) -> Floats:
-        """(n,) the products of one vector of a user with some tracks, (n,).
+    def products(self, users: Floats, tracks: Ids) -> Floats:
+        """(U, n) the products of the vectors of a user, (U, D), with some tracks, (n,).
 
         That with a track is the same to the last digit whatever other tracks are asked for.
         """
@@ -51,23 +51,24 @@ class View:
         """Of the vectors, and of what says which track has which."""
         return self.vectors.nbytes + (0 if self.row is None else self.row.nbytes)
 
-    def products(self, user: Floats, tracks: Ids) -> Floats:
+    def products(self, users: Floats, tracks: Ids) -> Floats:
         """See :class:`TrackView`."""
         rows = self.rows_of(tracks)
         if self.row is None or len(rows) <= len(self.vectors):
-            return products_with(self.vectors, rows, user)
-        return products_with(self.vectors, np.arange(len(self.vectors)), user)[rows]  # each vector once
+            return np.stack([products_with(self.vectors, rows, user) for user in users])
+        every = np.arange(len(self.vectors))
+        return np.stack([products_with(self.vectors, every, user)[rows] for user in users])  # each vector once
 
     def save(self, folder: Path, number: int) -> None:
         """See :class:`TrackView`."""
         np.save(folder / _vectors(number), self.vectors)
-        if self.row is not None:
-            np.save(folder / _rows(number), self.row)
+        write_row_of_track(self.row, folder, number)
 
     @classmethod
     def load(cls, folder: Path, number: int, *, is_shared: bool) -> Self:
         """Map what :meth:`save` wrote."""
-        return cls(_read(folder / _vectors(number)), _read(folder / _rows(number)) if is_shared else None)
+        vectors = np.load(folder / _vectors(number), mmap_mode="r", allow_pickle=False)
+        return cls(vectors, read_row_of_track(folder, number) if is_shared else None)
 
 
 def scores_of(users: Floats, views: Sequence[TrackView], tracks: Ids, merge: Merge) -> Floats:
@@ -75,25 +76,24 @@ def scores_of(users: Floats, views: Sequence[TrackView], tracks: Ids, merge: Mer
 
     users: (U, D). tracks: (n,). The score of a track is the same to the last digit whatever other tracks are asked for.
     """
-    merged: Floats | None = None
-    for user in users:
-        best: Floats | None = None
-        for view in views:
-            products = view.products(user, tracks)
-            best = products if best is None else np.maximum(best, products, out=best)
-        assert best is not None
-        if merged is None:
-            merged = best
-        elif merge == "max":
-            np.maximum(merged, best, out=merged)
-        else:
-            merged += best
-    assert merged is not None
+    best: Floats | None = None
+    for view in views:
+        products = view.products(users, tracks)
+        best = products if best is None else np.maximum(best, products, out=best)
+    assert best is not None
+    merged: Floats = best.max(axis=0) if merge == "max" else best.sum(axis=0)
     return merged
 
 
-def _read(path: Path) -> Any:
-    return np.load(path, mmap_mode="r", allow_pickle=False)
+def write_row_of_track(row: NDArray[np.int32] | None, folder: Path, view: int) -> None:
+    """Write the vector of each track, where tracks share them."""
+    if row is not None:
+        np.save(folder / _rows(view), row)
+
+
+def read_row_of_track(folder: Path, view: int) -> Any:
+    """Map what :func:`write_row_of_track` wrote."""
+    return np.load(folder / _rows(view), mmap_mode="r", allow_pickle=False)
 
 
 def _vectors(view: int) -> str:

@@ -42,6 +42,15 @@ class SparseSettings(Section):
     )
 
 
+class LateSettings(Section):
+    """The family 'late'."""
+
+    residual_bits: Literal[0, 1, 2, 4] = Field(
+        0,
+        description="Of a dimension of a track's vectors, coded as what is left beside the nearest of up to 4,096 centroids; 0: float32.",
+    )
+
+
 class InteractionSettings(Section):
     """The part of 'int_tower' that scores candidates."""
 
@@ -121,6 +130,7 @@ class LineageSettings(Section):
         "user in 'late'.",
     )
     sparse: SparseSettings = Field(default_factory=SparseSettings, description="Of the family 'sparse'.")
+    late: LateSettings = Field(default_factory=LateSettings, description="Of the family 'late'.")
     interaction: InteractionSettings = Field(
         default_factory=InteractionSettings, description="Of the family 'int_tower'."
     )

@@ -47,9 +47,14 @@ def random_log():
     return FitData(events, count_catalog(events, ARTIST), 480 * 300, names=TrackNames(lambda: names))
 
 
-def untrained(family, data, seed=0):
-    """A retriever whose every weight is drawn, so that nothing starts silent."""
-    settings = settings_of_family(FAMILIES[family], 0, SMALL, {})
+CODED = "late, coded"
+
+
+def untrained(name, data, seed=0):
+    """A retriever whose every weight is drawn, so that nothing starts silent. name: a family, or CODED."""
+    family = name.split(",")[0]
+    lineage = {**SMALL["lineage"], "late": {"residual_bits": 2 if name == CODED else 0}}
+    settings = settings_of_family(FAMILIES[family], 0, {**SMALL, "lineage": lineage}, {})
     torch.manual_seed(seed)
     model = FAMILIES[family].make(Vocabulary(N_USERS, N_TRACKS, N_ARTISTS), settings, data.names)
     with torch.no_grad():

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from retriever_contract import N_TRACKS, N_USERS, untrained
+from retriever_contract import CODED, N_TRACKS, N_USERS, untrained
 from scipy.special import erf
 
 from loopback_core.data import NOTHING, Histories, Ragged
@@ -18,6 +18,7 @@ from loopback_core.lineage.rank_towers import RankTowers
 from loopback_core.lineage.retriever import index_of
 from loopback_core.lineage.retriever_files import load_retriever, save_retriever
 from loopback_core.lineage.sparse_view import SparseView
+from loopback_core.lineage.track_views import View
 from loopback_core.recommenders.recommender import Recommender
 from loopback_core.towers.user import ANYTHING, ONLY_NEW
 
@@ -26,10 +27,10 @@ EVERYONE = np.arange(N_USERS)
 
 @pytest.fixture(scope="module")
 def made(data):
-    return {family: untrained(family, data) for family in FAMILIES}
+    return {name: untrained(name, data) for name in (*FAMILIES, CODED)}
 
 
-@pytest.fixture(params=FAMILIES)
+@pytest.fixture(params=(*FAMILIES, CODED))
 def retriever(request, made):
     return made[request.param]
 
@@ -60,7 +61,7 @@ def silent(view):
     """The view of the same shape whose products are all 0."""
     if isinstance(view, SparseView):
         return replace(view, weights=np.zeros_like(view.weights))
-    return replace(view, vectors=np.zeros_like(view.vectors))
+    return View(np.zeros_like(view.vectors), view.row)
 
 
 def defined_scores(users, views, model):

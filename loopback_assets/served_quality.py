@@ -1,6 +1,7 @@
 """What was heard of what the service showed."""
 
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from loopback_assets.step import Step
 from loopback_assets.ui import picture, result, table
 from loopback_core.errors import ArtifactError
 from loopback_core.listens.listen_store import ListenStore
+from loopback_core.store.block_list import blocked
 from loopback_core.store.served_pointer import ASSET
 
 
@@ -18,13 +20,15 @@ from loopback_core.store.served_pointer import ASSET
 def served_quality(step: Step) -> dg.MaterializeResult[Any]:
     """The log of answers joined with the listens that came afterwards: hit rates by task, bundle, place and day.
 
-    Listens are those of the newest interactions and those that the service received since.
+    Listens are those of the newest interactions and those that the service received since. A sample of the answers is made once
+    more as the evaluation makes lists, so that a service that shows something else is noticed.
     """
     from loopback_core.served_quality.answer_log import AnswerLog
-    from loopback_core.served_quality.measure_served import HITS_PICTURE, measure_served
+    from loopback_core.served_quality.measure_served import HITS_PICTURE
     from loopback_core.served_quality.served_quality_json import read_served_quality
+    from loopback_core.serving.replaying import measure_answers
 
-    interactions = step.sound("interactions")
+    interactions, blocks = step.sound("interactions"), blocked(step.store)
     with ExitStack() as opened:
         if (log := AnswerLog.existing(step.store.home)) is not None:
             opened.callback(log.close)
@@ -35,11 +39,12 @@ def served_quality(step: Step) -> dg.MaterializeResult[Any]:
             "answers": None if log is None else log.version(),
             "listens": None if store is None else store.version(),
             "bundles": sorted(bundles),
+            "blocked": [asdict(one) for one in blocks],
         }
 
         def make(folder: Path) -> dict[str, Any]:
             listens = interactions.folder / "interactions.parquet"
-            return {**measure_served(log, bundles, listens, store, step.settings, folder)}
+            return {**measure_answers(log, bundles, listens, store, blocks, step.settings, folder)}
 
         artifact, reused = step.publish("served_quality", make, upstream=[interactions], extra_settings=seen)
     quality, drawn = read_served_quality(artifact.folder), artifact.folder / HITS_PICTURE

@@ -176,7 +176,7 @@ STAGES = {
         Stage(
             "served_quality",
             ("interactions",),
-            "served_quality.measure_served",
+            "serving.replaying",
             _served_quality,
             parallel=False,
             in_chain=False,

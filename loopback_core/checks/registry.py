@@ -11,6 +11,7 @@ from loopback_core.checks import (
     promotion_checks,
     ranking_checks,
     retrieval_checks,
+    served_checks,
     splits_checks,
     training_checks,
 )
@@ -56,6 +57,9 @@ _SPECIFIC = (
     Check("drift", "models_are_alike", drift_checks.models_are_alike, blocking=False),
     Check("promotion", "challenger_promoted", promotion_checks.challenger_promoted, blocking=False),
     Check("promotion", "costs_as_before", promotion_checks.costs_as_before, blocking=False),
+    Check(
+        "served_quality", "served_as_evaluated", served_checks.served_as_evaluated, ("min_replayed",), blocking=False
+    ),
     Check("ablation", "losses_finite", ablation_checks.losses_finite),
     Check("ablation", "recipe_holds", ablation_checks.recipe_holds, blocking=False),
 )

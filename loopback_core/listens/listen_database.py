@@ -21,6 +21,7 @@ class DatabaseForm(NamedTuple):
     application_id: int  # 32 bits, in the header of the file
     number: int  # of the form; another version of loopback may write another
     tables: tuple[str, ...]  # statements that make them
+    upgrades: tuple[str, ...] = ()  # statement i makes form i + 2 of form i + 1
 
 
 LISTENS_FORM = DatabaseForm(
@@ -108,6 +109,13 @@ class ListenDatabase:
         (number,) = connection.execute("PRAGMA user_version").fetchone()
         if (application, number) == self.form[:2]:
             _empty_wal(connection)  # a process that was killed may have left erased rows in it
+            return
+        if application == self.form.application_id and number <= len(self.form.upgrades):
+            connection.execute("BEGIN IMMEDIATE")
+            for statement in self.form.upgrades[number - 1 :]:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {self.form.number}")
+            connection.execute("COMMIT")
             return
         if application == self.form.application_id:
             raise ListensError(

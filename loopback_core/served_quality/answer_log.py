@@ -29,12 +29,13 @@ LONGEST_KEPT = 100
 
 ANSWERS_FORM = DatabaseForm(
     0x6C6F6F61,  # "looa"
-    1,
+    2,
     (
         # times in microseconds since 1970 UTC; tracks: 4 bytes each, little-endian, in the order in which they were shown
         "CREATE TABLE answers (row INTEGER PRIMARY KEY AUTOINCREMENT, time INTEGER NOT NULL, task TEXT NOT NULL, "
         "bundle TEXT NOT NULL, user INTEGER NOT NULL, k INTEGER NOT NULL, tracks BLOB NOT NULL, "
-        "challenger TEXT, split TEXT)",  # version and salt of the test that the answer is a part of
+        # version and salt of the test that the answer is a part of; whether it was asked for without a wish
+        "challenger TEXT, split TEXT, plain INTEGER NOT NULL DEFAULT 0)",
         "CREATE INDEX answers_of_user ON answers (user)",
         "CREATE INDEX answers_by_time ON answers (time)",
         "CREATE TABLE anonymous (day INTEGER NOT NULL, task TEXT NOT NULL, bundle TEXT NOT NULL, "
@@ -43,6 +44,7 @@ ANSWERS_FORM = DatabaseForm(
         "CREATE TABLE salt (salt BLOB NOT NULL)",
         "INSERT INTO salt VALUES (randomblob(16))",
     ),
+    ("ALTER TABLE answers ADD COLUMN plain INTEGER NOT NULL DEFAULT 0",),
 )
 
 MICROSECONDS_PER_DAY = 86_400_000_000
@@ -53,6 +55,7 @@ ANSWER_COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
     "bundle": pl.String,  # version
     "challenger": pl.String,  # version, and salt, of the test that the answer is a part of; null: of none
     "split": pl.String,
+    "plain": pl.Boolean,  # whether the question named a user, a task and a number of tracks, and nothing else
     "user": pl.Int64,  # see AnswerLog.key_of
     "tracks": pl.List(pl.UInt32),  # in the order in which they were shown
 }
@@ -70,6 +73,7 @@ class LoggedAnswer:
     k: int  # tracks that were asked for
     tracks: Sequence[int]  # ids of that bundle, best first
     challenge: Challenge | None = None  # the test that the answer is a part of
+    is_plain: bool = False  # nothing but a user, a task and a number of tracks was asked with
 
 
 class AnswerLog:
@@ -111,13 +115,14 @@ class AnswerLog:
             if one.user_id is not None:
                 key, tracks = self.key_of(one.user_id), np.array(one.tracks[:LONGEST_KEPT], "<u4").tobytes()
                 test = (None, None) if one.challenge is None else (one.challenge.version, one.challenge.salt)
-                rows.append((one.time, one.task, one.bundle, key, one.k, tracks, *test, key, one.time))
+                rows.append((one.time, one.task, one.bundle, key, one.k, tracks, *test, one.is_plain, key, one.time))
         anonymous = Counter(
             (one.time // MICROSECONDS_PER_DAY, one.task, one.bundle) for one in answers if one.user_id is None
         )
         with self._file.writing() as connection:
             connection.executemany(
-                "INSERT INTO answers (time, task, bundle, user, k, tracks, challenger, split) SELECT ?, ?, ?, ?, ?, ?, ?, ? "
+                "INSERT INTO answers (time, task, bundle, user, k, tracks, challenger, split, plain) "
+                "SELECT ?, ?, ?, ?, ?, ?, ?, ?, ? "
                 "WHERE NOT EXISTS (SELECT 1 FROM erased_keys WHERE user = ? AND erased_at >= ?)",
                 rows,
             )
@@ -172,7 +177,7 @@ class AnswerLog:
             rows = connection.execute(f"SELECT {', '.join(ANSWER_COLUMNS)} FROM answers ORDER BY row").fetchall()
         columns = list(zip(*rows, strict=True)) if rows else [()] * len(ANSWER_COLUMNS)
         shown = [np.frombuffer(tracks, "<u4").tolist() for tracks in columns[-1]]
-        return pl.DataFrame([*columns[:-1], shown], schema=ANSWER_COLUMNS)
+        return pl.DataFrame([*columns[:-1], shown], schema=ANSWER_COLUMNS, strict=False)
 
     def bundles(self) -> list[str]:
         """The versions of the bundles that answered known users, sorted. Raises as :meth:`frame`."""

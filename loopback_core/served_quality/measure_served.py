@@ -16,6 +16,7 @@ from loopback_core.served_quality.listens_after import Wanted, read_listens
 from loopback_core.served_quality.served_quality_json import (
     AnswerCounts,
     RateJson,
+    ReplayJson,
     ServedQualityJson,
     SideBySideJson,
     write_served_quality,
@@ -36,16 +37,18 @@ def measure_served(
     store: ListenStore | None,
     settings: Settings,
     folder: Path,
+    replayed: ReplayJson | None = None,
 ) -> AnswerCounts:
     """Write `served_quality.json`, and a picture where something was measured, into `folder`; returns the counts.
 
     log: None: nothing was ever logged. bundles: version -> folder of those that can be read. interactions: the file of
-    clean listens. store: of received listens, None where there is none.
+    clean listens. store: of received listens, None where there is none. replayed: a sample of the answers beside those of the
+    evaluation.
 
     Raises:
         ListensError: the log, or the store, cannot be read.
     """
-    quality = served_quality_of(log, bundles, interactions, store, settings)
+    quality = served_quality_of(log, bundles, interactions, store, settings, replayed)
     write_served_quality(quality, folder)
     if quality["rates"]:
         plot_served_quality(quality, folder / HITS_PICTURE)
@@ -58,6 +61,7 @@ def served_quality_of(
     interactions: Path,
     store: ListenStore | None,
     settings: Settings,
+    replayed: ReplayJson | None = None,
 ) -> ServedQualityJson:
     """The same as a document."""
     quality = ServedQualityJson(
@@ -69,6 +73,7 @@ def served_quality_of(
         rates=[],
         positions=[],
         splits=[],
+        replayed=replayed,
     )
     if log is None:
         quality["sentences"] = [NOTHING_LOGGED]
@@ -116,6 +121,11 @@ def _sentences(quality: ServedQualityJson) -> list[str]:
     if counts["unreadable"]:
         parts.append(
             f"{counts['unreadable']:,} are by bundles that are gone or damaged, and cannot be joined with listens."
+        )
+    if (replayed := quality["replayed"]) is not None and replayed["overlap"] is not None:
+        parts.append(
+            f"{replayed['answers']:,} answers to questions without a wish were made once more as the evaluation makes them: {replayed['same']:,} are the "
+            f"same, track for track, and {replayed['overlap']:.1%} of the tracks are in both."
         )
     whole = [one for one in quality["rates"] if one["k"] == DEPTHS[-1] and one["bundle"] is None and one["day"] is None]
     return [*parts, *(_in_words(one) for one in whole), *(_split_in_words(one) for one in quality["splits"])]

@@ -65,6 +65,14 @@ class AnswerCounts(TypedDict):
     counted: int
 
 
+class ReplayJson(TypedDict):
+    """A sample of the answers beside the lists that the evaluation makes of the same histories."""
+
+    answers: int  # that were replayed
+    same: int  # track for track
+    overlap: float | None  # mean share of the tracks that are in both; None: nothing was replayed
+
+
 class ServedQualityJson(TypedDict):
     """What was heard of what was shown."""
 
@@ -76,6 +84,7 @@ class ServedQualityJson(TypedDict):
     rates: list[RateJson]
     positions: list[PositionJson]
     splits: list[SideBySideJson]
+    replayed: ReplayJson | None  # None: no answer is in the log
 
 
 _FORM = TypeAdapter(ServedQualityJson)

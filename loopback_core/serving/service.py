@@ -20,6 +20,7 @@ from loopback_core.serving.answer_writer import AnswerWriter
 from loopback_core.serving.answering import Answer, answer
 from loopback_core.serving.blocked_tracks import FollowedBlockList
 from loopback_core.serving.listener import Received
+from loopback_core.serving.listing import has_no_wish
 from loopback_core.serving.loaded import LoadedBundle
 from loopback_core.serving.prepared import Asked
 from loopback_core.serving.question import HeardTrack, Question
@@ -225,7 +226,8 @@ def _seconds(moment: datetime) -> int:
 def _logged(answer: Answer, bundle: str, challenge: Challenge | None, now: int) -> LoggedAnswer:
     question = answer.question
     shown = [item.track for item in answer.items]
-    return LoggedAnswer(now, question.task, bundle, question.user_id, question.k, shown, challenge)
+    plain = has_no_wish(question) and not question.history and question.at is None
+    return LoggedAnswer(now, question.task, bundle, question.user_id, question.k, shown, challenge, plain)
 
 
 def _pointed_at(store: ArtifactStore) -> str:

@@ -94,6 +94,11 @@ class ChecksSettings(Section):
         description="Smallest mean share of the 100 tracks nearest to a user on which the served towers, trained on everything, "
         "agree with those that were evaluated.",
     )
+    min_replayed: Share = Field(
+        0.98,
+        description="Smallest share of the logged answers without a wish that are, track for track, what the evaluation makes of the same "
+        "histories.",
+    )
     min_evaluation_users: Count = Field(
         20, description="Fewest scored users in discovery and in next_listen for a report that can be trusted."
     )

@@ -77,7 +77,7 @@ def test_every_asset_has_checks_and_every_check_a_description():
         "bundle": ["files_intact", "canaries_answered", "refit_agrees"],
         "drift": ["files_intact", "data_is_alike", "past_is_the_same", "models_are_alike"],
         "promotion": ["files_intact", "challenger_promoted", "costs_as_before"],
-        "served_quality": ["files_intact"],
+        "served_quality": ["files_intact", "served_as_evaluated"],
         "ablation": ["files_intact", "losses_finite", "recipe_holds"],
         "lineage": ["files_intact"],
     }

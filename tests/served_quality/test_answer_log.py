@@ -4,13 +4,16 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import closing
 from datetime import UTC, datetime
 
 import pytest
 
 from loopback_core.errors import ListensError
+from loopback_core.listens.listen_database import DatabaseForm, ListenDatabase
 from loopback_core.served_quality.answer_log import (
     ANSWERS_FILE,
+    ANSWERS_FORM,
     LONGEST_KEPT,
     MICROSECONDS_PER_DAY,
     AnswerLog,
@@ -40,6 +43,7 @@ def test_an_answer_comes_back_with_its_tracks_in_their_order_and_without_a_name(
         "bundle": "b1",
         "challenger": None,
         "split": None,
+        "plain": False,
         "user": log.key_of("ann"),
         "tracks": [3, 1, 2],
     }
@@ -112,3 +116,19 @@ def test_a_kill_in_the_middle_of_writing_leaves_a_whole_file(tmp_path):
     times = log.frame()["time"].to_list()
     assert len(times) % 50 == 0 and set(range(last + 1)) <= set(times)  # each batch whole, none that was kept is lost
     log.close()
+
+
+def test_a_log_of_the_form_before_is_brought_up_to_date_with_its_answers(tmp_path):
+    path = tmp_path / "listens" / "answers.sqlite"
+    tables = [statement.replace(", plain INTEGER NOT NULL DEFAULT 0", "") for statement in ANSWERS_FORM.tables]
+    earlier = ListenDatabase(path, DatabaseForm(ANSWERS_FORM.application_id, 1, tuple(tables)))
+    with earlier.writing() as connection:
+        connection.execute("INSERT INTO answers VALUES (1, 5, 'discovery', 'b', 7, 1, x'01000000', NULL, NULL)")
+    earlier.close()
+    with closing(AnswerLog.open(tmp_path)) as log:
+        (row,) = log.frame().rows(named=True)
+        assert (row["time"], row["tracks"], row["plain"]) == (5, [1], False)
+        log.add([LoggedAnswer(6, "discovery", "b", "ann", 1, (2,), is_plain=True)])
+        assert log.frame()["plain"].to_list() == [False, True]
+    with closing(AnswerLog.open(tmp_path)) as log:
+        assert len(log.frame()) == 2

@@ -13,7 +13,7 @@ from loopback_assets.step import Step
 from loopback_assets.ui import picture, result, table
 from loopback_core.errors import ArtifactError
 from loopback_core.store.artifacts import Artifact
-from loopback_core.store.deployments import Cause, deploy, taken_back
+from loopback_core.store.deployments import Cause, deploy, lost_by_served, taken_back
 from loopback_core.store.retention import delete_unneeded
 from loopback_core.store.served_pointer import ASSET, served_version
 
@@ -32,7 +32,7 @@ def promotion(step: Step) -> dg.MaterializeResult[Any]:
 
     challenger, champion = step.newest(ASSET), served_version(step.store)
     unasked = _unasked(step, challenger, champion)
-    lost = {} if unasked or champion is None else _lost_before(step, champion)
+    lost = {} if unasked else lost_by_served(step.store)
 
     def make(folder: Path) -> dict[str, Any]:
         return write_verdict(unasked or _ask(step, challenger, champion, lost), folder)
@@ -103,21 +103,6 @@ def _alarms(step: Step, challenger: Artifact, champion: str) -> list[str]:
     return drift_alarms(drift)
 
 
-def _lost_before(step: Step, champion: str) -> dict[str, float]:
-    """What the gate had lost, by task, when it promoted this bundle; nothing where a person chose it."""
-    from loopback_core.promotion.promotion_json import read_promotion
-
-    for verdict in reversed(step.store.all_made_from("promotion", step.store.get(ASSET, champion))):
-        try:
-            promotion = read_promotion(step.read(verdict).folder)
-        except ArtifactError as error:
-            log.warning("what was lost before is not known: %s", error)
-            continue
-        if promotion["decision"] == "promote" and promotion["differences"]:
-            return promotion["lost"]
-    return {}
-
-
 def _ask(step: Step, challenger: Artifact, champion: str | None, lost: dict[str, float]) -> "PromotionJson":
     from loopback_core.evaluation.evaluation_json import read_evaluation
     from loopback_core.promotion.contender import EVALUATED, Contender
@@ -141,7 +126,7 @@ def _act(step: Step, challenger: Artifact, champion: str | None, promotion: "Pro
             post(webhook, f"loopback: {sentence}", log)
         return
     cause: Cause = "first" if champion is None else "promotion"
-    if deploy(step.store, challenger, cause, promotion["sentence"], instead_of=[champion]):
+    if deploy(step.store, challenger, cause, promotion["sentence"], instead_of=[champion], lost=promotion["lost"]):
         log.info("%s", sentence)
     if step.settings.promotion.clean:
         for one in delete_unneeded(step.store, step.settings.promotion.keep_bundles):

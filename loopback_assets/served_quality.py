@@ -12,7 +12,7 @@ from loopback_assets.step import Step
 from loopback_assets.ui import picture, result, table
 from loopback_core.errors import ArtifactError
 from loopback_core.listens.listen_store import ListenStore
-from loopback_core.store.block_list import blocked
+from loopback_core.store.block_list import ever_blocked
 from loopback_core.store.served_pointer import ASSET
 
 
@@ -28,7 +28,7 @@ def served_quality(step: Step) -> dg.MaterializeResult[Any]:
     from loopback_core.served_quality.served_quality_json import read_served_quality
     from loopback_core.serving.replaying import measure_answers
 
-    interactions, blocks = step.sound("interactions"), blocked(step.store)
+    interactions, blocks = step.sound("interactions"), ever_blocked(step.store)
     with ExitStack() as opened:
         if (log := AnswerLog.existing(step.store.home)) is not None:
             opened.callback(log.close)

@@ -8,6 +8,7 @@ from typing import Any, cast
 import click
 
 from loopback_core.command_line.history_file import read_history
+from loopback_core.command_line.shown_text import shown_text
 from loopback_core.errors import RequestError
 from loopback_core.serving.api.rows import answer_row, artist_rows, track_rows
 from loopback_core.serving.loaded import LoadedBundle
@@ -16,6 +17,8 @@ from loopback_core.serving.service import Service
 from loopback_core.serving.similar import similar_artists, similar_tracks
 from loopback_core.store.artifacts import ArtifactStore
 from loopback_core.store.served_pointer import served_bundle
+
+WIDEST_CELL = 60  # characters
 
 
 def opened(home: Path) -> tuple[Service, LoadedBundle]:
@@ -89,11 +92,7 @@ def ask_similar(home: Path, as_json: bool, artist: str, track: str | None, k: in
 
 def _table(header: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
     """Columns as wide as their longest text; control characters of names are shown, not sent to the terminal."""
-    cells = [[_plain(str(cell)) for cell in row] for row in [tuple(header), *rows]]
+    cells = [[shown_text(str(cell), WIDEST_CELL) for cell in row] for row in [tuple(header), *rows]]
     widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
     for row in cells:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-
-
-def _plain(text: str) -> str:
-    return "".join(character if character.isprintable() else "�" for character in text)[:60]

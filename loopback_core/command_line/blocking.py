@@ -5,7 +5,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
+import pyarrow.compute as pc
 
+from loopback_core.command_line.shown_text import shown_text
 from loopback_core.errors import ArtifactError, RequestError
 from loopback_core.listens.log_rules import normal_form
 from loopback_core.recommenders.name_keys import texts
@@ -20,10 +22,14 @@ def block_names(home: Path, artist: str, track: str | None, reason: str) -> None
     """Recommend a track, or all of an artist, no more.
 
     Raises:
-        ArtifactError: the block list is damaged, or the home cannot be written to.
+        ArtifactError: the block list is damaged, or the home is not there or cannot be written to.
         RequestError: a name is empty.
     """
     names, store = _normal(artist, track), ArtifactStore(home)
+    if not store.home.is_dir():
+        raise ArtifactError(
+            f"{store.home} is not there: name the folder of the artifacts with --home or LOOPBACK_HOME."
+        )
     is_new = add_block(store, *names, reason)
     unknown = _unknown(store, *names)
     if unknown is None:
@@ -68,26 +74,29 @@ def _normal(artist: str, track: str | None) -> tuple[str, str | None]:
 
 def _unknown(store: ArtifactStore, artist: str, track: str | None) -> str | None:
     """What to say where the bundle in service does not know the names, so that nothing changes; None where it does."""
-    from loopback_core.bundle.served_bundle import ServedBundle
+    from loopback_core.bundle.bundle_files import read_keys, read_names
+    from loopback_core.bundle.catalog_search import CatalogSearch
 
     try:
-        served = ServedBundle.load(served_bundle(store).folder)
-    except ArtifactError:
-        return "There is no bundle in service that can be read: it holds from the day that there is one."
-    keys = served.keys
-    if int((keys.find_artists([artist]) if track is None else keys.find_tracks([artist], [track]))[0]) >= 0:
-        return None
-    near = served.search.artists(artist, 1) if track is None else served.search.tracks(f"{artist} {track}", 1)
+        folder = served_bundle(store).folder
+        keys, names = read_keys(folder)[0], read_names(folder)
+        if int((keys.find_artists([artist]) if track is None else keys.find_tracks([artist], [track]))[0]) >= 0:
+            return None
+        search = CatalogSearch.open(folder)
+        near = search.artists(artist, 1) if track is None else search.tracks(f"{artist} {track}", 1)
+    except ArtifactError as error:
+        return f"Whether anything changes is not known: {error}"
     said = "The bundle in service does not know it, so that nothing changes until one does."
     if not len(near):
         return said
     if track is None:
-        like = repr(served.artist_name(int(near[0])))
+        row = names.filter(pc.field("artist") == int(near[0])).slice(0, 1).to_pylist()[0]
+        like = f"all by {row['artist_name']!r}"
     else:
-        artist, title = (served.names[column][int(near[0])].as_py() for column in ("artist_name", "track_name"))
-        like = f"{title!r} by {artist!r}"
-    return f"{said} Upper and lower case and spaces count. The nearest that it knows: {like}"
+        row = names.slice(int(near[0]), 1).to_pylist()[0]
+        like = f"{row['track_name']!r} by {row['artist_name']!r}"
+    return f"{said} Upper and lower case and spaces count. The nearest that is found: {like}"
 
 
 def _shown(artist: str, track: str | None) -> str:
-    return f"all by {artist}" if track is None else f"{track} by {artist}"
+    return f"all by {shown_text(artist)}" if track is None else f"{shown_text(track)} by {shown_text(artist)}"

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import click
 
+from loopback_core.command_line.gate_verdicts import doubts, gate_verdicts
 from loopback_core.errors import SettingsError
 from loopback_core.store.artifacts import ArtifactStore
 from loopback_core.store.deployments import end_challenge, start_challenge
-from loopback_core.store.served_pointer import ASSET, bundle_of, served_version
+from loopback_core.store.served_pointer import ASSET, bundle_of, served_bundle, served_version
 
 
 def start_test(home: Path, version: str, share: float | None) -> None:
@@ -27,17 +28,20 @@ def start_test(home: Path, version: str, share: float | None) -> None:
         f"{challenge.share:.1%} of the users get {artifact}, the others {ASSET}/{served_version(store)}. The answers are compared by "
         "the asset served_quality where the service runs with --log-answers. End it: loopback challenge --end"
     )
+    for line in doubts(gate_verdicts(store), version):
+        click.echo(line)
 
 
 def end_test(home: Path) -> None:
     """Let everybody get the bundle in service.
 
     Raises:
-        ArtifactError: the home cannot be written to.
+        ArtifactError: the home cannot be written to; or the test has ended, and no bundle is served.
     """
     store = ArtifactStore(home)
     ended = end_challenge(store)
-    click.echo(f"Everybody gets {ASSET}/{served_version(store)}{' again' if ended else ': there was no challenger'}.")
+    click.echo("The test has ended." if ended else "There was no challenger.")
+    click.echo(f"Everybody gets {served_bundle(store)}.")
 
 
 def _setting() -> float:

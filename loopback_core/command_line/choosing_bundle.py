@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from loopback_core.command_line.gate_verdicts import doubts, gate_verdicts
 from loopback_core.store.artifacts import ArtifactStore
 from loopback_core.store.deployments import bundle_before, deploy, served_or_none
 from loopback_core.store.served_pointer import ASSET, bundle_of
@@ -20,6 +21,8 @@ def promote_bundle(home: Path, version: str, reason: str) -> None:
     artifact.verify()
     changed = deploy(store, artifact, "chosen", reason)
     click.echo(f"{artifact} is served{'' if changed else ' already'}.")
+    for line in doubts(gate_verdicts(store), version):
+        click.echo(line)
 
 
 def roll_back(home: Path, version: str | None, reason: str) -> None:

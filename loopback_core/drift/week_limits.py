@@ -34,6 +34,9 @@ STANDS_OUT = 5
 """Robust standard deviations by which a past week stands out of the others, and says nothing of what is ordinary: a fault that stayed
 in the log would hide the next one."""
 
+LEAST_SPREAD_OF_WEEKS = 0.1
+"""Of these logarithms: a tenth of a score."""
+
 SMALLEST_LOG_COUNT = math.log(0.5)
 """That of no listen: a line that comes out of weeks without any leads below it."""
 
@@ -46,7 +49,7 @@ class Calibration:
     """The last weeks of a log against their limits; all arrays are (weeks,), NaN where nothing can be said."""
 
     threshold: float | None  # of the largest score of a week; None: too few past weeks
-    past_weeks: int  # those that it comes from, without those that stand out
+    past_weeks: int  # those that it comes from, with those that stand out
     largest: ByWeek  # the largest score of each week
     expected: dict[str, ByWeek]  # by statistic
     lower: dict[str, ByWeek]
@@ -64,10 +67,10 @@ def limits_of_weeks(table: pl.DataFrame, new_weeks: int, past_weeks: int, false_
     errors = {statistic: _Errors.of(table, statistic, past) for statistic in STATISTICS}
     scores = {statistic.name: error.scores(statistic) for statistic, error in errors.items()}
     largest = _largest(list(scores.values()))
-    of_past = ordinary(largest[past][~np.isnan(largest[past])])
+    of_past = largest[past][~np.isnan(largest[past])]
     threshold = None
     if len(of_past) >= LEAST_PAST_WEEKS:
-        threshold = threshold_of(of_past, (1 - false_alarms / CAUTION) ** (1 / new_weeks))
+        threshold = threshold_of(ordinary(of_past), (1 - false_alarms / CAUTION) ** (1 / new_weeks))
     limits = {statistic: error.limits(statistic, threshold) for statistic, error in errors.items()}
     return Calibration(
         threshold,
@@ -81,11 +84,16 @@ def limits_of_weeks(table: pl.DataFrame, new_weeks: int, past_weeks: int, false_
 
 
 def ordinary(largest: ByWeek) -> ByWeek:
-    """Without the weeks that stand out, on the scale of the logarithm of one more than each. largest: (weeks,) of past weeks."""
+    """Without the weeks that stand out, on the scale of the logarithm of one more than each.
+
+    All of them where more than one in twenty stand out: then such weeks are a part of what the log is. largest: (weeks,) of past
+    weeks, one at least.
+    """
     logarithms = np.log1p(largest)
-    middle = np.median(logarithms) if len(largest) else 0.0
-    spread = 1.4826 * np.median(np.abs(logarithms - middle)) if len(largest) else 0.0
-    return largest[logarithms <= middle + STANDS_OUT * spread]
+    middle = np.median(logarithms)
+    spread = max(1.4826 * float(np.median(np.abs(logarithms - middle))), LEAST_SPREAD_OF_WEEKS)
+    is_ordinary = logarithms <= middle + STANDS_OUT * spread
+    return largest[is_ordinary] if (~is_ordinary).sum() <= max(1, len(largest) // 20) else largest
 
 
 def threshold_of(largest: ByWeek, quiet: float) -> float:

@@ -15,9 +15,9 @@ from loopback_core.promotion.promotion_json import DifferenceJson
 def add_losses(before: Mapping[str, float], differences: Sequence[DifferenceJson]) -> dict[str, float]:
     """By task, at most 0: what was lost once the challenger has taken the champion's place.
 
-    before: the same of the champion; empty: nothing is known.
+    before: the same of the champion, and of tasks that are not asked now; empty: nothing is known.
     """
-    return {
+    return dict(before) | {
         one["task"]: min(before.get(one["task"], 0.0) + one["difference"], 0.0)
         for one in differences
         if one["segment"] == ALL

@@ -62,7 +62,7 @@ def replay(
         bundles: version -> folder of those that can be read.
         interactions: the file of clean listens, by which numbers of users are told.
         store: of received listens, None where there is none.
-        blocks: what is never recommended, since when.
+        blocks: all that was ever blocked, since when and until when.
         seed: of the sample.
 
     Raises:
@@ -115,8 +115,9 @@ def _heard(one: KeptListen) -> HeardTrack:
 
 
 def _blocked(served: ServedBundle, blocks: BlockList, at: int) -> BlockedTracks:
-    since = np.datetime64(at, "us").astype("datetime64[s]")
-    return BlockedTracks.of(served, tuple(one for one in blocks if np.datetime64(one.since.rstrip("Z"), "s") <= since))
+    moment = np.datetime_as_string(np.datetime64(at, "us").astype("datetime64[s]")) + "Z"
+    then = (one for one in blocks if one.since <= moment and (one.until is None or moment < one.until))
+    return BlockedTracks.of(served, tuple(then))
 
 
 def _lists(served: ServedBundle, task: str, listeners: list[ListenerHistory]) -> list[Ids]:

@@ -26,6 +26,7 @@ from loopback_core.serving.prepared import Asked
 from loopback_core.serving.question import HeardTrack, Question
 from loopback_core.store.artifacts import ArtifactStore
 from loopback_core.store.challenger_pointer import Challenge, challenge_of
+from loopback_core.store.deployments import served_or_none
 from loopback_core.store.served_pointer import ASSET, served_bundle
 
 log = logging.getLogger("loopback")
@@ -113,14 +114,15 @@ class Service:
         except Exception as error:
             reason, version = self._reason(error), _pointed_at(self.store)
             if self.failure is None or self.failure.reason != reason:
-                log.error("the bundle %s is not put into service: %s", version, reason)
+                log.error("%s is not put into service: %s", f"bundle/{version}" if version else "nothing", reason)
             self.failure = Failure(version, reason)
         version = ""
         try:
             challenge = challenge_of(self.store)
             version = "" if challenge is None else challenge.version
-            self.challenger = self._challenger(challenge)
+            before, self.challenger = self.challenger, self._challenger(challenge)
             self.challenger_failure = None
+            _log_test(before, self.challenger)
         except Exception as error:
             reason, self.challenger = self._reason(error), None
             if self.challenger_failure is None or self.challenger_failure.reason != reason:
@@ -231,7 +233,11 @@ def _logged(answer: Answer, bundle: str, challenge: Challenge | None, now: int) 
 
 
 def _pointed_at(store: ArtifactStore) -> str:
-    try:
-        return served_bundle(store).version
-    except LoopbackError:
-        return ""
+    return served_or_none(store) or ""
+
+
+def _log_test(before: LoadedChallenger | None, now: LoadedChallenger | None) -> None:
+    if now is not None and (before is None or before.challenge != now.challenge):
+        log.info("bundle/%s answers %.1f %% of the users", now.loaded.version, 100 * now.challenge.share)
+    elif before is not None and now is None:
+        log.info("bundle/%s is no challenger any more", before.loaded.version)

@@ -5,7 +5,7 @@ By names, since the ids of tracks and artists are those of one bundle. It is rea
 
 import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from loopback_core.errors import ArtifactError
 from loopback_core.store.artifacts import ArtifactStore
@@ -25,6 +25,7 @@ class BlockedName:
     track: str | None  # None: all of the artist
     since: str  # ISO 8601, UTC
     reason: str
+    until: str | None = None  # None: it is blocked still
 
     @property
     def names(self) -> tuple[str, str | None]:
@@ -41,12 +42,17 @@ def blocked(store: ArtifactStore) -> BlockList:
     Raises:
         ArtifactError: the file is damaged.
     """
+    return tuple(one for one in ever_blocked(store) if one.until is None)
+
+
+def ever_blocked(store: ArtifactStore) -> BlockList:
+    """The same, with what is not blocked any more."""
     path = store.home / ASSET / BLOCKED
     try:
         return tuple(_block(line) for line in path.read_text("utf-8").split("\n") if line)
     except FileNotFoundError:
         return ()
-    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ArtifactError(
             f"{path} cannot be read ({type(error).__name__}: {error}): mend the line, or delete the file and block again what it named."
         ) from None
@@ -59,22 +65,23 @@ def add_block(store: ArtifactStore, artist: str, track: str | None, reason: str)
         ArtifactError: the file is damaged, or the home cannot be written to.
     """
     with changing_served(store):
-        before = blocked(store)
-        if any(one.names == (artist, track) for one in before):
+        before = ever_blocked(store)
+        if any(one.names == (artist, track) and one.until is None for one in before):
             return False
-        since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        _write(store, (*before, BlockedName(artist, track, since, reason)))
+        _write(store, (*before, BlockedName(artist, track, _now(), reason)))
         return True
 
 
 def remove_block(store: ArtifactStore, artist: str, track: str | None) -> bool:
     """Let it be recommended again; whether it was blocked. Raises as :func:`add_block`."""
     with changing_served(store):
-        before = blocked(store)
-        left = tuple(one for one in before if one.names != (artist, track))
-        if len(left) < len(before):
-            _write(store, left)
-        return len(left) < len(before)
+        before = ever_blocked(store)
+        ends = [one.names == (artist, track) and one.until is None for one in before]
+        if any(ends):
+            _write(
+                store, tuple(replace(one, until=_now()) if end else one for one, end in zip(before, ends, strict=True))
+            )
+        return any(ends)
 
 
 def _write(store: ArtifactStore, blocks: BlockList) -> None:
@@ -84,9 +91,17 @@ def _write(store: ArtifactStore, blocks: BlockList) -> None:
         write_text(store.home / ASSET / BLOCKED, "".join(line + "\n" for line in lines))
 
 
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
 def _block(line: str) -> BlockedName:
     read = json.loads(line)
     track = read["track"]
     return BlockedName(
-        str(read["artist"]), None if track is None else str(track), str(read["since"]), str(read["reason"])
+        str(read["artist"]),
+        None if track is None else str(track),
+        str(read["since"]),
+        str(read["reason"]),
+        None if read.get("until") is None else str(read["until"]),
     )

@@ -7,7 +7,7 @@ pointer does not name: it never took force, is not shown, and the next change re
 import json
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from typing import Literal, TypedDict
@@ -26,6 +26,7 @@ from loopback_core.store.challenger_pointer import (
     write_challenge,
 )
 from loopback_core.store.disk_errors import writing
+from loopback_core.store.latest import versions_of
 from loopback_core.store.served_pointer import ASSET, POINTER, served_bundle, served_version
 
 HISTORY = f"{POINTER}.history"
@@ -40,6 +41,7 @@ class Deployment(TypedDict):
     since: str  # ISO 8601, UTC
     cause: Cause  # first: none was served before; promotion: by the gate; chosen, rollback: by a person
     reason: str
+    lost: dict[str, float]  # by task, at most 0: since the best bundle, as the gate measured it; empty: not measured
 
 
 @contextmanager
@@ -65,12 +67,13 @@ def deploy(
     cause: Cause,
     reason: str,
     instead_of: Sequence[str | None] = (),
+    lost: Mapping[str, float] | None = None,
 ) -> bool:
     """Let this version be served from now on; False where it was already, and nothing changed.
 
     Readers see the one before or this one, nothing between. Sizes of its files are compared with the manifest; the
     service asks it its canaries before it answers from it. instead_of: what may be served now, None: nothing; empty:
-    whatever is.
+    whatever is. lost: see :class:`Deployment`.
 
     Raises:
         ArtifactError: a file of the bundle is missing or of another size, another version than `instead_of` is served,
@@ -87,7 +90,7 @@ def deploy(
             )
         if now == artifact.version:
             return False
-        entry = _deployment(artifact.version, cause, reason, time.time())
+        entry = _deployment(artifact.version, cause, reason, time.time(), lost)
         folder = artifact.folder.parent
         with writing(store.home, f"{ASSET}/{POINTER}"):
             lines = [json.dumps(one, ensure_ascii=False) for one in [*deployments(store), entry]]
@@ -156,7 +159,9 @@ def deployments(store: ArtifactStore) -> list[Deployment]:
         before = entries[-2]["version"] if len(entries) > 1 else None
         if before == now:
             return entries[:-1]  # the change was interrupted, and never took force
-    if now is not None and (not entries or entries[-1]["version"] != now):  # the pointer was written by hand
+    is_there = now in versions_of(store.home, ASSET)
+    if is_there and (not entries or entries[-1]["version"] != now):  # the pointer was written by hand
+        assert now is not None
         changed = (store.home / ASSET / POINTER).stat().st_mtime
         entries.append(_deployment(now, "chosen", "The pointer was written without a reason.", changed))
     return entries
@@ -186,7 +191,7 @@ def bundle_before(store: ArtifactStore) -> Artifact:
             continue
         return artifact
     raise ArtifactError(
-        f"No other bundle of {store.home} was served before and is still there: `loopback bundles` lists all, "
+        f"No bundle of {store.home} is left to go back to: those that a rollback left do not count. `loopback bundles` lists all, "
         "`loopback rollback VERSION` goes back to one of them."
     )
 
@@ -201,18 +206,38 @@ def taken_back(store: ArtifactStore) -> dict[str, str]:
     return left
 
 
-def _deployment(version: str, cause: Cause, reason: str, at: float) -> Deployment:
+def lost_by_served(store: ArtifactStore) -> dict[str, float]:
+    """By task, what the gate had measured as lost when the bundle in service came into it.
+
+    Of one that a rollback brought back, when it had come into service; nothing where a person chose it.
+    """
+    entries = deployments(store)
+    if not entries:
+        return {}
+    version = entries[-1]["version"]
+    return next(
+        (one["lost"] for one in reversed(entries) if one["version"] == version and one["cause"] != "rollback"), {}
+    )
+
+
+def _deployment(
+    version: str, cause: Cause, reason: str, at: float, lost: Mapping[str, float] | None = None
+) -> Deployment:
     since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
-    return Deployment(version=version, since=since, cause=cause, reason=reason)
+    return Deployment(version=version, since=since, cause=cause, reason=reason, lost=dict(lost or {}))
 
 
 def _entry(line: str) -> Deployment | None:
     try:
         read = json.loads(line)
         entry = Deployment(
-            version=str(read["version"]), since=str(read["since"]), cause=read["cause"], reason=str(read["reason"])
+            version=str(read["version"]),
+            since=str(read["since"]),
+            cause=read["cause"],
+            reason=str(read["reason"]),
+            lost={str(task): float(value) for task, value in read.get("lost", {}).items()},
         )
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
     return entry
 

@@ -1,7 +1,7 @@
 """What of a home is still needed, and the deletion of the rest.
 
 Kept are: the newest version of every asset; the bundle that is served, its challenger, the one that a rollback leads to, and
-the newest others, with what the gate said of them; all that these were made from; and what was made from the newest splits, which the next report shows.
+the newest others; all that these were made from; and what was made from the newest splits, which the next report shows.
 """
 
 from collections.abc import Iterator, Set
@@ -18,9 +18,9 @@ from loopback_core.store.challenger_pointer import challenge_of
 from loopback_core.store.deployments import bundle_before, changing_served
 from loopback_core.store.disk_errors import remove, writing
 from loopback_core.store.latest import latest_version, versions_of
-from loopback_core.store.served_pointer import ASSET, served_version
+from loopback_core.store.served_pointer import ASSET, served_bundle, served_version
 
-SPLITS, VERDICT = "temporal_splits", "promotion"
+SPLITS = "temporal_splits"
 
 OWN_FOLDERS = ("listens",)
 """Folders of a home that are no assets, beside the hidden ones."""
@@ -90,13 +90,11 @@ def _versions(store: ArtifactStore) -> Iterator[tuple[str, str]]:
 def _kept(store: ArtifactStore, every: list[Artifact], keep_bundles: int) -> Set[str]:
     assets = sorted({artifact.asset for artifact in every})
     newest = [store.get(asset, latest_version(store.home, asset)) for asset in assets]
-    bundles = _kept_bundles(store, every, keep_bundles)
-    roots = [*newest, *bundles]
+    roots = [*newest, *_kept_bundles(store, every, keep_bundles)]
     splits = next((artifact for artifact in newest if artifact.asset == SPLITS), None)
     if splits is not None:
         roots += [one for one in every if one.asset != ASSET and _is_made_from(store, one, splits)]
-    # Not what the verdicts read: that are the bundles which served before.
-    kept = {str(verdict) for bundle in bundles for verdict in store.all_made_from(VERDICT, bundle)}
+    kept: set[str] = set()
     for root in roots:
         _keep(store, root, kept)
     return kept
@@ -106,9 +104,8 @@ def _kept_bundles(store: ArtifactStore, every: list[Artifact], keep_bundles: int
     bundles = [artifact for artifact in every if artifact.asset == ASSET]
     by_age = sorted(bundles, key=lambda one: _created(one), reverse=True)
     kept = by_age[:keep_bundles]
-    version = served_version(store)
-    if version is not None:
-        kept.append(store.get(ASSET, version))
+    if served_version(store) is not None:
+        kept.append(served_bundle(store))
         with suppress(ArtifactError):  # there is none to go back to
             kept.append(bundle_before(store))
     if (challenge := challenge_of(store)) is not None:

@@ -12,7 +12,9 @@ ASSET = "bundle"
 
 POINTER = "SERVED"
 
-CHOOSE = "choose a bundle with `loopback promote VERSION --reason TEXT`"
+CHOOSE = (
+    "choose a bundle with `loopback promote VERSION --reason TEXT`, go back to the one before with `loopback rollback`"
+)
 
 
 def served_bundle(store: ArtifactStore) -> Artifact:
@@ -28,7 +30,7 @@ def served_bundle(store: ArtifactStore) -> Artifact:
         raise ArtifactError(f"No bundle of {store.home} is served: {CHOOSE}, or build one: {BUILD_BUNDLE}")
     if version not in versions_of(store.home, ASSET):
         raise ArtifactError(
-            f"{store.home / ASSET / POINTER} names {version}, which is not there: {CHOOSE}, or build one: {BUILD_BUNDLE}"
+            f"There is no {ASSET}/{version}, which {store.home / ASSET / POINTER} names: {CHOOSE}, or build one again: {BUILD_BUNDLE}"
         )
     return store.get(ASSET, version)
 

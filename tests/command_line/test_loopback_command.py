@@ -387,13 +387,39 @@ def test_a_block_that_changes_nothing_yet_says_so_and_names_the_nearest(other_ho
     rows = json.loads(printed("recommend", "--user", "user_01", "--json", home=other_home))["items"]
     artist, track = rows[0]["artist_name"], rows[0]["track_name"]
     said = printed("block", artist.upper(), "--reason", "asked to", home=other_home)
-    assert "nothing changes until one does" in said and f"it knows: {artist!r}" in said
+    assert "nothing changes until one does" in said and f"that is found: all by {artist!r}" in said
     assert "nothing changes" in printed("block", artist.upper(), "--reason", "again", home=other_home)
     said = printed("block", artist, track.upper(), "--reason", "asked to", home=other_home)
-    assert f"{track.upper()} by {artist} is on the list." in said and f"it knows: {track!r} by {artist!r}" in said
+    assert f"{track.upper()} by {artist} is on the list." in said and f"that is found: {track!r} by {artist!r}" in said
     assert printed("block", "Qzxqzx", "--reason", "no such name", home=other_home).endswith("until one does.\n")
     (other_home / "bundle" / "SERVED").write_text("damaged")
-    assert "from the day that there is one" in printed("block", artist, "--reason", "asked to", home=other_home)
+    assert "is not known: " in printed("block", artist, "--reason", "asked to", home=other_home)
+
+
+def test_names_reach_the_terminal_without_what_it_would_obey(other_home):
+    name = "red\x1b[31m\rand\nmore\x9b!"
+    for command in (["block", name, "--reason", "x"], ["blocked"], ["unblock", name], ["unblock", name]):
+        said = printed(*command, home=other_home)
+        assert "red�[31m�and�more�!" in said and said.count("\n") == 1
+
+
+def test_a_block_in_a_home_that_is_not_there_is_refused(tmp_path):
+    assert "is not there: name the folder" in refused("block", "ann", "--reason", "x", home=tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_pointer_to_nothing_is_named_and_a_test_ends_beside_it(other_home, versions):
+    _, first, second = versions
+    printed("challenge", second, "--share", "0.1", home=other_home)
+    (other_home / "bundle" / "SERVED").write_text("0123456789abcdef\n")
+    shown = loopback("bundles", home=other_home)
+    assert shown.exit_code == 0 and "There is no bundle/0123456789abcdef, which" in shown.stderr
+    assert "served to 10.0% of the users" in shown.output
+    ended = loopback("challenge", "--end", home=other_home)
+    assert ended.exit_code == 1 and ended.stdout == "The test has ended.\n" and "There is no bundle/" in ended.stderr
+    printed("rollback", first, home=other_home)
+    said = printed("challenge", "--end", home=other_home)
+    assert said == f"There was no challenger.\nEverybody gets bundle/{first}.\n"
 
 
 def test_a_damaged_pointer_does_not_hinder_a_rollback(other_home, versions):
@@ -401,3 +427,24 @@ def test_a_damaged_pointer_does_not_hinder_a_rollback(other_home, versions):
     printed("promote", second, "--reason", "newer", home=other_home)
     (other_home / "bundle" / "SERVED").write_text("no version\n")
     assert printed("rollback", first, home=other_home) == f"bundle/{first} is served again.\n"
+
+
+def test_what_the_gate_said_of_a_bundle_is_shown_and_said_again_when_it_is_chosen(other_home, versions):
+    _, first, second = versions
+    store = ArtifactStore(other_home)
+    for version, decision in ((first, "promote"), (second, "keep"), (second, "quarantine")):
+        said = {"decision": decision, "sentence": f"Because of {decision}."}
+        upstream = {"bundle": version}
+        store.build("promotion", lambda _, said=said: said, upstream=upstream, settings=said, code="")
+    listed = printed("bundles", home=other_home)
+    assert (
+        "the gate: quarantine. Because of quarantine." in listed
+        and "keep" not in listed
+        and "the gate: p" not in listed
+    )
+    rows = {row["version"]: row["gate"] for row in json.loads(printed("bundles", "--json", home=other_home))}
+    assert rows[first] == {"decision": "promote", "sentence": "Because of promote."}
+    said = printed("promote", second, "--reason", "it is right", home=other_home)
+    assert said == f"bundle/{second} is served.\nthe gate: quarantine. Because of quarantine.\n"
+    assert "the gate" not in printed("promote", first, "--reason", "back", home=other_home)
+    assert "the gate: quarantine" in printed("challenge", second, "--share", "0.1", home=other_home)

@@ -81,7 +81,7 @@ def test_one_fault_of_the_past_does_not_hide_the_next():
     values = shares(np.random.default_rng(0), 80)
     values[[40, -1]] = 0.6
     calibration = limits_of_weeks(table_of(80, repeats=values), 1, 76, 0.05)
-    assert calibration.past_weeks == 74 and calibration.threshold < 5 < 10 < calibration.scores["repeats"][-1]
+    assert calibration.past_weeks == 75 and calibration.threshold < 5 < 10 < calibration.scores["repeats"][-1]
 
 
 def test_weeks_that_stand_out_are_left_out_and_wild_ones_among_wild_ones_are_not():
@@ -90,7 +90,17 @@ def test_weeks_that_stand_out_are_left_out_and_wild_ones_among_wild_ones_are_not
     assert ordinary(np.append(calm, 3.5)).max() == 3.5
     wild = np.geomspace(1, 30, 20)
     assert ordinary(wild).tolist() == wild.tolist()
-    assert ordinary(np.ones(9)).tolist() == [1.0] * 9 and len(ordinary(np.zeros(0))) == 0
+    assert ordinary(np.ones(9)).tolist() == [1.0] * 9
+    alike = np.array([2.0] * 6 + [2.0000001] * 4)
+    assert len(ordinary(alike)) == 10
+    holidays = np.where(np.arange(52) % 8, np.linspace(1, 2, 52), 9.0)
+    assert ordinary(holidays).max() == 9  # every eighth week is no fault
+
+
+def test_a_fault_leaves_a_short_past_calibrated():
+    values = shares(np.random.default_rng(0), 13)
+    values[6] = 0.9
+    assert limits_of_weeks(table_of(13, repeats=values), 1, 52, 0.05).threshold is not None
 
 
 @pytest.mark.parametrize(

@@ -165,7 +165,7 @@ def test_the_command_begins_and_ends_a_test(home, two, tmp_path, monkeypatch):
         and f"10.0% of the users get bundle/{challenger.version}, the others bundle/{champion.version}" in said
     )
     code, said = run("--end")
-    assert code == 0 and said == f"Everybody gets bundle/{champion.version} again.\n"
+    assert code == 0 and said == f"The test has ended.\nEverybody gets bundle/{champion.version}.\n"
     (tmp_path / "settings.toml").write_text("[served]\nchallenger_share = 0.2\n")
     monkeypatch.setenv("LOOPBACK_CONFIG", str(tmp_path / "settings.toml"))
     assert run(challenger.version)[0] == 0 and challenge_of(ArtifactStore(home)).share == 0.2

@@ -10,7 +10,7 @@ import pytest
 
 from loopback_core.errors import ArtifactError
 from loopback_core.store.artifacts import ArtifactStore
-from loopback_core.store.deployments import bundle_before, deploy, deployments, taken_back
+from loopback_core.store.deployments import bundle_before, deploy, deployments, lost_by_served, taken_back
 from loopback_core.store.served_pointer import served_bundle, served_version
 
 NAMES = ("a", "b", "c", "d")
@@ -49,6 +49,37 @@ def test_what_is_served_changes_with_its_history(store, bundles):
     assert history[0]["since"] <= history[1]["since"]
 
 
+def test_what_the_gate_lost_goes_with_a_bundle_until_a_person_chooses_it(store, bundles):
+    a, b, c, _ = bundles
+    assert lost_by_served(store) == {}
+    deploy(store, a, "first", "")
+    deploy(store, b, "promotion", "", lost={"discovery": -0.01, "next_listen": 0.0})
+    assert lost_by_served(store) == {"discovery": -0.01, "next_listen": 0.0}
+    deploy(store, c, "promotion", "", lost={"discovery": -0.02})
+    assert lost_by_served(store) == {"discovery": -0.02}
+    deploy(store, b, "rollback", "")
+    assert lost_by_served(store) == {"discovery": -0.01, "next_listen": 0.0}
+    deploy(store, a, "rollback", "")
+    assert lost_by_served(store) == {}
+    deploy(store, b, "chosen", "")
+    assert lost_by_served(store) == {}
+
+
+def test_a_history_of_before_has_lost_nothing_and_a_line_that_is_damaged_is_left_out(store, bundles):
+    a, b, _, _ = bundles
+    deploy(store, a, "promotion", "", lost={"discovery": -0.01})
+    deploy(store, b, "promotion", "", lost={"discovery": -0.02})
+    path = store.home / "bundle" / "SERVED.history"
+    first, second = map(json.loads, path.read_text().splitlines())
+    del first["lost"]
+    second["lost"] = [1]
+    path.write_text(json.dumps(first) + "\n" + json.dumps(second) + "\n")
+    assert [(one["version"], one["lost"], one["cause"]) for one in deployments(store)] == [
+        (a.version, {}, "promotion"),
+        (b.version, {}, "chosen"),
+    ]
+
+
 def test_a_decision_against_another_champion_does_not_take_force(store, bundles):
     a, b, c, _ = bundles
     deploy(store, a, "first", "")
@@ -80,7 +111,7 @@ def test_a_rollback_leads_to_the_bundle_before_and_not_to_one_that_was_left(stor
     assert bundle_before(store) == b
     deploy(store, b, "rollback", "d fails")
     deploy(store, a, "rollback", "b fails too")
-    with pytest.raises(ArtifactError, match=r"No other bundle .* was served before"):
+    with pytest.raises(ArtifactError, match="left to go back to: those that a rollback left do not count"):
         bundle_before(store)
 
 

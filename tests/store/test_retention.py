@@ -114,13 +114,3 @@ def test_the_challenger_is_kept_while_the_test_runs(store):
     assert names(unneeded(store, keep_bundles=1)) == {str(one) for one in weeks[0]}
     end_challenge(store)
     assert names(unneeded(store, keep_bundles=1)) == {str(one) for week in (0, 1) for one in weeks[week]}
-
-
-def test_what_the_gate_said_of_a_kept_bundle_is_kept_and_not_what_it_read(store):
-    weeks = [retrain(store, week) for week in range(3)]
-    verdicts = [
-        publish(store, "promotion", week, [weeks[week][-1]], made_from=[weeks[max(week - 1, 0)][-1]]) for week in (0, 1)
-    ]
-    publish(store, "promotion", 2, [weeks[2][-1]])
-    deploy(store, weeks[1][-1], "first", "")
-    assert names(unneeded(store, keep_bundles=1)) == {str(one) for one in (*weeks[0], verdicts[0])}

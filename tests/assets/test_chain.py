@@ -44,6 +44,7 @@ CHECKS = [
     ("evaluation", "recall_floor"),
     ("evaluation", "beats_popularity"),
     ("evaluation", "random_agrees"),
+    ("evaluation", "features_cost"),
     ("evaluation", "metrics_sane"),
     ("evaluation", "evaluation_users"),
     ("evaluation", "beats_rival_discovery"),

@@ -64,6 +64,25 @@ def random_agrees(artifact: Artifact, store: ArtifactStore, settings: Settings) 
     return Verdict(p >= threshold, sentence, {"smallest_p": p, "threshold": threshold})
 
 
+def features_cost(artifact: Artifact, store: ArtifactStore, settings: Settings) -> Verdict:
+    """No group of features takes more than `checks.max_feature_ms` of a request, at the 99th percentile of any task."""
+    costs, most = read_evaluation(artifact.folder).get("feature_costs", {}), settings.checks.max_feature_ms
+    slowest: dict[str, tuple[float, str]] = {}
+    for task, measured in costs.items():
+        for name, cost in measured["groups"].items():
+            slowest[name] = max(slowest.get(name, (0.0, task)), (cost["p99_ms"], task))
+    if not slowest:
+        return Verdict(True, "no request was timed", {})
+    slow = [f"{name} takes {ms:.1f} ms in {task}" for name, (ms, task) in slowest.items() if ms > most]
+    first = max(slowest, key=lambda name: slowest[name])
+    sentence = (
+        f"{'; '.join(slow)}; more than {most:g} ms (checks.max_feature_ms)"
+        if slow
+        else f"the slowest group of features, {first}, takes {slowest[first][0]:.1f} ms of a request (p99), of at most {most:g}"
+    )
+    return Verdict(not slow, sentence, {f"{name} p99_ms": round(ms, 3) for name, (ms, _) in slowest.items()})
+
+
 def beats_rival(task: str) -> Predicate:
     """The check of one task."""
 

@@ -46,6 +46,7 @@ _SPECIFIC = (
     Check("evaluation", "evaluation_users", evaluation_checks.evaluation_users, ("min_evaluation_users",)),
     Check("evaluation", "metrics_sane", evaluation_checks.metrics_sane),
     Check("evaluation", "random_agrees", evaluation_checks.random_agrees),
+    Check("evaluation", "features_cost", evaluation_checks.features_cost, ("max_feature_ms",), blocking=False),
     *(
         Check("evaluation", f"beats_rival_{task}", evaluation_checks.beats_rival(task), blocking=False)
         for task in evaluation_checks.WITH_RIVAL

@@ -58,6 +58,8 @@ def evaluation_document(
         evaluation["correctors"] = correctors
     if measured.reranking:
         evaluation["reranking"] = measured.reranking
+    if measured.feature_costs:
+        evaluation["feature_costs"] = measured.feature_costs
     if measured.rolling:
         moments = settings.evaluation.moments
         evaluation["rolling"] = {

@@ -8,6 +8,7 @@ from typing_extensions import TypedDict
 
 from loopback_core.evaluation.ablation_json import Ablation
 from loopback_core.evaluation.candidates_json import CandidatesJson
+from loopback_core.evaluation.feature_costs_json import FeatureCostsJson
 from loopback_core.evaluation.json_file import read_json_file, write_json_file
 from loopback_core.evaluation.reranking_json import RerankingJson
 from loopback_core.evaluation.significance import Comparison, Mean
@@ -166,6 +167,7 @@ class Evaluation(Provenance):
     rolling: NotRequired[dict[str, dict[str, RollingJson]]]  # task -> 'rest' or 'near': the set of positives
     candidates: NotRequired[dict[str, CandidatesJson]]  # by task
     reranking: NotRequired[dict[str, RerankingJson]]  # by task
+    feature_costs: NotRequired[dict[str, FeatureCostsJson]]  # by task
     users_drawn_from: NotRequired[int]  # users with listens in test, where only some of them are measured
     leave_last: NotRequired[LeaveLastJson]  # only under that split strategy
     ablation: NotRequired[Ablation]

@@ -15,6 +15,8 @@ from loopback_core.evaluation.candidate_recall import measure_candidates
 from loopback_core.evaluation.candidates_json import CandidatesJson
 from loopback_core.evaluation.evaluation_json import CalibrationJson, IndexJson, Recommenders
 from loopback_core.evaluation.evaluator import TaskResult, evaluate_task
+from loopback_core.evaluation.feature_costs import measure_feature_costs
+from loopback_core.evaluation.feature_costs_json import FeatureCostsJson
 from loopback_core.evaluation.our_lists import lists_through_index, our_lists
 from loopback_core.evaluation.reranking_curve import reranking_json
 from loopback_core.evaluation.reranking_json import RerankingJson
@@ -61,6 +63,7 @@ class Measured:
     rolling: dict[str, dict[str, RollingResult]]  # task -> set of positives; empty where moments are not asked
     candidates: dict[str, CandidatesJson]  # by task; empty where the towers are served without further terms
     reranking: dict[str, RerankingJson]  # by task; empty where lists are shown as they are scored
+    feature_costs: dict[str, FeatureCostsJson]  # by task with scored users
 
 
 def measure(splits: Splits, trained: Trained, baselines: BaselineLists, settings: Settings) -> Measured:
@@ -101,6 +104,11 @@ def measure(splits: Splits, trained: Trained, baselines: BaselineLists, settings
         },
         _candidates(results, trained.bundle, evaluation.seed),
         _reranking(results, trained.bundle, baselines.tuning["rival"], settings),
+        {
+            name: measure_feature_costs(result.task, trained.bundle.towers, evaluation.seed)
+            for name, result in results.items()
+            if len(result.task.users)
+        },
     )
 
 

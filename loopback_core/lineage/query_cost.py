@@ -1,16 +1,13 @@
 """What a query of a retriever costs: time on one core, bytes for each track, and what the index misses."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from loopback_core.data import NOTHING
 from loopback_core.lineage.retriever import Retriever
-from loopback_core.retrieval.indexes.faiss_factory import faiss_threads
+from loopback_core.retrieval.one_core import one_core
 from loopback_core.tasks.task import Task
 
 DEPTH_OF_QUERY = 100
@@ -52,18 +49,6 @@ def _time_of(retriever: Retriever, task: Task, row: int) -> tuple[float, float]:
     retriever.rank(users, retriever.candidates(users, DEPTH_OF_QUERY, exclude), DEPTH_OF_QUERY)
     done = time.perf_counter()
     return 1000 * (done - started), 1000 * (done - encoded)
-
-
-@contextmanager
-def one_core() -> Iterator[None]:
-    """torch and FAISS compute in one thread."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with faiss_threads(1):
-            yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def share_found(retriever: Retriever, task: Task) -> float:

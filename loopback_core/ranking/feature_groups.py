@@ -12,15 +12,15 @@ from loopback_core.ranking.terms import TERMS, ArtistTerm, Term
 def feature_groups() -> dict[str, tuple[int, ...]]:
     """Name of a group -> the numbers of its columns in RANK_FEATURES; every column is in one group."""
     place = {name: number for number, name in enumerate(RANK_FEATURES)}
-    groups = {_title(term): tuple(place[name] for name in _columns(term)) for term in TERMS}
+    groups = {title_of_term(term): tuple(place[name] for name in _columns(term)) for term in TERMS}
     used = {number for columns in groups.values() for number in columns}
     rest = {name: number for name, number in place.items() if number not in used}
     towers = tuple(number for name, number in rest.items() if name.startswith("towers"))
     return {"towers": towers, "linear score": tuple(n for n in rest.values() if n not in towers), **groups}
 
 
-def _title(term: Term) -> str:
-    """TrackPlaysTerm -> track plays."""
+def title_of_term(term: Term) -> str:
+    """The name of its group: track plays for TrackPlaysTerm."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(term).__name__.removesuffix("Term")).lower()
 
 

@@ -103,3 +103,9 @@ class ChecksSettings(Section):
         20, description="Fewest scored users in discovery and in next_listen for a report that can be trusted."
     )
     recall_floor: Share = Field(0.01, description="Smallest recall@100 of the towers in discovery.")
+    max_feature_ms: float = Field(
+        50.0,
+        gt=0,
+        le=60_000,
+        description="Most milliseconds that a group of features may take in a request on one core, at the 99th percentile.",
+    )

@@ -44,6 +44,7 @@ CHECKS = [
     ("evaluation", "recall_floor"),
     ("evaluation", "beats_popularity"),
     ("evaluation", "random_agrees"),
+    ("evaluation", "features_cost"),
     ("evaluation", "metrics_sane"),
     ("evaluation", "evaluation_users"),
     ("evaluation", "beats_rival_discovery"),
@@ -178,6 +179,8 @@ def test_evaluation_json_has_what_other_programs_read(finished: Finished) -> Non
     assert content["settings"]["towers"]["output_dim"] == 16
     assert content["versions"] == {asset: artifacts[asset].version for asset in CHAIN[:-1]}
     assert set(content["index"]) >= {"kind", "recall@100", "p50_ms", "p99_ms"}
+    scored = {task for task, measured in content["tasks"].items() if measured["users"]}
+    assert set(content["feature_costs"]) == scored >= {"discovery", "next_listen"}
     assert set(content["seconds"]) == set(CHAIN)
     assert set(content["peak_rss_mb"]) >= set(CHAIN[:-1])
     assert all(map(math.isfinite, numbers(content)))

@@ -23,6 +23,7 @@ CHECKS = {
         "random_agrees",
         "metrics_sane",
         "evaluation_users",
+        "features_cost",
         "beats_rival_discovery",
         "beats_rival_next_listen",
         "beats_rival_cold_start",
@@ -70,7 +71,7 @@ def test_the_ablation_and_the_bundle_are_no_part_of_what_the_report_needs() -> N
     assert {key.to_user_string() for key in selected} == set(CHAIN)
 
 
-def test_each_asset_has_its_checks_and_all_block_but_those_of_the_rival_of_drift_and_of_the_recipe() -> None:
+def test_each_asset_has_its_checks_and_all_block_but_those_of_the_rival_of_costs_of_drift_and_of_the_recipe() -> None:
     specs = [spec for checks in defs.asset_checks or () for spec in checks.check_specs]
     by_asset: dict[str, set[str]] = {}
     for spec in specs:
@@ -80,6 +81,7 @@ def test_each_asset_has_its_checks_and_all_block_but_those_of_the_rival_of_drift
     assert {spec.name for spec in specs if not spec.blocking} == {
         *(f"beats_rival_{task}" for task in ("discovery", "next_listen", "cold_start", "new_users")),
         *(CHECKS["drift"] | CHECKS["promotion"]) - {"files_intact"},
+        "features_cost",
         "recipe_holds",
         "challenger_promoted",
     }

@@ -138,3 +138,29 @@ def test_where_there_is_no_verdict_the_warning_says_so_and_passes(trained, chang
     verdict = trained.verdict("beats_rival_new_users", trained.with_report(change))
     assert verdict.passed
     assert verdict.sentence == "no verdict in new_users: 30 users could be scored"
+
+
+@pytest.mark.parametrize(("most", "passed"), [(12.5, True), (12.4, False)])
+def test_no_group_of_features_may_take_too_long_in_any_task(trained, most, passed):
+    def change(content):
+        fast = {"p50_ms": 1.0, "p99_ms": 2.0}
+        slow = {"p50_ms": 3.0, "p99_ms": 12.5}
+        content["feature_costs"] = {
+            "discovery": {"requests": 100, "groups": {"towers": fast, "neighbours": fast}},
+            "next_listen": {"requests": 100, "groups": {"towers": fast, "neighbours": slow}},
+            "new_users": {"requests": 6, "groups": {"towers": fast, "neighbours": fast}},
+        }
+
+    verdict = trained.verdict("features_cost", trained.with_report(change), max_feature_ms=most)
+    assert verdict.passed is passed
+    assert verdict.facts == {"towers p99_ms": 2.0, "neighbours p99_ms": 12.5}
+    assert verdict.sentence == (
+        "the slowest group of features, neighbours, takes 12.5 ms of a request (p99), of at most 12.5"
+        if passed
+        else "neighbours takes 12.5 ms in next_listen; more than 12.4 ms (checks.max_feature_ms)"
+    )
+
+
+def test_a_report_in_which_no_request_was_timed_says_so(trained):
+    verdict = trained.verdict("features_cost", trained.sound["evaluation"])
+    assert verdict.passed and verdict.sentence == "no request was timed"

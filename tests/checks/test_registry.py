@@ -69,6 +69,7 @@ def test_every_asset_has_checks_and_every_check_a_description():
             "evaluation_users",
             "metrics_sane",
             "random_agrees",
+            "features_cost",
             "beats_rival_discovery",
             "beats_rival_next_listen",
             "beats_rival_cold_start",

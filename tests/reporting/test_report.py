@@ -358,6 +358,19 @@ def test_the_cascade_has_a_section_with_every_generator_and_whether_a_correction
     assert "`ranked` is `two_tower` with its best 100 candidates in another order" in report
 
 
+def test_what_features_cost_stands_with_what_they_are_worth_the_slowest_first(evaluation, written):
+    of_towers = {"users": 5, "union": generator(1000.0, 0.75), "generators": {"towers": generator(1000.0, 0.125)}}
+    evaluation["candidates"] = {"discovery": of_towers}
+    assert "What features cost" not in written(evaluation)[0]
+    groups = {"towers": {"p50_ms": 1.5, "p99_ms": 2.875}, "neighbours": {"p50_ms": 3.45, "p99_ms": 12.0}}
+    evaluation["feature_costs"] = {name: {"requests": 75, "groups": groups} for name in ("discovery", "cold_start")}
+    report, page = written(evaluation)
+    assert report.count("What features cost in a request") == 1 and "on one core, over 75 requests" in report
+    rows = "| features | median | 99th percentile |\n| --- | ---: | ---: |\n"
+    assert f"{rows}| neighbours | 3.45 | 12.00 |\n| towers | 1.50 | 2.88 |" in report
+    assert page.index("What features cost in a request") < page.index("12.00")
+
+
 def at_moments(requests, difference):
     recommenders = {name: metrics(value) for name, value in (("ranked", 0.2), ("recent_artist", 0.1), ("ease", 0.15))}
     compared = {

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from loopback_core.evaluation.candidates_json import GeneratorJson
 from loopback_core.evaluation.evaluation_json import Evaluation
+from loopback_core.evaluation.feature_costs_json import FeatureCostsJson
 from loopback_core.ranking.corrector_facts import CorrectorFacts, RefiningFacts
 from loopback_core.recommenders.lists import SERVED, TOWERS
 from loopback_core.reporting.report.report_tables import markdown_table
@@ -49,6 +50,8 @@ def ranking_section(evaluation: Evaluation) -> Iterator[str]:
                 columns = ["without", f"{MAIN_METRIC} lost", "standard error"]
                 title = "What the linear score loses when it is fitted without a group of features"
                 yield from folded(title, markdown_table(columns, rows_of_groups, 1))
+        if costs := evaluation.get("feature_costs", {}).get(task):
+            yield from folded("What features cost in a request", _costs(costs))
 
 
 def _generators(rows: dict[str, GeneratorJson]) -> str:
@@ -58,6 +61,18 @@ def _generators(rows: dict[str, GeneratorJson]) -> str:
     ]
     columns = ["generator", "tracks of a user", *(f"recall@{k}" for k in DEEP_CUTOFFS), "adds"]
     return markdown_table(columns, cells, words=1)
+
+
+def _costs(measured: FeatureCostsJson) -> str:
+    """The slowest group first."""
+    groups = measured["groups"]
+    order = sorted(groups, key=lambda name: -groups[name]["p99_ms"])
+    rows = [[name, f"{groups[name]['p50_ms']:.2f}", f"{groups[name]['p99_ms']:.2f}"] for name in order]
+    what = (
+        f"Milliseconds of reading one history on one core, over {measured['requests']:,} requests. What terms share is "
+        "counted for each of them; the terms of the catalog stand in the indexed vectors and cost a request nothing."
+    )
+    return f"{what}\n\n{markdown_table(['features', 'median', '99th percentile'], rows, 1)}"
 
 
 STEPS_OF_KIND = {"lightgbm": "trees", "cross_encoder": "passes of a cross-encoder"}

@@ -24,6 +24,7 @@ CHECKS = {
         "metrics_sane",
         "evaluation_users",
         "features_cost",
+        "served_as_evaluated",
         "beats_rival_discovery",
         "beats_rival_next_listen",
         "beats_rival_cold_start",
@@ -32,7 +33,7 @@ CHECKS = {
     "bundle": {"files_intact", "canaries_answered", "refit_agrees"},
     "drift": {"files_intact", "data_is_alike", "past_is_the_same", "models_are_alike"},
     "promotion": {"files_intact", "challenger_promoted", "costs_as_before"},
-    "served_quality": {"files_intact"},
+    "served_quality": {"files_intact", "served_as_evaluated"},
     "ablation": {"files_intact", "losses_finite", "recipe_holds"},
     "lineage": {"files_intact"},
 }
@@ -82,6 +83,7 @@ def test_each_asset_has_its_checks_and_all_block_but_those_of_the_rival_of_costs
         *(f"beats_rival_{task}" for task in ("discovery", "next_listen", "cold_start", "new_users")),
         *(CHECKS["drift"] | CHECKS["promotion"]) - {"files_intact"},
         "features_cost",
+        "served_as_evaluated",
         "recipe_holds",
         "challenger_promoted",
     }

@@ -24,7 +24,6 @@ CHECKS = {
         "metrics_sane",
         "evaluation_users",
         "features_cost",
-        "served_as_evaluated",
         "beats_rival_discovery",
         "beats_rival_next_listen",
         "beats_rival_cold_start",

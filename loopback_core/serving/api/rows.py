@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from loopback_core.bundle.served_bundle import ServedBundle
@@ -13,7 +14,10 @@ Row = dict[str, Any]
 
 def track_rows(served: ServedBundle, tracks: Sequence[int], listeners: bool = True) -> list[Row]:
     """Names and MusicBrainz ids of tracks, with the number of their listeners."""
-    rows: list[Row] = served.names.take(pa.array(tracks, pa.int64())).to_pylist()
+    # pa.array would import pandas, to ask whether it is given something of it: seconds, in the first request
+    ids = np.asarray(tracks, np.int64)
+    indices = pa.Array.from_buffers(pa.int64(), len(ids), [None, pa.py_buffer(ids)])
+    rows: list[Row] = served.names.take(indices).to_pylist()
     for track, row in zip(tracks, rows, strict=True):
         row["track"] = track
         if listeners:

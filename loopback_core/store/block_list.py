@@ -1,6 +1,7 @@
 """`BLOCKED`: the file next to `SERVED` that names what is never recommended, whatever bundle is served.
 
-By names, since the ids of tracks and artists are those of one bundle. It is read by services while it is replaced.
+By names, since the ids of tracks and artists are those of one bundle. It is read by services while it is replaced. What is not
+blocked any more stays in it with its end, so that lists that were shown meanwhile can be made once more.
 """
 
 import json
@@ -46,7 +47,7 @@ def blocked(store: ArtifactStore) -> BlockList:
 
 
 def ever_blocked(store: ArtifactStore) -> BlockList:
-    """The same, with what is not blocked any more."""
+    """The same, with what is not blocked any more. Raises as :func:`blocked`."""
     path = store.home / ASSET / BLOCKED
     try:
         return tuple(_block(line) for line in path.read_text("utf-8").split("\n") if line)

@@ -88,6 +88,11 @@ def listener_of(served: ServedBundle, question: Question, received: Received) ->
     return ListenerHistory(ids, times, moment, served.bundle.catalog.n_tracks, unknown, known_as)
 
 
+def unknown_listens(served: ServedBundle, heard: Sequence[HeardTrack]) -> tuple[Unknown, ...]:
+    """Those of the listens whose track the catalog does not know, in their order."""
+    return _found(served, heard, 0)[2]
+
+
 def histories_of(served: ServedBundle, listeners: Sequence[ListenerHistory]) -> Histories:
     """The histories of some listeners, a row each, with the profiles of those whom the log has profiles of."""
     histories = served.bundle.histories(

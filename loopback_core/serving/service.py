@@ -19,7 +19,7 @@ from loopback_core.served_quality.answer_log import AnswerLog, LoggedAnswer
 from loopback_core.serving.answer_writer import AnswerWriter
 from loopback_core.serving.answering import Answer, answer
 from loopback_core.serving.blocked_tracks import FollowedBlockList
-from loopback_core.serving.listener import Received
+from loopback_core.serving.listener import Received, Unknown, unknown_listens
 from loopback_core.serving.listing import has_no_wish
 from loopback_core.serving.loaded import LoadedBundle
 from loopback_core.serving.prepared import Asked
@@ -176,6 +176,11 @@ class Service:
         """Store listens; they are on the disk when this returns. Raises as :meth:`ListenStore.add`."""
         return self.listens.add(listens)
 
+    def unknown(self, listens: Sequence[ReceivedListen]) -> tuple[Unknown, ...] | None:
+        """Those of the listens whose track the bundle in service does not know; None: no bundle is loaded."""
+        loaded = self.loaded
+        return None if loaded is None else unknown_listens(loaded.served, [_heard(one, None) for one in listens])
+
     def erase(self, user_id: str) -> Erasure:
         """Forget a user: the listens, and the answers that were logged, whether any are logged now or not.
 
@@ -213,12 +218,13 @@ class Service:
         return Asked(question, partial(self._received, user_id), version) if version else Asked(question)
 
     def _received(self, user_id: str) -> Received:
-        heard = tuple(
-            HeardTrack(one.artist, one.track, one.artist_mbid or "", one.track_mbid or "", _seconds(one.time))
-            for one in self.listens.of_user(user_id)
-        )
+        heard = tuple(_heard(one, _seconds(one.time)) for one in self.listens.of_user(user_id))
         erased_at = self.listens.erased_at(user_id)
         return Received(heard, None if erased_at is None else _seconds(erased_at))
+
+
+def _heard(one: ReceivedListen, time: int | None) -> HeardTrack:
+    return HeardTrack(one.artist, one.track, one.artist_mbid or "", one.track_mbid or "", time)
 
 
 def _seconds(moment: datetime) -> int:

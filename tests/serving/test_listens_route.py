@@ -39,7 +39,7 @@ def names(answer):
 
 def test_listens_are_heard_at_once_by_the_next_request_of_their_user(writing):
     assert ask(writing, "ann")["fallback"] == "popular"
-    assert send(writing, listen()) == {"stored": 1, "known_already": 0, "before_erasure": 0}
+    assert send(writing, listen()) == {"stored": 1, "known_already": 0, "before_erasure": 0, "unknown": []}
     first = ask(writing, "ann")
     assert first["fallback"] is None and first["items"][0]["artist_name"] == "group 0 artist 1"
     assert ("group 0 artist 1", "track 5") not in names(first)
@@ -59,7 +59,21 @@ def test_a_listen_that_is_sent_again_in_any_spelling_is_known_already(writing):
     sent = [listen("ann lee"), listen("ann lee", track=6)]
     assert send(writing, *sent)["stored"] == 2
     again = {**listen(user=" ann lee\t"), "artist": " group 0 artist 1 ", "time": "2009-01-01T01:00:00+01:00"}
-    assert send(writing, *sent, again) == {"stored": 0, "known_already": 3, "before_erasure": 0}
+    assert send(writing, *sent, again) == {"stored": 0, "known_already": 3, "before_erasure": 0, "unknown": []}
+
+
+def test_listens_to_tracks_that_the_bundle_does_not_know_are_stored_and_named(writing):
+    new = listen("cleo") | {"track": "A song of next year"}
+    stranger = listen("cleo") | {"artist": "Nobody yet", "track": "A song of next year"}
+    assert send(writing, listen("cleo"), new, stranger) == {
+        "stored": 3,
+        "known_already": 0,
+        "before_erasure": 0,
+        "unknown": [
+            {"artist": "group 0 artist 1", "track": "A song of next year", "counted_by_artist": True},
+            {"artist": "Nobody yet", "track": "A song of next year", "counted_by_artist": False},
+        ],
+    }
 
 
 def test_a_user_has_one_history_in_every_spelling_of_their_id(writing):
@@ -113,7 +127,7 @@ def test_a_user_who_goes_is_not_answered_from_the_bundle_any_more(writing):
 
 def test_after_an_erasure_earlier_listens_stay_away_and_later_ones_count(writing):
     writing.delete("/v1/users/user_13")
-    assert send(writing, listen("user_13")) == {"stored": 0, "known_already": 0, "before_erasure": 1}
+    assert send(writing, listen("user_13")) == {"stored": 0, "known_already": 0, "before_erasure": 1, "unknown": []}
     assert ask(writing, "user_13")["fallback"] == "popular"
     later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     assert send(writing, listen("user_13", 2, 0, later))["stored"] == 1

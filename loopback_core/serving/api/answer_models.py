@@ -80,6 +80,10 @@ class Stored(BaseModel):
     stored: int
     known_already: int
     before_erasure: int
+    unknown: list[UnknownListen] | None = Field(
+        description="Listens to tracks that the bundle in service does not know, in their order. They are stored, and the next "
+        "bundle may know them; null: no bundle is loaded."
+    )
 
 
 class Erased(BaseModel):

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from starlette.convertors import Convertor, register_url_convertor
 
-from loopback_core.serving.api.answer_models import Erased, Stored
+from loopback_core.serving.api.answer_models import Erased, Stored, UnknownListen
 from loopback_core.serving.api.problems import described
 from loopback_core.serving.api.request_models import NewListens
 from loopback_core.serving.api.serving_state import ServingState
@@ -37,9 +37,11 @@ def listens_routes(state: ServingState) -> APIRouter:
     @routes.post("/listens")
     async def add_listens(listens: NewListens) -> Stored:
         """Store listens. They are on the disk when this answers, and the user's next request hears them."""
-        added = await state.writing.run(lambda: state.service.add(listens.received()))
+        received = listens.received()
+        added, unknown = await state.writing.run(lambda: (state.service.add(received), state.service.unknown(received)))
         state.metrics.stored.inc(added.stored)
-        return Stored(**added._asdict())
+        shown = None if unknown is None else [UnknownListen(**vars(one)) for one in unknown]
+        return Stored(**added._asdict(), unknown=shown)
 
     @routes.delete("/users/{user_id:rest}")
     async def erase_user(user_id: User) -> Erased:

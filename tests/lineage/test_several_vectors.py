@@ -6,14 +6,14 @@ import torch
 from retriever_contract import N_USERS, SMALL, untrained
 
 from loopback_core.errors import SettingsError
-from loopback_core.lineage import merged_softmax
+from loopback_core.lineage import family_validation, merged_softmax
 from loopback_core.lineage.families import FAMILIES, settings_of_family
 from loopback_core.lineage.interest_towers import GUARD, MOST_ALIKE
 from loopback_core.lineage.multi_vector_towers import last_states, pair_cosines
 from loopback_core.retrieval.embed import read_users
 from loopback_core.towers.sequences import NO_LISTEN, Sequences
 from loopback_core.towers.two_tower import Vocabulary
-from loopback_core.training.sampled import SampledExamples
+from loopback_core.training.sampled import SampledBatch, SampledExamples
 
 
 @pytest.fixture(scope="module")
@@ -97,13 +97,58 @@ def test_blocks_of_requests_add_up_to_the_same_loss_and_the_same_gradients(data,
     model, batch = untrained("late", data).model.train(), batch_of(data, "late")
     values = []
     for at_once in (1, 1 << 22):
-        monkeypatch.setattr(merged_softmax, "PRODUCTS_AT_ONCE", at_once)
+        monkeypatch.setattr(merged_softmax, "PRODUCTS_AT_ONCE", {"cpu": at_once})
         torch.manual_seed(0)  # dropout
         model.zero_grad()
         loss = model.loss_of(batch)
         loss.backward()
         values.append([loss.detach(), model.weights.grad.clone()])
     torch.testing.assert_close(values[0], values[1])
+
+
+@pytest.mark.parametrize("merge", ["max", "sum"])
+@pytest.mark.parametrize("n_views", [1, 2, 3])
+@pytest.mark.parametrize("is_plain", [False, True])
+def test_the_loss_and_its_gradients_are_those_of_autograd(merge, n_views, is_plain, monkeypatch):
+    monkeypatch.setattr(merged_softmax, "PRODUCTS_AT_ONCE", {"cpu": 300})  # several passes, the last one shorter
+    torch.manual_seed(0)
+    requests, targets, negatives = 7, 20, 30
+    request = torch.randint(requests - 1, (targets,)).sort().values  # the last request has no target
+    masks = torch.rand(requests, negatives) < 0.2
+    masks[2] = True  # a request without a negative
+    weight = torch.rand(targets, dtype=torch.float64) if is_plain else None
+    correction = torch.randn(negatives, dtype=torch.float64)
+    batch = SampledBatch(None, None, request, correction, masks, weight)
+    users = torch.randn(requests, 4, 5, dtype=torch.float64, requires_grad=True)
+    views = [torch.randn(targets + negatives, 5, dtype=torch.float64, requires_grad=True) for _ in range(n_views)]
+    plain = [torch.randn(n, 3, dtype=torch.float64, requires_grad=True) for n in (requests, targets + negatives)]
+    scale = torch.tensor(2.0, dtype=torch.float64, requires_grad=True)
+
+    products = torch.einsum("aud,vtd->avut", users, torch.stack(views)).amax(dim=1)
+    scores = products.amax(dim=1) if merge == "max" else products.sum(dim=1)
+    if is_plain:
+        scores = scores + plain[0] @ plain[1].T
+    scores, found = scale * scores, []
+    for target, a in enumerate(request.tolist()):
+        found.append(costs(scores[a, target], scores[a, targets:], correction, masks[a]))
+    share = torch.full_like(correction[:1], 1 / targets) if weight is None else weight / weight.sum()
+    expected = (torch.stack(found) * share).sum()
+
+    loss = merged_softmax.merged_softmax(users, views, batch, scale, merge, tuple(plain) if is_plain else None)
+    read = [users, scale, *views, *(plain if is_plain else ())]
+    torch.testing.assert_close(loss, expected)
+    torch.testing.assert_close(torch.autograd.grad(loss, read), torch.autograd.grad(expected, read))
+
+
+@pytest.mark.parametrize("merge", ["max", "sum"])
+def test_validation_scores_some_users_at_a_time(merge, monkeypatch):
+    rng = np.random.default_rng(0)
+    users, tracks = (rng.normal(size=(n, of, 4)).astype(np.float32) for n, of in ((5, 3), (11, 2)))
+    monkeypatch.setattr(family_validation, "CATALOG_PRODUCTS_AT_ONCE", 2 * 3 * 11)  # two users at a time, then one
+    products = np.einsum("aud,tvd->autv", users, tracks).max(axis=3)
+    expected = products.max(axis=1) if merge == "max" else products.sum(axis=1)
+    found = family_validation.merged_scores(users.reshape(5, -1), tracks.reshape(11, -1), 4, merge)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
 def test_late_interaction_costs_the_softmax_of_the_summed_best_products(data):

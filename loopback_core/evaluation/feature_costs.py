@@ -30,8 +30,8 @@ def measure_feature_costs(task: Task, towers: Towers, seed: int) -> FeatureCosts
     """p50_ms and p99_ms of every group that reads the history: the user tower, and each personal term.
 
     What terms share, the distinct tracks and artists of the history, is found anew for each of them and counted for each:
-    the sum is more than a request takes. A term is timed whether the task gives it a weight or not. The catalog terms cost
-    a request nothing: they stand in the indexed vectors.
+    the sum is more than a request takes. A term is timed whether the task gives it a weight or not. The catalog terms read no
+    history and are not timed: they were added up for every track beforehand.
 
     Each history is read several times and the shortest time counts: the others say what else ran on the machine, or
     what is made once for all requests. The task has a user at least. seed: of the requests.

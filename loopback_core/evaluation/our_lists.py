@@ -24,7 +24,7 @@ Lists = dict[str, Ranking]
 """Recommender -> its lists, (users, depth)."""
 
 RankBlock = Callable[[EncodedUsers, Ragged | None], Lists]
-"""The lists of a block of users, of whom some candidates are excluded; what is served comes after the last one."""
+"""The lists of a block of users, of whom some candidates are excluded; what is served is the last one, corrected."""
 
 
 def our_lists(scorer: Scorer, task: Task, depth: int, seed: int, index: VectorIndex | None = None) -> Lists:
@@ -36,11 +36,11 @@ def our_lists(scorer: Scorer, task: Task, depth: int, seed: int, index: VectorIn
     through_index = None if index is None else IndexRecommender(replace(scorer, corrector=None), index, seed)
 
     def rank(users: EncodedUsers, exclude: Ragged | None) -> Lists:
-        products = users.vectors @ scorer.vectors.T
+        products, deep = users.vectors @ scorer.vectors.T, _deep_enough(scorer, depth)
         lists = {ALONE: alone.rank_products(products, users.prior, depth, exclude)}
-        lists[TOWERS] = by_score.rank_products(products, users.prior, depth, exclude)
+        lists[TOWERS] = by_score.rank_products(products, users.prior, deep, exclude)
         if through_index is not None:
-            lists[THROUGH_INDEX] = through_index.rank(users, depth, exclude)
+            lists[THROUGH_INDEX] = through_index.rank(users, deep, exclude)
         return lists
 
     names = [ALONE, TOWERS, *([] if through_index is None else [THROUGH_INDEX])]
@@ -61,8 +61,13 @@ def _through_index(scorer: Scorer, depth: int, seed: int, index: VectorIndex) ->
     alone = IndexRecommender(replace(by_score.scorer, ranker=TOWERS_ALONE), index, seed)
     return lambda users, exclude: {
         ALONE: alone.rank(users, depth, exclude),
-        THROUGH_INDEX: by_score.rank(users, depth, exclude),
+        THROUGH_INDEX: by_score.rank(users, _deep_enough(scorer, depth), exclude),
     }
+
+
+def _deep_enough(scorer: Scorer, depth: int) -> int:
+    """Places of a list that is corrected and then cut to `depth`: what the corrector brings up from below is not missed."""
+    return depth if scorer.corrector is None else max(depth, scorer.corrector.places)
 
 
 def _with_served(asked: Sequence[tuple[Scorer, Task, RankBlock]], depth: int, names: Sequence[str]) -> list[Lists]:
@@ -85,7 +90,8 @@ def _with_served(asked: Sequence[tuple[Scorer, Task, RankBlock]], depth: int, na
                 of_block = rank(users, exclude)
                 of_block[SERVED] = reordered(scorer, users, of_block[names[-1]])
                 for name, ranking in of_block.items():
-                    lists[name].tracks[rows], lists[name].scores[rows] = ranking.tracks, ranking.scores
+                    lists[name].tracks[rows] = ranking.tracks[:, :depth]
+                    lists[name].scores[rows] = ranking.scores[:, :depth]
             done += len(histories)
             shown.advance(len(histories))
     return whole

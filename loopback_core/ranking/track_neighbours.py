@@ -171,15 +171,17 @@ def _sessions(user: NDArray[np.int32], track: Ids, time: Ids, n_tracks: int, mos
     lengths = np.diff(of_session.indptr)
     pairs = np.bincount(np.repeat(np.arange(n_tracks), np.diff(of_track.indptr)), lengths[of_track.indices], n_tracks)
     root = np.sqrt(np.diff(of_track.indptr) + DOUBT).astype(np.float32)
-    kept = []
+    kept, first = [], 0
     for rows in _blocks(of_track, pairs):
         together = csr_array(rows @ of_session)
         together.data /= root[together.indices]
+        row = np.repeat(np.arange(first, first + rows.shape[0]), np.diff(together.indptr))
+        together.data[row == together.indices] = 0  # before the strongest are kept: no track is its own neighbour
+        together.eliminate_zeros()
         kept.append(_strongest(together, most))
+        first += rows.shape[0]
     whole = _stack(kept)
     whole.data /= np.repeat(root, np.diff(whole.indptr))
-    whole.data[np.repeat(np.arange(n_tracks), np.diff(whole.indptr)) == whole.indices] = 0
-    whole.eliminate_zeros()
     return whole
 
 

@@ -103,7 +103,7 @@ def choose_reranking(
     A standard error is added to the cost, so that a choice by few users is cautious. Where no point costs so little, as where the
     rules alone cost more, the dial stays at 0.
 
-    lists: of the same users at several moments. reranker: of the catalog; its method, dial and rules do not matter.
+    lists: of several moments, each of users of its own. reranker: of the catalog; its method, dial and rules do not matter.
     """
     unmeasured = RerankingChoice.unmeasured(settings)
     lists = [of_moment for of_moment in lists if len(of_moment.users)]

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ from loopback_core.runtime.unused_memory import give_back_memory
 from loopback_core.settings import Settings
 from loopback_core.splits import Splits
 from loopback_core.tasks.period import Period
+from loopback_core.tasks.rolling import ROLLING_TASKS
 from loopback_core.tasks.task import Task
 from loopback_core.tasks.task_builders import IN_CATALOG, LIKE, TASKS
 from loopback_core.towers.two_tower import TwoTower
@@ -164,8 +166,12 @@ def fit_rankers(tuned: TunedTowers, earlier: Mapping[str, LinearRanker]) -> dict
     if tuned.settings.training.scoring == "dot":
         return dict.fromkeys(TASKS, LinearFit(TOWERS_ALONE))
     parts: dict[str, list[FitRequests]] = {name: [] for name in TASKS if name not in LIKE}
+    rolling, others = ([name for name in parts if (name in ROLLING_TASKS) is is_one] for is_one in (True, False))
     for moment in tuned.moments():
-        for task, listened in moment.asked(parts, REQUESTS):
+        asked = [moment.asked(rolling, REQUESTS)]
+        if moment.number == 0:  # later the tracks of a cold start are not new any more
+            asked.append(moment.asked(others, REQUESTS * moment.of))
+        for task, listened in chain.from_iterable(asked):
             parts[task.name].append(requests_of(moment.scorer(task), task, moment.seed, listened))
     seed = tuned.settings.evaluation.seed
     fitted = {name: fit_ranker(name, together(of_task), seed, earlier.get(name)) for name, of_task in parts.items()}
@@ -220,7 +226,7 @@ def refine_rankers(
 def choose_rerankings(tuned: TunedTowers, lists: Mapping[str, Sequence[MeasuredLists]]) -> dict[str, RerankingChoice]:
     """How lists of the catalog are re-ranked in each task, chosen on lists of the linear score.
 
-    A corrector has seen these users: its lists would look too good to be changed.
+    The linear weights have seen many of these users too, but are few; the lists of a corrector would look too good to be changed.
     """
     catalog, settings = tuned.splits.tuning.catalog, tuned.settings
     works = works_of(tuned.splits.track_names["track_name"].head(catalog.n_tracks), catalog.artist)

@@ -55,6 +55,13 @@ def test_sessions_are_shared_by_cosine(data):
     np.testing.assert_allclose(sessions, expected, rtol=1e-6)
 
 
+def test_no_track_is_its_own_neighbour_and_takes_the_place_of_another(data):
+    for most in (1, 2):
+        sessions, all_of_them = (dense(Neighbours.learn(data, n).sessions) for n in (most, 10))
+        assert not sessions.diagonal().any()
+        np.testing.assert_array_equal((sessions > 0).sum(axis=1), np.minimum((all_of_them > 0).sum(axis=1), most))
+
+
 def test_only_the_strongest_are_kept_and_in_blocks_they_are_the_same(data, monkeypatch):
     whole = Neighbours.learn(data, 2)
     assert np.diff(whole.rules.indptr).max() <= 2 and np.diff(whole.sessions.indptr).max() <= 2

@@ -47,6 +47,21 @@ def test_served_answers_are_those_of_the_evaluation_for_the_same_histories(
         )
 
 
+@pytest.mark.parametrize("name", ["discovery", "next_listen"])
+def test_lists_shorter_than_what_is_corrected_begin_like_longer_ones(evaluated, reading_bundle, name):
+    task, bundle = TASKS[name](evaluated.splits.testing_period), reading_bundle.bundle
+    scorer = bundle.towers.scorer(task, bundle.vectors)
+    short = scorer.corrector.places // 2
+    long = our_lists(scorer, task, scorer.corrector.places, 0, bundle.index)
+    assert (long["ranked"].tracks[:, :short] != long["two_tower_index"].tracks[:, :short]).any()
+    for lists in (
+        our_lists(scorer, task, short, 0, bundle.index),
+        *lists_through_index([(scorer, task)], short, 0, bundle.index),
+    ):
+        for of, ranking in lists.items():
+            np.testing.assert_array_equal(ranking.tracks, long[of].tracks[:, :short])
+
+
 def test_a_task_in_which_nobody_is_asked_has_empty_lists_by_every_recommender(evaluated, reading_bundle):
     task = TASKS["discovery"](evaluated.splits.testing_period)
     nobody, bundle = task.of_rows(np.zeros(0, np.int64)), reading_bundle.bundle

@@ -32,7 +32,7 @@ TERMS: tuple[Term, ...] = (
 )
 
 CATALOG_TERMS = tuple(term for term in TERMS if isinstance(term, CatalogTerm))
-"""The same for every user: dimensions of the indexed vectors."""
+"""The same for every user: their sum is a number of each track."""
 
 TRACK_TERMS = tuple(term for term in TERMS if isinstance(term, TrackTerm))
 """From the user's own history: a sparse prior of tracks."""

@@ -70,7 +70,7 @@ def _costs(measured: FeatureCostsJson) -> str:
     rows = [[name, f"{groups[name]['p50_ms']:.2f}", f"{groups[name]['p99_ms']:.2f}"] for name in order]
     what = (
         f"Milliseconds of reading one history on one core, over {measured['requests']:,} requests. What terms share is "
-        "counted for each of them; the terms of the catalog stand in the indexed vectors and cost a request nothing."
+        "counted for each of them; the terms of the catalog read no history: their sum is known of every track."
     )
     return f"{what}\n\n{markdown_table(['features', 'median', '99th percentile'], rows, 1)}"
 

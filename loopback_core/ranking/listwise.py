@@ -57,20 +57,26 @@ class ListwiseLoss:
     def __init__(self, requests: FitRequests) -> None:
         self.x, self.lengths = requests.features, requests.lengths
         self.starts = np.cumsum(self.lengths) - self.lengths
-        self.is_positive = requests.is_positive
-        hits = np.add.reduceat(self.is_positive.astype(np.float32), self.starts)
-        self.share = (self.is_positive / self._spread(hits) / len(requests)).astype(np.float32)
+        self.positives = np.flatnonzero(requests.is_positive)
+        self.request = np.repeat(np.arange(len(requests)), self.lengths)[self.positives]  # of each positive
+        hits = np.bincount(self.request, minlength=len(requests))
+        self.share = (1 / hits[self.request] / len(requests)).astype(np.float32)  # of each positive
 
     def __call__(self, weights: FeatureWeights) -> tuple[float, FeatureWeights]:
         """The loss and its gradient at some weights, (F,)."""
         scores = self.x @ weights.astype(np.float32)
-        scores -= self._spread(np.maximum.reduceat(scores, self.starts))
-        likely = np.exp(scores)
-        total = likely + self._spread(np.maximum(np.add.reduceat(likely * ~self.is_positive, self.starts), 1e-30))
-        loss = float((self.share * (np.log(total) - scores)).sum(dtype=np.float64))
-        missed = self._spread(np.add.reduceat(self.share / total, self.starts))
-        slope = np.where(self.is_positive, self.share * (likely / total - 1), likely * missed)
-        return loss, (slope @ self.x).astype(np.float64)
+        of_positives = scores[self.positives]
+        scores[self.positives] = -np.inf
+        largest = np.maximum(np.maximum.reduceat(scores, self.starts), np.finfo(np.float32).min)  # of the negatives
+        likely = np.exp(scores - self._spread(largest))  # 0 for positives
+        total = np.maximum(np.add.reduceat(likely, self.starts), np.finfo(np.float32).tiny)
+        gap = (largest + np.log(total))[self.request] - of_positives
+        losses = np.logaddexp(0, gap)
+        missed = self.share * np.exp(gap - losses)  # by each positive, of the softmax
+        of_requests = np.bincount(self.request, missed, len(self.lengths)).astype(np.float32)
+        slope: Floats = likely * self._spread((of_requests / total).astype(np.float32))
+        slope[self.positives] = -missed
+        return float((self.share * losses).sum(dtype=np.float64)), (slope @ self.x).astype(np.float64)
 
     def _spread(self, of_requests: Floats) -> Floats:
         """(requests,) -> (n,)."""

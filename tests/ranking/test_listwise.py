@@ -28,6 +28,16 @@ def test_the_gradient_is_that_of_the_loss(asked):
         assert loss(weights)[1][place] == pytest.approx(slope, rel=1e-2)
 
 
+def test_scores_that_lie_far_apart_have_their_loss_and_gradient():
+    features = np.array([[200], [0], [50], [50], [30]], np.float32)
+    asked = FitRequests(features, np.array([4, 1]), np.array([True, True, False, False, True]), np.array([4, 7]))
+    loss, gradient = ListwiseLoss(asked)(np.array([1.0]))
+    assert loss == pytest.approx(
+        (50 + np.log(2)) / 4
+    )  # the second positive against both negatives, half of half of the mean
+    assert gradient == pytest.approx([50 / 4])
+
+
 def test_the_spread_is_that_within_a_request(asked):
     variance = (asked.features[:3].var(axis=0) + asked.features[3:].var(axis=0)) / 2
     np.testing.assert_allclose(asked.spread(), np.sqrt(variance), rtol=1e-6)

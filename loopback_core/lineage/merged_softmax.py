@@ -31,21 +31,36 @@ def merged_softmax(
     users: (A, U, D). views: each (T + M, D), of the targets and then of the negatives. plain: vectors of users, (A, E), and of
     tracks, (T + M, E), whose product is added to each score.
     """
+    plain_users, plain_tracks = (None, None) if plain is None else map(_in_full, plain)
+    with torch.autocast(users.device.type, enabled=False):
+        return _loss_in_full(
+            _in_full(users), [*map(_in_full, views)], batch, inverse_temperature, merge, plain_users, plain_tracks
+        )
+
+
+def _in_full(vectors: Tensor) -> Tensor:
+    """At least in single precision: thousands of small terms are added up."""
+    return vectors.to(torch.promote_types(vectors.dtype, torch.float32))
+
+
+def _loss_in_full(
+    users: Tensor,
+    views: Sequence[Tensor],
+    batch: SampledBatch,
+    scale: Tensor,
+    merge: Merge,
+    plain_users: Tensor | None,
+    plain_tracks: Tensor | None,
+) -> Tensor:
     count = len(batch)
     of_target = users.index_select(0, batch.request)
     products = torch.stack([(of_target * view[:count, None]).sum(dim=2) for view in views]).amax(dim=0)  # (T, U)
-    merged = products.amax(dim=1) if merge == "max" else products.sum(dim=1)
-    if plain is not None:
-        merged = merged + (plain[0].index_select(0, batch.request) * plain[1][:count]).sum(dim=1)
-    loss: Tensor = _MergedSoftmax.apply(
-        merge,
-        batch,
-        inverse_temperature * merged,
-        users,
-        inverse_temperature,
-        *((None, None) if plain is None else (plain[0], plain[1][count:])),
-        *(view[count:] for view in views),
-    )
+    score, negatives = products.amax(dim=1) if merge == "max" else products.sum(dim=1), None
+    if plain_users is not None and plain_tracks is not None:
+        score = score + (plain_users.index_select(0, batch.request) * plain_tracks[:count]).sum(dim=1)
+        negatives = plain_tracks[count:]
+    of_negatives = (users, scale, plain_users, negatives, *(view[count:] for view in views))
+    loss: Tensor = _MergedSoftmax.apply(merge, batch, scale * score, *of_negatives)
     return loss
 
 

@@ -151,6 +151,16 @@ def test_validation_scores_some_users_at_a_time(merge, monkeypatch):
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("family", ["interests", "late", "int_tower"])
+def test_losses_are_made_in_full_precision_where_products_are_not(data, family):
+    model, batch = untrained(family, data).model, batch_of(data, family)
+    full = model.loss_of(batch)
+    with torch.autocast("cpu", torch.bfloat16):
+        half = model.loss_of(batch)
+    half.backward()
+    assert half.dtype == torch.float32 and half.item() == pytest.approx(full.item(), rel=0.02)
+
+
 def test_late_interaction_costs_the_softmax_of_the_summed_best_products(data):
     model, batch = untrained("late", data).model, batch_of(data, "late")
     with torch.no_grad():

@@ -103,7 +103,8 @@ def _ablation(settings: Settings) -> StageValues:
 
 def _lineage(settings: Settings) -> StageValues:
     shape = settings.lineage.model_dump(mode="json", exclude={"families", "seeds"})
-    return {**_ablation(settings), "index": _only(settings.index), "lineage": shape}
+    evaluation = _only(settings.evaluation, "seed", "users", "tuning_users", "resamples", "min_users")
+    return {"evaluation": evaluation, "index": _only(settings.index), "lineage": shape}
 
 
 STAGES = {

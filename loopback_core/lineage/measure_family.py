@@ -23,6 +23,7 @@ from loopback_core.stages import training_values
 from loopback_core.store.digests import digest
 from loopback_core.tasks.metrics import MAIN_METRIC, PerUser, per_user_metrics
 from loopback_core.tasks.task import Task
+from loopback_core.tasks.task_builders import official_task
 from loopback_core.towers.user import ANYTHING, ONLY_NEW
 from loopback_core.training.validation import KS
 
@@ -39,14 +40,18 @@ def family_key(family: str, settings: Settings, splits_digest: str, code: str) -
     """A digest of all that a training and its measuring depend on."""
     values = training_values(settings)
     del values["training"]["preset"]
+    values["users"] = settings.evaluation.users
     values["index"] = settings.index.model_dump(mode="json")
     values["lineage"] = settings.lineage.model_dump(mode="json", exclude={"families", "seeds"})
     return digest({"family": family, "splits": splits_digest, "code": code, "threads": compute_threads(), **values})
 
 
 def measure_family(family: str, splits: Splits, settings: Settings, checkpoints: Path) -> MeasuredFamily:
-    """Train a family and measure it on validation. checkpoints: a folder that outlives a killed run."""
-    seed = settings.training.seed
+    """Train a family, and measure it on validation: on all of its users, up to `evaluation.users`, when it begins.
+
+    checkpoints: a folder that outlives a killed run.
+    """
+    seed, users, tie_seed = settings.training.seed, settings.evaluation.users, settings.evaluation.seed
     validation = FAMILIES[family].validation(splits.tuning_period, settings)
     try:
         model, progression = fit_towers(family, splits.tuning, settings, validation, checkpoints)
@@ -58,14 +63,13 @@ def measure_family(family: str, splits: Splits, settings: Settings, checkpoints:
     save_retriever(Retriever.of(family, model, splits.tuning, settings), folder)
     build_seconds = time.monotonic() - started
     retriever = load_retriever(folder)  # what is measured is what would be served
-    tasks = [task for task in validation.tasks if len(task.users)]
-    per_user: PerUser = {
-        f"{task.name}/{metric}": np.zeros(0) for task in validation.tasks for metric in LINEAGE_METRICS
-    }
-    for task in tasks:
+    everybody = [official_task(task.name, splits.tuning_period, users, tie_seed) for task in validation.tasks]
+    per_user: PerUser = {f"{task.name}/{metric}": np.zeros(0) for task in everybody for metric in LINEAGE_METRICS}
+    for task in (task for task in everybody if len(task.users)):
         ranking = rank_users(_asked(retriever, task), task, max(KS))
         values = per_user_metrics(ranking, task.positives, KS)
         per_user |= {f"{task.name}/{metric}": values[metric] for metric in LINEAGE_METRICS}
+    tasks = [task for task in validation.tasks if len(task.users)]  # of fewer users, which are enough for what it costs
     facts: FamilyFacts = {
         "seed": seed,
         "diverged": False,

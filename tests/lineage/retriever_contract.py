@@ -27,7 +27,7 @@ SMALL = {
         "interaction": {"layers": 2, "heads": 3, "head_dim": 4},
         "sparse": {"codes": 24, "words": 16, "track_terms": 12, "user_terms": 16, "warm_up": 4},
     },
-    "evaluation": {"tuning_users": 20, "resamples": 100},
+    "evaluation": {"users": 30, "tuning_users": 20, "resamples": 100},
 }
 
 

@@ -85,7 +85,7 @@ def test_a_training_on_splits_that_were_damaged_meanwhile_is_not_kept(run, tmp_p
 
 def test_what_is_measured_of_each_family(run, tmp_path):
     content, _ = run(["two_tower", "interests", "late"], [0, 1])
-    assert content == read_lineage(tmp_path / "made") and content["users"] == {"discovery": 20, "next_listen": 20}
+    assert content == read_lineage(tmp_path / "made") and content["users"] == {"discovery": 30, "next_listen": 30}
     assert (content["tracks"], content["seeds"], content["plain"]) == (200, [0, 1], "two_tower")
     for row in content["rows"]:
         assert [facts["seed"] for facts in row["runs"]] == [0, 1]

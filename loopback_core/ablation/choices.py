@@ -107,6 +107,7 @@ def settings_of(
         "seed": seed,
         "refit": False,
         "recipe": "given",
+        "workers": 1,  # some choices cannot be shared, and all are trained alike
     }
     overrides = merged(base, {**choice.changes, "training": training})
     return load_settings(overrides, environ, leave_out_unread=True)

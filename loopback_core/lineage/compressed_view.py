@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from loopback_core.data import Floats, Ids
 from loopback_core.errors import SettingsError
-from loopback_core.lineage.track_views import View, read_row_of_track, write_row_of_track
+from loopback_core.lineage.track_views import View, read_row_of_track, write_array, write_row_of_track
 from loopback_core.retrieval.products import products_with
 
 MOST_CENTROIDS = 4_096
@@ -76,7 +76,7 @@ class CompressedView:
 
     def save(self, folder: Path, number: int) -> None:
         """See :class:`loopback_core.lineage.track_views.TrackView`."""
-        np.save(_codes(folder, number), self.codes)
+        write_array(_codes(folder, number), self.codes)
         faiss.write_index(self.codec, str(_codec(folder, number)))
         write_row_of_track(self.row, folder, number)
 

@@ -117,7 +117,7 @@ def settings_of_family(
     """The settings under which a family is trained.
 
     given: overrides of the run, such as fewer epochs; what the family says comes before them. A refit reads validation, on
-    which families are measured: it is switched off, and so is the search. All are served by the towers alone.
+    which families are measured: it is switched off, and so is the search. All are served by the towers alone, and trained by one process.
     """
     training = {
         **family.overrides.get("training", {}),
@@ -125,6 +125,7 @@ def settings_of_family(
         "seed": seed,
         "refit": False,
         "recipe": "given",
+        "workers": 1,
         "scoring": "dot",
     }
     overrides = merged(given or {}, {**family.overrides, "training": training})

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from loopback_core.data import Floats
+from loopback_core.lineage.compressed_view import CompressedView
 from loopback_core.lineage.multi_vector_towers import MultiVectorTowers
 from loopback_core.lineage.track_views import Merge, View
 from loopback_core.settings import Settings
@@ -28,7 +29,7 @@ class FamilyValidation(Validation):
         """(n_tracks, V D)."""
         assert isinstance(model, MultiVectorTowers)
         self._merge = model.merge
-        views = [view for view in model.views(self.content) if isinstance(view, View)]
+        views = [view for view in model.views(self.content) if isinstance(view, View | CompressedView)]
         return np.concatenate([view.vectors if view.row is None else view.vectors[view.row] for view in views], axis=1)
 
     @torch.inference_mode()

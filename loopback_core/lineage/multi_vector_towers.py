@@ -86,11 +86,6 @@ def last_states(states: Tensor, last: Sequences, count: int) -> tuple[Tensor, Te
     return found * is_heard[..., None], is_heard
 
 
-def mean_cosine(vectors: Tensor) -> Tensor:
-    """The mean over pairs of different vectors of a user of their cosine, a scalar. vectors: (A, U, D), U above 1."""
-    return pair_cosines(vectors).mean()
-
-
 def pair_cosines(vectors: Tensor) -> Tensor:
     """(A, U (U - 1) / 2) the cosines of every pair of a user's vectors."""
     unit = F.normalize(vectors, dim=-1)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from loopback_core.data import Floats, Ids
+from loopback_core.lineage.track_views import write_array
 
 PARTS = ("offsets", "terms", "weights")
 """Of the files of a view, in the order of the fields."""
@@ -61,7 +62,7 @@ class SparseView:
     def save(self, folder: Path, number: int) -> None:
         """Write its arrays."""
         for part in PARTS:
-            np.save(folder / f"view_{number}_{part}.npy", getattr(self, part))
+            write_array(folder / f"view_{number}_{part}.npy", getattr(self, part))
 
     @classmethod
     def load(cls, folder: Path, number: int, width: int) -> Self:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from loopback_core.data import Floats, Ids
 from loopback_core.retrieval.products import products_with
+from loopback_core.store.atomic import replacing
 
 Merge = Literal["max", "sum"]
 """How the best products of a user's vectors become one score. max: several interests. sum: late interaction (MaxSim)."""
@@ -61,7 +62,7 @@ class View:
 
     def save(self, folder: Path, number: int) -> None:
         """See :class:`TrackView`."""
-        np.save(folder / _vectors(number), self.vectors)
+        write_array(folder / _vectors(number), self.vectors)
         write_row_of_track(self.row, folder, number)
 
     @classmethod
@@ -85,10 +86,16 @@ def scores_of(users: Floats, views: Sequence[TrackView], tracks: Ids, merge: Mer
     return merged
 
 
+def write_array(path: Path, array: NDArray[Any]) -> None:
+    """Write it in place of what is there, which may be mapped, by this array too."""
+    with replacing(path) as new, new.open("wb") as file:
+        np.save(file, array)
+
+
 def write_row_of_track(row: NDArray[np.int32] | None, folder: Path, view: int) -> None:
     """Write the vector of each track, where tracks share them."""
     if row is not None:
-        np.save(folder / _rows(view), row)
+        write_array(folder / _rows(view), row)
 
 
 def read_row_of_track(folder: Path, view: int) -> Any:

@@ -27,8 +27,8 @@ def splits(tmp_path_factory):
 def run(splits, tmp_path):
     """run(families, seeds) -> content of `lineage.json` and the summary; what was trained is kept between calls."""
 
-    def run(families=("two_tower", "late"), seeds=(0,), verify=lambda: None):
-        plan = {name: [settings_of_family(FAMILIES[name], seed, GIVEN, {}) for seed in seeds] for name in families}
+    def run(families=("two_tower", "late"), seeds=(0,), verify=lambda: None, given=GIVEN):
+        plan = {name: [settings_of_family(FAMILIES[name], seed, given, {}) for seed in seeds] for name in families}
         folder = tmp_path / "made"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
@@ -81,6 +81,19 @@ def test_a_training_on_splits_that_were_damaged_meanwhile_is_not_kept(run, tmp_p
     with pytest.raises(ArtifactError, match="is damaged"):
         run(["two_tower"], verify=damaged)
     assert not list((tmp_path / "kept").glob("*"))
+
+
+def test_late_interaction_with_coded_vectors_is_trained_and_measured(run):
+    coded = {**GIVEN, "lineage": {**GIVEN["lineage"], "late": {"residual_bits": 2}}}
+    plain, late = run(given=coded)[0]["rows"]
+    assert late["costs"]["bytes_per_track"] < run()[0]["rows"][1]["costs"]["bytes_per_track"]
+    assert 0 < late["tasks"]["discovery"]["recall@100"]["value"] <= 1 and plain["family"] == "two_tower"
+
+
+def test_families_are_trained_by_one_process_whatever_the_run_says():
+    for family in FAMILIES.values():
+        given = {**GIVEN, "training": {**GIVEN.get("training", {}), "workers": 2}}
+        assert settings_of_family(family, 0, given, {}).training.workers == 1
 
 
 def test_what_is_measured_of_each_family(run, tmp_path):

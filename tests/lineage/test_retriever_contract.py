@@ -242,6 +242,12 @@ def test_a_retriever_that_was_saved_answers_the_same_to_the_last_digit(retriever
         assert same(one, other)
 
 
+def test_a_retriever_that_was_loaded_may_be_saved_where_it_came_from(retriever, histories, heard, tmp_path):
+    save_retriever(retriever, tmp_path)
+    save_retriever(load_retriever(tmp_path), tmp_path)
+    assert same(load_retriever(tmp_path).recommend(histories, 50, heard), retriever.recommend(histories, 50, heard))
+
+
 def test_a_folder_that_a_killed_run_left_is_no_retriever(made, tmp_path, monkeypatch):
     save_retriever(made["late"], tmp_path)
 

@@ -123,7 +123,7 @@ class LineageSettings(Section):
         default_factory=lambda: [0, 1, 2],
         description="Each family is trained once for each of these seeds.",
     )
-    interests: SeveralVectors = Field(4, description="Vectors of a user in the family 'interests'.")
+    interests: SeveralVectors = Field(4, description="Vectors of a user in 'interests' and 'interests_order'.")
     listens: SeveralVectors = Field(
         16,
         description="The last listens whose states are read by 'interests', 'one_way_attention' and 'cross_encoder', and are vectors of the "

@@ -166,7 +166,8 @@ def fit_rankers(tuned: TunedTowers, earlier: Mapping[str, LinearRanker]) -> dict
     if tuned.settings.training.scoring == "dot":
         return dict.fromkeys(TASKS, LinearFit(TOWERS_ALONE))
     parts: dict[str, list[FitRequests]] = {name: [] for name in TASKS if name not in LIKE}
-    rolling, others = ([name for name in parts if (name in ROLLING_TASKS) is is_one] for is_one in (True, False))
+    rolling = [name for name in parts if name in ROLLING_TASKS]
+    others = [name for name in parts if name not in ROLLING_TASKS]
     for moment in tuned.moments():
         asked = [moment.asked(rolling, REQUESTS)]
         if moment.number == 0:  # later the tracks of a cold start are not new any more

@@ -75,7 +75,10 @@ class Constants:
     ingest_seconds_per_million: float = _measured(
         seconds_of("interactions") / 19.1, "s / 1M listens", f"{OF_STEPS}, interactions"
     )
-    ingest_memory: float = _measured(2.5e9, "bytes", "listens/ingest.py, MEMORY_BYTES: whatever the log's size")
+    ingest_memory: float = _measured(0.6e9, "bytes", "what the next line leaves of both peaks")
+    ingest_memory_per_track: float = _measured(
+        690, "bytes / track", "docs/large-logs.md: 1,409 MB with 1.2 million tracks, 2,647 with 3.0"
+    )
     text_bytes_per_listen: float = _measured(
         megabytes_of("raw_listens") / 19.1, "bytes / listen", f"{OF_STEPS}, raw_listens"
     )
@@ -88,7 +91,7 @@ class Constants:
         seconds_of("temporal_splits") / 19.1, "s / 1M listens", f"{OF_STEPS}, temporal_splits"
     )
     split_memory_per_track: float = _measured(
-        750, "bytes / track", "docs/large-logs.md: 939 MB with 1.2 million tracks, 1,614 MB with 2.1"
+        850, "bytes / track", "docs/large-logs.md: 939 MB with 1.2 million tracks, 2,556 with 3.0"
     )
     # Training.
     training_seconds: float = _measured(

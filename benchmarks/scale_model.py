@@ -69,7 +69,7 @@ class Scale:
         c = self.constants
         tables = 4 * WIDTH * self.tracks * (1 + c.artists_per_track)
         return {
-            "interactions": c.ingest_memory,
+            "interactions": c.ingest_memory + c.ingest_memory_per_track * self.tracks,
             "temporal_splits": c.split_memory_per_track * self.tracks,
             "trained_towers": c.training_table_copies * tables + c.training_memory_per_listen * self.listens,
             "faiss_index": 3 * 4 * WIDTH * self.tracks,

@@ -66,12 +66,18 @@ class NetworkTowers(PreRanker, ABC):
     def of_pairs(self, states: Tensor, parts: Sequence[Tensor]) -> Tensor:
         """(A, n): f of each user with n tracks. states: (A, n, W), or (1, n, W) where all users have the same tracks."""
 
-    def plain_and_last(self, inputs: UserInputs) -> tuple[Tensor, Tensor, Tensor]:
-        """(A, D) of the plain tower; the states of the last listens, the latest first, (A, N, D), and which there are, (A, N)."""
+    def plain_and_states(self, inputs: UserInputs) -> tuple[Tensor, Tensor]:
+        """(A, D) of the plain tower, and the states of the last listens as the encoder of order leaves them."""
         users, last = in_order(self, self.family)
         assert inputs.last is not None
         states = last.states(inputs.last)
-        return F.normalize(users.total(inputs, states), dim=-1), *last_states(states, inputs.last, self.listens)
+        return F.normalize(users.total(inputs, states), dim=-1), states
+
+    def plain_and_last(self, inputs: UserInputs) -> tuple[Tensor, Tensor, Tensor]:
+        """(A, D) of the plain tower; the states of the last listens, the latest first, (A, N, D), and which there are, (A, N)."""
+        plain, states = self.plain_and_states(inputs)
+        assert inputs.last is not None
+        return plain, *last_states(states, inputs.last, self.listens)
 
     def user_vectors(self, inputs: UserInputs) -> Tensor:
         """-> (A, 1, D + the sizes of the parts)."""

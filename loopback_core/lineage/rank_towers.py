@@ -78,7 +78,7 @@ class RankTowers(NetworkTowers):
 
     def of_users(self, inputs: UserInputs) -> tuple[Tensor, Sequence[Tensor]]:
         """See :class:`NetworkTowers`."""
-        plain, _, _ = self.plain_and_last(inputs)
+        plain, _ = self.plain_and_states(inputs)
         return plain, (self._split(self.of_users_heads(plain)),)
 
     def of_pairs(self, states: Tensor, parts: Sequence[Tensor]) -> Tensor:

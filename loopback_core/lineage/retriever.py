@@ -28,7 +28,9 @@ from loopback_core.training.checkpoint import Progression
 from loopback_core.training.loop import Validate, train
 
 NEAREST_OF_VECTOR = 1_000
-"""Tracks that the index is asked for at least by each vector of a user, so that a short list is the head of a long one."""
+"""Tracks that the index is asked for at least by each vector of a user, so that a short list is the head of a long one.
+
+Of tracks with equal products that lie across this place the index says which are candidates, and not the tie order."""
 
 
 Find = Callable[[Floats, int, Ids], Ids]

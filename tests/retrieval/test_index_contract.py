@@ -162,6 +162,41 @@ def test_ties_neither_lose_nor_repeat_a_track(name):
 
 
 @each_engine
+def test_a_list_is_filled_past_many_equal_vectors(name, ragged):
+    vectors = np.repeat(VECTORS[:4], 500, axis=0)
+    index = build_index(vectors, ENGINES[name])
+    check_lists(index.search(QUERIES[:2], 600, None), name, [range(2000)] * 2, 600, vectors)
+    seen = ragged([range(300), range(1000, 1300)])
+    left = [set(range(2000)) - set(seen[row].tolist()) for row in range(2)]
+    check_lists(index.search(QUERIES[:2], 600, seen), name, left, 600, vectors)
+
+
+@each_engine
+def test_without_tracks_or_without_length_lists_are_empty(name, tmp_path, ragged):
+    empty = build_index(VECTORS[:0], ENGINES[name])
+    save_index(empty, tmp_path)
+    for index in (empty, load_index(tmp_path)):
+        assert len(index) == 0
+        assert index.search(QUERIES[:2], 3, None).tracks.tolist() == [[NOTHING] * 3] * 2
+        assert index.search(QUERIES[:1], 3, ragged([[5]]), np.array([1])).tracks.tolist() == [[NOTHING] * 3]
+    assert whole_index(name).search(QUERIES[:2], 0, None).tracks.shape == (2, 0)
+    assert whole_index(name).search(QUERIES[:2], 0, ragged([[1], []])).tracks.shape == (2, 0)
+
+
+@each_engine
+def test_deleted_tracks_whose_file_is_missing_do_not_come_back(name, tmp_path):
+    index = build_index(VECTORS[:300], ENGINES[name])
+    index.delete(np.array([3, 4]))
+    save_index(index, tmp_path)
+    file = tmp_path / f"{index_file(ENGINES[name])}.deleted.npy"
+    np.save(file, np.array([5, 6]))
+    for _ in range(2):  # those of another index, and none
+        with pytest.raises(ArtifactError, match="deleted tracks"):
+            load_index(tmp_path)
+        file.unlink(missing_ok=True)
+
+
+@each_engine
 def test_short_and_empty_lists_end_in_nothing(name, ragged):
     index = build_index(VECTORS[:50], ENGINES[name])
     check_lists(index.search(QUERIES[:1], 60, None), name, [range(50)], 60)

@@ -7,6 +7,7 @@ import numpy as np
 from loopback_core.data import Ids
 from loopback_core.errors import ArtifactError
 from loopback_core.store.atomic import replacing
+from loopback_core.store.digests import file_sha256
 
 NO_IDS = np.zeros(0, np.int64)
 
@@ -33,6 +34,12 @@ def load_deleted(index: Path) -> Ids:
     except (OSError, ValueError, EOFError) as error:
         raise ArtifactError(f"The deleted tracks in {path} cannot be read ({error}); build the index again.") from None
     return deleted
+
+
+def digest_of_deleted(index: Path) -> str:
+    """Of the file that names them; empty where there is none."""
+    path = _path(index)
+    return file_sha256(path) if path.exists() else ""
 
 
 def _path(index: Path) -> Path:

@@ -24,7 +24,7 @@ from loopback_core.retrieval.indexes.faiss_factory import (
     kind_of,
     padded,
 )
-from loopback_core.retrieval.indexes.graph_lists import Nearby, in_lists, search_by_graph
+from loopback_core.retrieval.indexes.graph_lists import FindNearby, filled, search_by_graph
 from loopback_core.retrieval.top_k import no_ranking
 from loopback_core.retrieval.vectors import VectorRows
 from loopback_core.runtime.progress import progress
@@ -85,6 +85,8 @@ class Index:
 
     def search(self, queries: Floats, k: int, exclude: Ragged | None, only: Ids | None = None) -> Ranking:
         """See :class:`loopback_core.retrieval.indexes.vector_index.VectorIndex`."""
+        if not (len(self) and k):
+            return no_ranking(len(queries), k)
         queries = self.as_indexed(queries)
         if exclude is None:
             return self._search(queries, k, NO_IDS, only)
@@ -108,29 +110,33 @@ class Index:
         elif left_out or len(self._deleted):
             seen = np.union1d(self._known(seen), self._deleted) if len(self._deleted) else self._known(seen)
             selector, left_out = faiss.IDSelectorBitmap(~_bits_of(seen, total)), len(seen)
-        searched, parameters = self.index, faiss.SearchParameters(sel=selector)
-        width = max(self.settings.hnsw.ef_search, k) + left_out
+        left = total - left_out
         if self.kind in WITH_GRAPH:
             lists = self._lists_to_visit(k, left_out, only is not None)
-            refined = self.settings.pq.refined
-            scores, tracks = search_by_graph(self.index, queries, k, lists, selector, total - left_out, refined)
-            return Ranking(tracks, np.where(tracks == NOTHING, -np.inf, scores).astype(np.float32))
-        if self.kind in WITH_LISTS:
-            lists, left = self._lists_to_visit(k, left_out, only is not None), total - left_out
-
-            def visit(rows: Floats, lists: int) -> Nearby:
-                found: Nearby = searched.search(rows, k, params=self._visiting(lists, selector))
-                return found
-
-            scores, tracks = in_lists(visit, queries, min(k, left), lists, int(self.inverted_file().nlist))
-            return Ranking(tracks, np.where(tracks == NOTHING, -np.inf, scores).astype(np.float32))
-        if self.kind == "hnsw" and left_out and width * SCANNED_PER_WIDTH > total:
-            searched = self.index.storage
-        elif self.kind == "hnsw":
-            parameters = faiss.SearchParametersHNSW(efSearch=width, sel=selector)
-        scores, tracks = searched.search(queries, k, params=parameters)
+            scores, tracks = search_by_graph(self.index, queries, k, lists, selector, left, self.settings.pq.refined)
+        else:
+            some, everything = self._searches(k, left_out, only is not None, selector)
+            scores, tracks = filled(some, everything, queries, min(k, left))
         # FAISS fills a short list with -1 and the lowest float; ours ends in NOTHING and -inf.
         return Ranking(tracks, np.where(tracks == NOTHING, -np.inf, scores).astype(np.float32))
+
+    def _searches(self, k: int, left_out: int, filtered: bool, selector: Any) -> tuple[FindNearby, FindNearby]:
+        """The usual search of flat, ivf, pq and hnsw, and the one that reads every track."""
+
+        def searching(index: Any, parameters: Any) -> FindNearby:
+            return lambda rows: index.search(rows, k, params=parameters)
+
+        if self.kind in WITH_LISTS:
+            usual, all_lists = self._lists_to_visit(k, left_out, filtered), int(self.inverted_file().nlist)
+            some, everything = (searching(self.index, self._visiting(lists, selector)) for lists in (usual, all_lists))
+            return some, everything
+        scanned = self.index.storage if self.kind == "hnsw" else self.index
+        scan = searching(scanned, faiss.SearchParameters(sel=selector))
+        width = max(self.settings.hnsw.ef_search, k) + left_out
+        if self.kind == "flat" or (left_out and width * SCANNED_PER_WIDTH > int(self.index.ntotal)):
+            return scan, scan
+        # Where many vectors are equal their links lead to each other alone, and a search of the graph ends among them.
+        return searching(self.index, faiss.SearchParametersHNSW(efSearch=width, sel=selector)), scan
 
     def _visiting(self, lists: int, selector: Any) -> Any:
         """Of a search of kind ivf or pq that visits so many lists."""

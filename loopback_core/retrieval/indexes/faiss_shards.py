@@ -26,7 +26,8 @@ def index_in_shards(open_vectors: OpenVectors, settings: IndexSettings, folder: 
     """What `Index.build` gives, made shard by shard and joined: the lists of all shards are of the same centroids.
 
     So a search costs what it costs in one index, and finds the same. settings: no kind hnsw, whose graphs cannot be joined.
-    folder: keeps the shards that are complete, for the same vectors and settings; they are removed when all are joined.
+    folder: keeps the shards that are complete; they are removed when all are joined. What they were made from is not looked at:
+    other vectors or settings need another folder.
 
     Raises:
         RoomError: as :func:`loopback_core.retrieval.shards.make_shards`.

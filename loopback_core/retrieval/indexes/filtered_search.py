@@ -46,7 +46,7 @@ class FilteredSearch(ABC):
             seen = NO_IDS if exclude is None else np.setdiff1d(self._known(exclude[row]), self.deleted)
             left = among if among is None or not len(seen) else np.setdiff1d(among, seen, assume_unique=True)
             count = min(k, len(self) - len(seen) if left is None else len(left))
-            if not count:
+            if count < 1:
                 continue
             ids, scores = self._find(query, count, seen, left)
             if len(ids) < count:

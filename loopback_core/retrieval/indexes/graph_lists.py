@@ -1,4 +1,4 @@
-"""Search of an inverted file whose centroids are a graph, and the second look at what short codes found."""
+"""Search of an inverted file whose centroids are a graph, the second look at what short codes found, and lists that are never short."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,18 +14,19 @@ SCANNED_PER_PROBE = 80
 Nearby = tuple[Floats, Ids]
 """Scores and ids, both (rows, k), the best first; NOTHING where no more were found."""
 
+FindNearby = Callable[[Floats], Nearby]
+"""From queries, (rows, D), to what is near them."""
 
-def in_lists(
-    visit: Callable[[Floats, int], Nearby], queries: Floats, fewest: int, probes: int, all_lists: int
-) -> Nearby:
-    """What `visit(queries, lists)` finds in `probes` lists, and in all of them for those for whom these hold fewer than `fewest`.
+
+def filled(some: FindNearby, everything: FindNearby, queries: Floats, fewest: int) -> Nearby:
+    """What `some` finds for queries, (rows, D), and what `everything` finds for those for whom it finds fewer than `fewest`.
 
     For those alone: what one user finds does not depend on who else is asked for.
     """
-    scores, tracks = visit(queries, probes)
+    scores, tracks = some(queries)
     short = np.count_nonzero(tracks != NOTHING, axis=1) < fewest
     if short.any():
-        scores[short], tracks[short] = visit(queries[short], all_lists)
+        scores[short], tracks[short] = everything(queries[short])
     return scores, tracks
 
 
@@ -37,10 +38,10 @@ def search_by_graph(index: Any, queries: Floats, k: int, probes: int, selector: 
     inverted, is_refined = faiss.extract_index_ivf(index), isinstance(index, faiss.IndexRefine)
     width = k * refined if is_refined else k
 
-    def visit(rows: Floats, lists: int) -> Nearby:
-        return search_lists(inverted, rows, width, lists, selector)
+    def visiting(lists: int) -> FindNearby:
+        return lambda rows: search_lists(inverted, rows, width, lists, selector)
 
-    scores, tracks = in_lists(visit, queries, min(k, left), probes, int(inverted.nlist))
+    scores, tracks = filled(visiting(probes), visiting(int(inverted.nlist)), queries, min(k, left))
     return second_look(index.refine_index, queries, tracks, k) if is_refined else (scores, tracks)
 
 

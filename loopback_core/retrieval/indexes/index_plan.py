@@ -50,7 +50,9 @@ class IndexPlan:
 
 
 def plan_index(n: int, dim: int, settings: IndexSettings) -> IndexPlan:
-    """The index of n tracks of `dim` dimensions. A kind other than auto is taken as it is."""
+    """The index of n tracks of `dim` dimensions. A kind other than auto is taken as it is, but where there are no tracks."""
+    if not n:  # engines learn their ranges and graphs from tracks; some do not read an empty one back
+        return IndexPlan(_decided(settings, "flat", "fp32"), ("There are no tracks.",))
     if settings.kind != "auto":
         return IndexPlan(settings, (f"index.kind is {settings.kind!r}.",))
     if n <= settings.flat_limit:

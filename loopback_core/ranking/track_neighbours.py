@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -43,6 +44,9 @@ HALF_LIVES = (3, 10, 100, 1000)
 
 LIGHTEST_LISTEN = 1e-3
 """Listens that weigh less are not read."""
+
+FURTHEST_LISTEN = max(HALF_LIVES) * math.log2(1 / LIGHTEST_LISTEN)
+"""Later listens after which a listen weighs less than that, whatever the half-life."""
 
 MOST_NEW = 300
 """Tracks outside of the history that get a value, by each feature: the largest ones."""
@@ -90,15 +94,17 @@ class Neighbours:
         tracks: those that were heard, ascending. place: of every listen, in tracks; oldest first. later: listens after it.
         """
         tracks = tracks[tracks < len(self.rules)]
-        known = place < len(tracks)
-        place, later = place[known], later[known]
+        is_read = (place < len(tracks)) & (later <= FURTHEST_LISTEN)
+        later = later[is_read]
+        recent, place = np.unique(place[is_read], return_inverse=True)
         weight = np.exp2(-later / np.array(HALF_LIVES)[:, None])  # (half-lives, listens)
         weight[weight < LIGHTEST_LISTEN] = 0
-        since = np.zeros(len(tracks), np.int64)
+        since = np.zeros(len(recent), np.int64)
         since[place] = later  # of the last listen
         lately = np.argsort(since)
-        of_track = np.stack([np.bincount(place, row, len(tracks)).astype(np.float64) for row in weight])[:, lately]
-        sums = [matrix.sums(tracks[lately], of_track) for matrix in (self.rules, self.sessions)]
+        of_track = np.stack([np.bincount(place, row, len(recent)).astype(np.float64) for row in weight])[:, lately]
+        rows = tracks[recent[lately]]
+        sums = [matrix.sums(rows, of_track) for matrix in (self.rules, self.sessions)]
         kept = [np.zeros(0, np.int64)]
         for found, scores in sums:
             is_heard = np.zeros(len(found), np.bool_)

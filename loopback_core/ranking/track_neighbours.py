@@ -96,15 +96,15 @@ class Neighbours:
         tracks = tracks[tracks < len(self.rules)]
         is_read = (place < len(tracks)) & (later <= FURTHEST_LISTEN)
         later = later[is_read]
-        recent, place = np.unique(place[is_read], return_inverse=True)
+        recent, of_listen = np.unique(place[is_read], return_inverse=True)
         weight = np.exp2(-later / np.array(HALF_LIVES)[:, None])  # (half-lives, listens)
         weight[weight < LIGHTEST_LISTEN] = 0
         since = np.zeros(len(recent), np.int64)
-        since[place] = later  # of the last listen
+        since[of_listen] = later  # of the last listen
         lately = np.argsort(since)
-        of_track = np.stack([np.bincount(place, row, len(recent)).astype(np.float64) for row in weight])[:, lately]
+        of_track = np.stack([np.bincount(of_listen, row, len(recent)).astype(np.float64) for row in weight])
         rows = tracks[recent[lately]]
-        sums = [matrix.sums(rows, of_track) for matrix in (self.rules, self.sessions)]
+        sums = [matrix.sums(rows, of_track[:, lately]) for matrix in (self.rules, self.sessions)]
         kept = [np.zeros(0, np.int64)]
         for found, scores in sums:
             is_heard = np.zeros(len(found), np.bool_)

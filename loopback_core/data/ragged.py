@@ -83,7 +83,7 @@ class Ragged:
         return np.repeat(np.arange(len(self)), self.lengths)
 
 
-ITEMS_PER_SORTED = 400
+ITEMS_PER_SORTED = 10
 """Items of a table that are scanned in the time in which one is sorted."""
 
 

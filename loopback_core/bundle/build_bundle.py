@@ -21,9 +21,7 @@ from loopback_core.data import FitData, ListensByUser
 from loopback_core.errors import SettingsError
 from loopback_core.features.track_content import track_content
 from loopback_core.ranking.catalog_values import catalog_values
-from loopback_core.ranking.corrector_files import TREES
-from loopback_core.ranking.linear_ranker import RANKERS
-from loopback_core.reranking.choosing import RERANKING
+from loopback_core.recommenders.ranked_towers import RANKER_FILES
 from loopback_core.reranking.versions import works_of
 from loopback_core.retrieval.embed import track_vectors
 from loopback_core.retrieval.indexes import INDEX_SUFFIXES, build_index_in_shards, save_index
@@ -70,7 +68,9 @@ def build_bundle(evaluated: Evaluated, settings: Settings, folder: Path, checkpo
         fit = evaluated.splits.testing
         for upstream in (evaluated.towers, evaluated.vectors, evaluated.index):
             _link_files(upstream, folder)
-    _link_files(evaluated.ranker, folder)  # fitted on validation, which its towers had not seen
+    for pattern in RANKER_FILES:  # fitted on validation, which its towers had not seen
+        for path in evaluated.ranker.glob(pattern):
+            _link(path, folder)
     splits, n_tracks = evaluated.splits, fit.catalog.n_tracks
     names = pl.concat([splits.track_names, splits.mbids], how="horizontal").head(n_tracks)
     histories = _histories(splits, n_tracks)
@@ -136,8 +136,7 @@ def _histories(splits: Splits, n_tracks: int) -> ListensByUser:
 def _link_files(upstream: Path, folder: Path) -> None:
     """What a request needs of an artifact; plots and histories of training stay where they are."""
     for path in upstream.iterdir():
-        named = path.name in ("towers.json", "index.json", RANKERS, RERANKING) or path.match(TREES.format(task="*"))
-        if named or path.suffix in (".safetensors", ".npy", *INDEX_SUFFIXES):
+        if path.name in ("towers.json", "index.json") or path.suffix in (".safetensors", ".npy", *INDEX_SUFFIXES):
             _link(path, folder)
 
 

@@ -1,5 +1,7 @@
 """The bundle that is served."""
 
+from fnmatch import fnmatch
+
 from loopback_core.checks.check import Verdict
 from loopback_core.settings import Settings
 from loopback_core.store.artifacts import Artifact, ArtifactStore
@@ -19,6 +21,22 @@ def canaries_answered(artifact: Artifact, store: ArtifactStore, settings: Settin
     wrong = wrong_answers(ServedBundle.load(artifact.folder), canaries)
     sentence = "; ".join(wrong) or f"{len(canaries)} questions get their stored answers"
     return Verdict(not wrong, sentence, {"canaries": len(canaries), "wrong": len(wrong)})
+
+
+def ranked_as_evaluated(artifact: Artifact, store: ArtifactStore, settings: Settings) -> Verdict:
+    """The files that put candidates in order are those of the ranker that was evaluated, and none is missing."""
+    from loopback_core.recommenders.ranked_towers import RANKER_FILES
+
+    def of_ranker(made: Artifact) -> dict[str, str]:
+        files = made.manifest["files"].items()
+        return {name: file["sha256"] for name, file in files if any(fnmatch(name, of) for of in RANKER_FILES)}
+
+    served, evaluated = of_ranker(artifact), of_ranker(store.upstream(artifact, "trained_ranker"))
+    wrong = sorted(name for name in served | evaluated if served.get(name) != evaluated.get(name))
+    sentence = f"{', '.join(wrong)}: not as the ranker was evaluated; build the bundle again" if wrong else ""
+    return Verdict(
+        not wrong, sentence or f"{len(served)} files are those of the evaluated ranker", {"files": len(served)}
+    )
 
 
 def refit_agrees(artifact: Artifact, store: ArtifactStore, settings: Settings) -> Verdict:

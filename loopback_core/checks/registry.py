@@ -52,6 +52,7 @@ _SPECIFIC = (
         for task in evaluation_checks.WITH_RIVAL
     ),
     Check("bundle", "canaries_answered", bundle_checks.canaries_answered),
+    Check("bundle", "ranked_as_evaluated", bundle_checks.ranked_as_evaluated),
     Check("bundle", "refit_agrees", bundle_checks.refit_agrees, ("min_refit_overlap",)),
     Check("drift", "data_is_alike", drift_checks.data_is_alike, blocking=False),
     Check("drift", "past_is_the_same", drift_checks.past_is_the_same, blocking=False),

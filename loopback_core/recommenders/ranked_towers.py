@@ -7,14 +7,17 @@ from typing import Self
 
 from loopback_core.data import Floats
 from loopback_core.ranking.corrector import Corrector
-from loopback_core.ranking.corrector_files import load_correctors
-from loopback_core.ranking.linear_ranker import LinearRanker, load_rankers
+from loopback_core.ranking.corrector_files import CORRECTOR, load_correctors
+from loopback_core.ranking.linear_ranker import RANKERS, LinearRanker, load_rankers
 from loopback_core.ranking.relations import Relations
 from loopback_core.ranking.scorer import Scorer, scorer_of
-from loopback_core.reranking.choosing import RerankingChoice, load_reranking
+from loopback_core.reranking.choosing import RERANKING, RerankingChoice, load_reranking
 from loopback_core.tasks.task import Task
 from loopback_core.tasks.task_builders import IN_CATALOG, LIKE
 from loopback_core.towers.two_tower import TwoTower
+
+RANKER_FILES = (RANKERS, RERANKING, CORRECTOR.format(task="*"))
+"""Patterns of the names of all files that put candidates in order."""
 
 
 @dataclass(frozen=True)

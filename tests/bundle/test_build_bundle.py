@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,11 @@ from loopback_core.bundle.canaries import CANARIES, wrong_answers
 from loopback_core.bundle.served_bundle import ServedBundle
 from loopback_core.data import Ragged
 from loopback_core.errors import ArtifactError, SettingsError
+from loopback_core.ranking.corrector_files import save_correctors
+from loopback_core.ranking.linear_corrector import LinearCorrector
+from loopback_core.ranking.linear_ranker import LinearRanker
 from loopback_core.recommenders.index_recommender import IndexRecommender
+from loopback_core.recommenders.ranked_towers import Towers
 from loopback_core.retrieval.indexes import build_index, save_index
 from loopback_core.settings import IndexSettings, Settings
 from loopback_core.tasks.task_builders import TASKS
@@ -40,12 +45,14 @@ def retrained(evaluated, folder, **training):
     return build_bundle(replace(evaluated, summary=summary), Settings(), folder / "bundle", folder / "checkpoints")
 
 
-def test_the_answers_are_those_of_the_evaluation_to_the_last_track(evaluated, folder):
-    """The same towers, over the histories of the tasks, through the index."""
+def check_answers(evaluated, folder):
+    """The evaluated towers and ranker, over the histories of the tasks, through the index, against a bundle of them."""
     served, period = ServedBundle.load(folder), evaluated.splits.testing_period
+    towers = Towers.load(evaluated.towers, evaluated.ranker)
     for name in ("discovery", "next_listen"):
         task = TASKS[name](period)
-        scorer = served.bundle.towers.scorer(task, served.bundle.vectors)
+        scorer = towers.scorer(task, served.bundle.vectors)
+        assert scorer.corrector is not None
         measured = IndexRecommender(scorer, served.bundle.index, 0).recommend(task.histories, 100, task.exclude)
         histories = served.bundle.histories(
             [task.histories.tracks[row] for row in range(len(task.users))],
@@ -55,6 +62,22 @@ def test_the_answers_are_those_of_the_evaluation_to_the_last_track(evaluated, fo
         again = served.bundle.recommender(name).recommend(histories, 100, task.exclude)
         np.testing.assert_array_equal(again.tracks, measured.tracks)
         np.testing.assert_allclose(again.scores, measured.scores, rtol=1e-5)
+
+
+def test_the_answers_are_those_of_the_evaluation_to_the_last_track(evaluated, folder):
+    check_answers(evaluated, folder)
+
+
+def test_weights_for_the_best_candidates_are_served(evaluated, tmp_path):
+    ranker, folder = tmp_path / "ranker", tmp_path / "bundle"
+    shutil.copytree(evaluated.ranker, ranker, ignore=shutil.ignore_patterns("corrector.*"))
+    folder.mkdir()
+    weights = LinearCorrector(LinearRanker.of({"listeners": 3.0}), 40)
+    save_correctors({"discovery": weights, "next_listen": weights}, ranker)
+    changed = replace(evaluated, ranker=ranker)
+    build_bundle(changed, Settings(bundle={"refit": "none"}), folder, folder)
+    assert ServedBundle.load(folder).bundle.towers.correctors == {"discovery": weights, "next_listen": weights}
+    check_answers(changed, folder)
 
 
 def test_histories_go_up_to_the_end_of_the_log(evaluated, folder):

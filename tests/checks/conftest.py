@@ -158,17 +158,21 @@ COMPARISON = {
 
 
 @pytest.fixture(scope="session")
-def planted_bundle(tmp_path_factory):
-    """The files of a bundle of another log: the checks read nothing of the chain above it."""
+def planted(tmp_path_factory):
+    """The artifacts of another log: of the chain above a bundle the checks read its ranker alone."""
+    return planted_evaluated(tmp_path_factory.mktemp("planted"))
+
+
+@pytest.fixture(scope="session")
+def planted_bundle(planted, tmp_path_factory):
+    """The files of a bundle of it."""
     folder = tmp_path_factory.mktemp("planted_bundle")
-    build_bundle(
-        planted_evaluated(tmp_path_factory.mktemp("planted")), Settings(bundle={"refit": "none"}), folder, folder
-    )
+    build_bundle(planted, Settings(bundle={"refit": "none"}), folder, folder)
     return folder
 
 
 @pytest.fixture
-def trained(chain, planted_bundle):
+def trained(chain, planted, planted_bundle):
     """The chain up to the report, the bundle and its drift, with untrained towers."""
     import torch
 
@@ -218,11 +222,18 @@ def trained(chain, planted_bundle):
 
     chain.sound["evaluation"] = chain.publish("evaluation", evaluation, ["faiss_index", "trained_ranker", "baselines"])
 
+    def planted_ranker(folder):
+        shutil.copytree(planted.ranker, folder, dirs_exist_ok=True)
+        return {}
+
     def bundle(folder):
         shutil.copytree(planted_bundle, folder, dirs_exist_ok=True)
         return {"tracks": 200, "users": 60, "refit": "all", "comparison": COMPARISON}
 
-    chain.sound["bundle"] = chain.publish("bundle", bundle, ["evaluation"])
+    of_chain = chain.sound["trained_ranker"]
+    chain.sound["trained_ranker"] = chain.publish("trained_ranker", planted_ranker, ["trained_towers"])
+    chain.sound["bundle"] = chain.publish("bundle", bundle, ["trained_ranker", "evaluation"])
+    chain.sound["trained_ranker"] = of_chain
 
     def drift(folder):
         side = Side("new", planted_bundle, chain.sound["interactions"].folder)

@@ -75,7 +75,7 @@ def test_every_asset_has_checks_and_every_check_a_description():
             "beats_rival_cold_start",
             "beats_rival_new_users",
         ],
-        "bundle": ["files_intact", "canaries_answered", "refit_agrees"],
+        "bundle": ["files_intact", "canaries_answered", "ranked_as_evaluated", "refit_agrees"],
         "drift": ["files_intact", "data_is_alike", "past_is_the_same", "models_are_alike"],
         "promotion": ["files_intact", "challenger_promoted", "costs_as_before"],
         "served_quality": ["files_intact", "served_as_evaluated"],

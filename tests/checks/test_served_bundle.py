@@ -35,3 +35,14 @@ def test_a_bundle_that_answers_in_another_way_than_it_did_fails(trained):
 
     verdict = trained.verdict("canaries_answered", trained.spoiled("bundle", other_answers))
     assert not verdict.passed and "scores differ by up to 1" in verdict.sentence
+
+
+def test_a_bundle_has_all_that_put_the_evaluated_lists_in_order(trained):
+    assert trained.verdict("ranked_as_evaluated", trained.sound["bundle"]).passed
+    for change in (
+        lambda folder: (folder / "scoring.json").unlink(),
+        lambda folder: (folder / "corrector.discovery.json").write_text("{}"),
+        lambda folder: (folder / "reranking.json").write_text("{}"),
+    ):
+        verdict = trained.verdict("ranked_as_evaluated", trained.spoiled("bundle", change))
+        assert not verdict.passed and "not as the ranker was evaluated" in verdict.sentence

@@ -2,6 +2,7 @@
 
 from loopback_core.evaluation.ablation_json import Ablation
 from loopback_core.evaluation.evaluation_json import Evaluation, Provenance
+from loopback_core.evaluation.evaluator import compare_stages
 from loopback_core.evaluation.leave_last import leave_last_json
 from loopback_core.evaluation.measuring import Measured
 from loopback_core.recommenders.baselines.baseline_lists import Tuning
@@ -31,6 +32,7 @@ def evaluation_document(
             for name, result in results.items()
         },
         "paired": {name: result.comparisons for name, result in results.items()},
+        "stages": {name: compare_stages(result.per_user, settings.evaluation) for name, result in results.items()},
         "segments": measured.segments,
         "rival": tuning["rival"],
         "unreachable_positives": {name: result.task.unreachable for name, result in results.items()},

@@ -118,6 +118,7 @@ class RollingJson(TypedDict):
     users: int
     recommenders: Recommenders
     paired: Comparisons
+    stages: NotRequired[Comparisons]  # as of the document
     by_age: NotRequired[list[AgeJson]]
 
 
@@ -157,6 +158,7 @@ class Evaluation(Provenance):
     schema: int
     tasks: dict[str, TaskJson]
     paired: dict[str, Comparisons]  # task -> comparisons
+    stages: NotRequired[dict[str, Comparisons]]  # task -> 'score' or 'ranker' -> what it adds to the stage before
     segments: NotRequired[dict[str, dict[str, Recommenders]]]  # task -> segment -> recommenders
     rival: dict[str, str | None]  # task -> the baseline that was best on validation
     unreachable_positives: dict[str, float]  # task -> share of the positives outside the catalog

@@ -11,7 +11,16 @@ from loopback_core.data import NOTHING, Ids, Ranking
 from loopback_core.evaluation.beyond_accuracy import beyond_accuracy
 from loopback_core.evaluation.random_closed_form import expected_metrics
 from loopback_core.evaluation.significance import Comparison, Mean, bootstrap_means, compare, mean_of
-from loopback_core.recommenders.lists import DEPTH, OTHER_PRESET, RANDOM, SERVED, is_ours
+from loopback_core.recommenders.lists import (
+    DEPTH,
+    OTHER_PRESET,
+    RANDOM,
+    SERVED,
+    THROUGH_INDEX,
+    TOWERS,
+    TOWERS_ALONE_ID,
+    is_ours,
+)
 from loopback_core.settings import EvaluationSettings
 from loopback_core.tasks.metrics import PerUser, per_user_metrics
 from loopback_core.tasks.task import Task
@@ -119,6 +128,28 @@ def compare_with_others(
         differences = {name: {metric: towers[metric] - m[metric] for metric in towers} for name, m in family.items()}
         comparisons |= compare_over_users(differences, settings, user)
     return comparisons
+
+
+def compare_stages(
+    per_user: Mapping[str, PerUser | None], settings: EvaluationSettings, user: Ids | None = None
+) -> dict[str, dict[str, Comparison]]:
+    """What each stage adds to the one before, which are one family: stage -> metric.
+
+    `score`: the linear score minus the towers alone. `ranker`: what is served minus the linear score. user: as in
+    :func:`mean_over_users`.
+    """
+    through_index = per_user.get(THROUGH_INDEX)
+    linear = per_user.get(TOWERS) or through_index  # at several moments candidates are found through the index alone
+    steps = {
+        "score": (linear, per_user.get(TOWERS_ALONE_ID)),
+        "ranker": (per_user.get(SERVED), through_index or linear),
+    }
+    differences = {
+        stage: {metric: after[metric] - before[metric] for metric in after}
+        for stage, (after, before) in steps.items()
+        if after is not None and before is not None and all(len(values) for values in after.values())
+    }
+    return compare_over_users(differences, settings, user)
 
 
 def compare_over_users(

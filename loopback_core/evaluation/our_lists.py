@@ -10,15 +10,13 @@ from loopback_core.ranking.linear_ranker import TOWERS_ALONE
 from loopback_core.ranking.reordering import reordered
 from loopback_core.ranking.scorer import EncodedUsers, Scorer
 from loopback_core.ranking.terms import Listened
-from loopback_core.recommenders.index_recommender import THROUGH_INDEX, IndexRecommender
-from loopback_core.recommenders.lists import SERVED, TOWERS, blocks_of_users
+from loopback_core.recommenders.index_recommender import IndexRecommender
+from loopback_core.recommenders.lists import SERVED, THROUGH_INDEX, TOWERS, TOWERS_ALONE_ID, blocks_of_users
 from loopback_core.recommenders.towers_recommender import TowersRecommender
 from loopback_core.retrieval.indexes.vector_index import VectorIndex
 from loopback_core.retrieval.top_k import no_ranking
 from loopback_core.runtime.progress import progress
 from loopback_core.tasks.task import Task
-
-ALONE = f"{TOWERS}_alone"
 
 Lists = dict[str, Ranking]
 """Recommender -> its lists, (users, depth)."""
@@ -37,13 +35,13 @@ def our_lists(scorer: Scorer, task: Task, depth: int, seed: int, index: VectorIn
 
     def rank(users: EncodedUsers, exclude: Ragged | None) -> Lists:
         products, deep = users.vectors @ scorer.vectors.T, _deep_enough(scorer, depth)
-        lists = {ALONE: alone.rank_products(products, users.prior, depth, exclude)}
+        lists = {TOWERS_ALONE_ID: alone.rank_products(products, users.prior, depth, exclude)}
         lists[TOWERS] = by_score.rank_products(products, users.prior, deep, exclude)
         if through_index is not None:
             lists[THROUGH_INDEX] = through_index.rank(users, deep, exclude)
         return lists
 
-    names = [ALONE, TOWERS, *([] if through_index is None else [THROUGH_INDEX])]
+    names = [TOWERS_ALONE_ID, TOWERS, *([] if through_index is None else [THROUGH_INDEX])]
     return _with_served([(scorer, task, rank)], depth, names)[0]
 
 
@@ -53,14 +51,14 @@ def lists_through_index(asked: Sequence[tuple[Scorer, Task]], depth: int, seed: 
     asked: tasks in which a user has the same history, and the users of one are all asked in the task that asks most.
     """
     ranks = [(scorer, task, _through_index(scorer, depth, seed, index)) for scorer, task in asked]
-    return _with_served(ranks, depth, [ALONE, THROUGH_INDEX])
+    return _with_served(ranks, depth, [TOWERS_ALONE_ID, THROUGH_INDEX])
 
 
 def _through_index(scorer: Scorer, depth: int, seed: int, index: VectorIndex) -> RankBlock:
     by_score = IndexRecommender(replace(scorer, corrector=None), index, seed)
     alone = IndexRecommender(replace(by_score.scorer, ranker=TOWERS_ALONE), index, seed)
     return lambda users, exclude: {
-        ALONE: alone.rank(users, depth, exclude),
+        TOWERS_ALONE_ID: alone.rank(users, depth, exclude),
         THROUGH_INDEX: by_score.rank(users, _deep_enough(scorer, depth), exclude),
     }
 

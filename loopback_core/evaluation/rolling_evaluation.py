@@ -9,7 +9,7 @@ import polars as pl
 from loopback_core.data import SECONDS_PER_DAY, Ids, Ragged
 from loopback_core.data.ranking import without_scores
 from loopback_core.evaluation.evaluation_json import AgeJson, RollingJson
-from loopback_core.evaluation.evaluator import compare_with_others, mean_over_users
+from loopback_core.evaluation.evaluator import compare_stages, compare_with_others, mean_over_users
 from loopback_core.evaluation.random_closed_form import expected_metrics
 from loopback_core.recommenders.lists import RANDOM, ROLLING_DEPTH
 from loopback_core.settings import EvaluationSettings
@@ -43,6 +43,7 @@ class RollingResult:
             "users": len(np.unique(users)),
             "recommenders": mean_over_users(self.per_request, settings, users),
             "paired": compare_with_others(self.per_request, settings, users),
+            "stages": compare_stages(self.per_request, settings, users),
             "by_age": self._by_age(settings.min_users),
         }
 

@@ -11,14 +11,11 @@ from loopback_core.ranking.pair_features import Prior, lookup
 from loopback_core.ranking.reordering import reordered
 from loopback_core.ranking.scorer import EncodedUsers, Scorer
 from loopback_core.recommenders.catalog_head import CatalogHead
-from loopback_core.recommenders.lists import TOWERS
+from loopback_core.recommenders.lists import THROUGH_INDEX
 from loopback_core.recommenders.towers_recommender import TowersRecommender
 from loopback_core.retrieval.indexes.vector_index import VectorIndex
 from loopback_core.retrieval.products import products_with
 from loopback_core.retrieval.top_k import top_k_sparse
-
-THROUGH_INDEX = f"{TOWERS}_index"
-"""Id of the towers with the linear score, of candidates that are found as in service."""
 
 NEAREST_OF_INDEX = 1_000
 """Tracks that the index is asked for at least, so that a short list is the head of a long one."""

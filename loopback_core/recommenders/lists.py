@@ -13,6 +13,12 @@ from loopback_core.tasks.task import Task
 TOWERS = "two_tower"
 """Id of the towers with the linear score; the ids of its variants begin with it, and they are not baselines."""
 
+THROUGH_INDEX = f"{TOWERS}_index"
+"""Id of the same, its candidates found through the index."""
+
+TOWERS_ALONE_ID = f"{TOWERS}_alone"
+"""Id of the towers whose score is the dot product without further terms."""
+
 SERVED = "ranked"
 """Id of the lists that are served: those of TOWERS, their best candidates put in order by a corrector where that pays."""
 

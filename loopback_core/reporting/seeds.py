@@ -25,9 +25,8 @@ from loopback_core.evaluation.evaluator import compare_over_users, mean_over_use
 from loopback_core.evaluation.json_file import write_json_file
 from loopback_core.evaluation.random_closed_form import expected_metrics
 from loopback_core.evaluation.rolling_evaluation import REQUESTS_FILE
-from loopback_core.recommenders.lists import OTHER_PRESET, RANDOM, SERVED, is_ours
+from loopback_core.recommenders.lists import OTHER_PRESET, RANDOM, SERVED, TOWERS_ALONE_ID, is_ours
 from loopback_core.reporting.paper.seeds_tables import seeds_table
-from loopback_core.reporting.report.report_tables import TOWERS_ALONE_ID
 from loopback_core.reporting.seeds_json import Seeds, SeedsRolling, SeedsTask, SeedsValues
 from loopback_core.settings import EvaluationSettings, without_searched
 from loopback_core.splits import Splits

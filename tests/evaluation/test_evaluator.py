@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from loopback_core.evaluation.evaluator import evaluate_task
+from loopback_core.evaluation.evaluator import compare_stages, evaluate_task
 from loopback_core.recommenders.baselines.personal import PersonalMostPlayed
 from loopback_core.recommenders.baselines.popularity import PopularityPlays
 from loopback_core.recommenders.lists import rank_users
@@ -84,6 +84,19 @@ def test_another_preset_is_compared_too_and_changes_no_p_of_a_baseline(hand_spli
     assert (compared["difference"], compared["won"], compared["lost"], compared["tied"]) == (-0.25, 1, 1, 0)
     assert compared["p_holm"] == compared["p"]
     assert paired == without
+
+
+def test_stages_are_compared_with_the_one_before(hand_splits):
+    others = [FixedTowers(0, "two_tower"), FixedTowers(1, "two_tower_alone")]
+    per_user = evaluate(hand_splits, FEW_USERS, others).per_user  # what is served is `two_tower_index` here
+    stages = compare_stages(per_user, FEW_USERS)
+    assert set(stages) == {"score", "ranker"}
+    score = stages["score"]["recall@1"]  # 0 against .5, 1 against 0
+    assert (score["difference"], score["won"], score["lost"]) == (0.25, 1, 1)
+    assert stages["ranker"]["recall@1"]["tied"] == 2
+    del per_user["two_tower_index"]
+    assert compare_stages(per_user, FEW_USERS)["ranker"]["recall@1"]["difference"] == -0.25
+    assert compare_stages({"ranked": None, "random": per_user["random"]}, FEW_USERS) == {}
 
 
 def test_too_few_users_leave_values_without_intervals_or_p(hand_splits):

@@ -492,3 +492,13 @@ def test_where_users_were_drawn_the_report_says_from_how_many(evaluation, writte
     evaluation["users_drawn_from"] = 31_000
     evaluation["settings"]["evaluation"]["users"] = 10_000
     assert "10,000 users are measured**, drawn by seed from 31,000 with listens in test" in written(evaluation)[0]
+
+
+def test_each_stage_stands_beside_the_one_before(evaluation, written):
+    assert "## What each stage is worth" not in written(evaluation)[0]
+    stages = {"score": paired(0.02, 0.01, 0.03, 0.2), "ranker": paired(-0.003, -0.013, 0.007, 0.2)}
+    evaluation["stages"] = {"discovery": stages, "cold_start": {}}
+    text, _ = written(evaluation)
+    assert "| discovery | `two_tower_alone` | 0.2000 | – | – |" in text
+    assert "| discovery | `two_tower` | – | +0.0200 [+0.0100, +0.0300] | 30 / 10 / 60 |" in text
+    assert "| discovery | `ranked` | 0.2000 | -0.0030 [-0.0130, +0.0070] | 30 / 10 / 60 |" in text

@@ -3,9 +3,9 @@
 from loopback_core.evaluation.outcome import outcome
 from loopback_core.evaluation.rolling_evaluation import NEAR, REST
 from loopback_core.evaluation.significance import Comparison
-from loopback_core.recommenders.lists import SERVED
+from loopback_core.recommenders.lists import SERVED, TOWERS_ALONE_ID
 from loopback_core.reporting.paper.paper_tables import filled_table, interval, number
-from loopback_core.reporting.report.report_tables import TOWERS_ALONE_ID, difference_cell, p_cell, won_lost_tied
+from loopback_core.reporting.report.report_tables import difference_cell, p_cell, won_lost_tied
 from loopback_core.reporting.seeds_json import Seeds, SeedsTask, SeedsValues
 from loopback_core.tasks.metrics import MAIN_METRIC
 

@@ -3,7 +3,16 @@
 from collections.abc import Iterable
 
 from loopback_core.recommenders.baselines import BASELINES
-from loopback_core.recommenders.lists import OTHER_PRESET, RANDOM, RERANKED, SERVED, TOWERS, is_ours
+from loopback_core.recommenders.lists import (
+    OTHER_PRESET,
+    RANDOM,
+    RERANKED,
+    SERVED,
+    THROUGH_INDEX,
+    TOWERS,
+    TOWERS_ALONE_ID,
+    is_ours,
+)
 
 INK = "#1b2433"
 """Text and axes. In an SVG it becomes `currentColor`, the colour of the text of the page."""
@@ -11,7 +20,7 @@ INK = "#1b2433"
 COLOURS = {SERVED: "#e8590c", RANDOM: "#7d858c", **{name: baseline.colour for name, baseline in BASELINES.items()}}
 """The same in every plot, legible on white and on black."""
 
-VARIANTS = (TOWERS, f"{TOWERS}_index", f"{TOWERS}_alone", RERANKED)
+VARIANTS = (TOWERS, THROUGH_INDEX, TOWERS_ALONE_ID, RERANKED)
 """Variants of what is served, whose lines would cover its own."""
 
 

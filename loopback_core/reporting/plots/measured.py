@@ -10,7 +10,7 @@ import numpy as np
 
 from loopback_core.evaluation.evaluation_json import Recommenders
 from loopback_core.evaluation.significance import Mean
-from loopback_core.recommenders.lists import SERVED, is_ours
+from loopback_core.recommenders.lists import SERVED, TOWERS_ALONE_ID, is_ours
 from loopback_core.reporting.plots.colours import INK, VARIANTS, colour, emphasised, line
 from loopback_core.reporting.plots.figure import figure, spread_apart
 from loopback_core.reporting.plots.mean_marks import draw_mean
@@ -62,8 +62,8 @@ def plot_main_metric(recommenders: Recommenders, rival: str | None, path: Path, 
     """nDCG@10 with its interval of every recommender that answered the task, best on top."""
     means = {name: metrics[MAIN_METRIC] for name, metrics in recommenders.items() if metrics and MAIN_METRIC in metrics}
     values = {name: value for name, mean in means.items() if (value := mean["value"]) is not None}
-    if means.get("two_tower_alone") == means.get(SERVED):
-        values.pop("two_tower_alone", None)
+    if means.get(TOWERS_ALONE_ID) == means.get(SERVED):
+        values.pop(TOWERS_ALONE_ID, None)
     listed = sorted(values, key=lambda name: values[name])
     with figure(path, height=1.0 + 0.19 * len(listed)) as (panel,):
         for row, name in enumerate(listed):

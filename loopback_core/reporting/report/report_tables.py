@@ -4,13 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from loopback_core.evaluation.evaluation_json import Recommenders, TaskJson
 from loopback_core.evaluation.significance import Comparison, Mean
-from loopback_core.recommenders.lists import SERVED, TOWERS, is_ours
+from loopback_core.recommenders.lists import SERVED, TOWERS_ALONE_ID, is_ours
 from loopback_core.reporting.safe_text import markdown
 from loopback_core.tasks.metrics import MAIN_METRIC
 
 DASH = "–"
-
-TOWERS_ALONE_ID = f"{TOWERS}_alone"
 
 Means = Mapping[str, Mean]
 """metric or other column -> mean."""

@@ -15,6 +15,7 @@ from loopback_core.reporting.report.ranking_section import ranking_section
 from loopback_core.reporting.report.report_tables import markdown_table
 from loopback_core.reporting.report.reranking_section import reranking_section
 from loopback_core.reporting.report.search_section import search_section
+from loopback_core.reporting.report.stages_section import stages_section
 from loopback_core.reporting.report.task_sections import folded, pictures_there, task_section
 from loopback_core.reporting.report.tuning_section import tuning_section
 from loopback_core.reporting.report.verdict import verdict
@@ -34,6 +35,7 @@ def report_text(evaluation: Evaluation, examples: Sequence[Example], pictures: C
     paragraphs = [
         "# Evaluation",
         *verdict(evaluation),
+        *stages_section(evaluation),
         *_setting(evaluation),
         *(line for name in evaluation["tasks"] for line in task_section(name, evaluation, pictures)),
         *moments_section(evaluation, pictures),

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from loopback_core.data import Floats
 from loopback_core.data.names import TrackNames
 from loopback_core.features.track_content import TrackContent
 from loopback_core.lineage.compressed_view import CompressedView
@@ -51,6 +52,14 @@ class LateTowers(MultiVectorTowers):
         weights = self.weights.index_select(0, inputs.intent)
         weights = weights.masked_fill(~is_there, -torch.inf).softmax(dim=1)
         return torch.cat([pooled[:, None], lately], dim=1) * weights[..., None]
+
+    def searched(self, users: Floats) -> Floats:
+        """Their sum: its product with the vector of a track is the score of a track whose own vector is always the best one.
+
+        On xiami the list of 100 holds .92 to .95 of the exact one, against .99 with a search by each vector, which takes ten times as long;
+        nDCG@10 and recall@100 are the same (`benchmarks/late_candidates.py`).
+        """
+        return users.sum(axis=0, keepdims=True)
 
     def views(self, content: TrackContent) -> list[TrackView]:
         """A vector for each track, and one for each artist."""

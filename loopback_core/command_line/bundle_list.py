@@ -8,6 +8,7 @@ import click
 
 from loopback_core.command_line.gate_verdicts import doubts, gate_verdicts
 from loopback_core.errors import ArtifactError
+from loopback_core.store.artifact import BUILD_BUNDLE
 from loopback_core.store.artifacts import ArtifactStore
 from loopback_core.store.challenger_pointer import challenge_of
 from loopback_core.store.deployments import deployments
@@ -67,7 +68,7 @@ def list_bundles(home: Path, as_json: bool) -> None:
                 f"    {'since' if row['served'] else 'last from'} {row['served_since']}, {row['cause']}: {row['reason']}"
             )
     if not rows:
-        click.echo(f"There is no bundle in {store.home}.", err=True)
+        click.echo(f"There is no bundle in {store.home}; build it first: {BUILD_BUNDLE}", err=True)
 
 
 def _standing(row: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from loopback_core.command_line.reason import ReasonText
+from loopback_core.command_line.share import ShareType
 from loopback_core.errors import LoopbackError
 
 
@@ -103,7 +104,7 @@ def serve(home: Path, host: str, port: int, workers: int, api_keys: str, verify:
 )
 @click.option(
     "--diversity",
-    type=click.FloatRange(0, 1),
+    type=ShareType(),
     help="How different the tracks are: 0 by the rules alone; not given: as the bundle says.",
 )
 @_sentences
@@ -193,7 +194,7 @@ def rollback(home: Path, version: str | None, reason: str) -> None:
 @click.argument("version", required=False)
 @click.option(
     "--share",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=ShareType(is_open=True),
     help="Share of the users who get it; not given: served.challenger_share.",
 )
 @click.option("--end", is_flag=True, help="Let everybody get the bundle in service again.")

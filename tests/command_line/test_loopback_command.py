@@ -79,6 +79,14 @@ def test_a_list_may_be_asked_for_as_diverse_as_one_likes(home):
     assert of_artists[0] < of_artists[1]
 
 
+@pytest.mark.parametrize(
+    "wrong", [("recommend", "--user", "user_01", "--diversity", "nan"), ("challenge", "--share", "NaN")]
+)
+def test_a_share_that_is_not_a_number_is_refused(home, wrong):
+    done = loopback(*wrong, home=home)
+    assert done.exit_code == 2 and "is not a number between 0 and 1" in done.output
+
+
 def test_json_is_the_answer_of_the_api(home, versions):
     answer = json.loads(printed("recommend", "--user", "user_01", "--json", home=home))
     assert len(answer["items"]) == 10 and answer["bundle"] == versions[1]

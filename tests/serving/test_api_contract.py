@@ -278,6 +278,7 @@ def test_the_bundle_says_what_it_was_made_from(reading):
     bundle = reading.get("/v1/bundle").json()
     assert (bundle["tracks"], bundle["users"], bundle["refit"], bundle["report"]) == (200, 60, "none", None)
     assert (bundle["rerank"], bundle["diversity"]["discovery"]) == (False, DIVERSITY)
+    assert set(bundle["reranking"]) == set(bundle["diversity"]) and bundle["reranking"]["discovery"] == "mmr"
     assert 0 <= bundle["age_days"] < 1 and bundle["last_listen"].startswith("2008-07-")
 
 

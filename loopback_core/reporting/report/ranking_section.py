@@ -89,7 +89,8 @@ def _corrector(facts: CorrectorFacts, *, is_last: bool) -> str:
         return (
             f"`{SERVED}` is `{TOWERS}`, corrected: {facts['steps']} {steps} change {_change(facts, facts['linear'])}."
         )
-    what = f"{facts['steps']} {steps} do not surely pay: they change {_change(facts, facts['linear'])}."
+    change = _change(facts, facts["linear"])
+    what = f"{facts['steps']} {steps} change {change}; they are taken only where that is surely above zero."
     return f"{LINEAR_ORDER}, since {what}" if is_last else what
 
 
@@ -98,7 +99,7 @@ def _refining(facts: RefiningFacts) -> str:
         return f"{LINEAR_ORDER}: validation has too few users to fit other weights on."
     change = f"weights that are fitted to lists of ten change {_change(facts, facts['before'])}"
     if facts["used"]:
-        return f"`{SERVED}` is `{TOWERS}` with its best {facts['places']} candidates in another order: {change}."
+        return f"`{SERVED}` is `{TOWERS}` with its best {facts['places']} candidates in another order: {change}. Weights are taken where that is above zero, since there are no more of them than before."
     return f"{LINEAR_ORDER}, since no other weights are better: {change}."
 
 

@@ -105,6 +105,7 @@ class BundleInfo(BaseModel):
     refit: str
     evaluated: dict[str, Any]
     diversity: dict[str, float]  # by task: as chosen on validation
+    reranking: dict[str, str]  # by task: the method that makes lists diverse, chosen there too
     rerank: bool  # whether lists are shown so where a request says nothing
     report: str | None
     tracks: int

@@ -58,6 +58,7 @@ def health_routes(state: ServingState) -> APIRouter:
             refit=known["refit"],
             evaluated=known["evaluated"],
             diversity={task: choice.diversity for task, choice in loaded.served.bundle.towers.reranking.items()},
+            reranking={task: choice.method for task, choice in loaded.served.bundle.towers.reranking.items()},
             rerank=loaded.served.bundle.rerank,
             report="/v1/report" if _report(state, loaded) else None,
             tracks=loaded.served.bundle.catalog.n_tracks,

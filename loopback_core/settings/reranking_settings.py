@@ -14,7 +14,7 @@ RERANKING_METHODS: tuple[RerankingMethod, ...] = get_args(RerankingMethod)
 class RerankingSettings(Section):
     """The last step before a list is shown: rules, and diversity."""
 
-    method: Literal["auto"] | RerankingMethod = Field(
+    method: Literal["auto", RerankingMethod] = Field(
         "auto",
         description="How a list gets diverse: artists gives a bonus to every artist on a page of ten, mmr and dpp keep tracks with "
         "near vectors apart, calibrated gives artists the shares that they have in the history; auto: what validation says.",

@@ -91,6 +91,10 @@ def test_dates_are_toml_strings_or_toml_datetimes(tmp_path, written):
         ({"split": {"test_fraction": 1.0}}, "split.test_fraction = 1.0 is wrong: should be less than 1"),
         ({"split": {"strategy": "random"}}, "split.strategy = 'random' is wrong: should be 'global', 'dates',"),
         (
+            {"reranking": {"method": "none"}},
+            "reranking.method = 'none' is wrong: should be 'auto', 'artists', 'mmr', 'dpp' or 'calibrated'",
+        ),
+        (
             {"split": {"train_until": "christmas"}},
             "split.train_until = 'christmas' is wrong: should be a valid datetime",
         ),

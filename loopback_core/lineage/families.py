@@ -19,6 +19,7 @@ from loopback_core.lineage.network_validation import NetworkValidation
 from loopback_core.lineage.rank_towers import RankTowers
 from loopback_core.lineage.sparse_towers import SparseTowers
 from loopback_core.lineage.sparse_validation import SparseValidation
+from loopback_core.lineage.weighed_states import SummedStates
 from loopback_core.settings import RECIPE, Settings, load_settings, merged
 from loopback_core.towers.two_tower import Vocabulary
 from loopback_core.training.recipes import Overrides
@@ -63,6 +64,7 @@ FAMILIES = {
         Family("mean_pool_logq", "the same with the logQ correction (Yi 2019)", _mean_pool(1.0)),
         Family("interests", "several vectors of a user (ComiRec 2020)", {"towers": _POOLED}, InterestTowers),
         Family("interests_order", "the same, and the order of the last listens", {"towers": _IN_ORDER}, InterestTowers),
+        Family("summed_states", "the sum of the states of the last listens", {"towers": _IN_ORDER}, SummedStates),
         Family("late", "late interaction (ColBERT 2020)", {"towers": _IN_ORDER}, LateTowers),
         Family("sparse", "weights of terms (SPLADE 2021)", {"towers": _POOLED}, SparseTowers, SparseValidation),
         Family(

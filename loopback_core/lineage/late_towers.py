@@ -5,15 +5,15 @@
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from loopback_core.data import Floats
 from loopback_core.data.names import TrackNames
 from loopback_core.features.track_content import TrackContent
 from loopback_core.lineage.compressed_view import CompressedView
 from loopback_core.lineage.merged_softmax import merged_softmax
-from loopback_core.lineage.multi_vector_towers import MultiVectorTowers, in_order, last_states
 from loopback_core.lineage.track_views import TrackView, View
+from loopback_core.lineage.weighed_states import WeighedStates
 from loopback_core.retrieval.embed import track_vectors
 from loopback_core.settings import Settings
 from loopback_core.towers.track import SumTrackTower
@@ -22,36 +22,24 @@ from loopback_core.towers.user import UserInputs
 from loopback_core.training.sampled import SampledBatch
 
 
-class LateTowers(MultiVectorTowers):
+class LateTowers(WeighedStates):
     """score(u, t) = sum over i of w_i * max over j of u_i · t_j (MaxSim).
 
-    u_0 is the vector of the plain user tower, the others are the states of the last listens; t_0 is the vector of the plain
-    track tower, t_1 that of the artist. The weights w add up to 1 over the vectors that a user has; ColBERT has none, but
-    there a query is nothing else than its words, and here most of what is known of a user is in u_0.
+    u_i, w_i: see :class:`loopback_core.lineage.weighed_states.WeighedStates`. t_0 is the vector of the plain track tower, t_1 that of the
+    artist. ColBERT has no weights, but there a query is nothing else than its words, and here most of what is known of a user is in u_0.
     """
 
     merge = "sum"
 
+    family = "late"
+
     def __init__(self, vocabulary: Vocabulary, settings: Settings, names: TrackNames | None = None) -> None:
         super().__init__(vocabulary, settings, names)
-        in_order(self, "late")
         self.bits = settings.lineage.late.residual_bits
-        self.listens = min(settings.lineage.listens, settings.towers.hstu.window)
-        weights = torch.zeros(2, 1 + self.listens)  # for each intent; in logarithms
-        weights[:, 0] = torch.tensor(float(self.listens)).log()  # half of the score is that of the plain towers
-        self.weights = nn.Parameter(weights)
 
     def user_vectors(self, inputs: UserInputs) -> Tensor:
         """-> (A, 1 + N, D), each as long as its weight; zeros where there was no listen."""
-        users, last = in_order(self, "late")
-        assert inputs.last is not None and inputs.intent is not None
-        states = last.states(inputs.last)
-        pooled = F.normalize(users.total(inputs, states), dim=-1)
-        lately, is_heard = last_states(states, inputs.last, self.listens)
-        is_there = F.pad(is_heard, (1, 0), value=True)
-        weights = self.weights.index_select(0, inputs.intent)
-        weights = weights.masked_fill(~is_there, -torch.inf).softmax(dim=1)
-        return torch.cat([pooled[:, None], lately], dim=1) * weights[..., None]
+        return self.weighed(inputs)
 
     def searched(self, users: Floats) -> Floats:
         """Their sum: its product with the vector of a track is the score of a track whose own vector is always the best one.

@@ -127,7 +127,7 @@ class LineageSettings(Section):
     listens: SeveralVectors = Field(
         16,
         description="The last listens whose states are read by 'interests', 'one_way_attention' and 'cross_encoder', and are vectors of the "
-        "user in 'late'.",
+        "user in 'late' and in the sum of 'summed_states'.",
     )
     sparse: SparseSettings = Field(default_factory=SparseSettings, description="Of the family 'sparse'.")
     late: LateSettings = Field(default_factory=LateSettings, description="Of the family 'late'.")

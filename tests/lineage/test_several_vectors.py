@@ -93,6 +93,28 @@ def test_targets_and_negatives_are_scored_by_their_nearest_interest_and_interest
     torch.testing.assert_close(model.loss_of(batch).detach(), torch.stack(found).mean() + guard)
 
 
+def test_summed_states_are_the_sum_of_the_vectors_of_late_interaction_and_meet_the_track_in_one_product(data, inputs):
+    model, late = untrained("summed_states", data).model, untrained("late", data, seed=1).model
+    late.load_state_dict(model.state_dict())
+    batch = batch_of(data, "summed_states")
+    with torch.no_grad():
+        torch.testing.assert_close(model.user_vectors(inputs(model))[:, 0], late.user_vectors(inputs(late)).sum(dim=1))
+        users, tracks = late.user_vectors(batch.users).sum(dim=1), model.tracks(batch.tracks)
+        scores, found = model.inverse_temperature() * users @ tracks.T, []
+        for target, request in enumerate(batch.request.tolist()):
+            others = scores[request, len(batch) :]
+            found.append(costs(scores[request, target], others, batch.correction, batch.false_negative[request]))
+    torch.testing.assert_close(model.loss_of(batch).detach(), torch.stack(found).mean())
+
+
+def test_the_weights_of_the_vectors_of_a_user_add_up_to_one_for_each_intent(data, inputs):
+    model = untrained("late", data).model
+    with torch.no_grad():
+        lengths = model.weighed(inputs(model)).norm(dim=-1)
+    torch.testing.assert_close(lengths.sum(dim=1), torch.ones(N_USERS))
+    assert (lengths > 0).all()  # everybody has played as many listens as are read
+
+
 def test_blocks_of_requests_add_up_to_the_same_loss_and_the_same_gradients(data, monkeypatch):
     model, batch = untrained("late", data).model.train(), batch_of(data, "late")
     values = []

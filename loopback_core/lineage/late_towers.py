@@ -44,8 +44,8 @@ class LateTowers(WeighedStates):
     def searched(self, users: Floats) -> Floats:
         """Their sum: its product with the vector of a track is the score of a track whose own vector is always the best one.
 
-        On xiami the list of 100 holds .92 to .95 of the exact one, against .99 with a search by each vector, which takes ten times as long;
-        nDCG@10 and recall@100 are the same (`benchmarks/late_candidates.py`).
+        On xiami the list of 100 holds .92 to .95 of the exact one, against .99 with a search by each vector, which takes five times as long;
+        nDCG@10 and recall@100 are the same within .002 (`benchmarks/late_candidates.py`, docs/lineage.md).
         """
         total: Floats = users.sum(axis=0, keepdims=True)
         return total

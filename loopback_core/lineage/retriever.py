@@ -39,7 +39,7 @@ Find = Callable[[Floats, int, Ids], Ids]
 
 @dataclass
 class Retriever:
-    """Finds candidates by every vector of a user in one index of tracks, and scores their union exactly.
+    """Finds candidates in one index of tracks by the vectors that its towers search with, and scores their union exactly.
 
     Each history is read and scored by itself, so that a list is the same to the last digit whoever is asked about with it.
     Obeys :class:`loopback_core.recommenders.recommender.Recommender`.
@@ -89,7 +89,7 @@ class Retriever:
         )
 
     def candidates(self, users: Floats, k: int, exclude: Ids) -> Ids:
-        """The tracks, ascending, that any vector of a user finds nearest. users: (U, D). exclude: distinct tracks."""
+        """The tracks, ascending, that any vector of :meth:`MultiVectorTowers.searched` finds nearest. users: (U, D). exclude: distinct tracks."""
         users = self.model.searched(users)
         is_there = np.any(users != 0, axis=1)
         users = users[is_there] if is_there.any() else users[:1]

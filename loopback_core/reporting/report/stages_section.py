@@ -24,7 +24,8 @@ def stages_section(evaluation: Evaluation) -> Iterator[str]:
     yield (
         f"By {MAIN_METRIC}, each stage minus the one before on the same users, with its 95 % interval: `{TOWERS_ALONE_ID}` is the "
         f"product of the towers; `{TOWERS}` adds what is known of the user and the track (the linear score); `{SERVED}` puts its best "
-        f"candidates in order by a corrector, where validation says that it pays; `{RERANKED}` is the same in the order for "
+        "candidates in order by a corrector, where validation says that it pays, and is compared with the linear score through the index; "
+        f"`{RERANKED}` is the same in the order for "
         "diversity, which is served where `bundle.rerank` or a request says so. The verdict above is that of "
         f"`{SERVED}`."
     )
